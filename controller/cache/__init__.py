@@ -1,0 +1,1 @@
+"""Redis, or memory in its place, behind one small interface: `backend.Backend`, used by `manager.CacheManager`."""

@@ -1,0 +1,152 @@
+"""Brings the database to the newest schema: `python -m controller.database.migrate`.
+
+Files `V<version>__<description>.sql` are applied once each, in the order of their versions, each in a transaction
+of its own together with its row in `meta.schema_version`. An advisory lock lets one process at a time do it. A file
+that was applied and has changed since is refused: a change is a new file.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg2
+from environs import EnvError, FileAwareEnv
+from psycopg2.extensions import connection
+
+from controller.database.samples import load_samples
+
+NAME = re.compile(r"V(\d+(?:\.\d+)*)__(\w+)\.sql")
+LOCK = "lambda-microservice migrations"
+MONTHS_AHEAD = 3
+BOOKKEEPING = """
+CREATE SCHEMA IF NOT EXISTS meta;
+CREATE TABLE IF NOT EXISTS meta.schema_version (
+    version     text        PRIMARY KEY,
+    description text        NOT NULL,
+    checksum    char(64)    NOT NULL,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+);
+"""
+
+
+class MigrationError(Exception):
+    """The files and the database do not fit together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A numbered file."""
+
+    version: str
+    description: str
+    sql: str
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.version.split("."))
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def read(folder: Path) -> list[Migration]:
+    """The migrations of a folder, in order.
+
+    Raises:
+        MigrationError: a file's name is malformed, or two have one version.
+    """
+    migrations = []
+    for path in sorted(folder.glob("*.sql")):
+        match = NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationError(f"{path.name} is not named V<version>__<description>.sql")
+        migrations.append(Migration(match[1], match[2].replace("_", " "), path.read_text()))
+    migrations.sort(key=lambda migration: migration.order)
+    for earlier, later in pairwise(migrations):
+        if earlier.order == later.order:
+            raise MigrationError(f"two files have the version {later.version}")
+    return migrations
+
+
+def migrate(opened: connection, folder: Path) -> list[Migration]:
+    """Applies what is missing, and makes the log's partitions of the next months.
+
+    Returns:
+        The migrations that were applied now.
+
+    Raises:
+        MigrationError: an applied file has changed or is gone, or a new one is older than the newest applied.
+    """
+    migrations = read(folder)
+    opened.autocommit = True
+    with opened.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", (LOCK,))
+        try:
+            cursor.execute(BOOKKEEPING)
+            missing = _missing(opened, migrations)
+            for migration in missing:
+                _apply(opened, migration)
+            if migrations:
+                cursor.execute("SELECT meta.ensure_log_partitions(%s)", (MONTHS_AHEAD,))
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", (LOCK,))
+    return missing
+
+
+def _missing(opened: connection, migrations: list[Migration]) -> list[Migration]:
+    with opened.cursor() as cursor:
+        cursor.execute("SELECT version, checksum FROM meta.schema_version")
+        applied: dict[str, str] = dict(cursor.fetchall())
+    known = {migration.version: migration for migration in migrations}
+    for version, checksum in applied.items():
+        if version not in known:
+            raise MigrationError(f"version {version} was applied, and its file is gone")
+        if known[version].checksum != checksum:
+            raise MigrationError(f"version {version} was applied, and its file has changed: write a new one")
+    newest = max((known[version].order for version in applied), default=())
+    missing = [migration for migration in migrations if migration.version not in applied]
+    if missing and missing[0].order < newest:
+        raise MigrationError(f"version {missing[0].version} is older than what was applied already")
+    return missing
+
+
+def _apply(opened: connection, migration: Migration) -> None:
+    opened.autocommit = False
+    try:
+        with opened, opened.cursor() as cursor:
+            cursor.execute(migration.sql)
+            cursor.execute(
+                "INSERT INTO meta.schema_version (version, description, checksum) VALUES (%s, %s, %s)",
+                (migration.version, migration.description, migration.checksum),
+            )
+    finally:
+        opened.autocommit = True
+
+
+def main() -> int:
+    """Migrates the database at POSTGRES_URL; answers the exit code."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("--folder", type=Path, default=Path("sql"), help="where the files are (sql)")
+    folder = arguments.parse_args().folder
+    try:
+        opened = psycopg2.connect(FileAwareEnv(strip_whitespace=True).str("POSTGRES_URL"))
+        try:
+            for migration in migrate(opened, folder):
+                print(f"applied {migration.version} {migration.description}")
+            for name in load_samples(opened, folder / "samples"):
+                print(f"registered {name}")
+        finally:
+            opened.close()
+    except (MigrationError, EnvError, psycopg2.Error, OSError) as error:
+        print(f"migrate: {str(error).strip()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Connections to PostgreSQL that suit gevent. Driver errors become StoreUnavailable here and nowhere else."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from select import select
+from typing import Any
+
+import aiosql
+import psycopg2
+from gevent.lock import BoundedSemaphore
+from gevent.socket import timeout as socket_timeout
+from gevent.socket import wait_read, wait_write
+from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_wait_callback
+from psycopg2.extras import RealDictCursor
+
+from controller.errors import StoreRejected, StoreUnavailable
+
+QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
+"""Every query by its name in `queries.sql`."""
+
+
+class Postgres:
+    """A pool of connections.
+
+    Args:
+        url: `postgres://...`.
+        size: how many connections at most; who finds none waits.
+        timeout: seconds to wait for a connection, and for any answer of the server.
+    """
+
+    def __init__(self, url: str, size: int, timeout: float) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._idle: list[connection] = []
+        self._places = BoundedSemaphore(size)
+        set_wait_callback(_cooperative_wait(timeout))
+
+    @contextmanager
+    def transaction(self) -> Iterator[connection]:
+        """A connection for the block: committed at its end, rolled back when it raises.
+
+        Raises:
+            StoreUnavailable: there is no connection, or it broke.
+            StoreRejected: the server refused a statement.
+        """
+        if not self._places.acquire(timeout=self._timeout):
+            raise StoreUnavailable("the store is busy")
+        try:
+            with _translated():
+                opened = self._checkout()
+                try:
+                    with opened:
+                        yield opened
+                finally:
+                    self._keep(opened)
+        finally:
+            self._places.release()
+
+    def query(self, name: str, **parameters: Any) -> Any:
+        """What the named query answers, in a transaction of its own."""
+        with self.transaction() as opened:
+            return getattr(QUERIES, name)(opened, **parameters)
+
+    def available(self) -> bool:
+        """Whether the server answers now."""
+        try:
+            self.query("ping")
+        except StoreUnavailable:
+            return False
+        return True
+
+    def _checkout(self) -> connection:
+        while self._idle:
+            opened = self._idle.pop()
+            if not _has_input(opened):
+                return opened
+            opened.close()
+        return self._connect()
+
+    def _connect(self) -> connection:
+        opened: connection = psycopg2.connect(
+            self._url,
+            connect_timeout=max(1, round(self._timeout)),
+            application_name="lambda-microservice",
+            cursor_factory=RealDictCursor,
+        )
+        return opened
+
+    def _keep(self, opened: connection) -> None:
+        if not opened.closed:
+            self._idle.append(opened)
+
+
+def _has_input(idle: connection) -> bool:
+    """An idle connection has nothing to say, unless the server has closed it."""
+    return bool(select([idle.fileno()], [], [], 0)[0])
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, socket_timeout) as error:
+        raise StoreUnavailable("the store is away") from error
+    except psycopg2.Error as error:
+        raise StoreRejected(str(error)) from error
+
+
+def _cooperative_wait(timeout: float) -> Callable[[connection], None]:
+    """psycopg2's own waiting would hold up every greenlet: this lets the others run meanwhile."""
+
+    def wait(waiting: connection) -> None:
+        while (state := waiting.poll()) != POLL_OK:
+            if state == POLL_READ:
+                wait_read(waiting.fileno(), timeout=timeout)
+            elif state == POLL_WRITE:
+                wait_write(waiting.fileno(), timeout=timeout)
+
+    return wait

@@ -1,0 +1,39 @@
+"""The predefined functions: each is `<language>-<title>.json` beside its script, registered for everybody."""
+
+import json
+from pathlib import Path
+
+from psycopg2.extensions import connection
+
+from controller.database.postgres import QUERIES
+from controller.models import Script
+
+ENDINGS = {"nodejs": ".js", "python": ".py", "rust": ".rs"}
+
+
+def load_samples(opened: connection, folder: Path) -> list[str]:
+    """Registers every function of `folder`; one whose text has changed gets a new version.
+
+    Returns:
+        The names that are new or have a new version.
+    """
+    registered = []
+    for description in sorted(folder.glob("*.json")):
+        language, _, title = description.stem.partition("-")
+        about = json.loads(description.read_text())
+        script = Script.of(description.with_suffix(ENDINGS[language]).read_text())
+        with opened:
+            QUERIES.put_script(opened, script_hash=script.hash, script_content=script.content)
+            version = QUERIES.put_predefined_function(
+                opened,
+                language=language,
+                title=title,
+                description=about["description"],
+                tags=about["tags"],
+                schema=json.dumps(about["schema"]),
+                examples=json.dumps(about["examples"]),
+                script_hash=script.hash,
+            )
+        if version is not None:
+            registered.append(description.stem)
+    return registered

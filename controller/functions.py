@@ -1,0 +1,76 @@
+"""FunctionCatalog: the registered functions a user sees: their own, and the predefined ones."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.database.postgres import Postgres
+from controller.errors import NotFound
+from controller.models import LanguageTitle, Script, rfc3339
+
+Row = Mapping[str, Any]
+
+
+class FunctionCatalog:
+    """Reads functions from PostgreSQL; every method raises StoreUnavailable when that is away."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    def script(self, name: LanguageTitle, owner: str) -> Script:
+        """The script that is registered under `name`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return Script.of(self._row(name, owner)["script_content"])
+
+    def page(self, owner: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """One page of the list, with the filters of `query`, see FunctionsSchema."""
+        filters = {name: query[name] for name in ("language", "user_id", "type")}
+        page, per_page = query["page"], query["per_page"]
+        rows = self._postgres.query(
+            "functions", owner=owner, per_page=per_page, skipped=(page - 1) * per_page, **filters
+        )
+        return {
+            "total": self._postgres.query("count_functions", owner=owner, **filters),
+            "page": page,
+            "per_page": per_page,
+            "functions": [_summary(row) for row in rows],
+        }
+
+    def detail(self, name: LanguageTitle, owner: str) -> dict[str, Any]:
+        """All there is to know of a function; the script only of one's own.
+
+        Raises:
+            NotFound: there is none.
+        """
+        row = self._row(name, owner)
+        document = _summary(row) | {
+            "version": row["version"],
+            "tags": row["tags"],
+            "schema": row["schema"],
+            "examples": row["examples"],
+            "compile_options": row["compile_options"],
+        }
+        return document | ({"script_content": row["script_content"]} if row["type"] == "dynamic" else {})
+
+    def _row(self, name: LanguageTitle, owner: str) -> Row:
+        row: Row | None = self._postgres.query(
+            "function", language=name.language, title=name.title, owner=owner
+        )
+        if row is None:
+            raise NotFound(f"there is no function {name}")
+        return row
+
+
+def _summary(row: Row) -> dict[str, Any]:
+    return {
+        "language": row["language"],
+        "title": row["title"],
+        "language_title": f"{row['language']}-{row['title']}",
+        "description": row["description"],
+        "type": row["type"],
+        "user_id": row["user_id"],
+        "created_at": rfc3339(row["created_at"]),
+        "updated_at": rfc3339(row["updated_at"]),
+    }

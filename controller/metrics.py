@@ -1,0 +1,127 @@
+"""MetricsCollector: what the service counts and times, for Prometheus (specification 4.7)."""
+
+from time import perf_counter
+
+from flask import Flask, Response, g, request
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_flask_exporter import PrometheusMetrics
+
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+FAST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class MetricsCollector:
+    """The service's metrics. Labels are bounded: never a title, a user or an id.
+
+    Args:
+        registry: where they are registered; one process has one.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._exporter = PrometheusMetrics.for_app_factory(
+            export_defaults=False, path=None, registry=registry
+        )
+        self._requests = Histogram(
+            "http_request_duration_seconds",
+            "Time from a request's arrival to its answer",
+            ["method", "endpoint", "status"],
+            buckets=FAST_BUCKETS,
+            registry=registry,
+        )
+        self._executions = Counter(
+            "lambda_executions_total",
+            "Executions that were answered, by how they ended",
+            ["language", "outcome"],
+            registry=registry,
+        )
+        self._lookups = Counter(
+            "lambda_cache_lookups_total",
+            "Executions by what the cache said: hit, miss or refresh",
+            ["result"],
+            registry=registry,
+        )
+        self._runs = Histogram(
+            "lambda_runtime_execution_seconds",
+            "Time of a script's run, measured by its runtime",
+            ["language"],
+            buckets=FAST_BUCKETS,
+            registry=registry,
+        )
+        self._compilations = Counter(
+            "lambda_artifacts_total",
+            "Initializations of compiled languages, by whether an artifact was at hand",
+            ["language", "source"],
+            registry=registry,
+        )
+        self._created = Counter(
+            "lambda_sessions_created_total", "Sessions that were created", ["language"], registry=registry
+        )
+        self._active = Gauge(
+            "lambda_sessions_active",
+            "Sessions that have neither ended nor expired",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self._cache_failures = Counter(
+            "lambda_cache_failures_total",
+            "Operations that the cache did not answer",
+            ["operation"],
+            registry=registry,
+        )
+        self._log_queue = Gauge(
+            "lambda_log_queue_records",
+            "Log records that wait for PostgreSQL",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._log_lost = Counter(
+            "lambda_log_records_lost_total",
+            "Log records that were dropped because the queue was full",
+            registry=registry,
+        )
+
+    def observe(self, app: Flask) -> None:
+        """Serves `/metrics` from `app` and times its requests."""
+        self._exporter.register_endpoint("/metrics", app)
+        app.before_request(_start_clock)
+        app.after_request(self._request_answered)
+
+    def execution_answered(self, language: str, outcome: str) -> None:
+        """`outcome`: ok, or the error's code in lower case."""
+        self._executions.labels(language, outcome).inc()
+
+    def cache_answered(self, result: str) -> None:
+        """`result`: hit, miss or refresh."""
+        self._lookups.labels(result).inc()
+
+    def cache_failed(self, operation: str) -> None:
+        self._cache_failures.labels(operation).inc()
+
+    def script_ran(self, language: str, milliseconds: float) -> None:
+        self._runs.labels(language).observe(milliseconds / 1000)
+
+    def artifact_made(self, language: str, cached: bool) -> None:
+        self._compilations.labels(language, "cache" if cached else "compiler").inc()
+
+    def session_created(self, language: str) -> None:
+        self._created.labels(language).inc()
+
+    def sessions_active(self, count: int) -> None:
+        self._active.set(count)
+
+    def log_queued(self, waiting: int) -> None:
+        self._log_queue.set(waiting)
+
+    def log_lost(self, records: int) -> None:
+        self._log_lost.inc(records)
+
+    def _request_answered(self, response: Response) -> Response:
+        method = request.method if request.method in METHODS else "other"
+        endpoint = request.endpoint or "none"
+        elapsed = perf_counter() - g.started
+        self._requests.labels(method, endpoint, str(response.status_code)).observe(elapsed)
+        return response
+
+
+def _start_clock() -> None:
+    g.started = perf_counter()

@@ -1,0 +1,194 @@
+"""The nouns of the service, frozen: who calls, what is registered, what a run gave."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+def now() -> datetime:
+    """The present, in UTC."""
+    return datetime.now(UTC)
+
+
+def rfc3339(moment: datetime | None) -> str | None:
+    """A time as the contract writes it: UTC, milliseconds, `Z`."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value, whatever the order of its keys."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls, and what the token lets them do."""
+
+    subject: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The marks by which one call is found again in every log."""
+
+    http_request_id: str
+    call_id: str | None = None
+    traceparent: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """What is passed on to the runtime."""
+        marks = {
+            "X-Request-ID": self.http_request_id,
+            "X-Call-Id": self.call_id,
+            "traceparent": self.traceparent,
+        }
+        return {name: value for name, value in marks.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageTitle:
+    """`<language>-<title>`, the name a function is registered under."""
+
+    language: str
+    title: str
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.title}"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script's text and its name in every cache: the SHA-256 of its UTF-8 bytes."""
+
+    content: str
+    hash: str
+
+    @classmethod
+    def of(cls, content: str) -> "Script":
+        return cls(content, hashlib.sha256(content.encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactKey:
+    """What a compiled artifact depends on."""
+
+    script_hash: str
+    language: str
+    compile_options: str
+    """Canonical JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A registered script, ready to run for its owner until `expires_at`."""
+
+    request_id: str
+    user_id: str
+    name: LanguageTitle
+    script_hash: str
+    compile_options: Mapping[str, Any]
+    context: Mapping[str, Any]
+    """What the script sees as its context."""
+    isolation: str
+    timeout_ms: int
+    retain_session: bool
+    compile_status: str | None
+    created_at: datetime
+    expires_at: datetime
+    status: str = "active"
+    """`active`, `closed` (ran its one time) or `deleted` (by its owner)."""
+
+    @property
+    def artifact_key(self) -> ArtifactKey:
+        return ArtifactKey(self.script_hash, self.name.language, canonical(self.compile_options))
+
+    def expired(self) -> bool:
+        return now() >= self.expires_at
+
+    def to_json(self) -> str:
+        record = {name: getattr(self, name) for name in SESSION_FIELDS}
+        record["created_at"], record["expires_at"] = self.created_at.isoformat(), self.expires_at.isoformat()
+        return json.dumps(record | {"language": self.name.language, "title": self.name.title})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Session":
+        return cls.from_record(json.loads(text))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Session":
+        """A session from its row in PostgreSQL, or from what `to_json` wrote."""
+        fields = {name: record[name] for name in SESSION_FIELDS}
+        for name in ("created_at", "expires_at"):
+            if isinstance(fields[name], str):
+                fields[name] = datetime.fromisoformat(fields[name])
+        return cls(name=LanguageTitle(record["language"], record["title"]), **fields)
+
+
+SESSION_FIELDS = (
+    "request_id",
+    "user_id",
+    "script_hash",
+    "compile_options",
+    "context",
+    "isolation",
+    "timeout_ms",
+    "retain_session",
+    "compile_status",
+    "created_at",
+    "expires_at",
+    "status",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of a script gave. Times in milliseconds."""
+
+    result: Any
+    execution_time: float
+    stdout: str = ""
+    stderr: str = ""
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    """`cpu_time` (ms), `memory_usage_bytes`, `cold`: measured by the runtime."""
+
+    def to_json(self) -> bytes:
+        """What the cache keeps: all of the answer that is not the caller's own."""
+        return json.dumps(
+            {
+                "result": self.result,
+                "execution_time": self.execution_time,
+                "stdout": self.stdout,
+                "stderr": self.stderr,
+            },
+            separators=(",", ":"),
+        ).encode()
+
+    @classmethod
+    def from_json(cls, kept: bytes) -> "Run":
+        return cls(**json.loads(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A run as one caller gets it."""
+
+    session: Session
+    run: Run
+    cached: bool
+
+    def document(self) -> dict[str, Any]:
+        document = {
+            "request_id": self.session.request_id,
+            "language_title": str(self.session.name),
+            "execution_time": self.run.execution_time,
+            "cached": self.cached,
+            "result": self.run.result,
+        }
+        outputs = {"stdout": self.run.stdout, "stderr": self.run.stderr}
+        return document | {name: text for name, text in outputs.items() if text}

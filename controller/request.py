@@ -1,0 +1,267 @@
+"""RequestParser: headers and body of a call, or the error that says what is wrong with them (spec. 4.1)."""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, cast
+
+from flask import Request
+from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, fields, validate
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from controller.errors import InvalidParams, InvalidRequest
+from controller.models import LanguageTitle, Script, Trace
+
+LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
+LANGUAGE_TITLE_MAX = 128
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
+"""Keys of `context` that steer the service; all others are the script's."""
+
+
+class CompileOptionsSchema(Schema):
+    """`context.compile_options`; a target is the runtime's to accept or refuse."""
+
+    class Meta:
+        unknown = RAISE
+
+    optimization_level = fields.String(validate=validate.OneOf(["debug", "release"]))
+    features = fields.List(fields.String(validate=validate.Length(1, 64)), validate=validate.Length(max=64))
+    target = fields.String(validate=validate.Length(1, 64))
+
+
+class ContextSchema(Schema):
+    """`context` of an initialize request."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    environment = fields.String()
+    user_id = fields.String()
+    timeout_ms = fields.Integer(strict=True, load_default=30_000, validate=validate.Range(min=1))
+    retain_session = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
+    compile_options = fields.Nested(CompileOptionsSchema, load_default=dict)
+    isolation = fields.String(load_default="session", validate=validate.OneOf(["session", "execution"]))
+
+
+class InitializeSchema(Schema):
+    """Body of an initialize request."""
+
+    class Meta:
+        unknown = RAISE
+
+    context = fields.Nested(ContextSchema, load_default=lambda: ContextSchema().load({}))
+    script_content = fields.String(load_default=None, validate=validate.Length(min=1))
+
+
+class ExecuteSchema(Schema):
+    """Body of an execute request; `params` is checked apart, since it has an error code of its own."""
+
+    class Meta:
+        unknown = RAISE
+
+    params = fields.Raw(load_default=dict)
+
+
+class FunctionsSchema(Schema):
+    """Query of the functions list."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    language = fields.String(load_default=None)
+    user_id = fields.String(load_default=None)
+    type = fields.String(load_default=None, validate=validate.OneOf(["predefined", "dynamic"]))
+    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+
+
+INITIALIZE, EXECUTE, FUNCTIONS = InitializeSchema(), ExecuteSchema(), FunctionsSchema()
+
+
+@dataclass(frozen=True, slots=True)
+class InitializeCall:
+    """An initialize request. `timeout_ms` is as asked for, not clamped yet."""
+
+    name: LanguageTitle
+    script: Script | None
+    context: Mapping[str, Any]
+    compile_options: Mapping[str, Any]
+    isolation: str
+    timeout_ms: int
+    retain_session: bool
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDirectives:
+    """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
+
+    reuse: bool = True
+    max_age: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteCall:
+    """An execute request."""
+
+    request_id: str
+    params: Mapping[str, Any]
+    trace: Trace
+    directives: CacheDirectives = field(default_factory=CacheDirectives)
+
+
+class RequestParser:
+    """Reads what clients send.
+
+    Args:
+        script_max_bytes: the longest script, in UTF-8 bytes.
+    """
+
+    def __init__(self, script_max_bytes: int) -> None:
+        self._script_max_bytes = script_max_bytes
+
+    def trace(self, headers: Headers) -> Trace:
+        """The call's marks; a missing or malformed `X-Request-ID` is replaced by a new one."""
+        given = headers.get("X-Request-ID", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+        return Trace(request_id, headers.get("X-Call-Id"), headers.get("traceparent"))
+
+    def body(self, request: Request) -> bytes:
+        """The body's bytes.
+
+        Raises:
+            InvalidRequest: too large (413) or not JSON by its type (415).
+        """
+        try:
+            body = request.get_data(cache=False)
+        except RequestEntityTooLarge as error:
+            raise InvalidRequest("the body is too large", status=413) from error
+        if request.mimetype != "application/json":
+            raise InvalidRequest("the body must be application/json", status=415)
+        return body
+
+    def initialize(self, headers: Headers, body: bytes, trace: Trace) -> InitializeCall:
+        """An initialize request.
+
+        Raises:
+            InvalidRequest: the header or a field is missing or malformed.
+        """
+        name = self.language_title(headers.get("Language-Title"))
+        loaded = _load(INITIALIZE, _json_object(body))
+        context = loaded["context"]
+        controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
+        return InitializeCall(
+            name=name,
+            script=self._script(loaded["script_content"]),
+            context=context,
+            trace=trace,
+            **controls,
+        )
+
+    def execute(self, request_id: str, headers: Headers, body: bytes, trace: Trace) -> ExecuteCall:
+        """An execute request.
+
+        Raises:
+            InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive is malformed.
+            InvalidParams: `params` is no object.
+        """
+        params = _load(EXECUTE, _json_object(body))["params"]
+        if not isinstance(params, dict):
+            raise InvalidParams(
+                "params must be an object",
+                details={"errors": [{"pointer": "", "message": "must be an object"}]},
+            )
+        return ExecuteCall(request_id, params, trace, _directives(headers.get("X-Cache-Control", "")))
+
+    def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
+        return _load(FUNCTIONS, dict(query))
+
+    def language_title(self, given: str | None) -> LanguageTitle:
+        """`<language>-<title>`.
+
+        Raises:
+            InvalidRequest: it is missing or malformed.
+        """
+        if given is None:
+            raise InvalidRequest("the header Language-Title is missing")
+        match = LANGUAGE_TITLE.fullmatch(given)
+        if match is None or len(given) > LANGUAGE_TITLE_MAX:
+            raise InvalidRequest(
+                "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
+            )
+        return LanguageTitle(match[1], match[2])
+
+    def _script(self, content: str | None) -> Script | None:
+        if content is None:
+            return None
+        try:
+            size = len(content.encode())
+        except UnicodeEncodeError as error:
+            raise _field_error("script_content", "is not valid Unicode: it has a lone surrogate") from error
+        if size > self._script_max_bytes:
+            raise InvalidRequest(f"script_content is longer than {self._script_max_bytes} bytes", status=413)
+        if "\0" in content:
+            raise _field_error("script_content", "has a NUL character")
+        return Script.of(content)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8: byte {error.start} is wrong") from error
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise InvalidRequest(f"the body is not JSON: {reason}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return document
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], schema.load(document))
+    except ValidationError as error:
+        errors = list(_flattened("", cast(Any, error).normalized_messages()))
+        message = "; ".join(f"{problem['pointer'] or '/'}: {problem['message']}" for problem in errors)
+        raise InvalidRequest(message, details={"errors": errors}) from error
+
+
+def _flattened(pointer: str, messages: Any) -> list[dict[str, str]]:
+    """marshmallow's tree of messages as a list of JSON pointers with a message each."""
+    if isinstance(messages, dict):
+        return [
+            problem
+            for key, below in messages.items()
+            for problem in _flattened(f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", below)
+        ]
+    return [{"pointer": pointer, "message": str(message)} for message in messages]
+
+
+def _field_error(name: str, message: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"/{name}: {message}", details={"errors": [{"pointer": f"/{name}", "message": message}]}
+    )
+
+
+def _directives(header: str) -> CacheDirectives:
+    """`no-cache` and `max-age=N`; directives that we do not know are ignored."""
+    reuse, max_age = True, None
+    for directive in header.split(","):
+        name, _, value = directive.strip().partition("=")
+        if name.lower() == "no-cache":
+            reuse = False
+        elif name.lower() == "max-age":
+            if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+                raise InvalidRequest("X-Cache-Control: max-age must be a whole number of seconds")
+            max_age = int(value)
+    return CacheDirectives(reuse, max_age)

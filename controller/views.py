@@ -1,0 +1,139 @@
+"""The endpoints: thin views that read a call, have it done and write its answer. One blueprint a function."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from controller.auth import Authenticator, require_execute, require_scope
+from controller.functions import FunctionCatalog
+from controller.health import HealthCheck
+from controller.models import Identity, rfc3339
+from controller.request import RequestParser
+from controller.session import SessionManager
+from controller.workflow import WorkflowManager
+
+Reply = Response | tuple[Response, int] | tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What views work with; made in `controller.app`."""
+
+    parser: RequestParser
+    authenticator: Authenticator
+    workflow: WorkflowManager
+    sessions: SessionManager
+    functions: FunctionCatalog
+    health: HealthCheck
+
+    def caller(self) -> Identity:
+        """Who makes the present request; raises Unauthorized."""
+        return self.authenticator.identify(request.headers.get("Authorization"))
+
+
+def initialize(services: Services) -> Blueprint:
+    """`POST /`: begins a session."""
+    blueprint = Blueprint("initialize", __name__)
+
+    @blueprint.post("/")
+    def begin() -> Reply:
+        body = services.parser.body(request)
+        identity = services.caller()
+        call = services.parser.initialize(request.headers, body, g.trace)
+        initialized = services.workflow.initialize(identity, call)
+        session = initialized.session
+        document: dict[str, Any] = {
+            "request_id": session.request_id,
+            "status": "initialized",
+            "expires_at": rfc3339(session.expires_at),
+        }
+        if session.compile_status is not None:
+            document |= {
+                "compile_status": session.compile_status,
+                "artifact_cached": initialized.artifact_cached,
+            }
+        return jsonify(document)
+
+    return blueprint
+
+
+def execute(services: Services) -> Blueprint:
+    """`POST /{request_id}`: runs a session's script."""
+    blueprint = Blueprint("execute", __name__)
+
+    @blueprint.post("/<request_id>")
+    def run(request_id: str) -> Reply:
+        body = services.parser.body(request)
+        identity = services.caller()
+        call = services.parser.execute(request_id, request.headers, body, g.trace)
+        return jsonify(services.workflow.execute(identity, call).document())
+
+    return blueprint
+
+
+def sessions(services: Services) -> Blueprint:
+    """`GET /{request_id}`, `DELETE /{request_id}`: a session's state, and its end."""
+    blueprint = Blueprint("sessions", __name__)
+
+    @blueprint.get("/<request_id>")
+    def describe(request_id: str) -> Reply:
+        identity = services.caller()
+        status = services.sessions.describe(request_id, identity.subject)
+        require_execute(identity, status.session.name.language)
+        return jsonify(status.document())
+
+    @blueprint.delete("/<request_id>")
+    def delete(request_id: str) -> Reply:
+        identity = services.caller()
+        session = services.sessions.live(request_id, identity.subject)
+        require_execute(identity, session.name.language)
+        services.sessions.end(session, "deleted")
+        return "", 204
+
+    return blueprint
+
+
+def functions(services: Services) -> Blueprint:
+    """`GET /`, `GET /{language_title}`: the functions a user sees."""
+    blueprint = Blueprint("functions", __name__)
+
+    @blueprint.get("/")
+    def page() -> Reply:
+        identity = services.caller()
+        query = services.parser.functions(request.args)
+        require_scope(identity, "read:functions")
+        return jsonify(services.functions.page(identity.subject, query))
+
+    @blueprint.get("/<language_title>")
+    def detail(language_title: str) -> Reply:
+        identity = services.caller()
+        name = services.parser.language_title(language_title)
+        require_scope(identity, "read:functions")
+        return jsonify(services.functions.detail(name, identity.subject))
+
+    return blueprint
+
+
+def health(services: Services) -> Blueprint:
+    """`GET /health`: whether the service can serve; needs no token."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/")
+    @blueprint.get("/health")
+    def check() -> Reply:
+        document = services.health.document()
+        return jsonify(document), 503 if document["status"] == "error" else 200
+
+    return blueprint
+
+
+BLUEPRINTS: Mapping[str, Callable[[Services], Blueprint]] = {
+    "initialize": initialize,
+    "execute": execute,
+    "sessions": sessions,
+    "functions": functions,
+    "health": health,
+}
+"""The functions of the service, by name."""
