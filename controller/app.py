@@ -10,6 +10,7 @@ from pathlib import Path
 
 from environs import EnvError
 from flask import Flask, Response, g, jsonify, request
+from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from controller.auth import Authenticator
@@ -20,10 +21,9 @@ from controller.database.postgres import Postgres
 from controller.errors import InvalidRequest, NotFound, ServiceError
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
-from controller.logs import configure, current_trace
+from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
 from controller.metrics import MetricsCollector
-from controller.models import Trace
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
 from controller.scripts import ScriptStore
@@ -69,6 +69,13 @@ class Function(Flask):
     """One endpoint's app. The server calls `close` when its worker ends."""
 
     close: Callable[[], None]
+
+
+class Json(DefaultJSONProvider):
+    """Answers as the contract shows them: fields in its order."""
+
+    sort_keys = False
+    compact = True
 
 
 def compose(settings: Settings) -> Controller:
@@ -136,6 +143,7 @@ def application(name: str) -> Function:
     shared = controller()
     app = Function(f"lambda-{name}")
     app.close = shared.close
+    app.json = Json(app)
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
     shared.metrics.observe(app)

@@ -34,24 +34,6 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """The marks by which one call is found again in every log."""
-
-    http_request_id: str
-    call_id: str | None = None
-    traceparent: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """What is passed on to the runtime."""
-        marks = {
-            "X-Request-ID": self.http_request_id,
-            "X-Call-Id": self.call_id,
-            "traceparent": self.traceparent,
-        }
-        return {name: value for name, value in marks.items() if value}
-
-
-@dataclass(frozen=True, slots=True)
 class LanguageTitle:
     """`<language>-<title>`, the name a function is registered under."""
 

@@ -12,8 +12,9 @@ from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, ValidationError, fields
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from controller.errors import InvalidParams, InvalidRequest
-from controller.models import LanguageTitle, Script, Trace
+from controller.errors import InvalidParams, InvalidRequest, NotFound
+from controller.logs import Trace
+from controller.models import LanguageTitle, Script
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
@@ -63,7 +64,7 @@ class ExecuteSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    params = fields.Raw(load_default=dict)
+    params = fields.Raw(load_default=dict, allow_none=True)
 
 
 class FunctionsSchema(Schema):
@@ -72,8 +73,8 @@ class FunctionsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    language = fields.String(load_default=None)
-    user_id = fields.String(load_default=None)
+    language = fields.String(load_default=None, validate=validate.ContainsNoneOf("\0"))
+    user_id = fields.String(load_default=None, validate=validate.ContainsNoneOf("\0"))
     type = fields.String(load_default=None, validate=validate.OneOf(["predefined", "dynamic"]))
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
@@ -130,6 +131,12 @@ class RequestParser:
         request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         return Trace(request_id, headers.get("X-Call-Id"), headers.get("traceparent"))
 
+    def session_id(self, given: str) -> str:
+        """The session's id in a path; raises NotFound for what can be none."""
+        if not REQUEST_ID.fullmatch(given):
+            raise NotFound("there is no such session")
+        return given
+
     def body(self, request: Request) -> bytes:
         """The body's bytes.
 
@@ -169,13 +176,14 @@ class RequestParser:
             InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive is malformed.
             InvalidParams: `params` is no object.
         """
+        session_id = self.session_id(request_id)
         params = _load(EXECUTE, _json_object(body))["params"]
         if not isinstance(params, dict):
             raise InvalidParams(
                 "params must be an object",
                 details={"errors": [{"pointer": "", "message": "must be an object"}]},
             )
-        return ExecuteCall(request_id, params, trace, _directives(headers.get("X-Cache-Control", "")))
+        return ExecuteCall(session_id, params, trace, _directives(headers.get("X-Cache-Control", "")))
 
     def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""

@@ -18,7 +18,8 @@ from controller.errors import (
     ScriptFailed,
     ServiceError,
 )
-from controller.models import LanguageTitle, Run, Script, Session, Trace
+from controller.logs import Trace
+from controller.models import LanguageTitle, Run, Script, Session
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from environs import FileAwareEnv, ValidationError, validate
 
-LOCAL_RUNTIMES = {
-    "nodejs": "http://127.0.0.1:8081",
-    "python": "http://127.0.0.1:8082",
-    "rust": "http://127.0.0.1:8083",
-}
+LOCAL_RUNTIMES = [
+    "nodejs=http://127.0.0.1:8081",
+    "python=http://127.0.0.1:8082",
+    "rust=http://127.0.0.1:8083",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,8 @@ class Settings:
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
             jwt_secret=env.str("JWT_SECRET", validate=validate.Length(min=32)),
             runtime_secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
-            runtime_urls=env.dict(
-                "RUNTIME_URLS",
-                LOCAL_RUNTIMES,
-                validate=_addresses,
+            runtime_urls=dict(
+                entry.split("=", 1) for entry in env.list("RUNTIME_URLS", LOCAL_RUNTIMES, validate=_addresses)
             ),
             cache_ttl=env.int("CACHE_TTL", 3600, validate=positive),
             request_timeout=env.int("REQUEST_TIMEOUT", 5000, validate=positive),
@@ -81,7 +79,8 @@ class Settings:
         )
 
 
-def _addresses(urls: dict[str, str]) -> None:
-    for language, url in urls.items():
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise ValidationError(f"{language} has no http address: {url!r}")
+def _addresses(entries: list[str]) -> None:
+    for entry in entries:
+        language, _, url = entry.partition("=")
+        if not language or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValidationError(f"{entry!r} is not <language>=<http address>")

@@ -80,14 +80,14 @@ def sessions(services: Services) -> Blueprint:
     @blueprint.get("/<request_id>")
     def describe(request_id: str) -> Reply:
         identity = services.caller()
-        status = services.sessions.describe(request_id, identity.subject)
+        status = services.sessions.describe(services.parser.session_id(request_id), identity.subject)
         require_execute(identity, status.session.name.language)
         return jsonify(status.document())
 
     @blueprint.delete("/<request_id>")
     def delete(request_id: str) -> Reply:
         identity = services.caller()
-        session = services.sessions.live(request_id, identity.subject)
+        session = services.sessions.live(services.parser.session_id(request_id), identity.subject)
         require_execute(identity, session.name.language)
         services.sessions.end(session, "deleted")
         return "", 204

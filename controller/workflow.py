@@ -23,7 +23,7 @@ from controller.errors import DeadlinePassed, RuntimeUnavailable, ScriptFailed, 
 from controller.functions import FunctionCatalog
 from controller.metrics import MetricsCollector
 from controller.models import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
-from controller.request import REQUEST_ID, ExecuteCall, InitializeCall
+from controller.request import ExecuteCall, InitializeCall
 from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
 from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
@@ -95,7 +95,7 @@ class WorkflowManager:
     def execute(self, identity: Identity, call: ExecuteCall) -> Answer:
         """Answers with a kept result, or runs the session's script."""
         entry = Entry("execute", call.trace, identity.subject, payload={"params": call.params})
-        entry.session_id = call.request_id if REQUEST_ID.fullmatch(call.request_id) else None
+        entry.session_id = call.request_id
         with self._logged(entry):
             session = self._sessions.get(call.request_id, identity.subject)
             entry.name, entry.script_hash = session.name, session.script_hash

@@ -4,8 +4,8 @@ What the gateway does in a cluster, a dispatcher does here: each path leads to t
 is deployed, which sees what is left of the path.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -15,30 +15,41 @@ from function.health.handler import app as health
 from function.initialize.handler import app as initialize
 from function.sessions.handler import app as sessions
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication
+
 
 class Service:
     """The dispatcher, with the `close` that the server's worker calls at its end."""
 
     def __init__(self) -> None:
-        self._dispatcher = DispatcherMiddleware(
-            health,
-            {
-                "/api/v1/initialize": initialize,
-                "/initialize": initialize,
-                "/api/v1/execute": execute,
-                "/execute": execute,
-                "/api/v1/sessions": sessions,
-                "/sessions": sessions,
-                "/api/v1/functions": functions,
-            },
-        )
+        paths = {
+            "/api/v1/initialize": initialize,
+            "/initialize": initialize,
+            "/api/v1/execute": execute,
+            "/execute": execute,
+            "/api/v1/sessions": sessions,
+            "/sessions": sessions,
+            "/api/v1/functions": functions,
+        }
+        self._dispatcher = DispatcherMiddleware(health, {path: _rooted(app) for path, app in paths.items()})
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         return self._dispatcher(environ, start_response)
 
     def close(self) -> None:
         """Writes what waits, once for all functions, since they share one controller."""
         health.close()
+
+
+def _rooted(app: "WSGIApplication") -> "WSGIApplication":
+    """The gateway asks for `/` where the dispatcher leaves nothing of the path."""
+
+    def serve(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"
+        return app(environ, start_response)
+
+    return serve
 
 
 app = Service()

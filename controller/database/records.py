@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.errors import ServiceError
-from controller.models import ArtifactKey, LanguageTitle, Run, Script, Session, Trace, now
+from controller.logs import Trace
+from controller.models import ArtifactKey, LanguageTitle, Run, Script, Session, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,79 @@
+"""Settings: the seed's defaults, secrets without one, and errors that name their variable."""
+
+from pathlib import Path
+
+import pytest
+from environs import EnvError
+
+from controller.settings import Settings
+
+SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in (*Settings.__dataclass_fields__, "jwt_secret_file"):
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_defaults_are_those_of_the_specification() -> None:
+    settings = Settings.from_environment()
+    assert settings.redis_url == "redis://redis:6379"
+    assert settings.postgres_url == "postgres://user:pass@postgres:5432/logs"
+    assert settings.cache_ttl == 3600
+    assert settings.request_timeout == 5000
+    assert settings.log_level == "info"
+    assert settings.metrics_port == 9090
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.delenv(name)
+    with pytest.raises(EnvError, match=name):
+        Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CACHE_TTL", "soon"),
+        ("CACHE_TTL", "0"),
+        ("REQUEST_TIMEOUT", "-1"),
+        ("METRICS_PORT", "70000"),
+        ("LOG_LEVEL", "loud"),
+        ("JWT_SECRET", "short"),
+        ("RUNTIME_URLS", "python=ftp://somewhere"),
+        ("RUNTIME_URLS", "python"),
+    ],
+)
+def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(EnvError, match=name):
+        Settings.from_environment()
+
+
+def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.delenv("JWT_SECRET")
+    (tmp_path / "jwt").write_text("s" * 40 + "\n")
+    environment.setenv("JWT_SECRET_FILE", str(tmp_path / "jwt"))
+    assert Settings.from_environment().jwt_secret == "s" * 40
+
+
+def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNTIME_URLS", "python=http://a:1,ruby=https://b")
+    assert Settings.from_environment().runtime_urls == {"python": "http://a:1", "ruby": "https://b"}
+
+
+def test_the_environment_wins_over_the_file_of_defaults(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("CACHE_TTL=60\nLOG_LEVEL=debug\n")
+    environment.setenv("CACHE_TTL", "90")
+    environment.setenv("LOG_LEVEL", "warning")
+    settings = Settings.from_environment(dotenv)
+    assert (settings.cache_ttl, settings.log_level) == (90, "warning")
