@@ -51,6 +51,7 @@ class Controller:
     services: Services
     parser: RequestParser
     metrics: MetricsCollector
+    postgres: Postgres
     logger: DatabaseLogger
     maintenance: Maintenance
 
@@ -60,9 +61,10 @@ class Controller:
         self.maintenance.start()
 
     def close(self) -> None:
-        """Ends in order: no new work in the background, then the last log records."""
+        """Ends in order: no new work in the background, then the last log records, then their connections."""
         self.maintenance.close()
         self.logger.close(LAST_WORDS)
+        self.postgres.close()
 
 
 class Function(Flask):
@@ -118,7 +120,7 @@ def compose(settings: Settings) -> Controller:
         ],
         MAINTENANCE_INTERVAL,
     )
-    return Controller(settings, services, parser, metrics, logger, maintenance)
+    return Controller(settings, services, parser, metrics, postgres, logger, maintenance)
 
 
 @cache

@@ -70,6 +70,11 @@ class Postgres:
             return False
         return True
 
+    def close(self) -> None:
+        """Closes the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().close()
+
     def _checkout(self) -> connection:
         while self._idle:
             opened = self._idle.pop()

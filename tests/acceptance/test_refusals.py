@@ -1,0 +1,153 @@
+"""What the service refuses, and how it says so."""
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from tests.acceptance.client import Client, error_of
+
+SCRIPT = "result = 1"
+
+
+def test_an_answer_echoes_the_request_id(client: Client) -> None:
+    given = client.request("GET", "/health", headers={"X-Request-ID": "my-id.1"})
+    assert given.headers["X-Request-ID"] == "my-id.1"
+    made = client.request("GET", "/nowhere")
+    assert len(made.headers["X-Request-ID"]) == 36
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "NOT_FOUND"),
+        ("GET", "/api/v1/initialize", 405, "INVALID_REQUEST"),
+        ("GET", "/api/v1/execute/x", 405, "INVALID_REQUEST"),
+        ("PUT", "/api/v1/sessions/x", 405, "INVALID_REQUEST"),
+        ("POST", "/api/v1/functions", 405, "INVALID_REQUEST"),
+        ("GET", "/api/v1/sessions/%00", 404, "NOT_FOUND"),
+        ("GET", "/api/v1/functions/nodash", 400, "INVALID_REQUEST"),
+        ("GET", "/api/v1/functions?page=0", 400, "INVALID_REQUEST"),
+        ("GET", "/api/v1/functions/python-none", 404, "NOT_FOUND"),
+    ],
+)
+def test_paths_and_methods(client: Client, method: str, path: str, status: int, code: str) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    error_of(answer, code)
+    if status == 405:
+        assert "Allow" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{}", "text/plain", 415),
+        (b"{}", "", 415),
+        (b"{", "application/json", 400),
+        (b"[]", "application/json", 400),
+        (b'{"params": NaN}', "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b'{"params": {}, "more": 1}', "application/json", 400),
+        (b" " * (8 * 1024 * 1024 + 1), "application/json", 413),
+    ],
+)
+def test_bodies(client: Client, body: bytes, content_type: str, status: int) -> None:
+    headers = {"Content-Type": content_type}
+    answer = client.request("POST", "/api/v1/execute/x", data=body, headers=headers)
+    assert answer.status_code == status
+    error_of(answer, "INVALID_REQUEST")
+
+
+def test_params_that_are_no_object(client: Client) -> None:
+    answer = client.request("POST", "/api/v1/execute/x", json={"params": [1]})
+    assert answer.status_code == 400
+    assert error_of(answer, "INVALID_PARAMS")["details"]["errors"][0]["pointer"] == ""
+
+
+def bearer(secret: str, **claims: Any) -> str:
+    return "Bearer " + jwt.encode({"sub": "x", "exp": time.time() + 60} | claims, secret, algorithm="HS256")
+
+
+def test_tokens(client: Client, jwt_secret: str) -> None:
+    for authorization in (
+        None,
+        "Bearer nonsense",
+        bearer("x" * 32),
+        bearer(jwt_secret, exp=time.time() - 1),
+    ):
+        headers = {"Authorization": authorization} if authorization else {}
+        answer = requests.get(client.url + "/api/v1/functions", headers=headers, timeout=10)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        error_of(answer, "UNAUTHORIZED")
+
+
+def test_scopes(client: Client) -> None:
+    reader = client.speaking_for("scoped", "read:functions")
+    pythonist = client.speaking_for("scoped", "execute:python")
+    error_of(reader.initialize("python-scoped", SCRIPT), "FORBIDDEN")
+    request_id = pythonist.begin("python-scoped", SCRIPT)
+    assert pythonist.result(request_id) == 1
+    error_of(reader.execute(request_id), "FORBIDDEN")
+    error_of(reader.session(request_id), "FORBIDDEN")
+    error_of(reader.request("DELETE", f"/api/v1/sessions/{request_id}"), "FORBIDDEN")
+    error_of(pythonist.initialize("nodejs-scoped", "return 1"), "FORBIDDEN")
+    error_of(pythonist.request("GET", "/api/v1/functions"), "FORBIDDEN")
+
+
+@pytest.mark.parametrize("name", ["Python-x", "python", "python-" + "x" * 65, "python-\x7f"])
+def test_language_titles(client: Client, name: str) -> None:
+    answer = client.initialize(name, SCRIPT)
+    assert answer.status_code == 400
+    error_of(answer, "INVALID_REQUEST")
+
+
+def test_a_language_without_a_runtime(client: Client) -> None:
+    answer = client.initialize("cobol-x", SCRIPT)
+    assert answer.status_code == 404
+    error_of(answer, "NOT_FOUND")
+
+
+def test_a_function_that_nobody_registered(client: Client) -> None:
+    answer = client.initialize("python-never-registered")
+    assert answer.status_code == 404
+    error_of(answer, "NOT_FOUND")
+
+
+def test_a_script_over_a_mebibyte(client: Client) -> None:
+    answer = client.initialize("python-long", "#" * (1024 * 1024 + 1))
+    assert answer.status_code == 413
+    error_of(answer, "INVALID_REQUEST")
+
+
+def test_a_script_of_a_mebibyte_runs(client: Client) -> None:
+    filler = "#" * (1024 * 1024 - len("result = 1\n"))
+    assert client.result(client.begin("python-long", f"result = 1\n{filler}")) == 1
+
+
+def test_health_needs_no_token(client: Client) -> None:
+    answer = requests.get(client.url + "/health", timeout=10)
+    assert answer.status_code == 200
+    document = answer.json()
+    assert document["status"] == "ok"
+    assert document["components"]["controller"] == "ok"
+    assert set(document["components"]["runtimes"]) == {"nodejs", "python", "rust"}
+
+
+def test_metrics_count_what_was_done(client: Client) -> None:
+    def hits() -> float:
+        text = requests.get(client.url + "/metrics", timeout=10).text
+        lines = [
+            line for line in text.splitlines() if line.startswith('lambda_cache_lookups_total{result="hit"}')
+        ]
+        return float(lines[0].split()[-1]) if lines else 0.0
+
+    before = hits()
+    request_id = client.begin("python-metrics", SCRIPT)
+    client.execute(request_id, {"unique": time.time()})
+    client.execute(request_id, {"unique": 1})
+    client.execute(request_id, {"unique": 1})
+    assert hits() == before + 1

@@ -1,0 +1,190 @@
+"""Every form of script of the contract runs, in all three languages, through the public API."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.client import Client, error_of
+
+SAMPLES = Path(__file__).parents[2] / "sql" / "samples"
+
+SUM = {"a": 2, "b": 3}
+FORMS = {
+    "nodejs-async": "module.exports = async (event) => event.params.a + event.params.b;",
+    "nodejs-context": "module.exports = async (event) => event.params.a + event.context.three;",
+    "nodejs-callback": "module.exports = (context, callback) => callback(null, context.params.a + context.params.b);",
+    "nodejs-body": "return event.params.a + event.params.b;",
+    "nodejs-esm-default": "export default (event) => event.params.a + event.params.b;",
+    "nodejs-esm-handler": "export async function handler(event) { return event.params.a + event.params.b; }",
+    "python-handle-params": "def handle(params):\n    return params['a'] + params['b']\n",
+    "python-handler-event": "def handler(event):\n    return event.params['a'] + event['params']['b']\n",
+    "python-handle-event-context": "def handle(event, context):\n    return event.params['a'] + context['three']\n",
+    "python-async": "async def handle(params):\n    return params['a'] + params['b']\n",
+    "python-async-event": "async def handler(event, context):\n    return event.params['a'] + context['three']\n",
+    "python-body": "result = params['a'] + context['three']\n",
+    "rust-handler": (
+        "pub fn handler(context: serde_json::Map<String, serde_json::Value>)"
+        " -> Result<serde_json::Value, String> {\n"
+        '    let a = context["params"]["a"].as_i64().ok_or("no a")?;\n'
+        '    let b = context["context"]["three"].as_i64().ok_or("no three")?;\n'
+        "    Ok(serde_json::json!(a + b))\n"
+        "}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("language_title", FORMS)
+def test_every_form_runs_cold_warm_and_cached(client: Client, language_title: str) -> None:
+    request_id = client.begin(language_title, FORMS[language_title], three=3)
+    answers = [client.execute(request_id, SUM) for _ in range(2)]
+    answers.append(client.execute(request_id, SUM, X_Cache_Control="no-cache"))
+    assert [answer.json()["result"] for answer in answers] == [5, 5, 5]
+    assert [answer.json()["cached"] for answer in answers] == [False, True, False]
+
+
+def samples() -> list[Any]:
+    return [
+        pytest.param(path.stem, example, id=f"{path.stem}-{number}")
+        for path in sorted(SAMPLES.glob("*.json"))
+        for number, example in enumerate(json.loads(path.read_text())["examples"])
+    ]
+
+
+@pytest.mark.parametrize(("language_title", "example"), samples())
+def test_every_example_of_a_sample_function_is_true(
+    client: Client, language_title: str, example: dict[str, Any]
+) -> None:
+    assert client.result(client.begin(language_title), example["params"]) == example["result"]
+
+
+def test_every_sample_function_has_examples() -> None:
+    names = {path.stem for path in SAMPLES.glob("*.json")}
+    assert names == {"nodejs-calculator", "python-text_processor", "rust-data_validator"}
+    assert {parameter.values[0] for parameter in samples()} == names
+
+
+RAISING = [
+    ("python-raises", "import math\n\ndef handle(params):\n    return math.sqrt(-1)\n", 4, "ValueError"),
+    ("python-body-raises", "x = {}\nresult = x['missing']\n", 2, "KeyError"),
+    ("nodejs-throws", "module.exports = () => {\n\n  throw new RangeError('no');\n};\n", 3, "RangeError"),
+    ("nodejs-rejects", "module.exports = async () => {\n  await null;\n  null.x;\n};\n", 3, "TypeError"),
+    ("nodejs-throws-string", "module.exports = () => { throw 'just text'; };", None, None),
+    (
+        "rust-panics",
+        "use serde_json::{Map, Value};\n\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
+        '    panic!("no");\n}\n',
+        4,
+        None,
+    ),
+    (
+        "rust-err",
+        "use serde_json::{Map, Value};\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
+        '    Err("no".to_string())\n}\n',
+        None,
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("language_title", "script", "line", "kind"), RAISING)
+def test_a_failing_script_is_explained(
+    client: Client, language_title: str, script: str, line: int | None, kind: str | None
+) -> None:
+    request_id = client.begin(language_title, script)
+    answer = client.execute(request_id)
+    assert answer.status_code == 500
+    assert answer.json()["request_id"] == request_id
+    details = error_of(answer, "RUNTIME_ERROR")["details"]
+    assert details.keys() >= {"kind", "type", "line", "column", "stack_trace", "stdout", "stderr"}
+    assert (details["kind"], details["line"]) == ("exception", line)
+    if kind is not None:
+        assert details["type"] == kind
+    assert "node_worker" not in json.dumps(details)
+    assert "python_worker" not in json.dumps(details)
+
+
+@pytest.mark.parametrize(
+    ("language_title", "script", "line", "column"),
+    [
+        ("python-syntax", "def handle(params):\n    return (1 +\n", 2, 12),
+        ("nodejs-syntax", "module.exports = () => {\n  return 1 +* 2;\n};\n", 2, 13),
+        ("nodejs-esm-syntax", "export default () => {\n  return 1 +* 2;\n};\n", 2, 13),
+        (
+            "rust-types",
+            "use serde_json::{Map, Value};\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
+            "    let x: i32 = true;\n    Ok(x.into())\n}\n",
+            3,
+            18,
+        ),
+    ],
+)
+def test_a_script_that_does_not_parse_is_refused(
+    client: Client, language_title: str, script: str, line: int, column: int
+) -> None:
+    answer = client.initialize(language_title, script)
+    assert answer.status_code == 400
+    details = error_of(answer, "INITIALIZATION_ERROR")["details"]
+    assert details.keys() >= {"stage", "line", "column", "diagnostics"}
+    assert (details["line"], details["column"]) == (line, column)
+
+
+def test_nothing_of_a_script_runs_at_initialize(client: Client) -> None:
+    request_id = client.begin(
+        "python-top-level", "print('top')\nimport time\ntime.sleep(5)\nresult = 1\n", timeout_ms=300
+    )
+    details = error_of(client.execute(request_id), "TIMEOUT")["details"]
+    assert details["stdout"] == "top\n"
+
+
+@pytest.mark.parametrize(
+    ("language_title", "script"),
+    [
+        (
+            "python-loops",
+            "def handle(params):\n    print('began', flush=True)\n    while params.get('loop'): pass\n    return 1\n",
+        ),
+        (
+            "nodejs-loops",
+            "module.exports = ({params}) => { console.log('began'); while (params.loop) {} return 1; };",
+        ),
+        (
+            "rust-loops",
+            "pub fn handler(c: serde_json::Map<String, serde_json::Value>) -> Result<serde_json::Value, String> {\n"
+            '    println!("began");\n'
+            '    while c["params"].get("loop").is_some() { std::hint::black_box(0); }\n'
+            "    Ok(serde_json::json!(1))\n}\n",
+        ),
+    ],
+)
+def test_a_deadline_kills_and_the_next_call_works(client: Client, language_title: str, script: str) -> None:
+    request_id = client.begin(language_title, script, timeout_ms=500)
+    assert client.result(request_id) == 1
+    answer = client.execute(request_id, {"loop": True})
+    assert answer.status_code == 504
+    assert answer.elapsed.total_seconds() < 1
+    details = error_of(answer, "TIMEOUT")["details"]
+    assert details == {"timeout_ms": 500, "stdout": "began\n", "stderr": ""}
+    assert client.result(request_id, X_Cache_Control="no-cache") == 1
+
+
+def test_output_is_answered_beside_the_result(client: Client) -> None:
+    script = "import sys\nprint('{\"result\": 0}')\nprint('err', file=sys.stderr)\nresult = 1\n"
+    document = client.execute(client.begin("python-prints", script)).json()
+    assert (document["result"], document["stdout"], document["stderr"]) == (1, '{"result": 0}\n', "err\n")
+
+
+def test_a_compiled_script_compiles_once(client: Client) -> None:
+    script = FORMS["rust-handler"] + "// compiled once\n"
+    first = client.initialize("rust-once", script).json()
+    second = client.speaking_for("another").initialize("rust-again", script).json()
+    assert (first["compile_status"], first["artifact_cached"]) == ("compiled", False)
+    assert (second["compile_status"], second["artifact_cached"]) == ("compiled", True)
+
+
+def test_an_unsupported_target_is_refused_with_the_supported_ones(client: Client) -> None:
+    options = {"target": "x86_64-unknown-linux-gnu"}
+    answer = client.initialize("rust-native", FORMS["rust-handler"], compile_options=options)
+    assert answer.status_code == 400
+    assert "wasm32-wasip1" in json.dumps(error_of(answer, "INITIALIZATION_ERROR"))
