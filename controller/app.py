@@ -23,7 +23,7 @@ from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
-from controller.metrics import MetricsCollector
+from controller.metrics import MetricsCollector, MetricsServer
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
 from controller.scripts import ScriptStore
@@ -54,9 +54,11 @@ class Controller:
     postgres: Postgres
     logger: DatabaseLogger
     maintenance: Maintenance
+    metrics_server: MetricsServer
 
     def start(self) -> None:
-        """Starts what works in the background."""
+        """Starts what works in the background; raises OSError when METRICS_PORT is taken."""
+        self.metrics_server.start()
         self.logger.start()
         self.maintenance.start()
 
@@ -65,6 +67,7 @@ class Controller:
         self.maintenance.close()
         self.logger.close(LAST_WORDS)
         self.postgres.close()
+        self.metrics_server.close()
 
 
 class Function(Flask):
@@ -120,7 +123,8 @@ def compose(settings: Settings) -> Controller:
         ],
         MAINTENANCE_INTERVAL,
     )
-    return Controller(settings, services, parser, metrics, postgres, logger, maintenance)
+    server = MetricsServer(settings.metrics_port)
+    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server)
 
 
 @cache
@@ -132,7 +136,10 @@ def controller() -> Controller:
         sys.exit(f"settings: {error}")
     configure(settings.log_level)
     composed = compose(settings)
-    composed.start()
+    try:
+        composed.start()
+    except OSError as error:
+        sys.exit(f"METRICS_PORT {settings.metrics_port}: {error.strerror}")
     return composed
 
 

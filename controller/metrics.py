@@ -1,9 +1,13 @@
 """MetricsCollector: what the service counts and times, for Prometheus (specification 4.7)."""
 
+import os
 from time import perf_counter
 
 from flask import Flask, Response, g, request
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from gevent import socket
+from gevent.pywsgi import WSGIServer
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_flask_exporter import PrometheusMetrics
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
@@ -121,6 +125,41 @@ class MetricsCollector:
         elapsed = perf_counter() - g.started
         self._requests.labels(method, endpoint, str(response.status_code)).observe(elapsed)
         return response
+
+
+class MetricsServer:
+    """The metrics alone, on a port of their own.
+
+    Every worker process listens on the one port, and each answers for all of them: prometheus_client adds up what
+    they left in the folder PROMETHEUS_MULTIPROC_DIR.
+
+    Args:
+        port: TCP port on every interface; 0: no server.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._server: WSGIServer | None = None
+
+    def start(self) -> None:
+        """Starts to listen; raises OSError when the port is taken by somebody else."""
+        if self._port:
+            listener = socket.create_server(("", self._port), reuse_port=True)
+            self._server = WSGIServer(listener, make_wsgi_app(_whole_registry()), log=None)
+            self._server.start()
+
+    def close(self) -> None:
+        """Stops listening."""
+        if self._server is not None:
+            self._server.stop()
+
+
+def _whole_registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 def _start_clock() -> None:

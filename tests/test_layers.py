@@ -21,7 +21,7 @@ LAYERS = (
         "controller.maintenance",
     },
     {"controller.cache", "controller.database"},
-    {"controller.models", "controller.metrics"},
+    {"controller.models", "controller.metrics", "controller.schemas"},
     {"controller.errors", "controller.settings", "controller.logs"},
     {"controller"},
 )
