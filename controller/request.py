@@ -19,6 +19,8 @@ from controller.schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
+MAX_DEPTH = 100
+"""Levels of a body's JSON; beyond it somebody further down the way may run out of stack."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
 """Keys of `context` that steer the service; all others are the script's."""
@@ -169,7 +171,21 @@ def _json_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"the body is not JSON: {reason}") from error
     if not isinstance(document, dict):
         raise InvalidRequest("the body must be a JSON object")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, document):
+        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
     return document
+
+
+def _deeper_than(levels: int, document: Any) -> bool:
+    level = [document]
+    for _ in range(levels):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, dict | list)
+        ]
+    return bool(level)
 
 
 def _refuse_constant(constant: str) -> NoReturn:

@@ -85,13 +85,12 @@ class RuntimeClient:
         }
         url = f"{address}/runtime/{name.language}/{name.title}/prepare"
         answer = self._post(url, body, deadline_ms, trace)
+        artifact = answer.get("artifact")
+        if artifact is None:
+            return Prepared()
         try:
-            artifact = answer.get("artifact")
-            return Prepared(
-                answer.get("artifact_cached"),
-                None if artifact is None else base64.b64decode(artifact, validate=True),
-            )
-        except (binascii.Error, TypeError) as error:
+            return Prepared(bool(answer["artifact_cached"]), base64.b64decode(artifact, validate=True))
+        except (binascii.Error, TypeError, KeyError) as error:
             raise _unusable(url, "an artifact that is not base64") from error
 
     def run(

@@ -7,6 +7,7 @@ import pytest
 from tests.acceptance.client import Client, error_of
 from tests.waiting import until
 
+#: Gives how often its process has run it; a comment makes it a script of its own.
 COUNTER = "calls = 0\ndef handle(params):\n    global calls\n    calls += 1\n    return calls\n"
 ECHO = "def handle(event, context):\n    return [event.params, context]\n"
 
@@ -31,7 +32,7 @@ def test_execute_answers_as_the_contract_says(client: Client) -> None:
 
 
 def test_the_second_time_is_cached_and_no_cache_runs_anew(client: Client) -> None:
-    request_id = client.begin("python-counter", COUNTER, mark=str(uuid.uuid4()))
+    request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
     first, second = client.execute(request_id), client.execute(request_id)
     assert (first.json()["result"], first.json()["cached"]) == (1, False)
     assert (second.json()["result"], second.json()["cached"]) == (1, True)
@@ -42,7 +43,7 @@ def test_the_second_time_is_cached_and_no_cache_runs_anew(client: Client) -> Non
 
 
 def test_a_result_is_kept_as_long_as_asked(client: Client) -> None:
-    request_id = client.begin("python-counter", COUNTER, mark=str(uuid.uuid4()))
+    request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
     client.execute(request_id, X_Cache_Control="max-age=0")
     assert client.execute(request_id, X_Cache_Control="max-age=1").json()["cached"] is False
     assert client.execute(request_id).json()["cached"] is True
@@ -65,18 +66,19 @@ def test_a_script_keeps_its_process_and_execution_isolation_gives_a_new_one(clie
 
 def test_users_share_nothing(client: Client) -> None:
     bob = client.speaking_for("bob")
-    request_id = client.begin("python-counter", COUNTER, mark="shared")
+    script = COUNTER + f"# {uuid.uuid4()}\n"
+    request_id = client.begin("python-counter", script)
     assert client.result(request_id) == 1
     error_of(bob.execute(request_id), "NOT_FOUND")
     error_of(bob.session(request_id), "NOT_FOUND")
     assert bob.request("DELETE", f"/api/v1/sessions/{request_id}").status_code == 404
-    own = bob.begin("python-counter", COUNTER, mark="shared")
+    own = bob.begin("python-counter", script)
     answer = bob.execute(own).json()
     assert (answer["cached"], answer["result"]) == (False, 1)
 
 
 def test_a_session_says_how_it_fares(client: Client) -> None:
-    request_id = client.begin("python-counter", COUNTER, mark=str(uuid.uuid4()))
+    request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
     assert client.session(request_id).json()["execution_count"] == 0
     for _ in range(3):
         client.execute(request_id)
@@ -144,7 +146,7 @@ def test_json_of_every_kind_goes_through(client: Client) -> None:
     params = {
         "big": 2**80,
         "float": 0.1,
-        "text": "ラムダ \0 \ud83d\ude00",
+        "text": "ラムダ \0 \N{GRINNING FACE}",
         "deep": [[[{}]]],
         "none": None,
         "": False,

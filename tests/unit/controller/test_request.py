@@ -136,6 +136,15 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
     assert refused.value.status == 400
 
 
+def test_depth_is_bounded() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"params": ' + b'{"a":' * (levels - 1) + b"1" + b"}" * (levels - 1) + b"}"
+
+    assert execute(nested(100)).params["a"]
+    with pytest.raises(InvalidRequest, match="deeper than 100"):
+        execute(nested(101))
+
+
 def test_a_script_over_the_limit_is_refused() -> None:
     assert initialize({"script_content": "x" * 100}).script is not None
     with pytest.raises(InvalidRequest) as refused:
