@@ -104,7 +104,7 @@ class RuntimeClient:
         """Runs a session's script once.
 
         Args:
-            material: `script_content` or `artifact` (base64), where the runtime has asked for it.
+            material: `script_content` and, of compiled languages, `artifact` (base64), where the runtime asked.
 
         Raises:
             ScriptNeeded: the runtime does not have it; call again with `material`.

@@ -16,16 +16,18 @@ class ScriptStore:
         self._postgres = postgres
 
     def material(self, session: Session) -> dict[str, str]:
-        """What the runtime needs to run the session: its artifact where there is one, else its script.
+        """What the runtime needs to run the session: its script, and its artifact where there is one.
+
+        A runtime that takes the artifact need not compile; one with another secret or toolchain takes the script.
 
         Raises:
             StoreUnavailable: neither cache nor PostgreSQL can give it now.
         """
-        if session.compile_status is not None:
-            artifact = self.artifact(session.artifact_key)
-            if artifact is not None:
-                return {"artifact": base64.b64encode(artifact).decode()}
-        return {"script_content": self._script(session.script_hash)}
+        material = {"script_content": self._script(session.script_hash)}
+        artifact = self.artifact(session.artifact_key) if session.compile_status is not None else None
+        if artifact is not None:
+            material["artifact"] = base64.b64encode(artifact).decode()
+        return material
 
     def artifact(self, key: ArtifactKey) -> bytes | None:
         """A compiled artifact, if one was made before. An unreachable PostgreSQL counts as none."""
