@@ -10,8 +10,15 @@ import pytest
 
 from controller.database.migrate import migrate
 from controller.database.samples import load_samples
+from local import node
+from local.account import RUNNER, Account
+from local.part import PartError
 from local.postgres import PostgresServer
 from local.redis import RedisServer
+from local.rust_probe import UnavailableError
+from local.rust_toolchain import ROUTES, prepare
+from runtime.languages.rust_glue import build
+from runtime.languages.rust_toolchain import Toolchain
 
 ROOT = Path(__file__).parent.parent
 
@@ -21,6 +28,28 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"missing in CI: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def node_program() -> str:
+    """Node.js of the machine or of the wheel."""
+    try:
+        return node.program(print)
+    except PartError as reason:
+        missing(str(reason))
+
+
+@pytest.fixture(scope="session")
+def rust_toolchain() -> Path:
+    """The prepared toolchain of RUST_TOOLCHAIN, else the one in `.local/`, made when it is not there."""
+    named = os.environ.get("RUST_TOOLCHAIN")
+    folder = Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / "rust-toolchain"
+    try:
+        prepare(folder, ROUTES, print)
+    except UnavailableError as reason:
+        missing(f"no Rust compiler with a WASI target: {reason}")
+    build(Toolchain.load(folder), folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,14 @@ ALL_SCOPES = "execute:all read:functions"
 class Client:
     """Calls the service at `url` as `sub`."""
 
-    def __init__(self, url: str, jwt_secret: str, sub: str = "tester", scope: str = ALL_SCOPES) -> None:
+    def __init__(self, url: str, jwt_secret: str, sub: str, scope: str = ALL_SCOPES) -> None:
         self.url = url
+        self.sub = sub
         self._jwt_secret = jwt_secret
         self._http = requests.Session()
         self._http.trust_env = False
+        # An idle connection would hold up the server's orderly end until its time-out.
+        self._http.headers["Connection"] = "close"
         claims = {"sub": sub, "scope": scope, "exp": time.time() + 3600}
         self.token = jwt.encode(claims, jwt_secret, algorithm="HS256")
         self._http.headers["Authorization"] = f"Bearer {self.token}"

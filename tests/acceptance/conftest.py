@@ -1,6 +1,35 @@
+"""The service, as clients meet it: one that all tests share, and one of a test's own to break."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
+
+
 @pytest.fixture(scope="session")
-def jwt_secret(): return open('/tmp/d/jwt').read().strip()
+def service(
+    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
+) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("service"), node_program, rust_toolchain) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def own_service(
+    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
+) -> Iterator[Deployment]:
+    with Deployment(tmp_path_factory.mktemp("own-service"), node_program, rust_toolchain) as deployment:
+        yield deployment
+
+
 @pytest.fixture(scope="session")
-def client(jwt_secret): return Client("http://127.0.0.1:18080", jwt_secret)
+def jwt_secret(service: Deployment) -> str:
+    return service.jwt_secret
+
+
+@pytest.fixture
+def client(service: Deployment) -> Client:
+    return service.client()

@@ -120,7 +120,7 @@ def test_a_registered_function_is_listed_and_described(client: Client) -> None:
     page = client.request("GET", "/api/v1/functions?type=dynamic&per_page=100").json()
     assert name in [function["language_title"] for function in page["functions"]]
     detail = client.request("GET", f"/api/v1/functions/{name}").json()
-    assert (detail["script_content"], detail["type"], detail["user_id"]) == (ECHO, "dynamic", "tester")
+    assert (detail["script_content"], detail["type"], detail["user_id"]) == (ECHO, "dynamic", client.sub)
     stranger = client.speaking_for("stranger")
     assert stranger.request("GET", f"/api/v1/functions/{name}").status_code == 404
 

@@ -1,0 +1,45 @@
+# `make run` needs Python 3.11 or newer, make and a network; everything else is fetched into .local/.
+PYTHON ?= python3
+VENV := .local/venv/bin
+SUB ?= dev
+SCOPE ?= execute:all read:functions
+TTL ?= 86400
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo token migrate test lint environment tests-environment clean
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: environment ## the whole service on this machine, until Ctrl-C
+	@$(VENV)/python -m local.run
+
+demo: environment ## run the samples and a script of each language, and show the times
+	@$(VENV)/python -m local.demo
+
+token: environment ## a development token: make token SUB=alice SCOPE="execute:python" TTL=3600
+	@$(VENV)/python -m local.token --subject "$(SUB)" --scope "$(SCOPE)" --ttl "$(TTL)"
+
+migrate: environment ## bring the local database to the newest schema
+	@$(VENV)/python -m local.migrate
+
+# A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
+test: lint ## lint and all tests, with all they need
+	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
+	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
+	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
+	@$(VENV)/python -m pytest
+
+lint: tests-environment ## format, style and types
+	@$(VENV)/ruff format --check .
+	@$(VENV)/ruff check .
+	@$(VENV)/mypy
+
+environment:
+	@$(PYTHON) -m local.environment
+
+tests-environment:
+	@$(PYTHON) -m local.environment --tests
+
+clean: ## remove everything that was made here, data included
+	@$(PYTHON) -m local.clean

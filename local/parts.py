@@ -1,0 +1,136 @@
+"""What the service on one machine is made of, and what each part gets to see."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.account import KEEPER, RUNNER, Account
+from local.postgres import PostgresServer
+from local.redis import RedisServer
+from local.server import INTERPRETER, HttpServer, Program
+from local.settings import Settings
+from local.state import State
+
+#: Language, and the variable of its port.
+RUNTIMES = {"nodejs": "NODEJS_PORT", "python": "PYTHON_PORT", "rust": "RUST_PORT"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Makes the parts, from one state and one choice of settings.
+
+    Args:
+        code: the folder that parts load code from.
+        rust: the folder of the Rust toolchain.
+    """
+
+    state: State
+    settings: Settings
+    code: Path
+    rust: Path
+
+    def postgres(self) -> PostgresServer:
+        return PostgresServer(
+            self.state.folder / "postgres",
+            self.settings.ports["POSTGRES_PORT"],
+            password=self.state.secret("POSTGRES_PASSWORD"),
+            log=self.state.log("postgres"),
+        )
+
+    def redis(self) -> RedisServer:
+        log = self.state.log("redis")
+        return RedisServer(self.state.folder / "redis", self.settings.ports["REDIS_PORT"], log=log)
+
+    def migration(self, postgres: PostgresServer) -> Program:
+        """Brings the database to the newest schema, then ends."""
+        return self._program(
+            "migration", "controller.database.migrate", secrets={"POSTGRES_URL": postgres.url}
+        )
+
+    def rust_toolchain(self) -> tuple[Program, Program]:
+        """Prepare the Rust toolchain and what every script is linked with; both are quick when it is there.
+
+        They look for compilers as the user would, so they run as the user and see what the user sees.
+        """
+        steps = ("local.rust_toolchain", "runtime.languages.rust_glue")
+        toolchain, glue = (
+            self._program(module.rpartition(".")[2], module, str(self.rust), variables=dict(os.environ))
+            for module in steps
+        )
+        return toolchain, glue
+
+    def runtime(self, language: str, node: str) -> HttpServer:
+        """A runtime sees neither the databases nor what tokens are signed with."""
+        account = _server_account(RUNNER, self.code)
+        variables = {
+            **self.settings.runtime,
+            "STATE_DIR": str(self.state.kept_folder(f"runtime-{language}", account)),
+        }
+        own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust)}}
+        return HttpServer(
+            f"runtime-{language}",
+            f"function.runtime_{language}.handler:app",
+            self.settings.ports[RUNTIMES[language]],
+            log=self.state.log(f"runtime-{language}"),
+            account=account,
+            code=self.code,
+            private=self.state.private_folder(f"runtime-{language}", account),
+            variables=variables | own.get(language, {}),
+            secrets={"RUNTIME_SECRET": self.state.secret("RUNTIME_SECRET")},
+        )
+
+    def controller(self, postgres: PostgresServer, redis: RedisServer, languages: list[str]) -> HttpServer:
+        account = _server_account(KEEPER, self.code)
+        private = self.state.private_folder("controller", account)
+        metrics = private / "metrics"
+        metrics.mkdir(mode=0o700)
+        account.owns(metrics)
+        ports = self.settings.ports
+        urls = ",".join(f"{name}=http://127.0.0.1:{ports[RUNTIMES[name]]}" for name in languages)
+        variables = {
+            **self.settings.controller,
+            "REDIS_URL": redis.url,
+            "RUNTIME_URLS": urls,
+            "METRICS_PORT": str(ports["METRICS_PORT"]),
+            "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        }
+        secrets = {name: self.state.secret(name) for name in ("JWT_SECRET", "RUNTIME_SECRET")}
+        return HttpServer(
+            "controller",
+            "local.service:app",
+            ports["PORT"],
+            log=self.state.log("controller"),
+            account=account,
+            code=self.code,
+            private=private,
+            variables=variables,
+            secrets=secrets | {"POSTGRES_URL": postgres.url},
+        )
+
+    def _program(
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        variables: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> Program:
+        """A program that runs once, as the user."""
+        account = Account.own()
+        return Program(
+            name,
+            ["-m", module, *arguments],
+            log=self.state.log(name),
+            account=account,
+            code=self.code,
+            private=self.state.private_folder(name, account),
+            variables=variables or {},
+            secrets=secrets or {},
+        )
+
+
+def _server_account(name: str, code: Path) -> Account:
+    """The account of a server; our own where the other cannot run this Python or read the code."""
+    account = Account.named(name)
+    interpreter = INTERPRETER.resolve()
+    return account if account.reads(interpreter) and account.reads(code) else Account.own()

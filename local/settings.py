@@ -1,0 +1,94 @@
+"""What a user may choose for the service on one machine: ports, and what is handed on to the parts."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env, validate
+
+from local.port import is_free
+
+#: What the parts read beyond what they are told here; see .env.example.
+CONTROLLER_VARIABLES = (
+    "CACHE_TTL",
+    "REQUEST_TIMEOUT",
+    "SESSION_TTL",
+    "SCRIPT_TIMEOUT_MAX",
+    "SCRIPT_MAX_BYTES",
+    "BODY_MAX_BYTES",
+    "SESSIONS_IN_MEMORY",
+    "LOG_QUEUE_SIZE",
+    "POSTGRES_CONNECTIONS",
+    "LOG_LEVEL",
+    "METRICS_PORT",
+)
+RUNTIME_VARIABLES = (
+    "WORKERS_MAX",
+    "WORKER_IDLE_TTL",
+    "QUEUE_TIMEOUT",
+    "PREPARE_TIMEOUT",
+    "SCRIPTS_MAX_BYTES",
+    "RESULT_MAX_BYTES",
+    "OUTPUT_MAX_BYTES",
+    "COMPILE_TIMEOUT",
+    "WASM_MEMORY_MAX_BYTES",
+    "LOG_LEVEL",
+)
+#: Variable, default, and who listens there.
+PORTS = {
+    "PORT": (8080, "the controller"),
+    "NODEJS_PORT": (8081, "the Node.js runtime"),
+    "PYTHON_PORT": (8082, "the Python runtime"),
+    "RUST_PORT": (8083, "the Rust runtime"),
+    "METRICS_PORT": (9090, "the controller's metrics"),
+    "POSTGRES_PORT": (15432, "PostgreSQL"),
+    "REDIS_PORT": (16379, "Redis"),
+}
+
+
+class PortsInUse(Exception):
+    """Somebody else listens where a part should. The message is one line for each port."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Ports by their variable, and the values for the parts by theirs."""
+
+    ports: dict[str, int]
+    controller: dict[str, str]
+    runtime: dict[str, str]
+
+    @classmethod
+    def from_environment(cls, dotenv: Path) -> "Settings":
+        """Read the environment, over the file of defaults. Raises environs.EnvError, which names the variable."""
+        env = Env()
+        if dotenv.is_file():
+            env.read_env(dotenv, recurse=False)
+        valid = validate.Range(min=0, max=65535)
+        ports = {name: env.int(name, default, validate=valid) for name, (default, _) in PORTS.items()}
+        return cls(ports, _chosen(CONTROLLER_VARIABLES), _chosen(RUNTIME_VARIABLES))
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.ports['PORT']}"
+
+    def check_ports(self) -> None:
+        """Raises PortsInUse when one is taken, or two are the same."""
+        lines = []
+        for name, port in self.ports.items():
+            if port == 0 and name == "METRICS_PORT":
+                continue  # not served
+            if port == 0:
+                lines.append(f"{name}=0 is no port to find the service at")
+            elif list(self.ports.values()).count(port) > 1:
+                lines.append(
+                    f"{name}={port} is given to another part too; choose another: make run {name}=..."
+                )
+            elif not is_free(port):
+                lines.append(f"port {port} ({PORTS[name][1]}) is in use; choose another: make run {name}=...")
+        if lines:
+            raise PortsInUse("\n".join(lines))
+
+
+def _chosen(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if name in os.environ}

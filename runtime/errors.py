@@ -1,0 +1,77 @@
+"""The one tree of errors a runtime answers with: each class is a code and an HTTP status of the contract."""
+
+from typing import Any
+
+
+class ServiceError(Exception):
+    """What a caller is told. `details` go into the answer as they are, so they hold nothing of ours."""
+
+    code = "INTERNAL_ERROR"
+    status = 500
+    #: Seconds after which trying again makes sense, or None.
+    retry_after: int | None = None
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidRequest(ServiceError):
+    code, status = "INVALID_REQUEST", 400
+
+
+class BodyTooLarge(InvalidRequest):
+    status = 413
+
+
+class UnsupportedBody(InvalidRequest):
+    status = 415
+
+
+class WrongMethod(InvalidRequest):
+    status = 405
+
+
+class Unauthorized(ServiceError):
+    code, status = "UNAUTHORIZED", 401
+
+
+class NotFound(ServiceError):
+    code, status = "NOT_FOUND", 404
+
+
+class ScriptNeeded(ServiceError):
+    """The script of this hash is not here: the caller repeats with its content or artifact."""
+
+    code, status = "SCRIPT_NEEDED", 409
+
+
+class RateLimited(ServiceError):
+    """No worker came free in time."""
+
+    code, status, retry_after = "RATE_LIMITED", 429, 1
+
+
+class InitializationFailed(ServiceError):
+    """The script does not parse or compile. Details: stage, line, column, diagnostics."""
+
+    code, status = "INITIALIZATION_ERROR", 400
+
+
+class ScriptFailed(ServiceError):
+    """The script raised, or broke a limit. Details: kind, type, line, column, stack_trace, stdout, stderr."""
+
+    code, status = "RUNTIME_ERROR", 500
+
+
+class ScriptTimeout(ServiceError):
+    """The deadline passed. Details: timeout_ms, stdout, stderr."""
+
+    code, status = "TIMEOUT", 504
+
+
+class RuntimeUnavailable(ServiceError):
+    """No process can be started, or the runtime is about to end."""
+
+    code, status, retry_after = "RUNTIME_UNAVAILABLE", 503, 1

@@ -1,0 +1,164 @@
+"""Prepares and runs scripts of one language: script store, compiler, pool and workers brought together."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from gevent.event import Event
+
+from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded
+from runtime.languages.base import Language, Script
+from runtime.pool import Key, Pool
+from runtime.process import Launch, Process
+from runtime.scripts import ScriptStore
+from runtime.settings import Settings
+from runtime.spawner import Spawner
+from runtime.worker import Execution, Worker
+
+
+@dataclass(frozen=True)
+class ScriptReference:
+    """Which script a request means, and the script itself when the controller sent it along."""
+
+    tenant: str
+    script_hash: str
+    compile_options: Mapping[str, Any]
+    script_content: str | None = None
+    artifact: bytes | None = None
+
+
+class Executor:
+    """The runtime of one language. It is also the `Host` that the language works in."""
+
+    def __init__(self, language: Language, settings: Settings) -> None:
+        self.settings = settings
+        self._language = language
+        self._scripts = ScriptStore(settings.scripts_max_bytes)
+        self._compiling: dict[tuple[str, str], Event] = {}
+        self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
+        self._pool = Pool(
+            self.worker,
+            size=settings.workers_max,
+            idle_ttl=settings.worker_idle_ttl,
+            queue_timeout=settings.queue_timeout / 1000,
+        )
+        self._closing = False
+        self._running = 0
+        self._latest_deadline = 0.0
+        self._quiet = Event()
+        self._spawner.ready()
+
+    def start(self, launch: Launch) -> Process:
+        """Start a confined process outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
+        return self._spawner.start(launch)
+
+    def worker(self) -> Worker:
+        """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
+        return Worker(self.start(self._language.launch()), self.settings.result_max_bytes)
+
+    def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:
+        """Parse or compile a script and run nothing of it, leaving a warm worker behind.
+
+        Returns the script and whether it was known before. Raises InitializationFailed.
+        """
+        with self._work(self.settings.prepare_timeout):
+            options = self._language.options(reference.compile_options)
+            script, known = self._compiled(self._script(reference, options))
+            with self._pool.lease(Key(reference.tenant, script.hash, options)) as worker:
+                if not worker.loaded:
+                    worker.load(self._load_payload(script, worker), "parse", self.settings.prepare_timeout)
+            return script, known
+
+    def run(
+        self,
+        reference: ScriptReference,
+        *,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        timeout_ms: int,
+        isolated: bool,
+    ) -> Execution:
+        """Execute a script once, in a process of its own when `isolated`.
+
+        Raises ScriptNeeded, RateLimited, and what the script's failure is.
+        """
+        with self._work(timeout_ms):
+            options = self._language.options(reference.compile_options)
+            script, _ = self._compiled(self._script(reference, options))
+            with self._pool.lease(Key(reference.tenant, script.hash, options), fresh=isolated) as worker:
+                payload = None if worker.loaded else self._load_payload(script, worker)
+                return worker.run(params, context, timeout_ms, payload)
+
+    def isolation(self) -> dict[str, bool]:
+        """The layers of confinement that are on, as probed."""
+        return self._spawner.probe()
+
+    def workers(self) -> dict[str, int]:
+        """How many workers are idle and busy, and how many requests wait. Raises RuntimeUnavailable."""
+        self._spawner.ready()
+        return self._pool.counts()
+
+    def close(self) -> None:
+        """Take no more work, let what runs finish by its deadline, then end every process."""
+        self._closing = True
+        if self._running:
+            self._quiet.wait(max(0.0, self._latest_deadline - time.monotonic()))
+        self._pool.close()
+        self._spawner.close()
+
+    def _script(self, reference: ScriptReference, options: str) -> Script:
+        if reference.script_content is not None:
+            _check_hash(reference.script_content, reference.script_hash)
+        if known := self._known(reference.script_hash, options):
+            return known
+        if reference.script_content is None and reference.artifact is None:
+            raise ScriptNeeded("this runtime does not hold the script")
+        return Script(reference.script_hash, options, reference.script_content, reference.artifact)
+
+    def _known(self, script_hash: str, options: str) -> Script | None:
+        return self._scripts.get(script_hash, options) or self._language.recall(script_hash, options)
+
+    def _compiled(self, script: Script) -> tuple[Script, bool]:
+        """The script ready to load, and whether it was so before. Twins wait for the one that compiles."""
+        key = (script.hash, script.options)
+        while twin := self._compiling.get(key):
+            twin.wait()
+        if known := self._known(*key):
+            self._scripts.put(known)
+            return known, True
+        done = self._compiling[key] = Event()
+        try:
+            compiled = self._language.compile(script, self)
+        finally:
+            del self._compiling[key]
+            done.set()
+        self._scripts.put(compiled)
+        return compiled, compiled.artifact is not None and compiled.artifact == script.artifact
+
+    def _load_payload(self, script: Script, worker: Worker) -> dict[str, Any]:
+        return self._language.load_payload(script, worker.process.folder, self)
+
+    @contextmanager
+    def _work(self, timeout_ms: int) -> Iterator[None]:
+        if self._closing:
+            raise RuntimeUnavailable("this runtime is ending")
+        self._running += 1
+        self._latest_deadline = max(self._latest_deadline, time.monotonic() + timeout_ms / 1000)
+        try:
+            yield
+        finally:
+            self._running -= 1
+            if self._closing and not self._running:
+                self._quiet.set()
+
+
+def _check_hash(content: str, script_hash: str) -> None:
+    try:
+        actual = hashlib.sha256(content.encode()).hexdigest()
+    except UnicodeEncodeError as error:
+        raise InvalidRequest("script_content is not valid Unicode") from error
+    if actual != script_hash:
+        raise InvalidRequest("script_hash is not the SHA-256 of script_content")

@@ -1,0 +1,117 @@
+"""Length-prefixed JSON over a stream socket: how the front and a worker talk.
+
+A frame is four bytes of length, big-endian, then that many bytes of UTF-8 JSON, always an object. The same
+class serves both ends: the front hands it a gevent socket, a worker a plain one. It imports nothing but the
+standard library, for it is loaded into the processes that run scripts.
+
+What comes from a worker is untrusted: a script owns the descriptor as much as our code there does.
+"""
+
+import json
+import socket
+import struct
+from typing import Any, NoReturn
+
+HEADER = struct.Struct(">I")
+
+#: Containers inside containers; beyond it readers further up (the controller, clients) may run out of stack.
+MAX_DEPTH = 200
+
+
+class FrameError(Exception):
+    """The peer sent something that is no frame, or went away in the middle of one."""
+
+
+class ChannelClosed(FrameError):
+    """The peer closed its end between two frames, or is gone."""
+
+
+class TooDeep(FrameError):
+    """The frame is JSON, but nested deeper than `MAX_DEPTH`."""
+
+
+class Channel:
+    """One end of a connected stream socket that carries frames.
+
+    `max_bytes` bounds what `receive` accepts; a larger announced length is refused before memory is taken.
+    """
+
+    def __init__(self, sock: socket.socket, max_bytes: int) -> None:
+        self._sock = sock
+        self._max_bytes = max_bytes
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one frame. Raises ChannelClosed when the peer is gone, ValueError when it is no JSON."""
+        self.send_encoded(encode(message))
+
+    def send_encoded(self, body: bytes) -> None:
+        """Send one frame whose JSON was made beforehand."""
+        try:
+            self._sock.sendall(HEADER.pack(len(body)) + body)
+        except OSError as error:
+            raise ChannelClosed(str(error)) from error
+
+    def receive(self) -> dict[str, Any]:
+        """Wait for one frame. Raises ChannelClosed, TooDeep or FrameError; nothing else."""
+        header = self._receive_exactly(HEADER.size, between_frames=True)
+        (length,) = HEADER.unpack(header)
+        if length > self._max_bytes:
+            raise FrameError(f"a frame of {length} bytes exceeds the limit of {self._max_bytes}")
+        return decode(self._receive_exactly(length))
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _receive_exactly(self, length: int, *, between_frames: bool = False) -> bytearray:
+        buffer = bytearray(length)
+        view = memoryview(buffer)
+        filled = 0
+        while filled < length:
+            try:
+                count = self._sock.recv_into(view[filled:])
+            except OSError as error:
+                raise ChannelClosed(str(error)) from error
+            if not count:
+                if between_frames and not filled:
+                    raise ChannelClosed("the peer closed its end")
+                raise FrameError("the peer closed its end inside a frame")
+            filled += count
+        return buffer
+
+
+def encode(message: dict[str, Any]) -> bytes:
+    """JSON as ASCII bytes; ValueError for NaN, Infinity and cycles, TypeError for what JSON does not know."""
+    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def decode(body: bytes | bytearray) -> dict[str, Any]:
+    """A frame's body as an object. Raises FrameError for anything else, TooDeep for deep nesting."""
+    try:
+        message = json.loads(str(body, "utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise TooDeep("nested too deeply") from error
+    except ValueError as error:
+        raise FrameError(f"not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise FrameError("a frame must hold an object")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _exceeds_depth(message):
+        raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
+    return message
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _exceeds_depth(message: dict[str, Any]) -> bool:
+    level: list[Any] = [message]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if isinstance(container, dict) else container)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True

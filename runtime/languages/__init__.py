@@ -1,0 +1,15 @@
+"""The languages, by the name that stands in paths and in `Language-Title`."""
+
+from collections.abc import Callable
+
+from runtime.languages.base import Language
+from runtime.languages.nodejs import NodeJS
+from runtime.languages.python import Python
+from runtime.languages.rust import Rust
+from runtime.settings import Settings
+
+LANGUAGES: dict[str, Callable[[Settings], Language]] = {
+    "nodejs": NodeJS,
+    "python": Python,
+    "rust": Rust,
+}

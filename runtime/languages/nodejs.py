@@ -1,0 +1,30 @@
+"""Node.js: each worker is a process of the installed `node`, from 20 on."""
+
+import shutil
+from pathlib import Path
+
+from runtime.languages.base import Interpreted
+from runtime.process import Launch, Preload
+from runtime.settings import Settings
+
+_WORKER = Path(__file__).parents[1] / "workers" / "node_worker.mjs"
+#: ES modules are parsed without being run by an interface that is still behind a flag.
+_FLAGS = ("--experimental-vm-modules", "--disable-warning=ExperimentalWarning")
+
+
+class NodeJS(Interpreted):
+    """Scripts in JavaScript, as CommonJS, as ES modules, or as a bare function body."""
+
+    name = "nodejs"
+
+    def __init__(self, settings: Settings) -> None:
+        program = shutil.which(settings.node)
+        if program is None:
+            raise SystemExit(f"runtime: NODE: there is no program {settings.node!r}")
+        self._argv = (str(Path(program).resolve()), *_FLAGS, str(_WORKER))
+
+    def preload(self) -> Preload:
+        return Preload()
+
+    def launch(self) -> Launch:
+        return Launch(argv=self._argv)

@@ -1,0 +1,33 @@
+"""Python: workers are forks of a process that has imported the standard library already."""
+
+from runtime.languages.base import Interpreted
+from runtime.process import Launch, Preload
+from runtime.settings import Settings
+
+#: What scripts import most; a first import of these in a worker would cost up to 60 ms.
+_STANDARD_LIBRARY = tuple(
+    """
+    abc argparse array ast asyncio base64 binascii bisect calendar cmath codecs collections concurrent.futures
+    contextlib copy csv ctypes dataclasses datetime decimal difflib email.message email.mime.text
+    encodings.idna enum fnmatch fractions functools glob gzip hashlib heapq hmac html html.parser http.client
+    inspect io itertools json linecache locale logging math numbers operator os pathlib pickle platform pprint
+    queue random re sched secrets shutil signal socket sqlite3 ssl statistics string stringprep struct subprocess
+    sys tempfile textwrap threading time timeit traceback types typing unicodedata unittest.mock urllib.parse
+    urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo
+    """.split()
+)
+
+
+class Python(Interpreted):
+    """Scripts in the Python that runs this very program."""
+
+    name = "python"
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing in the settings matters to this language."""
+
+    def preload(self) -> Preload:
+        return Preload(modules=_STANDARD_LIBRARY, worker="runtime.workers.python_worker")
+
+    def launch(self) -> Launch:
+        return Launch()

@@ -1,0 +1,96 @@
+"""What a script prints: read all the time, kept within bounds, handed out run by run."""
+
+import os
+
+import gevent
+from gevent.os import nb_read
+
+_CHUNK = 64 * 1024
+#: How much `take` reads at most beyond what was read before: what a pipe holds, with room for a larger one.
+_MAX_DRAIN = 1024 * 1024
+
+
+class Output:
+    """One output stream of a worker: the reading end of a pipe, drained by a greenlet so that nobody blocks on it.
+
+    Of what arrives between two calls of `take` it keeps the head and the tail, `max_bytes` together. It owns the
+    descriptor, which must be non-blocking.
+    """
+
+    def __init__(self, descriptor: int, max_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._half = max_bytes // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+        self._greenlet = gevent.spawn(self._drain)
+
+    def discard(self) -> None:
+        """Forget what arrived so far."""
+        self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
+
+    def take(self) -> str:
+        """What arrived since the last call, including what still lies in the pipe. Does not wait.
+
+        Bytes that are not UTF-8 are escaped as in "\\xff".
+        """
+        self._read_what_is_there()
+        text = self._text()
+        self.discard()
+        return text
+
+    def close(self) -> None:
+        self._greenlet.kill()
+        os.close(self._descriptor)
+
+    def _drain(self) -> None:
+        while chunk := nb_read(self._descriptor, _CHUNK):
+            self._keep(chunk)
+
+    def _read_what_is_there(self) -> None:
+        for _ in range(_MAX_DRAIN // _CHUNK):
+            try:
+                chunk = os.read(self._descriptor, _CHUNK)
+            except BlockingIOError:
+                return
+            if not chunk:
+                return
+            self._keep(chunk)
+
+    def _keep(self, chunk: bytes) -> None:
+        room = self._half - len(self._head)
+        self._head += chunk[:room]
+        self._tail += chunk[room:]
+        excess = len(self._tail) - self._half
+        if excess > 0:
+            del self._tail[:excess]
+            self._dropped += excess
+
+    def _text(self) -> str:
+        if not self._dropped:
+            return (self._head + self._tail).decode("utf-8", "backslashreplace")
+        head, tail = _without_partial_end(self._head), _without_partial_start(self._tail)
+        dropped = self._dropped + len(self._head) - len(head) + len(self._tail) - len(tail)
+        return (
+            head.decode("utf-8", "backslashreplace")
+            + f"\n... {dropped} bytes left out ...\n"
+            + tail.decode("utf-8", "backslashreplace")
+        )
+
+
+def _without_partial_start(data: bytearray) -> bytearray:
+    """Without the last bytes of a character that the cut went through."""
+    start = 0
+    while start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
+        start += 1
+    return data[start:]
+
+
+def _without_partial_end(data: bytearray) -> bytearray:
+    """Without the first bytes of a character that the cut went through."""
+    for back in range(1, min(3, len(data)) + 1):
+        lead = data[-back]
+        if lead >= 0xC0:
+            length = 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+            return data[:-back] if back < length else data
+    return data

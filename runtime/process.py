@@ -1,0 +1,120 @@
+"""One confined process, as the front sees it."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+from gevent import socket
+from gevent.event import AsyncResult
+
+from runtime.output import Output
+
+
+@dataclass(frozen=True)
+class Preload:
+    """What a fork server imports before its first fork.
+
+    `worker` is the module of the worker program, None where workers are programs of another language. `path`
+    holds folders to import from; children do not see them any more.
+    """
+
+    modules: tuple[str, ...] = ()
+    worker: str | None = None
+    path: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How one process starts: as a fork of the preloaded worker program, or by executing `argv`.
+
+    `environment` is added to the few variables every process gets; `files` are put into its private folder, which
+    is its current folder, before it starts.
+    """
+
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process has used since it started, by the kernel's account: seconds of CPU and bytes of memory."""
+
+    cpu_seconds: float
+    peak_memory_bytes: int
+
+
+class Process:
+    """A running process with its channel, its output and its private folder. `close` ends and removes all of it."""
+
+    def __init__(
+        self,
+        pid: int,
+        pidfd: int,
+        folder: Path,
+        channel: socket.socket,
+        stdout: Output,
+        stderr: Output,
+        ended: "AsyncResult[int]",
+    ) -> None:
+        self.pid = pid
+        self.folder = folder
+        self.channel = channel
+        self.stdout = stdout
+        self.stderr = stderr
+        self._pidfd = pidfd
+        self._ended = ended
+        self._closed = False
+
+    @property
+    def alive(self) -> bool:
+        return not self._ended.ready()
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the end of the process and its group, at most `timeout` seconds.
+
+        Returns its exit status, negative for the signal that ended it, or None while it runs.
+        """
+        try:
+            return os.waitstatus_to_exitcode(self._ended.get(timeout=timeout))
+        except gevent.Timeout:
+            return None
+
+    def kill(self) -> None:
+        """Kill the process; the fork server then kills its whole group. Does not wait."""
+        if self._closed:
+            return
+        try:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        except ProcessLookupError:
+            return  # it has ended already
+
+    def usage(self) -> Usage:
+        """Zero for a process that has ended."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            # clock_getcpuclockid(3) in one line: the CPU clock of a process is its number, inverted, and 2.
+            cpu_seconds = time.clock_gettime((~self.pid << 3) | 2)
+        except OSError:
+            return Usage(0, 0)
+        _, found, rest = status.partition("VmHWM:")
+        return Usage(cpu_seconds, int(rest.split(maxsplit=1)[0]) * 1024 if found else 0)
+
+    def close(self) -> None:
+        """Kill it, wait for its end, give everything back."""
+        if self._closed:
+            return
+        self.kill()
+        self._closed = True
+        self._ended.wait()
+        os.close(self._pidfd)
+        self.channel.close()
+        self.stdout.close()
+        self.stderr.close()
+        # A script may have left thousands of files: removing them must not hold up the other requests.
+        gevent.get_hub().threadpool.apply(shutil.rmtree, (self.folder,), {"ignore_errors": True})

@@ -1,0 +1,79 @@
+"""The bodies of the two calls that a controller makes, checked and turned into what the executor takes."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+
+from runtime.errors import InvalidRequest
+from runtime.executor import ScriptReference
+
+_HOUR_MS = 3_600_000
+_Hash = validate.Regexp(re.compile(r"[0-9a-f]{64}\Z"))
+
+
+class _Base64(fields.Field[bytes]):
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bytes:  # noqa: ARG002
+        try:
+            return base64.b64decode(value, validate=True)
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise ValidationError("Not base64.") from error
+
+
+class _Reference(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+    tenant = fields.String(required=True, validate=validate.Length(min=1, max=256))
+    script_hash = fields.String(required=True, validate=_Hash)
+    script_content = fields.String(load_default=None, allow_none=True)
+    artifact = _Base64(load_default=None, allow_none=True)
+    compile_options = fields.Dict(load_default=dict)
+
+
+class _Prepare(_Reference):
+    script_content = fields.String(required=True)
+
+
+class _Run(_Reference):
+    request_id = fields.String(required=True, validate=validate.Regexp(re.compile(r"[A-Za-z0-9._-]{1,64}\Z")))
+    params = fields.Dict(required=True)
+    context = fields.Dict(load_default=dict)
+    timeout_ms = fields.Integer(required=True, strict=True, validate=validate.Range(min=1, max=_HOUR_MS))
+    isolation = fields.String(load_default="session", validate=validate.OneOf(["session", "execution"]))
+
+
+_PREPARE = _Prepare()
+_RUN = _Run()
+
+
+def prepare_request(body: dict[str, Any]) -> ScriptReference:
+    """The script to prepare. Raises InvalidRequest."""
+    return _reference(_load(_PREPARE, body))
+
+
+def run_request(body: dict[str, Any]) -> tuple[ScriptReference, dict[str, Any]]:
+    """The script to run and the keyword arguments of `Executor.run`. Raises InvalidRequest."""
+    values = _load(_RUN, body)
+    arguments = {name: values[name] for name in ("params", "context", "timeout_ms")}
+    return _reference(values), {**arguments, "isolated": values["isolation"] == "execution"}
+
+
+def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        values: dict[str, Any] = schema.load(body)
+    except ValidationError as error:
+        raise InvalidRequest("the body is not what this call takes", errors=error.normalized_messages()) from None
+    return values
+
+
+def _reference(values: dict[str, Any]) -> ScriptReference:
+    return ScriptReference(
+        tenant=values["tenant"],
+        script_hash=values["script_hash"],
+        compile_options=values["compile_options"],
+        script_content=values["script_content"],
+        artifact=values.get("artifact"),
+    )

@@ -1,0 +1,69 @@
+"""Settings of a runtime, read once from the environment; a bad or missing value stops the start by its name."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import FileAwareEnv, validate
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a deployment may choose. Every one but the secret has a default that runs on one machine."""
+
+    secret: str
+    """What the controller shows in `X-Runtime-Secret`."""
+    state: Path
+    """Folder of compiled artifacts and of the workers' private folders."""
+    workers_max: int
+    """Processes in the pool."""
+    worker_idle_ttl: float
+    """Seconds after which an idle worker is ended."""
+    queue_timeout: int
+    """Milliseconds a request waits for a worker."""
+    prepare_timeout: int
+    """Milliseconds a script may take to parse."""
+    scripts_max_bytes: int
+    """Memory for scripts and artifacts."""
+    result_max_bytes: int
+    output_max_bytes: int
+    """What is kept of each of stdout and stderr of one run."""
+    body_max_bytes: int
+    node: str
+    """The Node.js program."""
+    rust_toolchain: Path | None
+    """Folder of a prepared Rust toolchain; without one only what was compiled before runs."""
+    compile_timeout: int
+    """Milliseconds a compiler may take."""
+    wasm_memory_max_bytes: int
+    """What one call of a compiled script may use."""
+    log_level: str
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read the process environment, where `<NAME>_FILE` may name a file that holds the value.
+
+        Raises environs.EnvError: a variable is missing or has a bad value; its message names it.
+        """
+        env = FileAwareEnv(strip_whitespace=True)
+        positive = validate.Range(min=1)
+        toolchain = env.str("RUST_TOOLCHAIN", "")
+        return cls(
+            secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
+            state=env.path("STATE_DIR", Path(tempfile.gettempdir()) / "lambda-microservice").absolute(),
+            workers_max=env.int("WORKERS_MAX", 16, validate=positive),
+            worker_idle_ttl=env.float("WORKER_IDLE_TTL", 600.0, validate=validate.Range(min=0.001)),
+            queue_timeout=env.int("QUEUE_TIMEOUT", 5000, validate=validate.Range(min=0)),
+            prepare_timeout=env.int("PREPARE_TIMEOUT", 10_000, validate=positive),
+            scripts_max_bytes=env.int("SCRIPTS_MAX_BYTES", 128 * MEBIBYTE, validate=positive),
+            result_max_bytes=env.int("RESULT_MAX_BYTES", 6 * MEBIBYTE, validate=positive),
+            output_max_bytes=env.int("OUTPUT_MAX_BYTES", 64 * 1024, validate=validate.Range(min=2)),
+            body_max_bytes=env.int("BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
+            node=env.str("NODE", "node"),
+            rust_toolchain=Path(toolchain).absolute() if toolchain else None,
+            compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
+            wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
+            log_level=env.str("LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])),
+        )

@@ -1,0 +1,65 @@
+"""What a worker says about a failed script, turned into the contract's errors. A worker's words are untrusted."""
+
+from typing import Any
+
+from runtime.errors import InitializationFailed, ScriptFailed
+
+_KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
+_MAX_TEXT = 64 * 1024
+_MAX_DIAGNOSTICS = 100
+
+
+def initialization_failure(answer: Any, stage: str) -> InitializationFailed:
+    """The error for a script that did not load; `stage` is parse or compile."""
+    answer = answer if isinstance(answer, dict) else {}
+    place = {"line": _number(answer.get("line")), "column": _number(answer.get("column"))}
+    message = _text(answer.get("message")) or "the script could not be loaded"
+    diagnostics = [_diagnostic(entry) for entry in _entries(answer.get("diagnostics"))]
+    return InitializationFailed(
+        message, stage=stage, **place, diagnostics=diagnostics or [{"message": message, **place}]
+    )
+
+
+def script_failure(answer: Any, stdout: str, stderr: str) -> ScriptFailed:
+    """The error for a run that the worker itself reports as failed."""
+    answer = answer if isinstance(answer, dict) else {}
+    kind = answer.get("kind")
+    return ScriptFailed(
+        _text(answer.get("message")) or "the script failed",
+        kind=kind if isinstance(kind, str) and kind in _KINDS else "exception",
+        type=_text(answer.get("type")),
+        line=_number(answer.get("line")),
+        column=_number(answer.get("column")),
+        stack_trace=_text(answer.get("stack_trace")),
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
+def broken_run(kind: str, message: str, stdout: str, stderr: str) -> ScriptFailed:
+    """The error for a run of which the front alone can tell what happened."""
+    nothing = dict.fromkeys(("type", "line", "column", "stack_trace"))
+    return ScriptFailed(message, kind=kind, **nothing, stdout=stdout, stderr=stderr)
+
+
+def _entries(diagnostics: Any) -> list[dict[str, Any]]:
+    if not isinstance(diagnostics, list):
+        return []
+    return [entry for entry in diagnostics[:_MAX_DIAGNOSTICS] if isinstance(entry, dict)]
+
+
+def _diagnostic(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "message": _text(entry.get("message")) or "",
+        "line": _number(entry.get("line")),
+        "column": _number(entry.get("column")),
+    }
+
+
+def _text(value: Any) -> str | None:
+    return value[:_MAX_TEXT] if isinstance(value, str) else None
+
+
+def _number(value: Any) -> int | None:
+    """A line or a column; JSON's true is no number."""
+    return value if type(value) is int and 0 < value < 1 << 31 else None

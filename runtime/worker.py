@@ -1,0 +1,154 @@
+"""One warm process for one script: load it once, run it many times, end it at the deadline."""
+
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+
+from runtime.errors import ScriptTimeout, ServiceError
+from runtime.frames import Channel, FrameError, TooDeep
+from runtime.process import Process
+from runtime.verdict import broken_run, initialization_failure, script_failure
+
+#: What an answer may have around the result, and an error in all.
+_ENVELOPE_BYTES = 256 * 1024
+#: Seconds a process gets to end by itself once its channel is broken, so that its exit status can be told.
+_LAST_WORDS = 0.2
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A successful run. Times are milliseconds; memory is the process's peak so far, in bytes."""
+
+    result: Any
+    execution_time: float
+    cpu_time: float
+    memory_usage_bytes: int
+    stdout: str
+    stderr: str
+    cold: bool
+
+
+class Worker:
+    """A process that serves the dialogue of `runtime.workers.protocol`, one request at a time.
+
+    A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`.
+    """
+
+    def __init__(self, process: Process, result_max_bytes: int) -> None:
+        self.process = process
+        self.loaded = False
+        self._last_id = 0
+        self._result_max_bytes = result_max_bytes
+        self._channel = Channel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One request and its answer, for the languages' own messages. Raises FrameError, then it is killed."""
+        self._last_id += 1
+        try:
+            self._channel.send({"id": self._last_id, **message})
+            answer = self._channel.receive()
+            if answer.get("id") != self._last_id:
+                raise FrameError("an answer that nobody asked for")
+            return answer
+        except FrameError:
+            self.process.wait(_LAST_WORDS)
+            self.process.kill()
+            raise
+
+    def load(self, payload: dict[str, Any], stage: str, timeout_ms: float) -> None:
+        """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too."""
+        try:
+            with gevent.Timeout(timeout_ms / 1000):
+                self._load(payload, stage)
+        except gevent.Timeout:
+            self._end()
+            message = f"loading the script took longer than {timeout_ms:.0f} ms"
+            raise initialization_failure({"message": message}, stage) from None
+        except FrameError:
+            self._end()
+            message = f"the process that loaded the script failed: {self._end_of_process()}"
+            raise initialization_failure({"message": message}, stage) from None
+
+    def run(
+        self, params: dict[str, Any], context: dict[str, Any], timeout_ms: float, payload: dict[str, Any] | None
+    ) -> Execution:
+        """Execute the script, loading it first when there is a `payload`; both within `timeout_ms`.
+
+        Raises ScriptFailed, ScriptTimeout, and InitializationFailed when it does not load.
+        """
+        self.process.stdout.discard()
+        self.process.stderr.discard()
+        before = self.process.usage()
+        started = time.perf_counter()
+        try:
+            with gevent.Timeout(timeout_ms / 1000):
+                if payload is not None:
+                    self._load(payload, "parse")
+                answer = self.ask({"run": {"params": params, "context": context}})
+        except gevent.Timeout:
+            raise self._timed_out(timeout_ms) from None
+        except FrameError as error:
+            raise self._broken(error) from None
+        elapsed = time.perf_counter() - started
+        used = self.process.usage()
+        stdout, stderr = self._take_output()
+        if "result" not in answer:
+            raise script_failure(answer.get("error"), stdout, stderr)
+        return Execution(
+            result=answer["result"],
+            execution_time=round(elapsed * 1000, 3),
+            cpu_time=round(max(0.0, used.cpu_seconds - before.cpu_seconds) * 1000, 3),
+            memory_usage_bytes=used.peak_memory_bytes,
+            stdout=stdout,
+            stderr=stderr,
+            cold=payload is not None,
+        )
+
+    def close(self) -> None:
+        """Kill the process and give everything back."""
+        self.process.close()
+
+    def _load(self, payload: dict[str, Any], stage: str) -> None:
+        answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
+        if answer.get("loaded") is not True:
+            raise initialization_failure(answer.get("error"), stage)
+        self.loaded = True
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _timed_out(self, timeout_ms: float) -> ServiceError:
+        self._end()
+        stdout, stderr = self._take_output()
+        return ScriptTimeout(
+            f"the script ran longer than {timeout_ms:.0f} ms",
+            timeout_ms=timeout_ms,
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+    def _broken(self, error: FrameError) -> ServiceError:
+        """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
+        self._end()
+        if isinstance(error, TooDeep):
+            return broken_run("result_not_json", f"the result is {error}", *self._take_output())
+        return broken_run("crashed", f"the script's process failed: {self._end_of_process()}", *self._take_output())
+
+    def _end_of_process(self) -> str:
+        status = self.process.wait()
+        if status is None or status >= 0:
+            return f"it ended with status {status}"
+        return f"it was ended by {signal.Signals(-status).name}"
+
+    def _take_output(self) -> tuple[str, str]:
+        return self.process.stdout.take(), self.process.stderr.take()
+
+

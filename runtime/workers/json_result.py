@@ -1,0 +1,66 @@
+"""Turns a Python result into JSON, or says where in it something is that JSON does not know."""
+
+import json
+import math
+from typing import Any
+
+from runtime.workers.protocol import Verdict
+
+
+def encode_result(result: Any) -> bytes:
+    """JSON in UTF-8. Raises Verdict of kind result_not_json with the JSON pointer of the place."""
+    try:
+        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise _not_json("the result is nested too deeply", result) from None
+    except MemoryError:
+        raise Verdict("there is not enough memory for the result", kind="memory_limit", type="MemoryError") from None
+    except Exception as error:  # noqa: BLE001 - subclasses of dict and list run the script's code
+        raise _first_fault(result) or _not_json(f"the result cannot be written as JSON: {error}", result) from None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold as an escape only
+        return json.dumps(result, separators=(",", ":")).encode()
+
+
+def _first_fault(result: Any) -> Verdict | None:
+    """Search depth first, without recursion: the value may be as deep as it likes."""
+    pending: list[tuple[Any, str, tuple[int, ...]]] = [(result, "", ())]
+    while pending:
+        value, pointer, ancestors = pending.pop()
+        if id(value) in ancestors:
+            return _not_json(f"the result contains itself {_place(pointer)}", value)
+        if fault := _fault(value):
+            return _not_json(f"the result holds {fault} {_place(pointer)}", value)
+        inner = (*ancestors, id(value))
+        if isinstance(value, dict):
+            children = [(child, f"{pointer}/{_escaped(key)}", inner) for key, child in value.items()]
+        elif isinstance(value, (list, tuple)):
+            children = [(child, f"{pointer}/{index}", inner) for index, child in enumerate(value)]
+        else:
+            continue
+        pending.extend(reversed(children))
+    return None
+
+
+def _fault(value: Any) -> str | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        wrong = [key for key in value if not isinstance(key, (str, int, float, bool, type(None)))]
+        return f"a key of type {type(wrong[0]).__name__}" if wrong else None
+    if value is None or isinstance(value, (str, int, float, bool, list, tuple)):
+        return None
+    return f"a value of type {type(value).__name__}"
+
+
+def _place(pointer: str) -> str:
+    return f"at {pointer}" if pointer else "as a whole"
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
+
+
+def _not_json(message: str, value: Any) -> Verdict:
+    return Verdict(message, kind="result_not_json", type=type(value).__name__)

@@ -1,0 +1,165 @@
+// Reads a script in each way it may be meant, without running it, and then runs it as what it is.
+
+import { createRequire, isBuiltin } from 'node:module';
+import { join } from 'node:path';
+import { isAsyncFunction } from 'node:util/types';
+import vm from 'node:vm';
+
+import { SCRIPT_FILE, Verdict, syntaxVerdict } from './node_verdict.mjs';
+
+const FORMS =
+  'module.exports = async (event) => ..., module.exports = (context, callback) => ..., exports.handler = ..., ' +
+  'an ES module with a default export or an exported handler, or a function body that returns its result';
+
+const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+const ASYNC_START = 'return (async () => {';
+const ASYNC_END = '\n})()';
+
+/**
+ * Compiles the source as CommonJS (also a bare function body), as a body that awaits, and as an ES module; the first
+ * reading that succeeds is it. Throws the Verdict of the reading that got furthest.
+ */
+export function readScript(source) {
+  // A byte order mark and a `#!` line are no JavaScript inside of a function.
+  const text = source.replace(/^\uFEFF/, '').replace(/^#!/, '//');
+  const failures = [];
+  for (const Reading of [CommonJS, AwaitingBody, ESModule]) {
+    try {
+      return new Reading(text);
+    } catch (error) {
+      failures.push(syntaxVerdict(error));
+    }
+  }
+  throw failures.reduce((furthest, failure) => (failure.isBeyond(furthest) ? failure : furthest));
+}
+
+/** A CommonJS module, or a function body, which is run anew each time. */
+class CommonJS {
+  #scope = {};
+  #top;
+  #handler = null;
+
+  constructor(text) {
+    this.#top = this.compile(text, this.#scope);
+  }
+
+  compile(text, scope, columnOffset = 0) {
+    return vm.compileFunction(text, PARAMETERS, {
+      filename: SCRIPT_FILE,
+      columnOffset,
+      // A scope around the script's own: it may declare an `event` itself.
+      contextExtensions: [scope],
+      importModuleDynamically: importBuiltin,
+    });
+  }
+
+  async run(event) {
+    return this.#handler ? this.#handler(event) : this.#runTopLevel(event);
+  }
+
+  async #runTopLevel(event) {
+    const path = join(process.cwd(), SCRIPT_FILE);
+    const module = { exports: {}, id: SCRIPT_FILE, filename: path, loaded: false };
+    const untouched = module.exports;
+    this.#scope.event = event;
+    const returned = await this.#top.call(
+      module.exports, module.exports, createRequire(path), module, path, process.cwd(),
+    );
+    const { exports } = module;
+    const handler = firstFunction(exports, exports?.handler, exports?.handle, exports?.default);
+    if (handler) {
+      delete this.#scope.event;
+      this.#handler = adapted(handler);
+      return this.#handler(event);
+    }
+    if (returned === undefined || exports !== untouched) throw noHandler();
+    return returned;
+  }
+}
+
+/** The same for a source that awaits outside of any function. */
+class AwaitingBody extends CommonJS {
+  compile(text, scope) {
+    return super.compile(ASYNC_START + text + ASYNC_END, scope, -ASYNC_START.length);
+  }
+}
+
+/** An ES module; it is linked and evaluated with the first execution, and anew after an evaluation that failed. */
+class ESModule {
+  #text;
+  #module;
+  #handler = null;
+
+  constructor(text) {
+    this.#text = text;
+    this.#module = this.#parse();
+  }
+
+  async run(event) {
+    this.#handler ??= adapted(await this.#evaluate());
+    return this.#handler(event);
+  }
+
+  async #evaluate() {
+    const module = this.#module ?? this.#parse();
+    this.#module = null;
+    await module.link(linkBuiltin);
+    await module.evaluate();
+    const { default: byDefault, handler, handle } = module.namespace;
+    const found = firstFunction(byDefault, handler, handle, byDefault?.handler);
+    if (!found) throw noHandler();
+    return found;
+  }
+
+  #parse() {
+    return new vm.SourceTextModule(this.#text, {
+      identifier: SCRIPT_FILE,
+      importModuleDynamically: importBuiltin,
+      initializeImportMeta: (meta) => {
+        meta.filename = join(process.cwd(), SCRIPT_FILE);
+        meta.dirname = process.cwd();
+      },
+    });
+  }
+}
+
+function firstFunction(...candidates) {
+  return candidates.find((candidate) => typeof candidate === 'function');
+}
+
+function noHandler() {
+  return new Verdict(`the script has no handler and returns no result; it may have one of: ${FORMS}`);
+}
+
+/** The handler as a function of the event that returns its result or a promise of it. */
+function adapted(handler) {
+  if (handler.length === 2 && !isAsyncFunction(handler)) return withCallback(handler);
+  return (event) => handler(event, event.context);
+}
+
+function withCallback(handler) {
+  return (event) =>
+    new Promise((resolve, reject) => {
+      const callback = (error, value) => (error == null ? resolve(value) : reject(error));
+      const returned = handler(event, callback);
+      // Some take the callback and yet answer by a promise: whichever comes first counts.
+      if (typeof returned?.then === 'function') returned.then(resolve, reject);
+    });
+}
+
+async function importBuiltin(specifier) {
+  if (isBuiltin(specifier)) return import(specifier);
+  throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: 'ERR_MODULE_NOT_FOUND' });
+}
+
+async function linkBuiltin(specifier, referencing) {
+  const namespace = await importBuiltin(specifier);
+  const names = Object.keys(namespace);
+  return new vm.SyntheticModule(
+    names,
+    function evaluate() {
+      for (const name of names) this.setExport(name, namespace[name]);
+    },
+    { context: referencing.context },
+  );
+}

@@ -1,0 +1,106 @@
+// The program of a Node.js worker: one script in one process. The dialogue is that of `protocol.py`, on descriptor 3.
+
+import { Socket } from 'node:net';
+
+import { readScript } from './node_script.mjs';
+import { encodeResult } from './node_result.mjs';
+import { Verdict, verdictOf } from './node_verdict.mjs';
+
+const HEADER_BYTES = 4;
+const { parse, stringify } = JSON;
+
+let script = null;
+let resultMaxBytes = 0;
+/** Answers the run that is going on; null between runs. */
+let settle = null;
+
+// Library frames must not push the script's own out of the trace.
+Error.stackTraceLimit = 50;
+
+const channel = new Socket({ fd: 3, readable: true, writable: true });
+let chunks = [];
+let received = 0;
+let expected = HEADER_BYTES;
+let header = true;
+
+channel.on('data', (chunk) => {
+  chunks.push(chunk);
+  received += chunk.length;
+  while (received >= expected) takeFrame();
+});
+channel.on('end', () => process.exit(0));
+channel.on('error', () => process.exit(1));
+
+// A failure outside of the handler's own promise belongs to the run that is going on; between two runs it ends the
+// process, and the front replaces it.
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
+function fail(error) {
+  if (settle === null) process.exit(1);
+  settle({ error: verdictOf(error).answer });
+}
+
+/** Takes a header or a body, whichever is next, out of what has arrived. */
+function takeFrame() {
+  const data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, received);
+  const part = data.subarray(0, expected);
+  chunks = [data.subarray(expected)];
+  received -= expected;
+  header = !header;
+  expected = header ? HEADER_BYTES : part.readUInt32BE(0);
+  if (header) answer(parse(part.toString('utf8')));
+}
+
+async function answer(message) {
+  if (message.load !== undefined) {
+    resultMaxBytes = message.result_max_bytes;
+    send(message.id, load(message.load));
+  } else {
+    send(message.id, await run(message.run));
+  }
+}
+
+function load(payload) {
+  try {
+    script = readScript(payload.source);
+    return { loaded: true };
+  } catch (error) {
+    return { error: verdictOf(error).answer };
+  }
+}
+
+/** Settles with the first of: the handler's result, its failure, a failure elsewhere in the process. */
+function run({ params, context }) {
+  return new Promise((resolve) => {
+    settle = (outcome) => {
+      settle = null;
+      resolve(outcome);
+    };
+    const mine = settle;
+    const settleMine = (outcome) => settle === mine && settle(outcome);
+    script.run({ params, context }).then(
+      (result) => settleMine(resultAnswer(result)),
+      (error) => settleMine({ error: verdictOf(error).answer }),
+    );
+  });
+}
+
+function resultAnswer(result) {
+  try {
+    const encoded = encodeResult(result);
+    const size = Buffer.byteLength(encoded);
+    if (size <= resultMaxBytes) return { encoded };
+    throw new Verdict(`the result has ${size} bytes, the limit is ${resultMaxBytes}`, { kind: 'output_limit' });
+  } catch (error) {
+    return { error: verdictOf(error).answer };
+  }
+}
+
+function send(id, { encoded, ...members }) {
+  const rest = encoded === undefined ? stringify(members).slice(1) : `"result":${encoded}}`;
+  const body = Buffer.from(`{"id":${id},${rest}`);
+  const length = Buffer.allocUnsafe(HEADER_BYTES);
+  length.writeUInt32BE(body.length, 0);
+  channel.write(Buffer.concat([length, body]));
+}

@@ -1,0 +1,85 @@
+"""Tells what went wrong in a Python script, in the user's lines and columns and with the user's frames."""
+
+import linecache
+import traceback
+from types import TracebackType
+from typing import Any
+
+from runtime.workers.protocol import Verdict
+
+SCRIPT_FILE = "script.py"
+
+
+def syntax_verdict(error: BaseException, source: str) -> Verdict:
+    """For a source that does not compile."""
+    if not isinstance(error, SyntaxError):
+        if "\0" in source:
+            line = source.count("\n", 0, source.index("\0")) + 1
+            column = source.index("\0") - source.rfind("\n", 0, source.index("\0"))
+            return _unreadable("the script contains a null character", "SyntaxError", line, column)
+        return _unreadable(f"the script is too complex to be read: {error}", type(error).__name__, None, None)
+    return _unreadable(error.msg, type(error).__name__, error.lineno, error.offset)
+
+
+def verdict_of(error: BaseException) -> Verdict:
+    """For an exception that came out of the script."""
+    own = _from_the_script(error.__traceback__)
+    line, column = _place(own)
+    return Verdict(
+        _message(error),
+        kind="memory_limit" if isinstance(error, MemoryError) else "exception",
+        type=type(error).__name__,
+        line=line,
+        column=column,
+        stack_trace=_stack_trace(error, own),
+    )
+
+
+def _unreadable(message: str, kind_of_error: str, line: int | None, column: int | None) -> Verdict:
+    place = {"line": line, "column": column}
+    return Verdict(message, type=kind_of_error, **place, diagnostics=[{"message": message, **place}])
+
+
+def _message(error: BaseException) -> str:
+    """The exception's text; its own `__str__` may raise in turn."""
+    try:
+        text = str(error)
+    except BaseException as failure:  # noqa: BLE001 - it is the script's code
+        return f"{type(error).__name__} whose text cannot be made: {type(failure).__name__}"
+    if isinstance(error, SystemExit):
+        return f"the script ended itself with status {text or 0}"
+    return text or type(error).__name__
+
+
+def _from_the_script(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the script's outermost frame on, without those of ours above it."""
+    while trace is not None and trace.tb_frame.f_code.co_filename != SCRIPT_FILE:
+        trace = trace.tb_next
+    return trace
+
+
+def _place(trace: TracebackType | None) -> tuple[int | None, int | None]:
+    """Line and column of the script's innermost frame, both from 1; the column in characters."""
+    innermost: TracebackType | None = None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == SCRIPT_FILE:
+            innermost = trace
+        trace = trace.tb_next
+    if innermost is None:
+        return None, None
+    positions: list[Any] = list(innermost.tb_frame.f_code.co_positions())
+    offset = positions[innermost.tb_lasti // 2][2]
+    line = innermost.tb_lineno
+    if offset is None:
+        return line, None
+    prefix = linecache.getline(SCRIPT_FILE, line).encode()[:offset]
+    return line, len(prefix.decode(errors="replace")) + 1
+
+
+def _stack_trace(error: BaseException, trace: TracebackType | None) -> str | None:
+    if trace is None:
+        return None
+    try:
+        return "".join(traceback.TracebackException(type(error), error, trace).format())
+    except BaseException:  # noqa: BLE001 - an exception of the script may defy being formatted
+        return "".join(traceback.format_tb(trace))

@@ -1,0 +1,91 @@
+"""The program of a Python worker: one script in a process that has the standard library imported."""
+
+import asyncio
+import inspect
+import io
+import linecache
+import os
+import site
+import sys
+import types
+from typing import Any
+
+from runtime.workers.json_result import encode_result
+from runtime.workers.protocol import Verdict
+from runtime.workers.python_handler import FORMS, Handler, find_handler
+from runtime.workers.python_traceback import SCRIPT_FILE, syntax_verdict, verdict_of
+
+# The fork server starts without `site`, which is what defines exit(), quit() and help().
+site.setquit()
+site.sethelper()
+
+
+class Program:
+    """A Python script; see `runtime.workers.protocol.Program`.
+
+    A script with a handler runs its top level once, with the first execution. A script without one is a body that
+    assigns `result`, and runs as a whole each time, in a new namespace.
+    """
+
+    def __init__(self) -> None:
+        self._code: types.CodeType | None = None
+        self._handler: Handler | None = None
+        # Unbuffered as under `python -u`: what was printed before a kill has reached the pipe.
+        sys.stdout = _unbuffered(1)
+        sys.stderr = _unbuffered(2)
+
+    def load(self, payload: dict[str, Any]) -> None:
+        """Compile `source`. Raises Verdict with the place of the syntax error."""
+        source = payload["source"].removeprefix("\ufeff")
+        try:
+            self._code = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            raise syntax_verdict(error, source) from None
+        lines = list(io.StringIO(source, newline=None))
+        linecache.cache[SCRIPT_FILE] = (len(source), None, lines, SCRIPT_FILE)
+
+    def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
+        """Call the handler, or run the body. Raises Verdict."""
+        try:
+            result = self._handler(params, context) if self._handler else self._run_top_level(params, context)
+            if inspect.isawaitable(result):
+                result = asyncio.run(_awaited(result))
+        except Verdict:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit and the like are the script's failure too
+            raise verdict_of(error) from None
+        return encode_result(result)
+
+    def _run_top_level(self, params: dict[str, Any], context: dict[str, Any]) -> Any:
+        if self._code is None:
+            raise RuntimeError("run before load")
+        module = types.ModuleType("script")
+        module.__file__ = os.path.abspath(SCRIPT_FILE)  # noqa: PTH100 - a string, and pathlib stays out of here
+        # Registered, because dataclasses, pickle and typing look a class's module up by its name.
+        sys.modules["script"] = module
+        namespace = module.__dict__
+        namespace.update(params=params, context=context)
+        exec(self._code, namespace)  # noqa: S102 - running the script is what this process is for
+        if handler := find_handler(namespace):
+            _forget_request(namespace, params=params, context=context)
+            self._handler = handler
+            return handler(params, context)
+        if "result" not in namespace:
+            raise Verdict(f"the script has no handler and assigns no result; it may have one of: {FORMS}")
+        return namespace["result"]
+
+
+def _forget_request(namespace: dict[str, Any], **request: Any) -> None:
+    """Take the first request's values from a module's globals: later calls must not read them by mistake."""
+    for name, value in request.items():
+        if namespace.get(name) is value:
+            del namespace[name]
+
+
+def _unbuffered(descriptor: int) -> io.TextIOWrapper:
+    raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: PTH123, SIM115 - it lives as long as we do
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)  # type: ignore[arg-type]
+
+
+async def _awaited(awaitable: Any) -> Any:
+    return await awaitable

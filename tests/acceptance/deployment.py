@@ -1,0 +1,83 @@
+"""The whole service on free ports, each part a process of its own that a test may stop and start."""
+
+import shutil
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from local.parts import RUNTIMES, Parts
+from local.port import free_port
+from local.settings import PORTS, Settings
+from local.state import State
+from tests.acceptance.client import Client
+from tests.conftest import prepare_database
+
+
+class Deployment:
+    """PostgreSQL, Redis, three runtimes and the controller, made of the parts that `make run` starts.
+
+    Args:
+        folder: for all of their state; need not exist.
+        node: the Node.js program.
+        rust_toolchain: the folder of a prepared toolchain.
+    """
+
+    def __init__(self, folder: Path, node: str, rust_toolchain: Path) -> None:
+        self._folder = folder
+        self._node = node
+        self._settings = Settings(
+            {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}, controller={}, runtime={}
+        )
+        self._state = State(folder)
+        self._parts = Parts(self._state, self._settings, self._state.code(), rust_toolchain)
+        self.postgres = self._parts.postgres()
+        self.redis = self._parts.redis()
+        self.runtimes = {language: self._parts.runtime(language, node) for language in RUNTIMES}
+        self.controller = self._parts.controller(self.postgres, self.redis, list(RUNTIMES))
+
+    @property
+    def url(self) -> str:
+        return self._settings.address
+
+    @property
+    def jwt_secret(self) -> str:
+        return self._state.secret("JWT_SECRET")
+
+    def client(self) -> Client:
+        """A user of one's own: what one test caches or registers, no other one sees."""
+        return Client(self.url, self.jwt_secret, f"user-{uuid.uuid4()}")
+
+    def start(self) -> None:
+        """Start every part in the order of need, and wait until the whole answers."""
+        parts = [self.postgres, self.redis, *self.runtimes.values(), self.controller]
+        for part in parts:
+            part.launch()
+        self.postgres.await_answer()
+        prepare_database(self.postgres.url)
+        for part in parts:
+            part.await_answer()
+
+    def stop(self) -> None:
+        """Stop every part, in reverse."""
+        for part in (self.controller, *self.runtimes.values(), self.redis, self.postgres):
+            part.stop()
+
+    def rust_without_compiler(self) -> None:
+        """Put a runtime in the place of Rust's that has neither a compiler nor anything on its disk."""
+        self.runtimes["rust"].stop()
+        bare = replace(self._parts, state=State(self._folder / "bare"), rust=None)
+        self.runtimes["rust"] = bare.runtime("rust", self._node)
+        self.runtimes["rust"].start()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._state.folder, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""Preparing a toolchain: what is there is kept, and a machine that has none is told in one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from runtime.languages.rust_toolchain import Toolchain
+from tests.conftest import ROOT
+
+
+def run(module: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_prepared_folder_is_left_as_it_is(rust_toolchain: Path) -> None:
+    record = (rust_toolchain / "toolchain.json").read_bytes()
+    prepared = run("local.rust_toolchain", rust_toolchain)
+    built = run("runtime.languages.rust_glue", rust_toolchain)
+    assert (prepared.returncode, built.returncode) == (0, 0), prepared.stderr + built.stderr
+    assert len(prepared.stdout.splitlines()) == 1
+    assert (rust_toolchain / "toolchain.json").read_bytes() == record
+
+
+def test_a_machine_without_a_compiler_is_told_in_one_line(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    done = run("local.rust_toolchain", tmp_path / "rust", "--route", "rustup", PATH=str(nothing))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "no compiler with a WASI target" in done.stderr
+
+
+def test_an_unprepared_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    done = run("runtime.languages.rust_glue", tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "no prepared Rust toolchain" in done.stderr
+
+
+def test_the_compiler_makes_what_the_record_says(rust_toolchain: Path, tmp_path: Path) -> None:
+    toolchain = Toolchain.load(rust_toolchain)
+    source = tmp_path / "answer.rs"
+    source.write_text('#[no_mangle] pub extern "C" fn answer() -> i32 { 42 }\n')
+    command = toolchain.command("--crate-type", "cdylib", "-o", str(tmp_path / "answer.wasm"), str(source))
+    subprocess.run(command, env={**os.environ, **toolchain.variables}, check=True)
+    assert (tmp_path / "answer.wasm").read_bytes().startswith(b"\x00asm")

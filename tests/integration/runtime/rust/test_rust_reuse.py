@@ -1,0 +1,101 @@
+"""Artifacts: compiled once, found again, and trusted only with our code on them."""
+
+import base64
+from pathlib import Path
+
+import gevent
+from wasmtime import Engine, Module
+
+from tests.integration.runtime.rust.conftest import Serve
+from tests.integration.runtime.rust.served import script
+
+ANSWER = script("    let _ = context; Ok(json!(42))")
+
+
+def spoil(path: Path) -> bytes:
+    """Turns over one bit in the middle; gives what is there now."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    return bytes(content)
+
+
+def test_identical_scripts_at_once_are_compiled_once(serve: Serve, tmp_path: Path) -> None:
+    runtime = serve()
+    calls = [gevent.spawn(runtime.prepare, ANSWER) for _ in range(8)]
+    gevent.joinall(calls, raise_error=True)
+    answers = [call.get().json for call in calls]
+    assert sorted(answer["artifact_cached"] for answer in answers) == [False] + [True] * 7
+    assert len({answer["artifact"] for answer in answers}) == 1
+    assert len(list(tmp_path.glob("rust/*.wasm"))) == 1
+
+
+def test_another_process_needs_no_compiler_for_what_is_on_disk(serve: Serve) -> None:
+    first = serve()
+    first.prepare(ANSWER)
+    first.close()
+    second = serve(rust_toolchain=None)
+    assert second.prepare(ANSWER).json["artifact_cached"] is True
+    assert second.run(ANSWER).json["result"] == 42
+
+
+def test_without_a_compiler_an_unknown_script_is_unavailable(serve: Serve) -> None:
+    answer = serve(rust_toolchain=None).prepare(ANSWER)
+    assert (answer.status, answer.json["error"]["code"]) == (503, "RUNTIME_UNAVAILABLE")
+
+
+def test_the_artifact_is_a_module_that_runs_elsewhere_without_a_compiler(
+    serve: Serve, tmp_path: Path
+) -> None:
+    artifact = serve().prepare(ANSWER).json["artifact"]
+    Module.validate(Engine(), base64.b64decode(artifact))
+    elsewhere = serve(rust_toolchain=None, state=tmp_path / "elsewhere")
+    assert elsewhere.run(ANSWER).json["error"]["code"] == "SCRIPT_NEEDED"
+    assert elsewhere.run(ANSWER, artifact=artifact).json["result"] == 42
+    assert elsewhere.run(ANSWER).json["result"] == 42
+
+
+def test_an_artifact_that_comes_with_the_source_saves_the_compiler(serve: Serve, tmp_path: Path) -> None:
+    artifact = serve().prepare(ANSWER).json["artifact"]
+    elsewhere = serve(rust_toolchain=None, state=tmp_path / "elsewhere")
+    assert elsewhere.prepare(ANSWER, artifact=artifact).json == {
+        "artifact_cached": True,
+        "artifact": artifact,
+    }
+
+
+def test_an_artifact_of_another_secret_script_or_options_is_not_taken(serve: Serve, tmp_path: Path) -> None:
+    artifact = serve().prepare(ANSWER).json["artifact"]
+    elsewhere = serve(rust_toolchain=None, state=tmp_path / "a", secret="another secret altogether")
+    here = serve(rust_toolchain=None, state=tmp_path / "b")
+    assert elsewhere.run(ANSWER, artifact=artifact).status == 409
+    assert here.run(ANSWER + "//", artifact=artifact).status == 409
+    assert here.run(ANSWER, artifact=artifact, compile_options={"features": ["x"]}).status == 409
+    assert here.run(ANSWER, artifact=artifact).json["result"] == 42
+
+
+def test_a_refused_artifact_does_not_stand_in_the_way_of_the_source(serve: Serve) -> None:
+    runtime = serve()
+    forged = base64.b64encode(b"\x00asm\x01\x00\x00\x00").decode()
+    assert runtime.run(ANSWER, artifact=forged).json["error"]["code"] == "SCRIPT_NEEDED"
+    assert runtime.run(ANSWER, script_content=ANSWER).json["result"] == 42
+
+
+def test_a_spoilt_serialized_module_is_rebuilt_from_the_portable_one(serve: Serve, tmp_path: Path) -> None:
+    first = serve()
+    first.prepare(ANSWER)
+    first.close()
+    (serialized,) = tmp_path.glob("rust/*.cwasm")
+    spoilt = spoil(serialized)
+    assert serve(rust_toolchain=None).run(ANSWER).json["result"] == 42
+    assert serialized.read_bytes() != spoilt
+
+
+def test_a_spoilt_portable_module_is_compiled_anew(serve: Serve, tmp_path: Path) -> None:
+    first = serve()
+    first.prepare(ANSWER)
+    first.close()
+    (portable,) = tmp_path.glob("rust/*.wasm")
+    spoil(portable)
+    assert serve(rust_toolchain=None).run(ANSWER).json["error"]["code"] == "SCRIPT_NEEDED"
+    assert serve().prepare(ANSWER).json["artifact_cached"] is False

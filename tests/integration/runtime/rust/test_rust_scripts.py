@@ -1,0 +1,207 @@
+"""What scripts do at run time: results, output, errors, traps."""
+
+import json
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.integration.runtime.rust.served import RustRuntime, script
+
+SUM = script("""    let numbers = context["params"]["numbers"].as_array().ok_or("no numbers")?;
+    Ok(json!({"sum": numbers.iter().filter_map(Value::as_i64).sum::<i64>(), "user": context["context"]["user"]}))""")
+
+
+def test_a_handler_gets_params_and_context_and_gives_a_result(rust: RustRuntime) -> None:
+    answer = rust.prepared(SUM, {"numbers": [1, 2, 3]}, context={"user": "ada"})
+    assert answer.status == 200, answer.json
+    assert answer.json["result"] == {"sum": 6, "user": "ada"}
+
+
+def test_the_second_run_is_warm_and_finds_no_state_of_the_first(rust: RustRuntime) -> None:
+    counting = """
+use std::sync::atomic::{AtomicU32, Ordering};
+static RUNS: AtomicU32 = AtomicU32::new(0);
+""" + script("    let _ = context; Ok(json!(RUNS.fetch_add(1, Ordering::Relaxed)))")
+    first, second = rust.prepared(counting), rust.run(counting)
+    assert [first.json["result"], second.json["result"]] == [0, 0]
+    assert second.json["cold"] is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0.1,
+        1.7976931348623157e308,
+        2.2250738585072014e-308,
+        123456789.12345679,
+        9007199254740993,
+        "ラムダ\u0000😀",
+        None,
+    ],
+)
+def test_values_come_back_as_they_went_in(rust: RustRuntime, value: object) -> None:
+    echo = script('    Ok(context["params"]["value"].clone())')
+    assert rust.prepared(echo, {"value": value}).json["result"] == value
+
+
+def test_output_goes_to_stdout_and_stderr(rust: RustRuntime) -> None:
+    answer = rust.prepared(
+        script('    let _ = context; println!("one"); print!("two"); eprint!("three"); Ok(json!(1))')
+    )
+    assert (answer.json["stdout"], answer.json["stderr"]) == ("one\ntwo", "three")
+
+
+def test_an_err_is_an_exception_without_a_line(rust: RustRuntime) -> None:
+    error = rust.prepared(script('    let _ = context; Err("not today".into())')).json["error"]
+    assert (error["code"], error["message"]) == ("RUNTIME_ERROR", "not today")
+    assert (error["details"]["kind"], error["details"]["type"], error["details"]["line"]) == (
+        "exception",
+        "Err",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "line", "columns"),
+    [
+        ('    let _ = context;\n    panic!("boom {}", 7)', "boom 7", 5, {5}),
+        ('    Ok(json!(context["params"]["x"].as_str().unwrap()))', "called `Option::unwrap()`", 4, {46}),
+        # Newer compilers point at the bracket.
+        (
+            "    let list = vec![1u8];\n    let one = list[context.len()];\n    Ok(json!(one))",
+            "out of bounds",
+            5,
+            {15, 19},
+        ),
+        ("    Ok(json!(7 / (context.len() - 2)))", "attempt to divide by zero", 4, {14}),
+    ],
+)
+def test_a_panic_has_the_line_of_the_script(
+    rust: RustRuntime, body: str, message: str, line: int, columns: set[int]
+) -> None:
+    error = rust.prepared(script(body)).json["error"]
+    assert message in error["message"]
+    assert (error["details"]["kind"], error["details"]["type"]) == ("exception", "panic")
+    assert error["details"]["line"] == line
+    assert error["details"]["column"] in columns
+
+
+def test_lines_are_the_users_after_a_byte_order_mark_and_with_crlf(rust: RustRuntime) -> None:
+    panicking = "\ufeff" + script('    let _ = context;\n    panic!("here")').replace("\n", "\r\n")
+    details = rust.prepared(panicking).json["error"]["details"]
+    assert (details["line"], details["column"]) == (5, 5)
+
+
+def test_output_before_a_panic_is_kept(rust: RustRuntime) -> None:
+    details = rust.prepared(script('    print!("{}", context.len()); panic!("no")')).json["error"]["details"]
+    assert details["stdout"] == "2"
+
+
+def test_a_panic_names_the_functions_that_led_to_it(rust: RustRuntime) -> None:
+    nested = """
+struct Checker { limit: usize }
+impl Checker {
+    fn check(&self, size: usize) -> bool { if size > self.limit { panic!("too large") } else { true } }
+}
+""" + script("    Ok(json!(Checker { limit: 1 }.check(context.len())))")
+    trace = rust.prepared(nested, compile_options={"optimization_level": "debug"}).json["error"]["details"][
+        "stack_trace"
+    ]
+    assert trace.splitlines() == ["at Checker::check", "at handler"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "error_type"),
+    [
+        ("    let mut all = vec![context]; loop { all.push(all[0].clone()); }", "memory_limit", "out of memory"),
+        ("    fn deep(below: &[u64; 64]) -> u64 { let mut own = *below; own[0] += 1; deep(&own) + own[1] }\n"
+         "    Ok(json!(deep(&[context.len() as u64; 64])))", "exception", "trap: stack overflow"),
+        ("    let _ = context; std::process::abort()", "exception", "trap: unreachable"),
+        ("    let _ = context; std::process::exit(3)", "exception", "exit"),
+    ],
+)  # fmt: skip
+def test_traps_are_told_apart(rust: RustRuntime, body: str, kind: str, error_type: str) -> None:
+    broken = script(body)
+    details = rust.prepared(broken).json["error"]["details"]
+    assert (details["kind"], details["type"], details["line"]) == (kind, error_type, None)
+    assert rust.run(broken).json["error"]["details"]["type"] == error_type
+
+
+def test_an_endless_loop_ends_at_its_deadline_and_the_next_call_works(rust: RustRuntime) -> None:
+    looping = script(
+        "    let mut n = 0u64;\n"
+        '    while context["params"]["loop"] == true { n = n.wrapping_add(1); }\n'
+        "    Ok(json!(n))"
+    )
+    answer = rust.prepared(looping, {"loop": True}, timeout_ms=300)
+    assert (answer.status, answer.json["error"]["code"]) == (504, "TIMEOUT")
+    assert rust.run(looping, {"loop": False}).json["result"] == 0
+
+
+def test_nothing_of_the_machine_is_within_reach(rust: RustRuntime) -> None:
+    reaching = script("""    let _ = context;
+    Ok(json!({
+        "read": std::fs::read_to_string("/etc/passwd").is_ok(),
+        "write": std::fs::write("x", "y").is_ok(),
+        "list": std::fs::read_dir(".").is_ok(),
+        "connect": std::net::TcpStream::connect("127.0.0.1:1").is_ok(),
+        "environment": std::env::vars().count(),
+        "arguments": std::env::args().count(),
+    }))""")
+    nothing = {
+        "read": False,
+        "write": False,
+        "list": False,
+        "connect": False,
+        "environment": 0,
+        "arguments": 0,
+    }
+    assert rust.prepared(reaching).json["result"] == nothing
+
+
+def test_a_script_too_large_to_start_is_over_its_memory(rust: RustRuntime) -> None:
+    large = "static mut BIG: [u8; 400 << 20] = [0; 400 << 20];\n" + script(
+        "    unsafe { BIG[context.len()] = 1; Ok(json!(BIG[context.len() + 1])) }"
+    )
+    assert rust.prepared(large).json["error"]["details"]["kind"] == "memory_limit"
+
+
+def test_params_nested_too_deeply_for_serde_are_told(rust: RustRuntime) -> None:
+    nested = json.loads("[" * 150 + "]" * 150)
+    error = rust.prepared(SUM, {"numbers": nested}).json["error"]
+    assert (error["code"], error["details"]["type"]) == ("RUNTIME_ERROR", "serde_json::Error")
+
+
+SAMPLE = (ROOT / "sql/samples/rust-data_validator.rs").read_text()
+
+
+def test_the_sample_finds_data_valid(rust: RustRuntime) -> None:
+    rules = {"name": ["required"], "age": ["required", "numeric"], "note": ["numeric"]}
+    answer = rust.prepared(SAMPLE, {"data": {"name": "Ada", "age": "36.5"}, "rules": rules})
+    assert answer.json["result"] == {"valid": True, "errors": []}
+
+
+def test_the_sample_lists_what_is_wrong(rust: RustRuntime) -> None:
+    params = {
+        "data": {"name": "", "age": "old"},
+        "rules": {"name": ["required"], "age": ["required", "numeric"]},
+    }
+    assert rust.prepared(SAMPLE, params).json["result"] == {
+        "valid": False,
+        "errors": [
+            {"field": "age", "rule": "numeric", "message": "age must be numeric"},
+            {"field": "name", "rule": "required", "message": "name is required"},
+        ],
+    }
+
+
+def test_the_sample_refuses_a_rule_it_does_not_know(rust: RustRuntime) -> None:
+    error = rust.prepared(SAMPLE, {"data": {}, "rules": {"name": ["pretty"]}}).json["error"]
+    assert error["message"] == "unknown rule pretty; there are required and numeric"
+
+
+def test_inner_attributes_may_stand_at_the_top(rust: RustRuntime) -> None:
+    answer = rust.prepared(
+        "#![allow(unused_variables)]\n//! A script.\n" + script("    let unused = context; Ok(json!(1))")
+    )
+    assert answer.json["result"] == 1
