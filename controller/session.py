@@ -8,6 +8,7 @@ does not know, and has the last word.
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
 from typing import Any
 
 from controller.cache.manager import CacheManager
@@ -29,6 +30,15 @@ class SessionStatus:
     state: str
     execution_count: int
     last_executed_at: datetime | None
+
+    def merged(self, other: "SessionStatus") -> "SessionStatus":
+        """What two levels know together: each may have been away while the other one heard of more."""
+        return SessionStatus(
+            self.session,
+            other.state if self.state == "active" else self.state,
+            max(self.execution_count, other.execution_count),
+            max(filter(None, (self.last_executed_at, other.last_executed_at)), default=None),
+        )
 
     def document(self) -> dict[str, Any]:
         """As the contract writes it."""
@@ -152,12 +162,18 @@ class SessionManager:
             NotFound: it is unknown, deleted, or another user's.
             StoreUnavailable: nobody can say now.
         """
-        kept = self._cache.session(request_id)
-        if kept is not None and kept.session is not None:
-            status = SessionStatus(kept.session, kept.state, kept.execution_count, kept.last_executed_at)
-        else:
-            status = self._described(request_id)
-        if status.session.user_id != owner or status.state == "deleted":
+        shared = self._shared_status(request_id)
+        try:
+            stored = self._stored_status(request_id)
+        except StoreUnavailable:
+            if shared is None:
+                raise
+            stored = None
+        known = [status for status in (shared, stored) if status is not None]
+        if not known or known[0].session.user_id != owner:
+            raise _unknown()
+        status = reduce(SessionStatus.merged, known)
+        if status.state == "deleted":
             raise _unknown()
         return status
 
@@ -174,12 +190,19 @@ class SessionManager:
             self._metrics.sessions_active(QUERIES.count_active_sessions(connection))
         return deleted
 
-    def _described(self, request_id: str) -> SessionStatus:
+    def _shared_status(self, request_id: str) -> SessionStatus | None:
+        kept = self._cache.session(request_id)
+        if kept is None or kept.session is None:
+            return None
+        return SessionStatus(kept.session, kept.state, kept.execution_count, kept.last_executed_at)
+
+    def _stored_status(self, request_id: str) -> SessionStatus | None:
+        """Raises StoreUnavailable."""
         # What this process has answered and not yet written belongs to the count.
         self._logger.flush()
         row = self._postgres.query("session", request_id=request_id)
         if row is None:
-            raise _unknown()
+            return None
         return SessionStatus(
             Session.from_record(row), row["status"], row["execution_count"], row["last_executed_at"]
         )
@@ -197,8 +220,9 @@ class SessionManager:
             return None
         session = Session.from_record(row)
         if session.status == "active" and not session.expired() and self._cache.available():
-            status = self._described(request_id)
-            self._cache.put_session(session, status.execution_count, status.last_executed_at)
+            self._logger.flush()
+            row = self._postgres.query("session", request_id=request_id)
+            self._cache.put_session(session, row["execution_count"], row["last_executed_at"])
         return session
 
     def _remember(self, session: Session) -> None:

@@ -10,7 +10,7 @@ from environs import EnvError
 from local.interruption import Interrupted, Interruption
 from local.part import PartError
 from local.parts import Parts
-from local.run import announce
+from local.run import announce, complain
 from local.settings import Settings
 from local.state import ROOT, RUST, AlreadyRunning, State
 from local.supervisor import Supervisor
@@ -44,8 +44,11 @@ def main() -> int:
                 supervisor.stop()
         except Interrupted:
             return 130
-        except (PartError, EnvError) as error:
-            print(error, *getattr(error, "log_lines", ()), sep="\n", file=sys.stderr)
+        except EnvError as error:
+            print(error, file=sys.stderr)
+            return 1
+        except PartError as error:
+            complain(error)
             return 1
     return 0
 

@@ -21,13 +21,13 @@ class Parts:
 
     Args:
         code: the folder that parts load code from.
-        rust: the folder of the Rust toolchain.
+        rust: the folder of the Rust toolchain; None: what was compiled before runs, and nothing is compiled.
     """
 
     state: State
     settings: Settings
     code: Path
-    rust: Path
+    rust: Path | None
 
     def postgres(self) -> PostgresServer:
         return PostgresServer(
@@ -50,11 +50,13 @@ class Parts:
     def rust_toolchain(self) -> tuple[Program, Program]:
         """Prepare the Rust toolchain and what every script is linked with; both are quick when it is there.
 
-        They look for compilers as the user would, so they run as the user and see what the user sees.
+        They look for compilers as the user would, so they run as the user and see what the user sees. Where that is
+        root they try a compiler as the scripts' account, which must get at their temporary files.
         """
+        variables = {**os.environ, "TMPDIR": str(self.state.run_folder)}
         steps = ("local.rust_toolchain", "runtime.languages.rust_glue")
         toolchain, glue = (
-            self._program(module.rpartition(".")[2], module, str(self.rust), variables=dict(os.environ))
+            self._program(module.rpartition(".")[2], module, str(self.rust), variables=variables)
             for module in steps
         )
         return toolchain, glue
@@ -66,7 +68,7 @@ class Parts:
             **self.settings.runtime,
             "STATE_DIR": str(self.state.kept_folder(f"runtime-{language}", account)),
         }
-        own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust)}}
+        own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust or "")}}
         return HttpServer(
             f"runtime-{language}",
             f"function.runtime_{language}.handler:app",

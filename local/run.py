@@ -47,7 +47,7 @@ class LocalService:
         return languages
 
     def _rust_is_ready(self) -> bool:
-        if not self._parts.rust.is_dir():
+        if not (self._parts.rust / "toolchain.json").exists():
             announce("preparing a Rust compiler; the first time this takes a minute")
         try:
             for step in self._parts.rust_toolchain():
@@ -65,20 +65,27 @@ def announce(line: str) -> None:
         print(line, flush=True)
 
 
+def complain(error: PartError) -> None:
+    """Say what went wrong, with the part's last words."""
+    announce("\n".join([str(error), *(f"  {line}" for line in error.log_lines)]))
+
+
 def run(state: State, settings: Settings, rust: Path, interruption: Interruption) -> None:
     """Run the service until it is told to end. Raises PartError, PortsInUse or Interrupted."""
     supervisor = Supervisor(interruption, state.run_folder / "parts.json", announce)
-    supervisor.end_leftovers()
-    settings.check_ports()
-    state.rotate_logs()
-    announce("starting")
     try:
+        supervisor.end_leftovers()
+        settings.check_ports()
+        state.rotate_logs()
+        announce("starting")
         languages = LocalService(supervisor, Parts(state, settings, state.code(), rust)).start()
         state.announce(f"{settings.address} (process {os.getpid()})")
         announce(guide(settings.address, state, languages))
         supervisor.watch()
+    except PartError as error:
+        complain(error)
+        raise
     finally:
-        announce("stopping")
         supervisor.stop()
 
 
@@ -99,8 +106,8 @@ def main() -> int:
             return 0
         except (AlreadyRunning, PortsInUse, EnvError) as error:
             print(error, file=sys.stderr)
-        except PartError as error:
-            print(error, *(f"  {line}" for line in error.log_lines), sep="\n", file=sys.stderr)
+        except PartError:
+            pass  # said where it happened, before everything else was ended
     return 1
 
 

@@ -68,6 +68,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """End the parts, the group that was started last first: none loses what it still needs."""
+        if self._groups:
+            self._announce("stopping")
         while self._groups:
             group = self._groups.pop()
             for part in group:

@@ -17,10 +17,16 @@ from weakref import WeakValueDictionary
 from gevent.lock import BoundedSemaphore
 
 from runtime.errors import RateLimited, RuntimeUnavailable, ScriptNeeded
-from runtime.languages import rust_compiler
 from runtime.languages.base import Host, Script
 from runtime.languages.rust_artifacts import ArtifactStore
-from runtime.languages.rust_compiler import Options
+from runtime.languages.rust_compiler import (
+    MODULE,
+    Options,
+    compile_failure,
+    compiler_command,
+    compiler_files,
+    refusal,
+)
 from runtime.languages.rust_toolchain import Glue, Toolchain, ToolchainError
 from runtime.process import Launch, Preload, Process
 from runtime.settings import Settings
@@ -88,9 +94,9 @@ class Rust:
             raise RuntimeUnavailable("this runtime has no Rust compiler")
         toolchain, glue = self._compiler
         launch = Launch(
-            argv=rust_compiler.command(toolchain, glue, Options.read(script.options)),
+            argv=compiler_command(toolchain, glue, Options.read(script.options)),
             environment=toolchain.variables,
-            files=rust_compiler.files(script.content),
+            files=compiler_files(script.content),
         )
         with self._turn(host), closing(host.start(launch)) as process:
             return _module_of(process, script.content, host.settings.compile_timeout)
@@ -134,10 +140,10 @@ def _module_of(process: Process, content: str, timeout_ms: int) -> bytes:
     """What rustc has made of the script. Raises InitializationFailed."""
     status = process.wait(timeout_ms / 1000)
     if status is None:
-        raise rust_compiler.refusal(f"compiling the script took longer than {timeout_ms} ms")
+        raise refusal(f"compiling the script took longer than {timeout_ms} ms")
     if status != 0:
-        raise rust_compiler.failure(content, process.stderr.take(), status)
-    module = process.folder / rust_compiler.MODULE
+        raise compile_failure(content, process.stderr.take(), status)
+    module = process.folder / MODULE
     if module.stat().st_size > MODULE_MAX_BYTES:
-        raise rust_compiler.refusal(f"the compiled script has more than {MODULE_MAX_BYTES} bytes")
+        raise refusal(f"the compiled script has more than {MODULE_MAX_BYTES} bytes")
     return module.read_bytes()

@@ -66,7 +66,7 @@ class Options:
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ...]:
+def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ...]:
     """Compiles the entry, and the script with it, in the current folder."""
     features = [part for feature in options.features for part in ("--cfg", f'feature="{feature}"')]
     return tuple(
@@ -90,12 +90,12 @@ def command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ..
     )
 
 
-def files(content: str) -> dict[str, bytes]:
+def compiler_files(content: str) -> dict[str, bytes]:
     """What lies in the compiler's folder."""
     return {SCRIPT: content.encode(), ENTRY: (SOURCES / ENTRY).read_bytes()}
 
 
-def failure(content: str, output: str, status: int) -> InitializationFailed:
+def compile_failure(content: str, output: str, status: int) -> InitializationFailed:
     """The refusal of a script that did not compile, from rustc's output and exit status."""
     diagnostics = [_diagnostic(message, content) for message in _messages(output)]
     errors = [diagnostic for diagnostic in diagnostics if diagnostic["level"].startswith("error")]

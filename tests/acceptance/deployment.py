@@ -66,8 +66,8 @@ class Deployment:
     def rust_without_compiler(self) -> None:
         """Put a runtime in the place of Rust's that has neither a compiler nor anything on its disk."""
         self.runtimes["rust"].stop()
-        bare = replace(self._parts, state=State(self._folder / "bare"), rust=None)
-        self.runtimes["rust"] = bare.runtime("rust", self._node)
+        shutil.rmtree(self._state.folder / "runtime-rust")
+        self.runtimes["rust"] = replace(self._parts, rust=None).runtime("rust", self._node)
         self.runtimes["rust"].start()
 
     def __enter__(self) -> Self:

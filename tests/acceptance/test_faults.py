@@ -24,7 +24,7 @@ def rows(deployment: Deployment, request_id: str) -> list[dict[str, Any]]:
                 "SELECT * FROM request_logs WHERE session_id = %s AND endpoint = 'execute' ORDER BY created_at",
                 (request_id,),
             )
-            return cursor.fetchall()
+            return [dict(row) for row in cursor.fetchall()]
     finally:
         opened.close()
 

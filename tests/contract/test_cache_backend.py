@@ -120,10 +120,6 @@ def test_a_counter_is_not_set_back_by_who_comes_late(backend: Backend, key: str)
     assert found.count == 1
 
 
-def test_it_answers(backend: Backend) -> None:
-    assert backend.ping() is None
-
-
 def test_redis_that_is_away_is_said_to_be_away(own_redis_server: RedisServer, key: str) -> None:
     backend = RedisBackend(own_redis_server.url, timeout=1)
     backend.set(key, b"x", 60)

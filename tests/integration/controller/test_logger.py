@@ -35,7 +35,7 @@ def entry(**changes: object) -> Entry:
 def rows(postgres: Postgres, table: str, http_request_id: str) -> list[dict[str, object]]:
     with postgres.transaction() as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {table} WHERE http_request_id = %s", (http_request_id,))
-        return cursor.fetchall()
+        return [dict(row) for row in cursor.fetchall()]
 
 
 @pytest.fixture

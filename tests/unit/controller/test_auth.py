@@ -77,7 +77,9 @@ def test_a_remembered_token_still_expires() -> None:
 
 @pytest.mark.parametrize("scopes", [{"execute:all"}, {"execute:python"}])
 def test_a_scope_that_suffices(scopes: set[str]) -> None:
-    assert require_execute(Identity("alice", frozenset(scopes)), "python") is None
+    identity = Identity("alice", frozenset(scopes))
+    require_execute(identity, "python")
+    assert identity.scopes == scopes
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import InitializationFailed
-from runtime.languages.rust_compiler import Options, failure
+from runtime.languages.rust_compiler import Options, compile_failure
 
 
 def message(text: str, *, file: str | None, line: int = 1, column: int = 1, **more: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_the_first_error_comes_first_and_warnings_follow() -> None:
         message("wrong", file="script.rs", line=7, column=3),
         message("aborting due to 1 previous error; 1 warning emitted", file=None),
     )
-    refused = failure("", output, 1)
+    refused = compile_failure("", output, 1)
     assert (refused.message, refused.details["line"], refused.details["column"]) == ("wrong", 7, 3)
     assert [found["message"] for found in refused.details["diagnostics"]] == ["wrong", "unused"]
 
@@ -78,12 +78,12 @@ def test_the_first_error_comes_first_and_warnings_follow() -> None:
 def test_an_error_inside_a_macro_has_the_place_where_it_was_used() -> None:
     in_macro = message("no", file="/somewhere/macros.rs", line=900)
     in_macro["spans"][0]["expansion"] = {"span": message("", file="script.rs", line=4, column=9)["spans"][0]}
-    details = failure("", lines(in_macro), 1).details
+    details = compile_failure("", lines(in_macro), 1).details
     assert (details["line"], details["column"]) == (4, 9)
 
 
 def test_what_the_linker_says_stays_with_us() -> None:
-    refused = failure(
+    refused = compile_failure(
         "", lines(message("linking with `/secret/wasm-ld` failed: exit status: 1", file=None)), 1
     )
     assert refused.message == "the compiled script cannot be linked"
@@ -92,6 +92,6 @@ def test_what_the_linker_says_stays_with_us() -> None:
 
 @pytest.mark.parametrize(("status", "words"), [(-9, "signal 9"), (101, "status 101")])
 def test_a_compiler_that_died_without_a_word(status: int, words: str) -> None:
-    refused = failure("", 'thread panicked\n{"level": "err', status)
+    refused = compile_failure("", 'thread panicked\n{"level": "err', status)
     assert words in refused.message
     assert refused.details["stage"] == "compile"

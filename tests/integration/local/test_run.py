@@ -1,0 +1,173 @@
+"""`python -m local.run`: the whole service, as a user starts and ends it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from local.account import remove
+from local.port import LOOPBACK, free_port
+from local.process import born, children
+from local.settings import PORTS
+from local.state import ROOT
+from tests.waiting import until
+
+START_TIMEOUT = 120
+STOP_TIMEOUT = 60
+
+
+class Start:
+    """One start of the service, with ports of its own."""
+
+    def __init__(self, state: Path, rust: Path, output: Path, ports: dict[str, int]) -> None:
+        self.ports = ports
+        self._output = output
+        command = [sys.executable, "-m", "local.run", "--state", str(state), "--rust", str(rust)]
+        environment = os.environ | {name: str(port) for name, port in ports.items()}
+        with output.open("w") as file:
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def said(self) -> list[str]:
+        return self._output.read_text().splitlines()
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, self.said()
+        return any(line.startswith("curl") for line in self.said())
+
+    def tree(self) -> list[tuple[int, str | None]]:
+        """Every process below it, each named for good."""
+        found, pending = [], [self.process.pid]
+        while pending:
+            below = children(pending.pop())
+            found += [(pid, born(pid)) for pid in below]
+            pending += below
+        return found
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(STOP_TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
+
+class Machine:
+    """Starts services on one state."""
+
+    def __init__(self, folder: Path, rust: Path) -> None:
+        self.state = folder / "state"
+        self._folder = folder
+        self._rust = rust
+        self._starts = 0
+        self.ports = {name: free_port() for name in PORTS}
+
+    def start(self) -> Start:
+        self._starts += 1
+        return Start(self.state, self._rust, self._folder / f"output-{self._starts}", self.ports)
+
+    def ready(self) -> Start:
+        start = self.start()
+        until(start.is_ready, "the service is ready", START_TIMEOUT)
+        return start
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, rust_toolchain: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path_factory.mktemp("machine"), rust_toolchain)
+    yield machine
+    remove(machine.state)
+
+
+def health(port: int) -> dict[str, object]:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    connection.request("GET", "/health")
+    document: dict[str, object] = json.loads(connection.getresponse().read())
+    connection.close()
+    return document
+
+
+def still_there(processes: list[tuple[int, str | None]]) -> list[int]:
+    return [pid for pid, birth in processes if born(pid) == birth]
+
+
+def test_it_ends_healthy_its_lines_work_and_ctrl_c_leaves_nothing(machine: Machine) -> None:
+    with machine.ready() as start:
+        assert health(machine.ports["PORT"])["status"] == "ok"
+
+        lines = [line for line in start.said() if line.startswith(("AUTH=", "curl"))]
+        pasted = subprocess.run(["sh"], input="\n".join(lines), capture_output=True, text=True, check=True)
+        request_id, rest = pasted.stdout.split("\n", 1)
+        executed, session = (json.loads(text) for text in rest.replace("}{", "}\n{").splitlines())
+        assert len(lines) == 3
+        assert executed["result"] == {"hello": "world"}
+        assert (session["request_id"], session["execution_count"]) == (request_id, 1)
+
+        with machine.start() as second:
+            assert second.process.wait(STOP_TIMEOUT) == 1
+            where = f"http://127.0.0.1:{machine.ports['PORT']} (process {start.process.pid})"
+            assert second.said() == [f"already running: {where}"]
+
+        processes = start.tree()
+        assert len(processes) > 10
+        assert start.end(signal.SIGINT) == 0
+        assert still_there(processes) == []
+        assert start.said()[-1] == "stopping"
+
+
+def test_a_part_that_dies_is_named_and_all_is_ended(machine: Machine) -> None:
+    with machine.ready() as start:
+        processes = start.tree()
+        record = json.loads((machine.state / "run" / "parts.json").read_text())
+        pid = next(pid for name, pid, _ in record if name == "runtime-python")
+        os.kill(pid, signal.SIGKILL)
+        assert start.process.wait(STOP_TIMEOUT) == 1
+        assert "runtime-python ended by itself (SIGKILL)" in start.said()
+        assert start.said()[-1] == "stopping"
+        until(lambda: still_there(processes) == [], "the end of every process")
+
+
+def test_after_the_supervisor_was_killed_a_start_cleans_up(machine: Machine) -> None:
+    with machine.ready() as killed:
+        processes = killed.tree()
+        killed.end(signal.SIGKILL)
+    with machine.ready() as start:
+        assert health(machine.ports["PORT"])["status"] == "ok"
+        until(lambda: still_there(processes) == [], "the end of what was left")
+        assert start.end(signal.SIGHUP) == 0
+
+
+def test_a_used_port_is_one_line(machine: Machine) -> None:
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, machine.ports["RUST_PORT"]))
+        listener.listen()
+        with machine.start() as start:
+            assert start.process.wait(STOP_TIMEOUT) == 1
+    port = machine.ports["RUST_PORT"]
+    expected = f"port {port} (the Rust runtime) is in use; choose another: make run RUST_PORT=..."
+    assert start.said() == [expected]
+
+
+def test_a_runtime_sees_no_database_and_no_key_of_tokens(machine: Machine) -> None:
+    with machine.ready() as start:
+        record = json.loads((machine.state / "run" / "parts.json").read_text())
+        seen = {name: Path(f"/proc/{pid}/environ").read_text() for name, pid, _ in record}
+        secret = (machine.state / "secrets" / "JWT_SECRET").read_text()
+        runtimes = [environ for name, environ in seen.items() if name.startswith("runtime-")]
+        assert len(runtimes) == 3
+        assert not any(word in environ for environ in runtimes for word in ("POSTGRES", "REDIS", "JWT"))
+        assert not any(secret in environ for environ in seen.values())
+        assert start.end(signal.SIGTERM) == 0

@@ -1,0 +1,83 @@
+"""Ports, and the variables that are handed on."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from environs import EnvError
+
+from local.port import LOOPBACK, free_port
+from local.settings import CONTROLLER_VARIABLES, PORTS, RUNTIME_VARIABLES, PortsInUse, Settings
+from local.state import ROOT
+
+#: What the parts are told by us and no user chooses.
+TOLD = {
+    "REDIS_URL",
+    "POSTGRES_URL",
+    "JWT_SECRET",
+    "RUNTIME_SECRET",
+    "RUNTIME_URLS",
+    "STATE_DIR",
+    "NODE",
+    "RUST_TOOLCHAIN",
+}
+
+
+def settings(**ports: int) -> Settings:
+    return Settings({name: free_port() for name in PORTS} | ports, {}, {})
+
+
+def test_free_ports_pass() -> None:
+    assert settings().check_ports() is None  # type: ignore[func-returns-value]
+
+
+def test_a_used_port_gets_one_line_with_its_remedy() -> None:
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(PortsInUse) as refusal:
+            settings(PORT=port).check_ports()
+    expected = f"port {port} (the controller) is in use; choose another: make run PORT=..."
+    assert str(refusal.value).splitlines() == [expected]
+
+
+def test_one_port_for_two_parts_is_refused() -> None:
+    port = free_port()
+    with pytest.raises(PortsInUse, match=f"PORT={port} is given to another part too"):
+        settings(PORT=port, REDIS_PORT=port).check_ports()
+
+
+def test_a_bad_port_names_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REDIS_PORT", "many")
+    with pytest.raises(EnvError, match="REDIS_PORT"):
+        Settings.from_environment(tmp_path / "absent")
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("PORT", "CACHE_TTL"):
+        # Set first, so that what reading the file adds is taken back after the test.
+        monkeypatch.setenv(name, "0")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SESSION_TTL", "5")
+    file = tmp_path / ".env"
+    file.write_text("PORT=9999\nCACHE_TTL=7  # seconds\nSESSION_TTL=6\n")
+    chosen = Settings.from_environment(file)
+    assert chosen.ports["PORT"] == 9999
+    assert chosen.controller["CACHE_TTL"] == "7"
+    assert chosen.controller["SESSION_TTL"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("source", "handed_on"),
+    [("controller/settings.py", CONTROLLER_VARIABLES), ("runtime/settings.py", RUNTIME_VARIABLES)],
+)
+def test_every_variable_a_part_reads_can_be_chosen(source: str, handed_on: tuple[str, ...]) -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / source).read_text()))
+    assert read - TOLD == set(handed_on)
+
+
+def test_the_example_names_all_of_them() -> None:
+    named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named == {*PORTS, *CONTROLLER_VARIABLES, *RUNTIME_VARIABLES}
