@@ -11,6 +11,7 @@ from pathlib import Path
 from environs import EnvError
 from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
+from gunicorn.arbiter import Arbiter
 from werkzeug.exceptions import HTTPException
 
 from controller.auth import Authenticator
@@ -133,14 +134,20 @@ def controller() -> Controller:
     try:
         settings = Settings.from_environment(Path(".env"))
     except (EnvError, ValueError) as error:
-        sys.exit(f"settings: {error}")
+        raise _refusal(str(error)) from None
     configure(settings.log_level)
     composed = compose(settings)
     try:
         composed.start()
     except OSError as error:
-        sys.exit(f"METRICS_PORT {settings.metrics_port}: {error.strerror}")
+        raise _refusal(f"METRICS_PORT {settings.metrics_port}: {error.strerror}") from None
     return composed
+
+
+def _refusal(reason: str) -> SystemExit:
+    """Ends the server, not only its worker: gunicorn starts a worker anew for ever, unless its status is this one."""
+    print(f"controller: {reason}", file=sys.stderr)
+    return SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def application(name: str) -> Function:

@@ -47,7 +47,7 @@ class LocalService:
         return languages
 
     def _rust_is_ready(self) -> bool:
-        if not (self._parts.rust / "toolchain.json").exists():
+        if self._parts.rust is None or not (self._parts.rust / "toolchain.json").exists():
             announce("preparing a Rust compiler; the first time this takes a minute")
         try:
             for step in self._parts.rust_toolchain():

@@ -1,6 +1,5 @@
 """What a user may choose for the service on one machine: ports, and what is handed on to the parts."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ RUNTIME_VARIABLES = (
     "QUEUE_TIMEOUT",
     "PREPARE_TIMEOUT",
     "SCRIPTS_MAX_BYTES",
+    "RUNTIME_BODY_MAX_BYTES",
     "RESULT_MAX_BYTES",
     "OUTPUT_MAX_BYTES",
     "COMPILE_TIMEOUT",
@@ -66,7 +66,7 @@ class Settings:
             env.read_env(dotenv, recurse=False)
         valid = validate.Range(min=0, max=65535)
         ports = {name: env.int(name, default, validate=valid) for name, (default, _) in PORTS.items()}
-        return cls(ports, _chosen(CONTROLLER_VARIABLES), _chosen(RUNTIME_VARIABLES))
+        return cls(ports, _chosen(env, CONTROLLER_VARIABLES), _chosen(env, RUNTIME_VARIABLES))
 
     @property
     def address(self) -> str:
@@ -90,5 +90,6 @@ class Settings:
             raise PortsInUse("\n".join(lines))
 
 
-def _chosen(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: os.environ[name] for name in names if name in os.environ}
+def _chosen(env: Env, names: tuple[str, ...]) -> dict[str, str]:
+    values = {name: env.str(name, None) for name in names}
+    return {name: value for name, value in values.items() if value is not None}

@@ -7,12 +7,14 @@ through the gateway everybody can reach a runtime.
 import base64
 import hmac
 import re
+import sys
 import time
 from dataclasses import asdict
 from typing import Any
 
 from environs import EnvError
 from flask import Flask, Request, Response, g, request
+from gunicorn.arbiter import Arbiter
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from runtime import logs
@@ -29,7 +31,7 @@ from runtime.executor import Executor
 from runtime.frames import FrameError, decode
 from runtime.languages import LANGUAGES
 from runtime.schemas import prepare_request, run_request
-from runtime.settings import Settings
+from runtime.settings import Settings, UnusableSetting
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -117,10 +119,12 @@ class Front(Flask):
         g.error_code = known.code
         if known.code == ServiceError.code:
             logs.LOG.error("internal error", exc_info=error)
-        answer: dict[str, Any] = {"error": {"code": known.code, "message": known.message, "details": known.details}}
+        answer: dict[str, Any] = {
+            "error": {"code": known.code, "message": known.message, "details": known.details}
+        }
         if isinstance(g.get("session"), str):
             answer = {"request_id": g.session, **answer}
-        response = self.json.response(answer)
+        response: Response = self.json.response(answer)  # type: ignore[assignment]
         response.status_code = known.status
         if known.retry_after is not None:
             response.headers["Retry-After"] = str(known.retry_after)
@@ -160,7 +164,9 @@ def application(language: str) -> Front:
     """
     try:
         settings = Settings.from_environment()
-    except EnvError as error:
-        raise SystemExit(f"runtime: {error}") from None
-    logs.configure(settings.log_level)
-    return Front(language, Executor(LANGUAGES[language](settings), settings), settings)
+        logs.configure(settings.log_level)
+        return Front(language, Executor(LANGUAGES[language](settings), settings), settings)
+    except (EnvError, UnusableSetting) as error:
+        print(f"runtime: {error}", file=sys.stderr)
+        # gunicorn starts a worker anew for ever, unless it ends with this status.
+        raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None

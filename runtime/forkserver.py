@@ -199,7 +199,9 @@ def _restore_signals(*, executes: bool) -> None:
 def _enter_folder(folder: str, environment: dict[str, str]) -> None:
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update({"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder})
+    os.environ.update(
+        {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
+    )
     os.environ.update(environment)
 
 

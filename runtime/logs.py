@@ -1,4 +1,4 @@
-"""The runtime's own log: one JSON object a line on stderr, in the Elastic Common Schema. Scripts never write there."""
+"""The runtime's own log: one JSON object a line on stderr, Elastic Common Schema. Scripts never write there."""
 
 import logging
 import sys

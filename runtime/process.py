@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent import socket
@@ -81,9 +82,10 @@ class Process:
         Returns its exit status, negative for the signal that ended it, or None while it runs.
         """
         try:
-            return os.waitstatus_to_exitcode(self._ended.get(timeout=timeout))
+            status: Any = self._ended.get(timeout=timeout)
         except gevent.Timeout:
             return None
+        return os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:
         """Kill the process; the fork server then kills its whole group. Does not wait."""

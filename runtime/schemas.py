@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from typing import Any
+from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
@@ -15,7 +15,7 @@ _Hash = validate.Regexp(re.compile(r"[0-9a-f]{64}\Z"))
 
 
 class _Base64(fields.Field[bytes]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bytes:  # noqa: ARG002
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **_: Any) -> bytes:
         try:
             return base64.b64decode(value, validate=True)
         except (TypeError, ValueError, binascii.Error) as error:
@@ -65,7 +65,9 @@ def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
     try:
         values: dict[str, Any] = schema.load(body)
     except ValidationError as error:
-        raise InvalidRequest("the body is not what this call takes", errors=error.normalized_messages()) from None
+        raise InvalidRequest(
+            "the body is not what this call takes", errors=cast(Any, error).normalized_messages()
+        ) from None
     return values
 
 

@@ -37,7 +37,19 @@ _PR_NAME_AND_VMA = (15, 16, 0x53564D41)
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
 _CONDITIONAL = frozenset(
-    {"clone", "clone3", "fork", "vfork", "kill", "tgkill", "prctl", "prlimit64", "ioctl", "socket", "socketpair"}
+    {
+        "clone",
+        "clone3",
+        "fork",
+        "vfork",
+        "kill",
+        "tgkill",
+        "prctl",
+        "prlimit64",
+        "ioctl",
+        "socket",
+        "socketpair",
+    }
     | {"connect", "bind", "listen", "accept", "accept4"}
 )
 

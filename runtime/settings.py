@@ -9,6 +9,10 @@ from environs import FileAwareEnv, validate
 MEBIBYTE = 1 << 20
 
 
+class UnusableSetting(Exception):
+    """A setting has a good form and yet will not do. The message is one line that names its variable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a deployment may choose. Every one but the secret has a default that runs on one machine."""
@@ -60,10 +64,12 @@ class Settings:
             scripts_max_bytes=env.int("SCRIPTS_MAX_BYTES", 128 * MEBIBYTE, validate=positive),
             result_max_bytes=env.int("RESULT_MAX_BYTES", 6 * MEBIBYTE, validate=positive),
             output_max_bytes=env.int("OUTPUT_MAX_BYTES", 64 * 1024, validate=validate.Range(min=2)),
-            body_max_bytes=env.int("BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
+            body_max_bytes=env.int("RUNTIME_BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
             node=env.str("NODE", "node"),
             rust_toolchain=Path(toolchain).absolute() if toolchain else None,
             compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
             wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
-            log_level=env.str("LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])),
+            log_level=env.str(
+                "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
+            ),
         )

@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent import socket, subprocess
@@ -133,7 +133,7 @@ class _Server:
         packet = json.dumps({"spawn": number, **request}).encode()
         try:
             socket.send_fds(self._control, [packet], descriptors)
-            return answer.get(timeout=_SPAWN_TIMEOUT)
+            return cast("tuple[int, int, AsyncResult[int]]", answer.get(timeout=_SPAWN_TIMEOUT))
         except (OSError, gevent.Timeout) as error:
             raise RuntimeUnavailable("the fork server does not answer") from error
         finally:

@@ -77,7 +77,11 @@ class Worker:
             raise initialization_failure({"message": message}, stage) from None
 
     def run(
-        self, params: dict[str, Any], context: dict[str, Any], timeout_ms: float, payload: dict[str, Any] | None
+        self,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        timeout_ms: float,
+        payload: dict[str, Any] | None,
     ) -> Execution:
         """Execute the script, loading it first when there is a `payload`; both within `timeout_ms`.
 
@@ -140,7 +144,9 @@ class Worker:
         self._end()
         if isinstance(error, TooDeep):
             return broken_run("result_not_json", f"the result is {error}", *self._take_output())
-        return broken_run("crashed", f"the script's process failed: {self._end_of_process()}", *self._take_output())
+        return broken_run(
+            "crashed", f"the script's process failed: {self._end_of_process()}", *self._take_output()
+        )
 
     def _end_of_process(self) -> str:
         status = self.process.wait()
@@ -150,5 +156,3 @@ class Worker:
 
     def _take_output(self) -> tuple[str, str]:
         return self.process.stdout.take(), self.process.stderr.take()
-
-

@@ -91,14 +91,14 @@ class Language(Protocol):
 class Interpreted:
     """A language whose workers read the source itself and that has no options."""
 
-    def options(self, compile_options: Mapping[str, Any]) -> str:  # noqa: ARG002
+    def options(self, compile_options: Mapping[str, Any]) -> str:
         return ""
 
-    def recall(self, script_hash: str, options: str) -> Script | None:  # noqa: ARG002
+    def recall(self, script_hash: str, options: str) -> Script | None:
         return None
 
-    def compile(self, script: Script, host: Host) -> Script:  # noqa: ARG002
+    def compile(self, script: Script, host: Host) -> Script:
         return script
 
-    def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:  # noqa: ARG002
+    def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
         return {"source": script.content}

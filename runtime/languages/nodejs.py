@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runtime.languages.base import Interpreted
 from runtime.process import Launch, Preload
-from runtime.settings import Settings
+from runtime.settings import Settings, UnusableSetting
 
 _WORKER = Path(__file__).parents[1] / "workers" / "node_worker.mjs"
 #: ES modules are parsed without being run by an interface that is still behind a flag.
@@ -20,7 +20,7 @@ class NodeJS(Interpreted):
     def __init__(self, settings: Settings) -> None:
         program = shutil.which(settings.node)
         if program is None:
-            raise SystemExit(f"runtime: NODE: there is no program {settings.node!r}")
+            raise UnusableSetting(f"NODE: there is no program {settings.node!r}")
         self._argv = (str(Path(program).resolve()), *_FLAGS, str(_WORKER))
 
     def preload(self) -> Preload:

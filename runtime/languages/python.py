@@ -5,17 +5,20 @@ from runtime.process import Launch, Preload
 from runtime.settings import Settings
 
 #: What scripts import most; a first import of these in a worker would cost up to 60 ms.
-_STANDARD_LIBRARY = tuple(
-    """
-    abc argparse array ast asyncio base64 binascii bisect calendar cmath codecs collections concurrent.futures
-    contextlib copy csv ctypes dataclasses datetime decimal difflib email.message email.mime.text
-    encodings.idna enum fnmatch fractions functools glob gzip hashlib heapq hmac html html.parser http.client
-    inspect io itertools json linecache locale logging math numbers operator os pathlib pickle platform pprint
-    queue random re sched secrets shutil signal socket sqlite3 ssl statistics string stringprep struct subprocess
-    sys tempfile textwrap threading time timeit traceback types typing unicodedata unittest.mock urllib.parse
-    urllib.request uuid warnings weakref xml.etree.ElementTree zipfile zlib zoneinfo
-    """.split()
+# fmt: off
+_STANDARD_LIBRARY = (
+    "abc", "argparse", "array", "ast", "asyncio", "base64", "binascii", "bisect", "calendar", "cmath",
+    "codecs", "collections", "concurrent.futures", "contextlib", "copy", "csv", "ctypes", "dataclasses",
+    "datetime", "decimal", "difflib", "email.message", "email.mime.text", "encodings.idna", "enum",
+    "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html", "html.parser",
+    "http.client", "inspect", "io", "itertools", "json", "linecache", "locale", "logging", "math",
+    "numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re",
+    "sched", "secrets", "shutil", "signal", "socket", "sqlite3", "ssl", "statistics", "string",
+    "stringprep", "struct", "subprocess", "sys", "tempfile", "textwrap", "threading", "time", "timeit",
+    "traceback", "types", "typing", "unicodedata", "unittest.mock", "urllib.parse", "urllib.request",
+    "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zipfile", "zlib", "zoneinfo",
 )
+# fmt: on
 
 
 class Python(Interpreted):

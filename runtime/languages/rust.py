@@ -29,7 +29,7 @@ from runtime.languages.rust_compiler import (
 )
 from runtime.languages.rust_toolchain import Glue, Toolchain, ToolchainError
 from runtime.process import Launch, Preload, Process
-from runtime.settings import Settings
+from runtime.settings import Settings, UnusableSetting
 
 WORKER = "runtime.workers.wasm_worker"
 
@@ -133,7 +133,7 @@ def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:
         toolchain = Toolchain.load(folder)
         return toolchain, Glue.of(toolchain, folder)
     except ToolchainError as error:
-        raise SystemExit(f"runtime: RUST_TOOLCHAIN: {error}") from None
+        raise UnusableSetting(f"RUST_TOOLCHAIN: {error}") from None
 
 
 def _module_of(process: Process, content: str, timeout_ms: int) -> bytes:

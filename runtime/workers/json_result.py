@@ -14,9 +14,13 @@ def encode_result(result: Any) -> bytes:
     except RecursionError:
         raise _not_json("the result is nested too deeply", result) from None
     except MemoryError:
-        raise Verdict("there is not enough memory for the result", kind="memory_limit", type="MemoryError") from None
+        raise Verdict(
+            "there is not enough memory for the result", kind="memory_limit", type="MemoryError"
+        ) from None
     except Exception as error:  # noqa: BLE001 - subclasses of dict and list run the script's code
-        raise _first_fault(result) or _not_json(f"the result cannot be written as JSON: {error}", result) from None
+        raise _first_fault(result) or _not_json(
+            f"the result cannot be written as JSON: {error}", result
+        ) from None
     try:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold as an escape only

@@ -12,6 +12,8 @@ const FORMS =
   'an ES module with a default export or an exported handler, or a function body that returns its result';
 
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
+/** What Node says of a module that is read as anything else. */
+const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
 const ASYNC_START = 'return (async () => {';
 const ASYNC_END = '\n})()';
 
@@ -27,9 +29,11 @@ export function readScript(source) {
     try {
       return new Reading(text);
     } catch (error) {
-      failures.push(syntaxVerdict(error));
+      failures.push(Reading.verdict(error, text));
     }
   }
+  const [asCommonJS, , asModule] = failures;
+  if (MODULE_SYNTAX.test(asCommonJS.message)) throw asModule;
   throw failures.reduce((furthest, failure) => (failure.isBeyond(furthest) ? failure : furthest));
 }
 
@@ -51,6 +55,10 @@ class CommonJS {
       contextExtensions: [scope],
       importModuleDynamically: importBuiltin,
     });
+  }
+
+  static verdict(error) {
+    return syntaxVerdict(error);
   }
 
   async run(event) {
@@ -82,6 +90,10 @@ class AwaitingBody extends CommonJS {
   compile(text, scope) {
     return super.compile(ASYNC_START + text + ASYNC_END, scope, -ASYNC_START.length);
   }
+
+  static verdict(error) {
+    return syntaxVerdict(error, ASYNC_START.length);
+  }
 }
 
 /** An ES module; it is linked and evaluated with the first execution, and anew after an evaluation that failed. */
@@ -93,6 +105,19 @@ class ESModule {
   constructor(text) {
     this.#text = text;
     this.#module = this.#parse();
+  }
+
+  /**
+   * Node says what is wrong with a module and not where. So the source is read once more as a body, its imports and
+   * exports blanked out: when that finds the same fault, it is the place.
+   */
+  static verdict(error, text) {
+    try {
+      new AwaitingBody(withoutModuleSyntax(text));
+    } catch (found) {
+      if (found.message === error.message) return AwaitingBody.verdict(found);
+    }
+    return syntaxVerdict(error);
   }
 
   async run(event) {
@@ -121,6 +146,16 @@ class ESModule {
       },
     });
   }
+}
+
+/** The text with import and export statements replaced by what keeps every other character in its place. */
+function withoutModuleSyntax(text) {
+  const blank = (statement) => statement.replace(/[^\n]/g, ' ');
+  return text
+    .replace(/^[ \t]*(?:import|export)\b[^;'"()=]*\bfrom[ \t]*(['"])[^'"\n]*\1/gm, blank)
+    .replace(/^[ \t]*import[ \t]*(['"])[^'"\n]*\1/gm, blank)
+    .replace(/(?<=^[ \t]*)export[ \t]+default\b/gm, (words) => '0,'.padEnd(words.length))
+    .replace(/^[ \t]*export\b/gm, blank);
 }
 
 function firstFunction(...candidates) {

@@ -35,12 +35,15 @@ export class Verdict extends Error {
   }
 }
 
-/** For a source that does not compile. Node puts the place, the line and a mark below it on top of the stack. */
-export function syntaxVerdict(error) {
+/**
+ * For a source that does not compile. Node puts the place, the line and a mark below it on top of the stack.
+ * `offset` is how many characters of ours stand before the script's first line.
+ */
+export function syntaxVerdict(error, offset = 0) {
   const stack = stackOf(error) ?? '';
   const line = Number(/^script\.js:(\d+)/.exec(stack)?.[1]) || null;
   const mark = /^\s*\^+\s*$/m.exec(stack.split('\n', 3)[2] ?? '');
-  const column = mark ? mark[0].indexOf('^') + 1 : null;
+  const column = mark ? mark[0].indexOf('^') + 1 - (line === 1 ? offset : 0) : null;
   const { message } = error;
   return new Verdict(message, { type: error.name, line, column, diagnostics: [{ message, line, column }] });
 }

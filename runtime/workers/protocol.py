@@ -17,6 +17,7 @@ once, so its imports are paid before the first fork; the child makes a `Program`
 
 import os
 import sys
+from contextlib import suppress
 from typing import Any, Protocol
 
 from runtime.frames import Channel, ChannelClosed, encode
@@ -104,10 +105,9 @@ def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) ->
 def _flush_output() -> None:
     """Push out what the script printed, so that it belongs to this run. The script may have broken the streams."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        # A stream that the script closed or replaced is its own affair.
+        with suppress(Exception):
             stream.flush()
-        except Exception:  # noqa: BLE001, S110 - a stream that the script closed or replaced is its own affair
-            pass
 
 
 def shortened(text: str) -> str:

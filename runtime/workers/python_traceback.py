@@ -36,8 +36,8 @@ def verdict_of(error: BaseException) -> Verdict:
 
 
 def _unreadable(message: str, kind_of_error: str, line: int | None, column: int | None) -> Verdict:
-    place = {"line": line, "column": column}
-    return Verdict(message, type=kind_of_error, **place, diagnostics=[{"message": message, **place}])
+    diagnostic = {"message": message, "line": line, "column": column}
+    return Verdict(message, type=kind_of_error, line=line, column=column, diagnostics=[diagnostic])
 
 
 def _message(error: BaseException) -> str:

@@ -83,8 +83,8 @@ def _forget_request(namespace: dict[str, Any], **request: Any) -> None:
 
 
 def _unbuffered(descriptor: int) -> io.TextIOWrapper:
-    raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: PTH123, SIM115 - it lives as long as we do
-    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)  # type: ignore[arg-type]
+    raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as we do
+    return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
 
 async def _awaited(awaitable: Any) -> Any:
