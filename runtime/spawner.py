@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -181,13 +182,22 @@ class _Server:
 
     def _take(self, message: dict[str, Any], descriptors: list[int]) -> None:
         if "spawned" in message:
-            ended = self._running[message["pid"]] = AsyncResult()
-            self._pending[message["spawned"]].set((message["pid"], descriptors[0], ended))
+            self._take_child(message["spawned"], message["pid"], descriptors[0])
         elif "refused" in message:
             refusal = RuntimeUnavailable(f"no process could be started: {message['message']}")
-            self._pending[message["refused"]].set_exception(refusal)
+            if answer := self._pending.get(message["refused"]):
+                answer.set_exception(refusal)
         else:
             self._running.pop(message["exited"]).set(message["status"])
+
+    def _take_child(self, number: int, pid: int, pidfd: int) -> None:
+        ended = self._running[pid] = AsyncResult()
+        if answer := self._pending.get(number):
+            answer.set((pid, pidfd, ended))
+            return
+        # Whoever asked for it has given up waiting.
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        os.close(pidfd)
 
     def _mourn(self) -> None:
         """The server is gone, and the kernel has killed its children with it."""

@@ -8,13 +8,13 @@ from typing import Any
 import gevent
 
 from runtime.errors import ScriptTimeout, ServiceError
-from runtime.frames import Channel, FrameError, TooDeep
+from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep
 from runtime.process import Process
 from runtime.verdict import broken_run, initialization_failure, script_failure
 
 #: What an answer may have around the result, and an error in all.
 _ENVELOPE_BYTES = 256 * 1024
-#: Seconds a process gets to end by itself once its channel is broken, so that its exit status can be told.
+#: Seconds a process gets to end by itself once it has closed its channel, so that its exit status can be told.
 _LAST_WORDS = 0.2
 
 
@@ -57,8 +57,9 @@ class Worker:
             if answer.get("id") != self._last_id:
                 raise FrameError("an answer that nobody asked for")
             return answer
-        except FrameError:
-            self.process.wait(_LAST_WORDS)
+        except FrameError as error:
+            if isinstance(error, ChannelClosed):
+                self.process.wait(_LAST_WORDS)
             self.process.kill()
             raise
 

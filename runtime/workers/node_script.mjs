@@ -14,7 +14,8 @@ const FORMS =
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 /** What Node says of a module that is read as anything else. */
 const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
-const ASYNC_START = 'return (async () => {';
+// On a line of its own, so that the columns of the script's first line stay what they are.
+const ASYNC_START = 'return (async () => {\n';
 const ASYNC_END = '\n})()';
 
 /**
@@ -47,18 +48,18 @@ class CommonJS {
     this.#top = this.compile(text, this.#scope);
   }
 
-  compile(text, scope, columnOffset = 0) {
+  compile(text, scope, lineOffset = 0) {
     return vm.compileFunction(text, PARAMETERS, {
       filename: SCRIPT_FILE,
-      columnOffset,
+      lineOffset,
       // A scope around the script's own: it may declare an `event` itself.
       contextExtensions: [scope],
       importModuleDynamically: importBuiltin,
     });
   }
 
-  static verdict(error) {
-    return syntaxVerdict(error);
+  static verdict(error, text) {
+    return syntaxVerdict(error, text);
   }
 
   async run(event) {
@@ -88,11 +89,14 @@ class CommonJS {
 /** The same for a source that awaits outside of any function. */
 class AwaitingBody extends CommonJS {
   compile(text, scope) {
-    return super.compile(ASYNC_START + text + ASYNC_END, scope, -ASYNC_START.length);
+    return super.compile(ASYNC_START + text + ASYNC_END, scope, -1);
   }
+}
 
-  static verdict(error) {
-    return syntaxVerdict(error, ASYNC_START.length);
+/** The same in strict mode, which every module is in. */
+class StrictBody extends CommonJS {
+  compile(text, scope) {
+    return super.compile(`'use strict'; ${ASYNC_START}${text}${ASYNC_END}`, scope, -1);
   }
 }
 
@@ -112,12 +116,14 @@ class ESModule {
    * exports blanked out: when that finds the same fault, it is the place.
    */
   static verdict(error, text) {
+    const body = withoutModuleSyntax(text);
     try {
-      new AwaitingBody(withoutModuleSyntax(text));
+      new StrictBody(body);
     } catch (found) {
-      if (found.message === error.message) return AwaitingBody.verdict(found);
+      const located = syntaxVerdict(found, body);
+      if (located.message === error.message) return located;
     }
-    return syntaxVerdict(error);
+    return syntaxVerdict(error, text);
   }
 
   async run(event) {
@@ -154,6 +160,7 @@ function withoutModuleSyntax(text) {
   return text
     .replace(/^[ \t]*(?:import|export)\b[^;'"()=]*\bfrom[ \t]*(['"])[^'"\n]*\1/gm, blank)
     .replace(/^[ \t]*import[ \t]*(['"])[^'"\n]*\1/gm, blank)
+    .replace(/^[ \t]*export\s*\{[^}]*\}/gm, blank)
     .replace(/(?<=^[ \t]*)export[ \t]+default\b/gm, (words) => '0,'.padEnd(words.length))
     .replace(/^[ \t]*export\b/gm, blank);
 }

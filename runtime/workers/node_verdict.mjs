@@ -6,6 +6,8 @@ import { isNativeError } from 'node:util/types';
 export const SCRIPT_FILE = 'script.js';
 
 const MAX_TEXT = 16 * 1024;
+const LINE_END = /\r\n|[\n\r\u2028\u2029]/;
+const UNEXPECTED_END = 'Unexpected end of input';
 const FRAME = /^ {4}at /;
 const SCRIPT_FRAME = /(?:^ {4}at |\()script\.js:(\d+):(\d+)\)?$/m;
 const OWN_FOLDER = new URL('.', import.meta.url).href;
@@ -35,17 +37,21 @@ export class Verdict extends Error {
   }
 }
 
-/**
- * For a source that does not compile. Node puts the place, the line and a mark below it on top of the stack.
- * `offset` is how many characters of ours stand before the script's first line.
- */
-export function syntaxVerdict(error, offset = 0) {
-  const stack = stackOf(error) ?? '';
-  const line = Number(/^script\.js:(\d+)/.exec(stack)?.[1]) || null;
-  const mark = /^\s*\^+\s*$/m.exec(stack.split('\n', 3)[2] ?? '');
-  const column = mark ? mark[0].indexOf('^') + 1 - (line === 1 ? offset : 0) : null;
-  const { message } = error;
-  return new Verdict(message, { type: error.name, line, column, diagnostics: [{ message, line, column }] });
+/** For a `text` that does not compile. Node puts the place, the line and a mark below it on top of the stack. */
+export function syntaxVerdict(error, text) {
+  const [head, , marks] = (stackOf(error) ?? '').split('\n', 3);
+  const found = Number(/^script\.js:(\d+)$/.exec(head)?.[1]);
+  if (!found) return syntaxVerdictAt(error, error.message, null, null);
+  const lines = text.split(LINE_END);
+  // Past the script's end stands what closes the function that we wrap around it.
+  if (found > lines.length) {
+    return syntaxVerdictAt(error, UNEXPECTED_END, lines.length, lines.at(-1).length + 1);
+  }
+  return syntaxVerdictAt(error, error.message, found, /^\s*/.exec(marks)[0].length + 1);
+}
+
+function syntaxVerdictAt({ name }, message, line, column) {
+  return new Verdict(message, { type: name, line, column, diagnostics: [{ message, line, column }] });
 }
 
 /** For whatever was thrown, or rejected with. */

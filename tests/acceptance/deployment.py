@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+from local.account import remove
 from local.parts import RUNTIMES, Parts
 from local.port import free_port
 from local.settings import PORTS, Settings
@@ -80,4 +81,4 @@ class Deployment:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        shutil.rmtree(self._state.folder, ignore_errors=True)
+        remove(self._folder)
