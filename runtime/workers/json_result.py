@@ -18,13 +18,20 @@ def encode_result(result: Any) -> bytes:
             "there is not enough memory for the result", kind="memory_limit", type="MemoryError"
         ) from None
     except Exception as error:  # noqa: BLE001 - subclasses of dict and list run the script's code
-        raise _first_fault(result) or _not_json(
-            f"the result cannot be written as JSON: {error}", result
-        ) from None
+        raise _fault_or_reason(result, error) from None
     try:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold as an escape only
         return json.dumps(result, separators=(",", ":")).encode()
+
+
+def _fault_or_reason(result: Any, error: Exception) -> Verdict:
+    """The place of the fault; where searching for it fails in the script's code as well, only what happened."""
+    reason = _not_json(f"the result cannot be written as JSON: {type(error).__name__}", result)
+    try:
+        return _first_fault(result) or reason
+    except Exception:  # noqa: BLE001 - see above
+        return reason
 
 
 def _first_fault(result: Any) -> Verdict | None:

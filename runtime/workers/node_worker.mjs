@@ -17,6 +17,9 @@ let settle = null;
 // Library frames must not push the script's own out of the trace.
 Error.stackTraceLimit = 50;
 
+// What does not fit into the pipe would else wait for the event loop, and be lost when the script never returns.
+for (const { _handle: pipe } of [process.stdout, process.stderr]) pipe.setBlocking(true);
+
 const channel = new Socket({ fd: 3, readable: true, writable: true });
 let chunks = [];
 let received = 0;

@@ -12,11 +12,11 @@ SCRIPT_FILE = "script.py"
 
 def syntax_verdict(error: BaseException, source: str) -> Verdict:
     """For a source that does not compile."""
+    if "\0" in source:  # of which Python tells no place
+        before = source[: source.index("\0")].replace("\r\n", "\n").replace("\r", "\n")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return _unreadable("the script contains a null character", "SyntaxError", line, column)
     if not isinstance(error, SyntaxError):
-        if "\0" in source:
-            line = source.count("\n", 0, source.index("\0")) + 1
-            column = source.index("\0") - source.rfind("\n", 0, source.index("\0"))
-            return _unreadable("the script contains a null character", "SyntaxError", line, column)
         return _unreadable(f"the script is too complex to be read: {error}", type(error).__name__, None, None)
     return _unreadable(error.msg, type(error).__name__, error.lineno, error.offset)
 

@@ -1,0 +1,110 @@
+"""A runtime behind its real server, and the controller's two calls to it over HTTP."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import requests
+
+from tests.conftest import ROOT
+from tests.waiting import until
+
+SECRET = "integration-test-secret"
+HEADERS = {"X-Runtime-Secret": SECRET}
+TITLE = "test"
+
+
+class Server:
+    """gunicorn with one gevent worker on a free port; `environment` overrides the defaults."""
+
+    def __init__(self, language: str, state: Path, environment: Mapping[str, str]) -> None:
+        self.language = language
+        self.state = state
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with listener:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gunicorn", "-k", "gevent", "-w", "1", "--no-control-socket"),
+                    *("--log-level", "warning", "-b", f"fd://{listener.fileno()}"),
+                    f"function.runtime_{language}.handler:app",
+                ],
+                cwd=ROOT,
+                env={**os.environ, "RUNTIME_SECRET": SECRET, "STATE_DIR": str(state), **environment},
+                pass_fds=(listener.fileno(),),
+            )
+        self.get("/health")
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.address + path, headers=HEADERS, timeout=60)
+
+    def post(self, path: str, body: Any) -> requests.Response:
+        return requests.post(self.address + path, json=body, headers=HEADERS, timeout=60)
+
+    def prepare(self, script: str, **more: Any) -> requests.Response:
+        return self.post(
+            f"/runtime/{self.language}/{TITLE}/prepare",
+            _reference(script) | {"script_content": script} | more,
+        )
+
+    def run(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> requests.Response:
+        """Run a script by its hash; `script_content` goes along only when given."""
+        body = {"request_id": "r1", "params": params or {}, "context": {"user": "ada"}, "timeout_ms": 10_000}
+        return self.post(f"/runtime/{self.language}/{TITLE}", _reference(script) | body | more)
+
+    def fresh(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> requests.Response:
+        """Run a script that the runtime need not know."""
+        return self.run(script, params, script_content=script, **more)
+
+    def result(self, script: str, params: dict[str, Any] | None = None) -> Any:
+        """What a script answers, which must succeed."""
+        answer = self.fresh(script, params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["result"]
+
+    def failure(self, script: str, code: str = "RUNTIME_ERROR", **more: Any) -> dict[str, Any]:
+        """The error of a script, which must fail in that way; its details and message in one."""
+        error = self.fresh(script, **more).json()["error"]
+        assert error["code"] == code, error
+        return {"message": error["message"], **error["details"]}
+
+    def workers(self) -> dict[str, int]:
+        counts: dict[str, int] = self.get("/health").json()["workers"]
+        return counts
+
+    def terminate(self) -> None:
+        """Ask it to end; `wait` waits for it."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End every process of gunicorn at once, as a failing machine would."""
+        for child in _children(self._process.pid):
+            os.kill(child, signal.SIGKILL)
+        self._process.kill()
+
+    def wait(self) -> None:
+        self._process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self.terminate()
+        self.wait()
+        until(lambda: not list(self.state.glob("workers-*")), "the private folders are gone")
+
+
+def _reference(script: str) -> dict[str, Any]:
+    script_hash = hashlib.sha256(script.encode(errors="replace")).hexdigest()
+    return {"tenant": "t1", "script_hash": script_hash, "compile_options": {}}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

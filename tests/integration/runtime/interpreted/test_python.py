@@ -1,0 +1,121 @@
+"""What is particular to Python: the forms, the places of errors, the traps of its syntax."""
+
+import pytest
+
+from tests.integration.runtime.interpreted.served import Server
+
+EVENT = {"params": {"a": 1}, "context": {"user": "ada"}}
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("def handle(params): return params", EVENT["params"]),
+        ("def handler(event): return event", EVENT),
+        ("def handler(event): return [event.params, event.context]", [EVENT["params"], EVENT["context"]]),
+        ("def handle(event, context): return [event, context]", [EVENT, EVENT["context"]]),
+        ("def handler(event, context): return [event, context]", [EVENT, EVENT["context"]]),
+        ("def handler(event, context=None): return context", EVENT["context"]),
+        ("def handle(params, context): return params", EVENT["params"]),
+        ("def handle(params, strict=True): return [params, strict]", [EVENT["params"], True]),
+        ("def handle(*args): return args", [EVENT, EVENT["context"]]),
+        ("def handle(): return 5", 5),
+        ("async def handle(params): return params", EVENT["params"]),
+        ("async def handler(event, context): return context", EVENT["context"]),
+        ("class H:\n    def __call__(self, event): return event.params\nhandler = H()", EVENT["params"]),
+        ("import functools\nhandle = functools.partial(lambda x, p: [x, p], 7)", [7, EVENT["params"]]),
+        ("result = [params, context]", [EVENT["params"], EVENT["context"]]),
+        ("# coding: latin-1\nresult = 'é'", "é"),
+        ("from __future__ import annotations\nresult = 1", 1),
+        (
+            "from __future__ import annotations\nfrom dataclasses import asdict, dataclass\n"
+            "@dataclass\nclass P:\n    x: int\ndef handle(params): return asdict(P(3))",
+            {"x": 3},
+        ),
+    ],
+)
+def test_each_form_of_a_script_runs(python: Server, script: str, expected: object) -> None:
+    assert python.result(script, {"a": 1}) == expected
+
+
+def test_a_module_runs_its_top_level_once_and_a_body_each_time(python: Server) -> None:
+    module = "calls = []\ndef handle(params):\n    calls.append(1)\n    return len(calls)\n"
+    body = "result = len(globals().setdefault('calls', [])) + params['n']\n"
+    assert [python.result(module), python.result(module)] == [1, 2]
+    assert [python.result(body, {"n": 1}), python.result(body, {"n": 2})] == [1, 2]
+
+
+def test_a_handler_cannot_read_the_first_calls_params_by_mistake(python: Server) -> None:
+    assert python.failure("def handle(p):\n    return params\n")["type"] == "NameError"
+
+
+@pytest.mark.parametrize(
+    ("script", "line", "column"),
+    [
+        ("def f(:\n    pass", 1, 7),
+        ("x = 1\n\tx = 2", 2, None),
+        ("あ = 'い' 1", 1, None),
+        ("x = 1\r\ny = = 2", 2, 5),
+        ("x = 1\ny = '\0'", 2, 6),
+        ("(" * 300, 1, None),
+        ("-" * 1_000_000 + "1", None, None),
+    ],
+)
+def test_a_script_that_does_not_compile_is_refused_with_its_place(
+    python: Server, script: str, line: int | None, column: int | None
+) -> None:
+    answer = python.prepare(script)
+    assert answer.status_code == 400
+    details = answer.json()["error"]["details"]
+    assert details["stage"] == "parse"
+    assert details["line"] == line
+    assert column is None or details["column"] == column
+    assert details["diagnostics"][0]["message"]
+
+
+def test_a_stack_trace_shows_the_users_lines_and_no_frame_of_ours(python: Server) -> None:
+    failure = python.failure(
+        "def inner(n):\n    é = 1; return n / 0\n\ndef handle(params):\n    return inner(1)\n"
+    )
+    assert (failure["type"], failure["line"], failure["column"]) == ("ZeroDivisionError", 2, 19)
+    assert failure["stack_trace"].splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "script.py", line 5, in handle',
+        "    return inner(1)",
+        "           ^^^^^^^^",
+        '  File "script.py", line 2, in inner',
+        "    é = 1; return n / 0",
+        "                  ~~^~~",
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "type_"),
+    [
+        ("import sys\nsys.exit(4)", "exception", "SystemExit"),
+        ("exit()", "exception", "SystemExit"),
+        ("raise KeyboardInterrupt", "exception", "KeyboardInterrupt"),
+        ("raise MemoryError", "memory_limit", "MemoryError"),
+        ("class E(Exception):\n    def __str__(self): raise self\nraise E", "exception", "E"),
+        ("async def handle(p):\n    raise OSError(28, 'full')", "exception", "OSError"),
+        ("import runtime", "exception", "ModuleNotFoundError"),
+        ("import gevent", "exception", "ModuleNotFoundError"),
+        ("result = {(1, 2): 3}", "result_not_json", "dict"),
+        ("result = [b'']", "result_not_json", "bytes"),
+        ("result = 10 ** 5000", "result_not_json", "int"),
+        ("def handle(a, b, c): pass", "exception", None),
+    ],
+)
+def test_each_way_to_fail_has_its_verdict(python: Server, script: str, kind: str, type_: str | None) -> None:
+    failure = python.failure(script)
+    assert (failure["kind"], failure["type"]) == (kind, type_)
+
+
+def test_half_a_surrogate_pair_survives(python: Server) -> None:
+    assert python.result("result = chr(0xd800)") == "\ud800"
+
+
+def test_a_forked_copy_of_the_worker_does_not_answer(python: Server) -> None:
+    script = "import os\ndef handle(params):\n    if child := os.fork(): os.waitpid(child, 0)\n    return 1\n"
+    assert [python.fresh(script).json()["result"], python.run(script).json()["result"]] == [1, 1]

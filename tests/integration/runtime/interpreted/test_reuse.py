@@ -1,0 +1,121 @@
+"""Who gets which worker: warm ones again, never another script's or tenant's, and what happens when all are busy."""
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.integration.runtime.interpreted.conftest import Serve
+from tests.integration.runtime.interpreted.served import Server
+from tests.waiting import until
+
+PID = {
+    "python": "import os\ndef handle(params):\n    return os.getpid()\n",
+    "nodejs": "module.exports = () => process.pid;\n",
+}
+SLEEPING = "import time\ndef handle(params):\n    time.sleep(params['s'])\n    return 1\n"
+
+
+def test_the_first_run_after_prepare_starts_and_parses_nothing(runtime: Server) -> None:
+    script = PID[runtime.language] + "\n"
+    runtime.prepare(script)
+    first, second = runtime.run(script).json(), runtime.run(script).json()
+    assert [first["cold"], second["cold"]] == [False, False]
+    assert first["result"] == second["result"]
+
+
+def test_an_answer_tells_what_was_used(runtime: Server) -> None:
+    answer = runtime.fresh(PID[runtime.language]).json()
+    assert set(answer) == {
+        *("result", "execution_time", "cpu_time", "memory_usage_bytes", "stdout", "stderr", "cold"),
+    }
+    assert answer["execution_time"] > 0
+    assert answer["memory_usage_bytes"] > 1 << 20
+
+
+def test_no_two_tenants_share_a_process(runtime: Server) -> None:
+    script = PID[runtime.language]
+    pids = [runtime.fresh(script, tenant=tenant).json()["result"] for tenant in ("t1", "t2", "t1")]
+    assert pids[0] == pids[2] != pids[1]
+
+
+def test_an_isolated_execution_has_a_process_of_its_own(runtime: Server) -> None:
+    script = PID[runtime.language]
+    pids = {runtime.fresh(script, isolation="execution").json()["result"] for _ in range(3)}
+    assert len(pids) == 3
+    assert runtime.result(script) not in pids
+
+
+def test_a_script_that_is_not_here_is_asked_for(runtime: Server) -> None:
+    answer = runtime.run(PID[runtime.language] + " " * 7)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SCRIPT_NEEDED")
+    assert answer.json()["request_id"] == "r1"
+
+
+def test_runs_of_one_script_at_once_get_a_process_each(python: Server) -> None:
+    python.prepare(SLEEPING)
+    with ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(lambda _: python.run(SLEEPING, {"s": 0.2}).status_code, range(3)))
+    assert answers == [200, 200, 200]
+
+
+def test_a_worker_that_dies_between_two_runs_is_replaced_unseen(python: Server) -> None:
+    pid = python.result(PID["python"])
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not _exists(pid), "the worker is gone")
+    assert python.result(PID["python"]) != pid
+
+
+def test_a_timed_out_run_takes_its_whole_family_along(python: Server) -> None:
+    script = (
+        "import os, subprocess\n"
+        "child = subprocess.Popen(['sleep', '600'])\n"
+        "away = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "print(child.pid, away.pid)\n"
+        "while True: pass\n"
+    )
+    pids = python.failure(script, "TIMEOUT", timeout_ms=500)["stdout"].split()
+    assert len(pids) == 2
+    until(lambda: not any(_exists(int(pid)) for pid in pids), "both are gone")
+
+
+def test_when_all_workers_are_busy_a_request_waits_and_then_is_refused(serve: Serve) -> None:
+    server = serve(WORKERS_MAX="1", QUEUE_TIMEOUT="200")
+    server.prepare(SLEEPING)
+    with ThreadPoolExecutor(1) as threads:
+        busy = threads.submit(server.run, SLEEPING, {"s": 1.0})
+        until(lambda: server.workers()["busy"] == 1, "the worker is busy")
+        refused = server.run(SLEEPING, {"s": 0})
+        assert busy.result().status_code == 200
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "1"
+    assert refused.json()["error"]["code"] == "RATE_LIMITED"
+    assert server.run(SLEEPING, {"s": 0}).status_code == 200
+
+
+def test_an_idle_worker_makes_room_for_another_script(serve: Serve) -> None:
+    server = serve(WORKERS_MAX="1")
+    first, second = PID["python"], PID["python"] + "\n"
+    assert server.result(first) != server.result(second)
+    assert server.workers() == {"idle": 1, "busy": 0, "waiting": 0}
+
+
+def test_a_worker_idle_for_too_long_is_ended(serve: Serve) -> None:
+    server = serve(WORKER_IDLE_TTL="0.2")
+    pid = server.result(PID["python"])
+    until(lambda: server.workers()["idle"] == 0, "the idle worker was ended")
+    until(lambda: not _exists(pid), "its process is gone")
+    assert server.fresh(PID["python"]).json()["cold"] is True
+
+
+def test_a_killed_front_leaves_no_process_and_no_folder(serve: Serve) -> None:
+    server = serve()
+    pid = server.result(PID["python"])
+    assert list(server.state.glob("workers-*"))
+    server.kill()
+    until(lambda: not _exists(pid), "the worker is gone")
+    until(lambda: not list(server.state.glob("workers-*")), "the folders are gone")
+
+
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
