@@ -24,7 +24,7 @@ _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15}
 _NEWEST_ACCESSES = 16
 
-_TCP_SINCE, _SCOPES_SINCE = 4, 6
+TCP_SINCE, SCOPES_SINCE = 4, 6
 _BIND_AND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
@@ -47,8 +47,8 @@ def layers(abi: int) -> dict[str, bool]:
     """What a version of the interface confines."""
     return {
         "landlock_files": abi >= 1,
-        "landlock_tcp": abi >= _TCP_SINCE,
-        "landlock_scopes": abi >= _SCOPES_SINCE,
+        "landlock_tcp": abi >= TCP_SINCE,
+        "landlock_scopes": abi >= SCOPES_SINCE,
     }
 
 
@@ -61,10 +61,10 @@ def restrict(grants: Iterable[tuple[str, int]], *, network: bool) -> None:
     """
     abi = version()
     handled = (1 << _ACCESSES.get(abi, _NEWEST_ACCESSES)) - 1
-    tcp = 0 if network or abi < _TCP_SINCE else _BIND_AND_CONNECT
-    scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if abi >= _SCOPES_SINCE else 0
+    tcp = 0 if network or abi < TCP_SINCE else _BIND_AND_CONNECT
+    scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if abi >= SCOPES_SINCE else 0
     attributes = struct.pack("<QQQ", handled, tcp, scopes)
-    size = 8 if abi < _TCP_SINCE else 16 if abi < _SCOPES_SINCE else 24
+    size = 8 if abi < TCP_SINCE else 16 if abi < SCOPES_SINCE else 24
     ruleset = _checked(_libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint(0)))
     try:
         for path, access in grants:
