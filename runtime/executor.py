@@ -14,7 +14,7 @@ from runtime.languages.base import Language, Script
 from runtime.pool import Key, Pool
 from runtime.process import Launch, Process
 from runtime.scripts import ScriptStore
-from runtime.settings import Settings
+from runtime.settings import Settings, UnusableSetting
 from runtime.spawner import Spawner
 from runtime.worker import Execution, Worker
 
@@ -49,7 +49,7 @@ class Executor:
         self._running = 0
         self._latest_deadline = 0.0
         self._quiet = Event()
-        self._spawner.ready()
+        self._check_isolation()
 
     def start(self, launch: Launch) -> Process:
         """Start a confined process outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
@@ -94,7 +94,7 @@ class Executor:
 
     def isolation(self) -> dict[str, bool]:
         """The layers of confinement that are on, as probed."""
-        return self._spawner.probe()
+        return self._spawner.probe(self._language.launch().confinement)
 
     def workers(self) -> dict[str, int]:
         """How many workers are idle and busy, and how many requests wait. Raises RuntimeUnavailable."""
@@ -108,6 +108,13 @@ class Executor:
             self._quiet.wait(max(0.0, self._latest_deadline - time.monotonic()))
         self._pool.close()
         self._spawner.close()
+
+    def _check_isolation(self) -> None:
+        """Raises UnusableSetting when a layer is missing that the deployment requires."""
+        layers = self.isolation()
+        missing = [name for name in self.settings.isolation_required if not layers.get(name)]
+        if missing:
+            raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
 
     def _script(self, reference: ScriptReference, options: str) -> Script:
         if reference.script_content is not None:

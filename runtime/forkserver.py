@@ -156,7 +156,7 @@ def _become_child(
         _place_descriptors(*descriptors)
         _restore_signals(executes=bool(request["argv"]))
         _enter_folder(request["folder"], request["env"])
-        sandbox.confine()
+        sandbox.confine(sandbox.Confinement.of(request["confinement"]), request["folder"])
         if request["argv"]:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
         channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)

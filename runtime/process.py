@@ -14,6 +14,7 @@ from gevent import socket
 from gevent.event import AsyncResult
 
 from runtime.output import Output
+from runtime.sandbox import Confinement
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Launch:
     argv: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    confinement: Confinement = field(default_factory=Confinement)
 
 
 @dataclass(frozen=True)

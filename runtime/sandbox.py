@@ -22,11 +22,15 @@ _PR_SET_NO_NEW_PRIVS = 38
 #: Layers without which a runtime does not start, unless the deployment says so.
 REQUIRED = ("no_new_privs", "seccomp", "limits", "landlock_files")
 #: What a program needs of the machine to run at all: shared libraries, time zones, randomness.
-MACHINE = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo")
+MACHINE = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime") + (
+    "/usr/share/zoneinfo",
+)
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 #: The programs that start other programs: the kernel opens them as it opens a program.
 _LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
 
+#: Asked before the filter forbids to ask.
+_LANDLOCK = landlock.layers(landlock.version())
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -68,12 +72,17 @@ def confine(confinement: Confinement, folder: str) -> None:
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     if "limits" not in off:
         _limit(confinement)
-    if "landlock_files" not in off and landlock.version() > 0:
+    if "landlock_files" not in off and _LANDLOCK["landlock_files"]:
         landlock.restrict(_grants(confinement, folder), network=confinement.network)
     if "seccomp" not in off:
         seccomp.install(
             seccomp.worker_filter(os.getpid(), network=confinement.network, processes=confinement.processes)
         )
+
+
+def required_layers() -> tuple[str, ...]:
+    """What a runtime asks for when the deployment says nothing: all that a kernel of today has, and this one has."""
+    return REQUIRED + tuple(name for name in ("landlock_tcp", "landlock_scopes") if _LANDLOCK[name])
 
 
 def interpreter_paths() -> tuple[str, ...]:
@@ -90,9 +99,7 @@ def active_layers() -> dict[str, bool]:
         "no_new_privs": status.get("NoNewPrivs", "0") == "1",
         "seccomp": status.get("Seccomp", "0") == "2",
         "limits": resource.getrlimit(resource.RLIMIT_CORE)[1] == 0,
-        "landlock_files": files,
-        "landlock_tcp": files and landlock.version() >= landlock.TCP_SINCE,
-        "landlock_scopes": files and landlock.version() >= landlock.SCOPES_SINCE,
+        **{name: files and present for name, present in _LANDLOCK.items()},
         "own_session": os.getsid(0) == os.getpid(),
         "clean_environment": set(os.environ) <= {"HOME", "LANG", "PATH", "TMPDIR"},
     }

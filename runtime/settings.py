@@ -6,6 +6,8 @@ from pathlib import Path
 
 from environs import FileAwareEnv, validate
 
+from runtime import sandbox
+
 MEBIBYTE = 1 << 20
 
 
@@ -43,6 +45,18 @@ class Settings:
     """Milliseconds a compiler may take."""
     wasm_memory_max_bytes: int
     """What one call of a compiled script may use."""
+    memory_max_bytes: int
+    """What one worker may use beyond what it starts with."""
+    cpu_max_seconds: int
+    """CPU time of one worker's whole life."""
+    network: bool
+    """Whether scripts may open internet sockets."""
+    packages: tuple[str, ...]
+    """Folders of packages that scripts may import, beside the language's own library."""
+    isolation_required: tuple[str, ...]
+    """Layers of confinement without which the runtime does not start."""
+    isolation_off: tuple[str, ...]
+    """Layers that stay off."""
     log_level: str
 
     @classmethod
@@ -69,6 +83,12 @@ class Settings:
             rust_toolchain=Path(toolchain).absolute() if toolchain else None,
             compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
             wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
+            memory_max_bytes=env.int("MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
+            cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
+            network=env.bool("NETWORK", False),
+            packages=tuple(env.list("PACKAGES", [])),
+            isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(sandbox.required_layers()))),
+            isolation_off=tuple(env.list("ISOLATION_OFF", [])),
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
             ),

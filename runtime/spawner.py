@@ -19,6 +19,7 @@ from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
 from runtime.output import Output
 from runtime.process import Launch, Preload, Process
+from runtime.sandbox import Confinement
 
 _MAX_PACKET = 64 * 1024
 _START_TIMEOUT = 30.0
@@ -43,9 +44,9 @@ class Spawner:
         """Start a process. Raises RuntimeUnavailable when that fails."""
         return self._start(launch, probe=False)
 
-    def probe(self) -> dict[str, bool]:
+    def probe(self, confinement: Confinement) -> dict[str, bool]:
         """The layers of confinement that hold a worker, asked of the kernel by a process made like one."""
-        process = self._start(Launch(), probe=True)
+        process = self._start(Launch(confinement=confinement), probe=True)
         try:
             with gevent.Timeout(_SPAWN_TIMEOUT, RuntimeUnavailable("the probe did not answer")):
                 layers = Channel(process.channel, _MAX_PACKET).receive()
@@ -88,6 +89,7 @@ class Spawner:
                     "argv": launch.argv,
                     "env": dict(launch.environment),
                     "probe": probe,
+                    "confinement": launch.confinement.message(),
                 },
                 [theirs.fileno(), pipes[0][1], pipes[1][1]],
             )

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from runtime.languages.base import Interpreted
 from runtime.process import Launch, Preload
-from runtime.settings import Settings, UnusableSetting
+from runtime.sandbox import Confinement
+from runtime.settings import MEBIBYTE, Settings, UnusableSetting
 
 _WORKER = Path(__file__).parents[1] / "workers" / "node_worker.mjs"
 #: ES modules are parsed without being run by an interface that is still behind a flag.
@@ -21,10 +22,20 @@ class NodeJS(Interpreted):
         program = shutil.which(settings.node)
         if program is None:
             raise UnusableSetting(f"NODE: there is no program {settings.node!r}")
-        self._argv = (str(Path(program).resolve()), *_FLAGS, str(_WORKER))
+        node = str(Path(program).resolve())
+        heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
+        self._argv = (node, *_FLAGS, heap, str(_WORKER))
+        self._confinement = Confinement(
+            # V8 reserves far more address space than it uses: its own limit bounds the heap.
+            run=(node,),
+            read=(str(_WORKER.parent), *settings.packages),
+            cpu_seconds=settings.cpu_max_seconds,
+            network=settings.network,
+            off=settings.isolation_off,
+        )
 
     def preload(self) -> Preload:
         return Preload()
 
     def launch(self) -> Launch:
-        return Launch(argv=self._argv)
+        return Launch(argv=self._argv, confinement=self._confinement)

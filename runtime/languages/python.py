@@ -2,6 +2,7 @@
 
 from runtime.languages.base import Interpreted
 from runtime.process import Launch, Preload
+from runtime.sandbox import Confinement, interpreter_paths
 from runtime.settings import Settings
 
 #: What scripts import most; a first import of these in a worker would cost up to 60 ms.
@@ -27,10 +28,16 @@ class Python(Interpreted):
     name = "python"
 
     def __init__(self, settings: Settings) -> None:
-        """Nothing in the settings matters to this language."""
+        self._confinement = Confinement(
+            read=(*interpreter_paths(), *settings.packages),
+            memory_bytes=settings.memory_max_bytes,
+            cpu_seconds=settings.cpu_max_seconds,
+            network=settings.network,
+            off=settings.isolation_off,
+        )
 
     def preload(self) -> Preload:
         return Preload(modules=_STANDARD_LIBRARY, worker="runtime.workers.python_worker")
 
     def launch(self) -> Launch:
-        return Launch()
+        return Launch(confinement=self._confinement)

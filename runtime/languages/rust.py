@@ -29,12 +29,16 @@ from runtime.languages.rust_compiler import (
 )
 from runtime.languages.rust_toolchain import Glue, Toolchain, ToolchainError
 from runtime.process import Launch, Preload, Process
+from runtime.sandbox import Confinement, interpreter_paths
 from runtime.settings import Settings, UnusableSetting
 
 WORKER = "runtime.workers.wasm_worker"
 
 #: The largest module that is taken from rustc.
 MODULE_MAX_BYTES = 16 << 20
+
+#: Address space of rustc; a macro that grows without end meets it.
+COMPILER_MEMORY_BYTES = 3 << 30
 
 #: Files of the worker that serializes a module, in its own folder.
 _PORTABLE, _SERIALIZED = "module.wasm", "module.cwasm"
@@ -51,6 +55,13 @@ class Rust:
 
     def __init__(self, settings: Settings) -> None:
         self._artifacts = ArtifactStore(settings.state / "rust", settings.secret)
+        self._confinement = Confinement(
+            # wasmtime reserves gigabytes of address space around a memory; the store's own limit bounds it.
+            read=(*interpreter_paths(), str(settings.state / "rust")),
+            cpu_seconds=settings.cpu_max_seconds,
+            network=False,
+            off=settings.isolation_off,
+        )
         self._compiler = _compiler(settings.rust_toolchain)
         self._turns = BoundedSemaphore(os.cpu_count() or 1)
         self._serializing: WeakValueDictionary[bytes, BoundedSemaphore] = WeakValueDictionary()
@@ -63,7 +74,7 @@ class Rust:
         return Preload(modules=("wasmtime",), worker=WORKER, path=(Path(found.origin).parents[1],))
 
     def launch(self) -> Launch:
-        return Launch()
+        return Launch(confinement=self._confinement)
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
         return Options.of(compile_options).text
@@ -97,6 +108,12 @@ class Rust:
             argv=compiler_command(toolchain, glue, Options.read(script.options)),
             environment=toolchain.variables,
             files=compiler_files(script.content),
+            confinement=replace(
+                self._confinement,
+                run=(*toolchain.folders(), str(glue.folder)),
+                memory_bytes=COMPILER_MEMORY_BYTES,
+                processes=True,
+            ),
         )
         with self._turn(host), closing(host.start(launch)) as process:
             return _module_of(process, script.content, host.settings.compile_timeout)

@@ -66,6 +66,12 @@ class Toolchain:
         """The environment of rustc. The flags of `command` are unstable, and it refuses them otherwise."""
         return {**self.environment, "RUSTC_BOOTSTRAP": "1"}
 
+    def folders(self) -> tuple[str, ...]:
+        """Where rustc, its linker and their libraries lie: what it has to read and run."""
+        programs = [Path(program).resolve() for program in (self.rustc, self.linker) if program]
+        libraries = self.environment.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+        return (*(str(program.parents[1]) for program in programs), *filter(None, libraries))
+
     def command(self, *arguments: str) -> list[str]:
         """The command line that compiles for the target.
 
