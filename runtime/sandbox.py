@@ -21,9 +21,16 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 #: Layers without which a runtime does not start, unless the deployment says so.
 REQUIRED = ("no_new_privs", "seccomp", "limits", "landlock_files")
-#: What a program needs of the machine to run at all: shared libraries, time zones, randomness.
-MACHINE = ("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache", "/etc/localtime") + (
-    "/usr/share/zoneinfo",
+#: What a program needs of the machine to run at all: shared libraries, time zones, OpenSSL's settings and roots.
+MACHINE = (
+    *("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache"),
+    *(
+        "/etc/localtime",
+        "/usr/share/zoneinfo",
+        "/etc/ssl/openssl.cnf",
+        "/etc/ssl/certs",
+        "/usr/share/ca-certificates",
+    ),
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 #: The programs that start other programs: the kernel opens them as it opens a program.
