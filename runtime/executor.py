@@ -11,12 +11,16 @@ from gevent.event import Event
 
 from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded
 from runtime.languages.base import Language, Script
+from runtime.overseer import Limits, Overseer
 from runtime.pool import Key, Pool
 from runtime.process import Launch, Process
 from runtime.scripts import ScriptStore
 from runtime.settings import Settings, UnusableSetting
 from runtime.spawner import Spawner
 from runtime.worker import Execution, Worker
+
+#: What a worker has of its own before its script asks for anything.
+_SHARED_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class Executor:
         self._scripts = ScriptStore(settings.scripts_max_bytes)
         self._compiling: dict[tuple[str, str], Event] = {}
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
+        self._overseer = Overseer(
+            Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
+        )
         self._pool = Pool(
             self.worker,
             size=settings.workers_max,
@@ -57,7 +64,7 @@ class Executor:
 
     def worker(self) -> Worker:
         """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
-        return Worker(self.start(self._language.launch()), self.settings.result_max_bytes)
+        return Worker(self.start(self._language.launch()), self._overseer, self.settings.result_max_bytes)
 
     def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:
         """Parse or compile a script and run nothing of it, leaving a warm worker behind.
@@ -107,6 +114,7 @@ class Executor:
         if self._running:
             self._quiet.wait(max(0.0, self._latest_deadline - time.monotonic()))
         self._pool.close()
+        self._overseer.close()
         self._spawner.close()
 
     def _check_isolation(self) -> None:

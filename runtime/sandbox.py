@@ -45,8 +45,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Confinement:
     """What one process may use. Paths that do not exist are left out.
 
-    `memory_bytes` bounds the address space, None where a program reserves far more than it uses; `file_bytes` one
-    file. `off` names layers that stay off, for deployments that cannot have them.
+    `memory_bytes` bounds what is mapped beyond the start, None where a program reserves far more than it uses;
+    `file_bytes` one file. `off` names layers that stay off, for deployments that cannot have them.
     """
 
     read: tuple[str, ...] = ()
@@ -140,12 +140,21 @@ def _limit(confinement: Confinement) -> None:
         resource.RLIMIT_MSGQUEUE: 0,
         resource.RLIMIT_FSIZE: confinement.file_bytes,
         resource.RLIMIT_NOFILE: confinement.open_files,
-        resource.RLIMIT_AS: confinement.memory_bytes,
-        resource.RLIMIT_CPU: confinement.cpu_seconds,
     }
+    if confinement.memory_bytes is not None:
+        limits[resource.RLIMIT_AS] = _address_space() + confinement.memory_bytes
     for number, value in limits.items():
-        if value is not None:
-            resource.setrlimit(number, (value, value))
+        resource.setrlimit(number, (value, value))
+    if confinement.cpu_seconds is not None:
+        # The first limit ends the process by a signal that tells why; the second one by force.
+        soft = confinement.cpu_seconds
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 5))
+
+
+def _address_space() -> int:
+    """Bytes that the process has mapped already: what it shares with the fork server is not the script's."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
 
 
 def _can_open(path: str) -> bool:

@@ -47,6 +47,10 @@ class Settings:
     """What one call of a compiled script may use."""
     memory_max_bytes: int
     """What one worker may use beyond what it starts with."""
+    files_max_bytes: int
+    """What the files of one worker may take together."""
+    threads_max: int
+    """Threads of one worker, its language's own included."""
     cpu_max_seconds: int
     """CPU time of one worker's whole life."""
     network: bool
@@ -84,6 +88,8 @@ class Settings:
             compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
             wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
             memory_max_bytes=env.int("MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
+            files_max_bytes=env.int("FILES_MAX_BYTES", 64 * MEBIBYTE, validate=positive),
+            threads_max=env.int("THREADS_MAX", 64, validate=positive),
             cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
             network=env.bool("NETWORK", False),
             packages=tuple(env.list("PACKAGES", [])),

@@ -9,6 +9,7 @@ import gevent
 
 from runtime.errors import ScriptTimeout, ServiceError
 from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep
+from runtime.overseer import Breach, Overseer
 from runtime.process import Process
 from runtime.verdict import broken_run, initialization_failure, script_failure
 
@@ -16,6 +17,8 @@ from runtime.verdict import broken_run, initialization_failure, script_failure
 _ENVELOPE_BYTES = 256 * 1024
 #: Seconds a process gets to end by itself once it has closed its channel, so that its exit status can be told.
 _LAST_WORDS = 0.2
+#: V8's last words; it ends its process.
+_HEAP_EXHAUSTED = "heap out of memory"
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Worker:
     A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`.
     """
 
-    def __init__(self, process: Process, result_max_bytes: int) -> None:
+    def __init__(self, process: Process, overseer: Overseer, result_max_bytes: int) -> None:
         self.process = process
+        self._overseer = overseer
         self.loaded = False
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
@@ -92,15 +96,16 @@ class Worker:
         self.process.stderr.discard()
         before = self.process.usage()
         started = time.perf_counter()
-        try:
-            with gevent.Timeout(timeout_ms / 1000):
-                if payload is not None:
-                    self._load(payload, "parse")
-                answer = self.ask({"run": {"params": params, "context": context}})
-        except gevent.Timeout:
-            raise self._timed_out(timeout_ms) from None
-        except FrameError as error:
-            raise self._broken(error) from None
+        with self._overseer.watch(self.process) as watch:
+            try:
+                with gevent.Timeout(timeout_ms / 1000):
+                    if payload is not None:
+                        self._load(payload, "parse")
+                    answer = self.ask({"run": {"params": params, "context": context}})
+            except gevent.Timeout:
+                raise self._timed_out(timeout_ms) from None
+            except FrameError as error:
+                raise self._broken(error, watch.breach, timeout_ms) from None
         elapsed = time.perf_counter() - started
         used = self.process.usage()
         stdout, stderr = self._take_output()
@@ -140,14 +145,25 @@ class Worker:
             stderr=stderr,
         )
 
-    def _broken(self, error: FrameError) -> ServiceError:
+    def _broken(self, error: FrameError, breach: Breach | None, timeout_ms: float) -> ServiceError:
         """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
         self._end()
+        output = self._take_output()
+        status = self.process.wait()
+        if breach is not None:
+            return broken_run(breach.kind, breach.message, *output)
         if isinstance(error, TooDeep):
-            return broken_run("result_not_json", f"the result is {error}", *self._take_output())
-        return broken_run(
-            "crashed", f"the script's process failed: {self._end_of_process()}", *self._take_output()
-        )
+            return broken_run("result_not_json", f"the result is {error}", *output)
+        if status == -signal.SIGXCPU:
+            stdout, stderr = output
+            return ScriptTimeout(
+                "the script used up its CPU time", timeout_ms=timeout_ms, stdout=stdout, stderr=stderr
+            )
+        if status == -signal.SIGXFSZ:
+            return broken_run("exception", "the script wrote a file that is too large", *output)
+        if status == -signal.SIGABRT and _HEAP_EXHAUSTED in output[1]:
+            return broken_run("memory_limit", "the script used more memory than it may", *output)
+        return broken_run("crashed", f"the script's process failed: {self._end_of_process()}", *output)
 
     def _end_of_process(self) -> str:
         status = self.process.wait()

@@ -39,6 +39,7 @@ MODULE_MAX_BYTES = 16 << 20
 
 #: Address space of rustc; a macro that grows without end meets it.
 COMPILER_MEMORY_BYTES = 3 << 30
+COMPILER_FILE_BYTES = 1 << 30
 
 #: Files of the worker that serializes a module, in its own folder.
 _PORTABLE, _SERIALIZED = "module.wasm", "module.cwasm"
@@ -112,6 +113,7 @@ class Rust:
                 self._confinement,
                 run=(*toolchain.folders(), str(glue.folder)),
                 memory_bytes=COMPILER_MEMORY_BYTES,
+                file_bytes=COMPILER_FILE_BYTES,
                 processes=True,
             ),
         )

@@ -1,0 +1,64 @@
+"""A runtime of one language in this process, with real worker processes, and the controller's two calls to it."""
+
+import hashlib
+from typing import Any, Self
+
+from werkzeug.test import TestResponse
+
+from runtime.app import Front
+from runtime.executor import Executor
+from runtime.languages import LANGUAGES
+from runtime.settings import Settings
+
+
+class ServedRuntime:
+    """Calls go through the WSGI application, without a server."""
+
+    def __init__(self, language: str, settings: Settings) -> None:
+        self.language = language
+        self.settings = settings
+        self.executor = Executor(LANGUAGES[language](settings), settings)
+        self._front = Front(language, self.executor, settings)
+
+    def prepare(self, script: str, **more: Any) -> TestResponse:
+        return self._post(f"/runtime/{self.language}/test/prepare", script, {"script_content": script} | more)
+
+    def run(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> TestResponse:
+        """Runs a script that comes along."""
+        body = {"script_content": script, "params": params or {}, "context": {}, "timeout_ms": 10_000}
+        return self._post(
+            f"/runtime/{self.language}/test",
+            script,
+            body | {"request_id": "r1", "isolation": "session"} | more,
+        )
+
+    def result(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> Any:
+        """What the script answered."""
+        answer = self.run(script, params, **more)
+        assert answer.status_code == 200, answer.json
+        return answer.json["result"]
+
+    def failure(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+        """The details of a run that ended in RUNTIME_ERROR."""
+        answer = self.run(script, params, **more)
+        assert answer.json["error"]["code"] == "RUNTIME_ERROR", answer.json
+        details: dict[str, Any] = answer.json["error"]["details"]
+        return details
+
+    def close(self) -> None:
+        self._front.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _post(self, path: str, script: str, body: dict[str, Any]) -> TestResponse:
+        reference = {
+            "tenant": "t1",
+            "script_hash": hashlib.sha256(script.encode()).hexdigest(),
+            "compile_options": {},
+        }
+        headers = {"X-Runtime-Secret": self.settings.secret}
+        return self._front.test_client().post(path, json=reference | body, headers=headers)
