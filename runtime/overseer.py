@@ -17,6 +17,8 @@ from runtime.process import Process
 INTERVAL = 0.05
 #: Files of one worker that are looked at: more of them are too many.
 MAX_FILES = 2000
+#: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
+_OWN_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Overseer:
             status = Path(f"/proc/{process.pid}/status").read_text()
         except OSError:
             return None  # it has ended
-        if _field(status, "RssAnon:") * 1024 > limits.memory_bytes:
+        if sum(_field(status, name) for name in _OWN_MEMORY) * 1024 > limits.memory_bytes:
             return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
         if _field(status, "Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")

@@ -105,6 +105,7 @@ class Pool:
         for entry in [entry for entry in reversed(self._idle) if entry.key == key]:
             self._idle.remove(entry)
             if entry.worker.alive:
+                entry.worker.process.resume()
                 return entry.worker
             self._discard(entry.worker)
         return None
@@ -141,6 +142,7 @@ class Pool:
 
     def _release(self, key: Key, worker: Worker) -> None:
         if not self._waiting:
+            worker.process.suspend()
             self._idle.append(_Idle(key, worker, time.monotonic()))
             return
         first = self._waiting[0]

@@ -91,12 +91,16 @@ class Process:
 
     def kill(self) -> None:
         """Kill the process; the fork server then kills its whole group. Does not wait."""
-        if self._closed:
-            return
-        try:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        except ProcessLookupError:
-            return  # it has ended already
+        if not self._closed:
+            self._signal(signal.SIGKILL)
+
+    def suspend(self) -> None:
+        """Stop it until `resume`: what a script has left running does nothing meanwhile."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
 
     def usage(self) -> Usage:
         """Zero for a process that has ended."""
@@ -108,6 +112,12 @@ class Process:
             return Usage(0, 0)
         _, found, rest = status.partition("VmHWM:")
         return Usage(cpu_seconds, int(rest.split(maxsplit=1)[0]) * 1024 if found else 0)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except ProcessLookupError:
+            return  # it has ended already
 
     def close(self) -> None:
         """Kill it, wait for its end, give everything back."""

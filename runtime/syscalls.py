@@ -13,7 +13,7 @@ _TABLE = """
     getdents:78:- getdents64:217:61 getcwd:79:17 chdir:80:49 fchdir:81:50 mkdir:83:- mkdirat:258:34 rmdir:84:-
     unlink:87:- unlinkat:263:35 rename:82:- renameat:264:38 renameat2:316:276 link:86:- linkat:265:37
     symlink:88:- symlinkat:266:36 truncate:76:45 ftruncate:77:46 fallocate:285:47 fadvise64:221:223
-    readahead:187:213 fchmod:91:52 umask:95:166 statfs:137:43 fstatfs:138:44 sendfile:40:71
+    readahead:187:213 umask:95:166 statfs:137:43 fstatfs:138:44 sendfile:40:71
     copy_file_range:326:285 splice:275:76 tee:276:77 mmap:9:222 munmap:11:215 mremap:25:216 mprotect:10:226
     msync:26:227 madvise:28:233 mincore:27:232 brk:12:214 mlock:149:228 munlock:150:229 mlock2:325:284
     membarrier:324:283 futex:202:98 futex_waitv:449:449 set_robust_list:273:99 get_robust_list:274:100
