@@ -14,6 +14,7 @@ from runtime.languages.base import Language, Script
 from runtime.overseer import Limits, Overseer
 from runtime.pool import Key, Pool
 from runtime.process import Launch, Process
+from runtime.reserve import Reserve
 from runtime.scripts import ScriptStore
 from runtime.settings import Settings, UnusableSetting
 from runtime.spawner import Spawner
@@ -46,11 +47,13 @@ class Executor:
         self._overseer = Overseer(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
         )
+        self._reserve = Reserve(self.worker, settings.reserve)
         self._pool = Pool(
-            self.worker,
+            self._reserve.take,
             size=settings.workers_max,
             idle_ttl=settings.worker_idle_ttl,
             queue_timeout=settings.queue_timeout / 1000,
+            queue_max=settings.queue_max,
         )
         self._closing = False
         self._running = 0
@@ -114,6 +117,7 @@ class Executor:
         if self._running:
             self._quiet.wait(max(0.0, self._latest_deadline - time.monotonic()))
         self._pool.close()
+        self._reserve.close()
         self._overseer.close()
         self._spawner.close()
 

@@ -45,16 +45,23 @@ class _Waiter:
 class Pool:
     """At most `size` processes, idle and at work together.
 
-    `start` makes a worker; `idle_ttl` and `queue_timeout` are seconds.
+    `start` makes a worker; `idle_ttl` and `queue_timeout` are seconds; `queue_max` is how many may wait at once.
     """
 
     def __init__(
-        self, start: Callable[[], Worker], *, size: int, idle_ttl: float, queue_timeout: float
+        self,
+        start: Callable[[], Worker],
+        *,
+        size: int,
+        idle_ttl: float,
+        queue_timeout: float,
+        queue_max: int,
     ) -> None:
         self._start = start
         self._size = size
         self._idle_ttl = idle_ttl
         self._queue_timeout = queue_timeout
+        self._queue_max = queue_max
         self._taken = 0
         self._idle: list[_Idle] = []  # the one idle for longest first
         self._waiting: deque[_Waiter] = deque()
@@ -121,6 +128,8 @@ class Pool:
         return False
 
     def _wait(self, key: Key, fresh: bool) -> Worker | None:
+        if len(self._waiting) >= self._queue_max:
+            raise RateLimited("too many requests wait for a worker of this runtime")
         waiter = _Waiter(key, fresh, AsyncResult())
         self._waiting.append(waiter)
         try:

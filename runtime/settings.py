@@ -25,10 +25,14 @@ class Settings:
     """Folder of compiled artifacts and of the workers' private folders."""
     workers_max: int
     """Processes in the pool."""
+    reserve: int
+    """Blank processes that are started ahead, beside the pool."""
     worker_idle_ttl: float
     """Seconds after which an idle worker is ended."""
     queue_timeout: int
     """Milliseconds a request waits for a worker."""
+    queue_max: int
+    """Requests that may wait for a worker at once."""
     prepare_timeout: int
     """Milliseconds a script may take to parse."""
     scripts_max_bytes: int
@@ -76,8 +80,10 @@ class Settings:
             secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
             state=env.path("STATE_DIR", Path(tempfile.gettempdir()) / "lambda-microservice").absolute(),
             workers_max=env.int("WORKERS_MAX", 16, validate=positive),
+            reserve=env.int("WORKERS_RESERVE", 2, validate=validate.Range(min=0)),
             worker_idle_ttl=env.float("WORKER_IDLE_TTL", 600.0, validate=validate.Range(min=0.001)),
             queue_timeout=env.int("QUEUE_TIMEOUT", 5000, validate=validate.Range(min=0)),
+            queue_max=env.int("QUEUE_MAX", 1000, validate=validate.Range(min=0)),
             prepare_timeout=env.int("PREPARE_TIMEOUT", 10_000, validate=positive),
             scripts_max_bytes=env.int("SCRIPTS_MAX_BYTES", 128 * MEBIBYTE, validate=positive),
             result_max_bytes=env.int("RESULT_MAX_BYTES", 6 * MEBIBYTE, validate=positive),
