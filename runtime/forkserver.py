@@ -24,15 +24,15 @@ import importlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from runtime import sandbox
+from runtime import folders, sandbox
 from runtime.frames import Channel
 from runtime.workers.protocol import serve
 
@@ -123,7 +123,9 @@ class ForkServer:
             os.kill(pid, signal.SIGKILL)
 
     def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
-        socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
+        # A front that has closed its end will be noticed by the loop.
+        with suppress(BrokenPipeError):
+            socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
 
 
 def _ended_child() -> int | None:
@@ -230,7 +232,7 @@ def main() -> None:
         server.run()
     finally:
         server.end_children()
-        shutil.rmtree(first["folder"], ignore_errors=True)
+        folders.remove(first["folder"])
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@ and the sum of its files. Whoever uses too much is killed, and told why.
 """
 
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,7 @@ class Overseer:
             return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
         if _field(status, "Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")
-        if _size(process.folder) > limits.files_bytes:
+        if _size(process.folder) + _nameless(process.pid) > limits.files_bytes:
             return Breach("exception", f"the script's files take more than {limits.files_bytes} bytes")
         return None
 
@@ -114,6 +115,20 @@ def _size(folder: Path) -> float:
                     total += entry.stat(follow_symlinks=False).st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
-        except OSError:
+        except FileNotFoundError:
             continue  # it was removed meanwhile
+        except OSError:
+            return float("inf")  # a folder that was closed to us, or a path that is too long to name
+    return total
+
+
+def _nameless(pid: int) -> int:
+    """Bytes of files that the process holds open and that no folder names any more."""
+    total = 0
+    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+        for descriptor in descriptors:
+            with suppress(OSError):
+                about = descriptor.stat()
+                if stat.S_ISREG(about.st_mode) and about.st_nlink == 0:
+                    total += about.st_blocks * 512
     return total

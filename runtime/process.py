@@ -1,7 +1,6 @@
 """One confined process, as the front sees it."""
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ import gevent
 from gevent import socket
 from gevent.event import AsyncResult
 
+from runtime import folders
 from runtime.output import Output
 from runtime.sandbox import Confinement
 
@@ -131,4 +131,4 @@ class Process:
         self.stdout.close()
         self.stderr.close()
         # A script may have left thousands of files: removing them must not hold up the other requests.
-        gevent.get_hub().threadpool.apply(shutil.rmtree, (self.folder,), {"ignore_errors": True})
+        gevent.get_hub().threadpool.apply(folders.remove, (self.folder,))

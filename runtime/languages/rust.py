@@ -55,10 +55,13 @@ class Rust:
     name = "rust"
 
     def __init__(self, settings: Settings) -> None:
-        self._artifacts = ArtifactStore(settings.state / "rust", settings.secret)
+        artifacts = settings.state / "rust"
+        # Workers that start before the first artifact is written must be granted its folder, too.
+        artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._artifacts = ArtifactStore(artifacts, settings.secret)
         self._confinement = Confinement(
             # wasmtime reserves gigabytes of address space around a memory; the store's own limit bounds it.
-            read=(*interpreter_paths(), str(settings.state / "rust")),
+            read=(*interpreter_paths(), str(artifacts)),
             cpu_seconds=settings.cpu_max_seconds,
             network=False,
             off=settings.isolation_off,
@@ -111,6 +114,8 @@ class Rust:
             files=compiler_files(script.content),
             confinement=replace(
                 self._confinement,
+                # Not the artifacts: a script could include another one's.
+                read=(),
                 run=(*toolchain.folders(), str(glue.folder)),
                 memory_bytes=COMPILER_MEMORY_BYTES,
                 file_bytes=COMPILER_FILE_BYTES,

@@ -11,6 +11,11 @@ from runtime.languages import LANGUAGES
 from runtime.settings import Settings
 
 
+def document(answer: TestResponse) -> Any:
+    """The JSON of an answer."""
+    return answer.get_json()
+
+
 class ServedRuntime:
     """Calls go through the WSGI application, without a server."""
 
@@ -36,13 +41,13 @@ class ServedRuntime:
         """What the script answered."""
         answer = self.run(script, params, **more)
         assert answer.status_code == 200, answer.json
-        return answer.json["result"]
+        return document(answer)["result"]
 
     def failure(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """The details of a run that ended in RUNTIME_ERROR."""
         answer = self.run(script, params, **more)
-        assert answer.json["error"]["code"] == "RUNTIME_ERROR", answer.json
-        details: dict[str, Any] = answer.json["error"]["details"]
+        assert document(answer)["error"]["code"] == "RUNTIME_ERROR", answer.json
+        details: dict[str, Any] = document(answer)["error"]["details"]
         return details
 
     def close(self) -> None:

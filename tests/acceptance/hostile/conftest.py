@@ -1,0 +1,147 @@
+"""Runtimes that hostile scripts share, one for each language and set of layers; they may leave nothing behind."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.process import children
+from runtime import sandbox
+from runtime.settings import MEBIBYTE, Settings
+from tests.acceptance.hostile.served import Runtime, open_descriptors, until
+
+#: Where the host keeps what no script may see.
+SECRET_VARIABLE = "HOSTILE_TEST_SECRET"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What hostile scripts aim at; they get it with their params."""
+
+    secret: str
+    front: int
+    outside: Path
+    package: Path
+
+    def params(self, runtime: Runtime, sibling: int, private: Path) -> dict[str, Any]:
+        """Everything a script needs to know to try."""
+        return {
+            "front": self.front,
+            "parent": runtime.fork_server,
+            "sibling": sibling,
+            "private": str(private),
+            "outside": str(self.outside),
+            "package": str(self.package),
+            "repository": str(Path(__file__).parents[3]),
+        }
+
+
+class Runtimes:
+    """Starts runtimes when they are asked for, and ends them all."""
+
+    def __init__(self, state: Path, package: Path, node: str, toolchain: Path) -> None:
+        self._state = state
+        self._package = package
+        self._node = node
+        self._toolchain = toolchain
+        #: Descriptors of this process that belong to no runtime.
+        self.descriptors = 0
+        self._started: dict[tuple[str, tuple[str, ...], bool], Runtime] = {}
+
+    def __call__(self, language: str, off: tuple[str, ...] = (), *, generous: bool = False) -> Runtime:
+        """The runtime of a language with those layers off, and with limits that no script here reaches."""
+        key = (language, off, generous)
+        if key not in self._started:
+            self._started[key] = Runtime(language, self._settings(language, off, generous=generous))
+        return self._started[key]
+
+    def close(self) -> None:
+        while self._started:
+            self._started.popitem()[1].close()
+
+    def all(self) -> list[Runtime]:
+        return list(self._started.values())
+
+    def _settings(self, language: str, off: tuple[str, ...], *, generous: bool) -> Settings:
+        settings = replace(
+            Settings.from_environment(),
+            state=self._state / "-".join((language, *off, *(["generous"] if generous else []))),
+            workers_max=4,
+            # What is started ahead comes and goes by itself, which nothing could be counted against.
+            reserve=0,
+            output_max_bytes=64 * 1024,
+            memory_max_bytes=256 * MEBIBYTE,
+            compile_timeout=10_000,
+            node=self._node,
+            rust_toolchain=self._toolchain,
+            packages=(str(self._package),),
+        )
+        if generous:
+            settings = replace(
+                settings,
+                memory_max_bytes=4096 * MEBIBYTE,
+                files_max_bytes=1024 * MEBIBYTE,
+                threads_max=10_000,
+            )
+        return replace(settings, isolation_off=off, isolation_required=()) if off else settings
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A secret in the environment of the runtime's process, and files that are nobody's business."""
+    place = tmp_path_factory.mktemp("outside")
+    (place / "kept.txt").write_text("kept")
+    (place / "kept.json").write_text("{}")
+    package = tmp_path_factory.mktemp("packages")
+    (package / "shared.py").write_text("VALUE = 1\n")
+    secret = f"hostile-{secrets.token_hex(16)}"
+    os.environ[SECRET_VARIABLE] = os.environ["RUNTIME_SECRET"] = secret
+    yield Target(secret, os.getpid(), place, package)
+    del os.environ[SECRET_VARIABLE], os.environ["RUNTIME_SECRET"]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Listening sockets that a script has no business with."""
+    path = str(tmp_path_factory.mktemp("unix") / "socket")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as tcp,
+        socket.socket(socket.AF_UNIX) as unix,
+        socket.socket(socket.AF_UNIX) as abstract,
+    ):
+        port = tcp.getsockname()[1]
+        unix.bind(path)
+        unix.listen()
+        abstract.bind(f"\0hostile-test-{port}")
+        abstract.listen()
+        yield {"port": port, "unix": path, "abstract": f"hostile-test-{port}"}
+
+
+@pytest.fixture(scope="module")
+def runtimes(
+    target: Target,
+    servers: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
+    node_program: str,
+    rust_toolchain: Path,
+) -> Iterator[Runtimes]:
+    """Started as they are needed; when they have ended nothing of them is left."""
+    # Whatever escapes the fork servers falls to us, and is counted.
+    sandbox.adopt_orphans()
+    state = tmp_path_factory.mktemp("state")
+    started = Runtimes(state, target.package, node_program, rust_toolchain)
+    # The first start in a process opens descriptors of gevent's own, which stay.
+    started("python")
+    started.close()
+    processes, descriptors = set(children(os.getpid())), open_descriptors()
+    started.descriptors = descriptors
+    yield started
+    started.close()
+    until(lambda: set(children(os.getpid())) <= processes, "every process of the runtimes to end")
+    until(lambda: open_descriptors() <= descriptors, "every descriptor of the runtimes to be closed")
+    assert not list(state.glob("*/workers-*"))

@@ -1,0 +1,81 @@
+"""Every hostile script, confined; with all but one of the layers that stop it; and with none of them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.hostile import (
+    node_breakages,
+    node_system,
+    python_breakages,
+    python_files,
+    python_system,
+    rust_cases,
+)
+from tests.acceptance.hostile.cases import Case
+from tests.acceptance.hostile.conftest import Runtimes, Target
+from tests.acceptance.hostile.good import check_clean, good
+from tests.acceptance.hostile.served import Answer
+
+_TABLES = (python_system, python_files, python_breakages, node_system, node_breakages, rust_cases)
+CASES = [case for table in _TABLES for case in table.CASES]
+SWITCHABLE = [case for case in CASES if case.switchable]
+HELD_TWICE = [(case, layer) for case in CASES if len(case.layers) > 1 for layer in case.layers]
+OVERSEEN = [case for case in CASES if case.layers and case.overseen]
+
+
+def _name(value: object) -> str:
+    return f"{value.language}: {value.name}" if isinstance(value, Case) else f"only {value}"
+
+
+def _run(
+    runtimes: Runtimes,
+    target: Target,
+    servers: dict[str, Any],
+    case: Case,
+    off: tuple[str, ...] = (),
+    *,
+    generous: bool = False,
+) -> Answer:
+    """Runs the script beside another tenant's, whose process and file it may try to reach."""
+    runtime = runtimes(case.language, off, generous=generous)
+    sibling = good(runtime, tenant="sibling")
+    private = Path(sibling.get("folder", target.outside))
+    (private / "private.txt").write_text("private")
+    params = {**target.params(runtime, sibling.get("process", 0), private), **servers}
+    return runtime.run(case.script, params, timeout_ms=case.timeout_ms)
+
+
+@pytest.mark.parametrize("case", CASES, ids=_name)
+def test_script_is_stopped(case: Case, runtimes: Runtimes, target: Target, servers: dict[str, Any]) -> None:
+    answer = _run(runtimes, target, servers, case)
+    assert re.fullmatch(case.verdict, answer.verdict), answer.json
+    assert target.secret not in str(answer.json)
+    check_clean(runtimes, case.language)
+
+
+@pytest.mark.parametrize("case", SWITCHABLE, ids=_name)
+def test_script_succeeds_without_the_layers(
+    case: Case, runtimes: Runtimes, target: Target, servers: dict[str, Any]
+) -> None:
+    answer = _run(runtimes, target, servers, case, case.layers, generous=case.overseen)
+    assert answer.verdict == case.unconfined, answer.json
+
+
+@pytest.mark.parametrize(("case", "layer"), HELD_TWICE, ids=_name)
+def test_script_is_stopped_by_each_layer_alone(
+    case: Case, layer: str, runtimes: Runtimes, target: Target, servers: dict[str, Any]
+) -> None:
+    others = tuple(name for name in case.layers if name != layer)
+    answer = _run(runtimes, target, servers, case, others)
+    assert answer.verdict != case.unconfined, answer.json
+
+
+@pytest.mark.parametrize("case", OVERSEEN, ids=_name)
+def test_script_is_stopped_by_the_overseer_alone(
+    case: Case, runtimes: Runtimes, target: Target, servers: dict[str, Any]
+) -> None:
+    answer = _run(runtimes, target, servers, case, case.layers)
+    assert answer.verdict != case.unconfined, answer.json

@@ -1,0 +1,111 @@
+"""Scripts that print without measure, that are cut off while they print, and that go on after their answer."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.hostile.conftest import Runtimes
+from tests.acceptance.hostile.good import check_clean
+from tests.acceptance.hostile.served import until
+
+#: 64 MiB between two words.
+_FLOODS = {
+    "python": """
+def handle(params):
+    print("first")
+    for _ in range(1024):
+        print("x" * 65535)
+    print("last")
+    return "done"
+""",
+    "nodejs": """
+const { writeSync } = require("fs");
+module.exports = async () => {
+  writeSync(1, "first\\n");
+  for (let count = 0; count < 1024; count += 1) {
+    for (let rest = "x".repeat(65536); rest.length; rest = rest.slice(writeSync(1, rest)));
+  }
+  writeSync(1, "last\\n");
+  return "done";
+};
+""",
+    "rust": """
+use serde_json::{json, Map, Value};
+pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
+    println!("first");
+    let line = "x".repeat(65535);
+    for _ in 0..1024 { println!("{}", line); }
+    println!("last");
+    Ok(json!("done"))
+}
+""",
+}
+
+_INTERRUPTED = {
+    "python": "print('before')\nwhile True: pass\n",
+    "nodejs": "console.log('before'); for (;;);",
+    "rust": """
+use serde_json::{Map, Value};
+pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
+    println!("before");
+    loop { std::thread::yield_now() }
+}
+""",
+}
+
+#: Answers its process's number at once and leaves work behind, for some seconds.
+_BUSY_AFTERWARDS = {
+    "python": """
+import os, threading, time
+def spin():
+    end = time.monotonic() + 10
+    while time.monotonic() < end: pass
+def handle(params):
+    threading.Thread(target=spin, daemon=True).start()
+    return os.getpid()
+""",
+    "nodejs": """
+module.exports = async () => {
+  const end = Date.now() + 10_000;
+  const spin = () => Date.now() < end && setImmediate(spin);
+  spin();
+  return process.pid;
+};
+""",
+}
+
+
+@pytest.mark.parametrize("language", _FLOODS)
+def test_output_without_end_keeps_head_and_tail(language: str, runtimes: Runtimes) -> None:
+    answer = runtimes(language).run(_FLOODS[language])
+    assert answer.verdict == "result done"
+    printed = answer.json["stdout"]
+    assert printed.startswith("first\n")
+    assert printed.endswith("last\n")
+    assert "bytes left out" in printed
+    assert len(printed) < 70 * 1024
+    check_clean(runtimes, language)
+
+
+@pytest.mark.parametrize("language", _INTERRUPTED)
+def test_output_before_a_timeout_is_returned(language: str, runtimes: Runtimes) -> None:
+    answer = runtimes(language).run(_INTERRUPTED[language], timeout_ms=500)
+    assert answer.verdict == "TIMEOUT"
+    assert answer.json["error"]["details"]["stdout"] == "before\n"
+    check_clean(runtimes, language)
+
+
+@pytest.mark.parametrize("language", _BUSY_AFTERWARDS)
+def test_worker_does_nothing_between_calls(language: str, runtimes: Runtimes) -> None:
+    pid = runtimes(language).run(_BUSY_AFTERWARDS[language]).json["result"]
+    until(lambda: _is_at_rest(pid), "the worker to be stopped or killed", timeout=5.0)
+    check_clean(runtimes, language)
+
+
+def _is_at_rest(pid: int) -> bool:
+    """Whether the process is stopped, or has ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return stat.rpartition(")")[2].split()[0] in {"T", "Z", "X"}
