@@ -68,6 +68,8 @@ function errorVerdict(error) {
   const stack = stackOf(error);
   const place = SCRIPT_FRAME.exec(stack ?? '');
   return new Verdict(String(error.message) || error.name, {
+    // What the confinement answers to a new process.
+    kind: error.code === 'EAGAIN' && String(error.syscall).startsWith('spawn') ? 'process_limit' : 'exception',
     type: String(error.constructor?.name || error.name),
     line: place ? Number(place[1]) : null,
     column: place ? Number(place[2]) : null,

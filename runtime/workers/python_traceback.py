@@ -1,5 +1,6 @@
 """Tells what went wrong in a Python script, in the user's lines and columns and with the user's frames."""
 
+import errno
 import linecache
 import traceback
 from types import TracebackType
@@ -27,12 +28,21 @@ def verdict_of(error: BaseException) -> Verdict:
     line, column = _place(own)
     return Verdict(
         _message(error),
-        kind="memory_limit" if isinstance(error, MemoryError) else "exception",
+        kind=_kind(error),
         type=type(error).__name__,
         line=line,
         column=column,
         stack_trace=_stack_trace(error, own),
     )
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "memory_limit"
+    # What the confinement answers to a fork; nothing else in a script waits without blocking.
+    if isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN:
+        return "process_limit"
+    return "exception"
 
 
 def _unreadable(message: str, kind_of_error: str, line: int | None, column: int | None) -> Verdict:

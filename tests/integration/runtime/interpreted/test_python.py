@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.integration.runtime.interpreted.conftest import Serve
 from tests.integration.runtime.interpreted.served import Server
 
 EVENT = {"params": {"a": 1}, "context": {"user": "ada"}}
@@ -116,6 +117,13 @@ def test_half_a_surrogate_pair_survives(python: Server) -> None:
     assert python.result("result = chr(0xd800)") == "\ud800"
 
 
-def test_a_forked_copy_of_the_worker_does_not_answer(python: Server) -> None:
-    script = "import os\ndef handle(params):\n    if child := os.fork(): os.waitpid(child, 0)\n    return 1\n"
-    assert [python.fresh(script).json()["result"], python.run(script).json()["result"]] == [1, 1]
+FORKING = "import os\ndef handle(params):\n    if child := os.fork(): os.waitpid(child, 0)\n    return 1\n"
+
+
+def test_a_script_cannot_fork(python: Server) -> None:
+    assert python.failure(FORKING, "RUNTIME_ERROR")["kind"] == "process_limit"
+
+
+def test_where_it_can_a_forked_copy_of_the_worker_does_not_answer(serve: Serve) -> None:
+    server = serve(ISOLATION_OFF="seccomp", ISOLATION_REQUIRED="no_new_privs")
+    assert [server.fresh(FORKING).json()["result"], server.run(FORKING).json()["result"]] == [1, 1]

@@ -66,7 +66,9 @@ def test_a_worker_that_dies_between_two_runs_is_replaced_unseen(python: Server) 
     assert python.result(PID["python"]) != pid
 
 
-def test_a_timed_out_run_takes_its_whole_family_along(python: Server) -> None:
+def test_a_timed_out_run_takes_its_whole_family_along(serve: Serve) -> None:
+    # Only with these layers off can a script have one.
+    server = serve(ISOLATION_OFF="seccomp,landlock_files", ISOLATION_REQUIRED="no_new_privs")
     script = (
         "import os, subprocess\n"
         "child = subprocess.Popen(['sleep', '600'])\n"
@@ -74,7 +76,7 @@ def test_a_timed_out_run_takes_its_whole_family_along(python: Server) -> None:
         "print(child.pid, away.pid)\n"
         "while True: pass\n"
     )
-    pids = python.failure(script, "TIMEOUT", timeout_ms=500)["stdout"].split()
+    pids = server.failure(script, "TIMEOUT", timeout_ms=500)["stdout"].split()
     assert len(pids) == 2
     until(lambda: not any(_exists(int(pid)) for pid in pids), "both are gone")
 
