@@ -7,16 +7,14 @@ import signal
 import subprocess
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection
 
-from local.account import KEEPER, Account, remove
-from local.part import Part, PartError
-from local.port import LOOPBACK, free_port
+from local.part import PartError
+from local.port import LOOPBACK
 from local.process import born, children, command_line, send, wait_until
+from local.store import Store
 
 USER = "controller"
 DATABASE = "logs"
@@ -25,7 +23,7 @@ CONNECT_TIMEOUT = 2
 ORPHAN_TIMEOUT = 20
 
 
-class PostgresServer(Part):
+class PostgresServer(Store):
     """A PostgreSQL with its data in a folder.
 
     As a context manager it is a server for a while: its data go with it.
@@ -42,13 +40,9 @@ class PostgresServer(Part):
     def __init__(
         self, folder: Path, port: int = 0, *, password: str | None = None, log: Path | None = None
     ) -> None:
-        account = Account.named(KEEPER)
-        self._asked = folder
-        self._folder = account.folder(folder)
+        super().__init__("PostgreSQL", folder, port, log)
         self._data = self._folder / "data"
         self._password = password or _kept_password(self._folder / "password")
-        self.port = port or free_port()
-        super().__init__("PostgreSQL", log or self._folder / "postgres.log", account)
 
     @property
     def url(self) -> str:
@@ -98,20 +92,6 @@ class PostgresServer(Part):
         backends = children(self.pid)
         super().kill()
         wait_until(lambda: all(born(backend) is None for backend in backends), self.stop_timeout)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        remove(self._asked)
 
     def _make_data(self) -> None:
         """Made beside its place and moved there when complete: an interrupted start leaves no half of it."""

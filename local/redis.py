@@ -5,18 +5,16 @@ import shutil
 import socket
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from local.account import KEEPER, Account, remove
-from local.part import Part, PartError
-from local.port import LOOPBACK, free_port
+from local.part import PartError
+from local.port import LOOPBACK
+from local.store import Store
 
 #: Seconds for one look whether it answers.
 CONNECT_TIMEOUT = 1
 
 
-class RedisServer(Part):
+class RedisServer(Store):
     """A Redis with its data in a folder: what was written is there after a restart.
 
     As a context manager it is a server for a while: its data go with it.
@@ -27,11 +25,7 @@ class RedisServer(Part):
     """
 
     def __init__(self, folder: Path, port: int = 0, *, log: Path | None = None) -> None:
-        account = Account.named(KEEPER)
-        self._asked = folder
-        self._folder = account.folder(folder)
-        self.port = port or free_port()
-        super().__init__("Redis", log or self._folder / "redis.log", account)
+        super().__init__("Redis", folder, port, log)
 
     @property
     def url(self) -> str:
@@ -63,20 +57,6 @@ class RedisServer(Part):
                 return connection.recv(64) == b"+PONG\r\n"
         except OSError:
             return False
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        remove(self._asked)
 
 
 def program() -> str:
