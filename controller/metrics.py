@@ -1,6 +1,7 @@
 """MetricsCollector: what the service counts and times, for Prometheus (specification 4.7)."""
 
 import os
+from functools import partial
 from time import perf_counter
 
 from flask import Flask, Response, g, request
@@ -25,63 +26,40 @@ class MetricsCollector:
         self._exporter = PrometheusMetrics.for_app_factory(
             export_defaults=False, path=None, registry=registry
         )
-        self._requests = Histogram(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        timer = partial(Histogram, registry=registry, buckets=FAST_BUCKETS)
+        self._requests = timer(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer",
             ["method", "endpoint", "status"],
-            buckets=FAST_BUCKETS,
-            registry=registry,
         )
-        self._executions = Counter(
-            "lambda_executions_total",
-            "Executions that were answered, by how they ended",
-            ["language", "outcome"],
-            registry=registry,
+        self._runs = timer(
+            "lambda_runtime_execution_seconds", "Time of a script's run, by its runtime", ["language"]
         )
-        self._lookups = Counter(
-            "lambda_cache_lookups_total",
-            "Executions by what the cache said: hit, miss or refresh",
-            ["result"],
-            registry=registry,
+        self._executions = counter(
+            "lambda_executions_total", "Executions answered, by how they ended", ["language", "outcome"]
         )
-        self._runs = Histogram(
-            "lambda_runtime_execution_seconds",
-            "Time of a script's run, measured by its runtime",
-            ["language"],
-            buckets=FAST_BUCKETS,
-            registry=registry,
+        self._lookups = counter(
+            "lambda_cache_lookups_total", "Executions by what the cache said: hit, miss, refresh", ["result"]
         )
-        self._compilations = Counter(
+        self._compilations = counter(
             "lambda_artifacts_total",
             "Initializations of compiled languages, by whether an artifact was at hand",
             ["language", "source"],
-            registry=registry,
         )
-        self._created = Counter(
-            "lambda_sessions_created_total", "Sessions that were created", ["language"], registry=registry
+        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+        self._active = gauge(
+            "lambda_sessions_active", "Sessions neither ended nor expired", multiprocess_mode="mostrecent"
         )
-        self._active = Gauge(
-            "lambda_sessions_active",
-            "Sessions that have neither ended nor expired",
-            registry=registry,
-            multiprocess_mode="mostrecent",
+        self._cache_failures = counter(
+            "lambda_cache_failures_total", "Operations that the cache did not answer", ["operation"]
         )
-        self._cache_failures = Counter(
-            "lambda_cache_failures_total",
-            "Operations that the cache did not answer",
-            ["operation"],
-            registry=registry,
+        self._log_queue = gauge(
+            "lambda_log_queue_records", "Log records waiting for PostgreSQL", multiprocess_mode="livesum"
         )
-        self._log_queue = Gauge(
-            "lambda_log_queue_records",
-            "Log records that wait for PostgreSQL",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._log_lost = Counter(
-            "lambda_log_records_lost_total",
-            "Log records that were dropped because the queue was full",
-            registry=registry,
+        self._log_lost = counter(
+            "lambda_log_records_lost_total", "Log records dropped, the queue full or the row refused"
         )
 
     def observe(self, app: Flask) -> None:
