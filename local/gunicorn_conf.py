@@ -1,12 +1,15 @@
 """How gunicorn serves the controller and the runtimes on one machine: one gevent worker each."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import multiprocess
 
 bind = f"127.0.0.1:{os.environ['PORT']}"
-worker_class = "gevent"
+# The same worker as in the functions' images.
+pythonpath = str(Path(__file__).parents[1] / "template" / "python3-gevent")
+worker_class = "http_worker.HttpWorker"
 workers = 1
 worker_connections = 2000
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.

@@ -1,6 +1,22 @@
 """The one tree of errors a runtime answers with: each class is a code and an HTTP status of the contract."""
 
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class RunUsage(NamedTuple):
+    """What a run has used, by the kernel's account and ours. Times are milliseconds.
+
+    `memory_usage_bytes` is its process's peak so far. `bytes_in` is what the script was handed, `bytes_out` its
+    answer and all that it printed. `fuel` counts the instructions of WebAssembly. `cold` is a run that loaded.
+    """
+
+    execution_time: float
+    cpu_time: float
+    memory_usage_bytes: int
+    bytes_in: int
+    bytes_out: int
+    fuel: int | None
+    cold: bool
 
 
 class ServiceError(Exception):
@@ -10,6 +26,8 @@ class ServiceError(Exception):
     status = 500
     #: Seconds after which trying again makes sense, or None.
     retry_after: int | None = None
+    #: Of a run that failed.
+    usage: RunUsage | None = None
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)

@@ -9,7 +9,8 @@ SOCK_SEQPACKET socket, one JSON object a packet:
                                                                              channel, stdout, stderr
     server  {"spawned": id, "pid": pid}                                      with one descriptor: the pidfd
             {"refused": id, "message": text}
-    server  {"exited": pid, "status": wait status}                           after the whole group is dead
+    server  {"exited": pid, "status": wait status, "cpu_seconds": number, "peak_memory_bytes": number}
+                                                                             after the whole group is dead
 
 Without `argv` the child serves the preloaded worker module (see `runtime.workers.protocol`); with it the child
 executes that program, the channel on descriptor 3. `"probe": true` makes it answer one frame with the layers of
@@ -32,7 +33,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from runtime import folders, sandbox
+from runtime import child_signals, folders, sandbox
 from runtime.frames import Channel
 from runtime.workers.protocol import serve
 
@@ -54,6 +55,7 @@ class ForkServer:
         self._children: set[int] = set()
         self._wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        child_signals.ignore_stops()
         signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
 
     def run(self) -> None:
@@ -100,11 +102,15 @@ class ForkServer:
             ours = pid in self._children
             if ours:
                 _kill_group(pid)
-            _, status = os.waitpid(pid, 0)
+            _, status, used = os.wait4(pid, 0)
             if ours:
                 self._children.remove(pid)
                 self._kill_orphans()
-                self._tell({"exited": pid, "status": status})
+                usage = {
+                    "cpu_seconds": used.ru_utime + used.ru_stime,
+                    "peak_memory_bytes": used.ru_maxrss * 1024,
+                }
+                self._tell({"exited": pid, "status": status, **usage})
         return True
 
     def end_children(self) -> None:

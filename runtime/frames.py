@@ -39,6 +39,10 @@ class Channel:
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
+        self.sent_bytes = 0
+        """Length of all frames sent so far."""
+        self.received_bytes = 0
+        """Length of all frames received so far."""
 
     def send(self, message: dict[str, Any]) -> None:
         """Send one frame. Raises ChannelClosed when the peer is gone, ValueError when it is no JSON."""
@@ -46,6 +50,7 @@ class Channel:
 
     def send_encoded(self, body: bytes) -> None:
         """Send one frame whose JSON was made beforehand."""
+        self.sent_bytes += len(body)
         try:
             self._sock.sendall(HEADER.pack(len(body)) + body)
         except OSError as error:
@@ -57,6 +62,7 @@ class Channel:
         (length,) = HEADER.unpack(header)
         if length > self._max_bytes:
             raise FrameError(f"a frame of {length} bytes exceeds the limit of {self._max_bytes}")
+        self.received_bytes += length
         return decode(self._receive_exactly(length))
 
     def close(self) -> None:
@@ -81,13 +87,13 @@ class Channel:
 
 def encode(message: dict[str, Any]) -> bytes:
     """JSON as ASCII bytes; ValueError for NaN, Infinity and cycles, TypeError for what JSON does not know."""
-    return json.dumps(message, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(message).encode("ascii")
 
 
 def decode(body: bytes | bytearray) -> dict[str, Any]:
     """A frame's body as an object. Raises FrameError for anything else, TooDeep for deep nesting."""
     try:
-        message = json.loads(str(body, "utf-8"), parse_constant=_refuse_constant)
+        message = _DECODER.decode(str(body, "utf-8"))
     except RecursionError as error:
         raise TooDeep("nested too deeply") from error
     except ValueError as error:
@@ -101,6 +107,10 @@ def decode(body: bytes | bytearray) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _exceeds_depth(message: dict[str, Any]) -> bool:

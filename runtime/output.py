@@ -23,11 +23,15 @@ class Output:
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped = 0
+        self.total_bytes = 0
+        """What has arrived in all, since `discard`."""
         self._greenlet = gevent.spawn(self._drain)
 
     def discard(self) -> None:
         """Forget what arrived so far."""
-        self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
+        if self.total_bytes:
+            self._forget()
+            self.total_bytes = 0
 
     def take(self) -> str:
         """What arrived since the last call, including what still lies in the pipe. Does not wait.
@@ -35,13 +39,18 @@ class Output:
         Bytes that are not UTF-8 are escaped as in "\\xff".
         """
         self._read_what_is_there()
+        if not self._head:
+            return ""
         text = self._text()
-        self.discard()
+        self._forget()
         return text
 
     def close(self) -> None:
         self._greenlet.kill()
         os.close(self._descriptor)
+
+    def _forget(self) -> None:
+        self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
 
     def _drain(self) -> None:
         while chunk := nb_read(self._descriptor, _CHUNK):
@@ -58,6 +67,7 @@ class Output:
             self._keep(chunk)
 
     def _keep(self, chunk: bytes) -> None:
+        self.total_bytes += len(chunk)
         room = self._half - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:]

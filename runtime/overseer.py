@@ -12,14 +12,14 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
-from runtime.process import Process
+from runtime.process import Process, number_of
 
 #: Seconds between two looks at everybody who is at work.
 INTERVAL = 0.05
 #: Files of one worker that are looked at: more of them are too many.
 MAX_FILES = 2000
 #: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
-_OWN_MEMORY = ("RssAnon:", "RssShmem:", "VmSwap:")
+_OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,16 @@ class Overseer:
 
     def _breach(self, process: Process) -> Breach | None:
         limits = self._limits
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
+        status = process.status()
+        if not status:
             return None  # it has ended
-        if sum(_field(status, name) for name in _OWN_MEMORY) * 1024 > limits.memory_bytes:
+        if sum(number_of(status, name) for name in _OWN_MEMORY) * 1024 > limits.memory_bytes:
             return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
-        if _field(status, "Threads:") > limits.threads:
+        if number_of(status, b"Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")
         if _size(process.folder) + _nameless(process.pid) > limits.files_bytes:
             return Breach("exception", f"the script's files take more than {limits.files_bytes} bytes")
         return None
-
-
-def _field(status: str, name: str) -> int:
-    _, found, rest = status.partition(name)
-    return int(rest.split(maxsplit=1)[0]) if found else 0
 
 
 def _size(folder: Path) -> float:

@@ -4,9 +4,10 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gevent
 from gevent import socket
@@ -46,10 +47,26 @@ class Launch:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used since it started, by the kernel's account: seconds of CPU and bytes of memory."""
+    """What a process has used since it started, by the kernel's account: seconds of CPU and bytes of memory.
+
+    `resident_bytes` is what of its memory is its own now, and in no file.
+    """
 
     cpu_seconds: float
     peak_memory_bytes: int
+    resident_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class End:
+    """How a process has ended: its wait status, and all that it has used."""
+
+    status: int
+    usage: Usage
+
+
+#: More than the kernel ever writes there.
+_STATUS_BYTES = 8192
 
 
 class Process:
@@ -63,7 +80,7 @@ class Process:
         channel: socket.socket,
         stdout: Output,
         stderr: Output,
-        ended: "AsyncResult[int]",
+        ended: "AsyncResult[End]",
     ) -> None:
         self.pid = pid
         self.folder = folder
@@ -73,6 +90,8 @@ class Process:
         self._pidfd = pidfd
         self._ended = ended
         self._closed = False
+        # Held open: finding the file again for each call would cost several times the reading.
+        self._status = _open_status(pid)
 
     @property
     def alive(self) -> bool:
@@ -84,10 +103,10 @@ class Process:
         Returns its exit status, negative for the signal that ended it, or None while it runs.
         """
         try:
-            status: Any = self._ended.get(timeout=timeout)
+            end: Any = self._ended.get(timeout=timeout)
         except gevent.Timeout:
             return None
-        return os.waitstatus_to_exitcode(status)
+        return os.waitstatus_to_exitcode(end.status)
 
     def kill(self) -> None:
         """Kill the process; the fork server then kills its whole group. Does not wait."""
@@ -103,21 +122,35 @@ class Process:
         self._signal(signal.SIGCONT)
 
     def usage(self) -> Usage:
-        """Zero for a process that has ended."""
+        """What it has used so far; of a process that ended this very moment it may be nothing."""
+        if self._ended.ready():
+            end: Any = self._ended.get()
+            return cast(Usage, end.usage)
+        status = self.status()
+        return Usage(
+            self.cpu_seconds(),
+            number_of(status, b"VmHWM:") * 1024,
+            (number_of(status, b"RssAnon:") + number_of(status, b"RssShmem:")) * 1024,
+        )
+
+    def cpu_seconds(self) -> float:
+        """CPU time since it started; 0 when it has ended."""
         try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
             # clock_getcpuclockid(3) in one line: the CPU clock of a process is its number, inverted, and 2.
-            cpu_seconds = time.clock_gettime((~self.pid << 3) | 2)
+            return time.clock_gettime((~self.pid << 3) | 2)
         except OSError:
-            return Usage(0, 0)
-        _, found, rest = status.partition("VmHWM:")
-        return Usage(cpu_seconds, int(rest.split(maxsplit=1)[0]) * 1024 if found else 0)
+            return 0.0
+
+    def status(self) -> bytes:
+        """Its `/proc/<pid>/status`; nothing when it has ended."""
+        try:
+            return os.pread(self._status, _STATUS_BYTES, 0)
+        except OSError:
+            return b""
 
     def _signal(self, number: signal.Signals) -> None:
-        try:
+        with suppress(ProcessLookupError):  # it has ended already
             signal.pidfd_send_signal(self._pidfd, number)
-        except ProcessLookupError:
-            return  # it has ended already
 
     def close(self) -> None:
         """Kill it, wait for its end, give everything back."""
@@ -127,8 +160,23 @@ class Process:
         self._closed = True
         self._ended.wait()
         os.close(self._pidfd)
+        os.close(self._status)
         self.channel.close()
         self.stdout.close()
         self.stderr.close()
         # A script may have left thousands of files: removing them must not hold up the other requests.
         gevent.get_hub().threadpool.apply(folders.remove, (self.folder,))
+
+
+def number_of(status: bytes, field: bytes) -> int:
+    """The number in a field of `/proc/<pid>/status`; 0 when it is not there. Memory is in KiB."""
+    _, found, rest = status.partition(field)
+    return int(rest.split(maxsplit=1)[0]) if found else 0
+
+
+def _open_status(pid: int) -> int:
+    try:
+        return os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # It has ended already. A descriptor that reads as nothing stands for its file.
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)

@@ -18,7 +18,7 @@ import runtime
 from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
 from runtime.output import Output
-from runtime.process import Launch, Preload, Process
+from runtime.process import End, Launch, Preload, Process, Usage
 from runtime.sandbox import Confinement
 
 _MAX_PACKET = 64 * 1024
@@ -117,8 +117,8 @@ class _Server:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = Path(tempfile.mkdtemp(prefix="workers-", dir=state))
         self._numbers = itertools.count(1)
-        self._pending: dict[int, AsyncResult[tuple[int, int, AsyncResult[int]]]] = {}
-        self._running: dict[int, AsyncResult[int]] = {}
+        self._pending: dict[int, AsyncResult[tuple[int, int, AsyncResult[End]]]] = {}
+        self._running: dict[int, AsyncResult[End]] = {}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._program = self._execute(preload, theirs)
         theirs.close()
@@ -129,14 +129,14 @@ class _Server:
     def alive(self) -> bool:
         return not self._reader.ready()
 
-    def spawn(self, request: dict[str, Any], descriptors: list[int]) -> "tuple[int, int, AsyncResult[int]]":
-        """Ask for a child: its number, its pidfd, and what tells its wait status when it has ended."""
+    def spawn(self, request: dict[str, Any], descriptors: list[int]) -> "tuple[int, int, AsyncResult[End]]":
+        """Ask for a child: its number, its pidfd, and what tells how it has ended."""
         number = next(self._numbers)
         answer = self._pending[number] = AsyncResult()
         packet = json.dumps({"spawn": number, **request}).encode()
         try:
             socket.send_fds(self._control, [packet], descriptors)
-            return cast("tuple[int, int, AsyncResult[int]]", answer.get(timeout=_SPAWN_TIMEOUT))
+            return cast("tuple[int, int, AsyncResult[End]]", answer.get(timeout=_SPAWN_TIMEOUT))
         except (OSError, gevent.Timeout) as error:
             raise RuntimeUnavailable("the fork server does not answer") from error
         finally:
@@ -190,7 +190,8 @@ class _Server:
             if answer := self._pending.get(message["refused"]):
                 answer.set_exception(refusal)
         else:
-            self._running.pop(message["exited"]).set(message["status"])
+            usage = Usage(message["cpu_seconds"], message["peak_memory_bytes"])
+            self._running.pop(message["exited"]).set(End(message["status"], usage))
 
     def _take_child(self, number: int, pid: int, pidfd: int) -> None:
         ended = self._running[pid] = AsyncResult()
@@ -206,5 +207,5 @@ class _Server:
         for answer in self._pending.values():
             answer.set_exception(RuntimeUnavailable("the fork server ended"))
         for ended in self._running.values():
-            ended.set(9)
+            ended.set(End(signal.SIGKILL, Usage(0, 0)))
         self._running.clear()

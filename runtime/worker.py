@@ -7,10 +7,10 @@ from typing import Any
 
 import gevent
 
-from runtime.errors import ScriptTimeout, ServiceError
+from runtime.errors import RunUsage, ScriptTimeout, ServiceError
 from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep
 from runtime.overseer import Breach, Overseer
-from runtime.process import Process
+from runtime.process import Process, Usage
 from runtime.verdict import broken_run, initialization_failure, script_failure
 
 #: What an answer may have around the result, and an error in all.
@@ -23,15 +23,12 @@ _HEAP_EXHAUSTED = "heap out of memory"
 
 @dataclass(frozen=True)
 class Execution:
-    """A successful run. Times are milliseconds; memory is the process's peak so far, in bytes."""
+    """A successful run."""
 
     result: Any
-    execution_time: float
-    cpu_time: float
-    memory_usage_bytes: int
     stdout: str
     stderr: str
-    cold: bool
+    usage: RunUsage
 
 
 class Worker:
@@ -44,6 +41,8 @@ class Worker:
         self.process = process
         self._overseer = overseer
         self.loaded = False
+        self.resident_bytes = 0
+        """Memory of its own when it answered last."""
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
         self._channel = Channel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
@@ -94,36 +93,43 @@ class Worker:
         """
         self.process.stdout.discard()
         self.process.stderr.discard()
-        before = self.process.usage()
-        started = time.perf_counter()
+        meter = _Meter(self.process, self._channel, cold=payload is not None)
+        try:
+            answer = self._answer(params, context, timeout_ms, payload)
+            stdout, stderr = self._take_output()
+            if "result" not in answer:
+                raise script_failure(answer.get("error"), stdout, stderr)
+        except ServiceError as error:
+            error.usage = meter.read()
+            raise
+        usage = meter.read(answer.get("fuel"))
+        self.resident_bytes = meter.used.resident_bytes
+        return Execution(answer["result"], stdout, stderr, usage)
+
+    def close(self) -> None:
+        """Kill the process and give everything back."""
+        self.process.close()
+
+    def _answer(
+        self,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        timeout_ms: float,
+        payload: dict[str, Any] | None,
+    ) -> dict[str, Any]:
         with self._overseer.watch(self.process) as watch:
             try:
                 with gevent.Timeout(timeout_ms / 1000):
                     if payload is not None:
                         self._load(payload, "parse")
-                    answer = self.ask({"run": {"params": params, "context": context}})
+                    return self.ask({"run": {"params": params, "context": context}})
             except gevent.Timeout:
                 raise self._timed_out(timeout_ms) from None
             except FrameError as error:
                 raise self._broken(error, watch.breach, timeout_ms) from None
-        elapsed = time.perf_counter() - started
-        used = self.process.usage()
-        stdout, stderr = self._take_output()
-        if "result" not in answer:
-            raise script_failure(answer.get("error"), stdout, stderr)
-        return Execution(
-            result=answer["result"],
-            execution_time=round(elapsed * 1000, 3),
-            cpu_time=round(max(0.0, used.cpu_seconds - before.cpu_seconds) * 1000, 3),
-            memory_usage_bytes=used.peak_memory_bytes,
-            stdout=stdout,
-            stderr=stderr,
-            cold=payload is not None,
-        )
-
-    def close(self) -> None:
-        """Kill the process and give everything back."""
-        self.process.close()
+            except gevent.GreenletExit:
+                self._end()  # the client has hung up
+                raise
 
     def _load(self, payload: dict[str, Any], stage: str) -> None:
         answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
@@ -173,3 +179,32 @@ class Worker:
 
     def _take_output(self) -> tuple[str, str]:
         return self.process.stdout.take(), self.process.stderr.take()
+
+
+class _Meter:
+    """Measures one run, from its making to `read`."""
+
+    def __init__(self, process: Process, channel: Channel, *, cold: bool) -> None:
+        self._process = process
+        self._channel = channel
+        self._cold = cold
+        self._sent = channel.sent_bytes
+        self._received = channel.received_bytes
+        self._cpu_seconds = process.cpu_seconds()
+        self._started = time.perf_counter()
+        self.used = Usage(0, 0)
+
+    def read(self, fuel: Any = None) -> RunUsage:
+        """What was used up to now; `fuel` is what the worker says."""
+        elapsed = time.perf_counter() - self._started
+        used = self.used = self._process.usage()
+        printed = self._process.stdout.total_bytes + self._process.stderr.total_bytes
+        return RunUsage(
+            execution_time=round(elapsed * 1000, 3),
+            cpu_time=round(max(0.0, used.cpu_seconds - self._cpu_seconds) * 1000, 3),
+            memory_usage_bytes=used.peak_memory_bytes,
+            bytes_in=self._channel.sent_bytes - self._sent,
+            bytes_out=self._channel.received_bytes - self._received + printed,
+            fuel=fuel if type(fuel) is int else None,
+            cold=self._cold,
+        )

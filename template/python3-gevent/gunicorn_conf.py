@@ -12,9 +12,9 @@ LOCK = Path(os.environ.get("TMPDIR") or "/tmp", ".lock")  # noqa: S108
 
 # The watchdog's own variable, so that the two cannot disagree.
 bind = urlsplit(os.environ.get("upstream_url", "http://127.0.0.1:5000")).netloc  # noqa: SIM112
-worker_class = "gevent"
+worker_class = "http_worker.HttpWorker"
 # Seconds. Longer than the watchdog keeps an idle connection (half a second): if this side dropped it first, a request
-# already on its way would be lost. No longer than needed: an orderly end waits for idle connections, too.
+# already on its way would be lost.
 keepalive = 5
 errorlog = "-"
 # It would lie in the home folder, which a read-only container does not have.
