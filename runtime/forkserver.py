@@ -70,7 +70,10 @@ class ForkServer:
                         return
 
     def _take_request(self) -> bool:
-        packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET, 3)
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET, 3)
+        except ConnectionResetError:
+            return False  # the front was killed before it had read all that we told it
         if not packet:
             return False
         request = json.loads(packet)

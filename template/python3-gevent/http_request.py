@@ -60,7 +60,7 @@ class RequestReader:
         self._environ: dict[str, Any] = {}
         self._parser = httptools.HttpRequestParser(self)
         self._used_up = False
-        self._began = False
+        self._unparsed = 0
         self._forget()
 
     @property
@@ -73,6 +73,9 @@ class RequestReader:
 
         Raises Refused: the rest cannot be understood or is not wanted.
         """
+        if self._unparsed:
+            self._take_unparsed(data)
+            return
         if self._used_up:
             # httptools would hand the last trailer of a chunked body to the request that follows.
             self._parser = httptools.HttpRequestParser(self)
@@ -81,8 +84,9 @@ class RequestReader:
             self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # no other protocol is spoken here: the request is answered like any, and is the last one
+        except httptools.HttpParserUpgrade as upgrade:
+            # No other protocol is spoken here: the request is answered like any, and is the last one.
+            self._take_unparsed(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             if isinstance(error.__context__, Refused):
                 raise error.__context__ from None
@@ -144,6 +148,23 @@ class RequestReader:
         self._body.append(part)
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():
+            # The parser leaves the body to the other protocol.
+            if self._chunked:
+                raise Refused(501, "an upgrade with a chunked body is not understood here")
+            self._unparsed = int(self._environ.get("CONTENT_LENGTH") or 0)
+        if not self._unparsed:
+            self._complete()
+
+    def _take_unparsed(self, data: bytes) -> None:
+        part = data[: self._unparsed]
+        if part:
+            self._unparsed -= len(part)
+            self._body.append(part)
+            if not self._unparsed:
+                self._complete()
+
+    def _complete(self) -> None:
         environ, parser = self._environ, self._parser
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         environ["REQUEST_METHOD"] = parser.get_method().decode("latin-1")

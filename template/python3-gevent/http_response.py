@@ -82,9 +82,9 @@ class Response:
             self.keep_alive = False
 
     def _send_whole(self, body: bytes) -> None:
-        self.started = True
         bodiless = self._bodiless
         head = self._head_of(None if bodiless else len(body))
+        self.started = True
         self._send(head if bodiless or self._request.environ["REQUEST_METHOD"] == "HEAD" else head + body)
 
     def _write(self, part: bytes) -> None:
@@ -100,14 +100,15 @@ class Response:
 
     def _begin(self) -> bytes:
         """The head of an answer whose length we do not know; its application may."""
-        self.started = True
         announced = [int(value) for name, value in self._headers if name.lower() == "content-length"]
         if announced:
             self._left = announced[0]
         elif not self._bodiless:
             self._chunked = self._request.version == "1.1"
             self.keep_alive = self.keep_alive and self._chunked
-        return self._head_of(None)
+        head = self._head_of(None)
+        self.started = True
+        return head
 
     @property
     def _bodiless(self) -> bool:

@@ -22,6 +22,7 @@ from functools import partial
 from typing import Any
 
 import gevent
+from gevent import monkey
 from gevent import socket as gevent_socket
 from gevent.pool import Pool
 from gevent.server import StreamServer
@@ -41,6 +42,8 @@ LINGER_BYTES = 1 << 20
 _CHUNK = 64 * 1024
 #: Answers on one connection after which the others get their turn.
 _TURN = 16
+#: gevent's own takes a moment for each descriptor, and knows nothing of clients that are gone.
+_poll = monkey.get_original("select", "poll")
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
@@ -116,7 +119,7 @@ class HttpWorker(GeventWorker):
         self.date = f"Date: {formatdate(usegmt=True)}\r\n"
         now = time.monotonic()
         watched = {}
-        poll = select.poll()
+        poll = _poll()
         for connection in self.connections:
             connection.check_time(now)
             if connection.hangup is not None:

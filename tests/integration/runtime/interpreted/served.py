@@ -21,7 +21,7 @@ TITLE = "test"
 
 
 class Server:
-    """gunicorn with one gevent worker on a free port; `environment` overrides the defaults."""
+    """gunicorn as `make run` starts it, on a free port; `environment` overrides the defaults."""
 
     def __init__(self, language: str, state: Path, environment: Mapping[str, str]) -> None:
         self.language = language
@@ -31,12 +31,18 @@ class Server:
         with listener:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "-k", "gevent", "-w", "1", "--no-control-socket"),
+                    *(sys.executable, "-m", "gunicorn", "--config", "local/gunicorn_conf.py"),
                     *("--log-level", "warning", "-b", f"fd://{listener.fileno()}"),
                     f"function.runtime_{language}.handler:app",
                 ],
                 cwd=ROOT,
-                env={**os.environ, "RUNTIME_SECRET": SECRET, "STATE_DIR": str(state), **environment},
+                env={
+                    **os.environ,
+                    "RUNTIME_SECRET": SECRET,
+                    "STATE_DIR": str(state),
+                    "PORT": "0",
+                    **environment,
+                },
                 pass_fds=(listener.fileno(),),
             )
         self.get("/health")

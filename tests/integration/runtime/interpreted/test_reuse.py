@@ -28,6 +28,7 @@ def test_an_answer_tells_what_was_used(runtime: Server) -> None:
     answer = runtime.fresh(PID[runtime.language]).json()
     assert set(answer) == {
         *("result", "execution_time", "cpu_time", "memory_usage_bytes", "stdout", "stderr", "cold"),
+        *("bytes_in", "bytes_out", "fuel"),
     }
     assert answer["execution_time"] > 0
     assert answer["memory_usage_bytes"] > 1 << 20

@@ -1,0 +1,315 @@
+"""The template's HTTP server, spoken to byte by byte: what it understands, refuses and answers, and how it ends."""
+
+import hashlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.waiting import until
+
+TEMPLATE = ROOT / "template" / "python3-gevent"
+HOST = b"Host: localhost\r\n"
+TIMEOUT = 20.0
+
+
+@dataclass
+class HttpServer:
+    """gunicorn with the worker and `wsgi_app`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
+
+    def send(self, request: bytes) -> bytes:
+        """All that comes back until the server closes."""
+        with self.connect() as client:
+            client.sendall(request)
+            return everything(client)
+
+    def ask(self, path: str) -> tuple[int, bytes]:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    """One that the tests share."""
+    with serving(tmp_path_factory.mktemp("server") / "log") as served:
+        yield served
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[HttpServer]:
+    """One to end."""
+    with serving(tmp_path / "log") as served:
+        yield served
+
+
+@contextmanager
+def serving(log_file: Path) -> Iterator[HttpServer]:
+    with socket.create_server(("127.0.0.1", 0)) as listener, log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gunicorn", "-k", "http_worker.HttpWorker", "--keep-alive", "2"),
+                *("--no-control-socket", "--graceful-timeout", "15", "-b", f"fd://{listener.fileno()}"),
+                *("--pythonpath", f"{TEMPLATE},{Path(__file__).parent}", "wsgi_app:app"),
+            ],
+            pass_fds=(listener.fileno(),),
+            stdout=log,
+            stderr=log,
+        )
+        port = listener.getsockname()[1]
+    served = HttpServer(process, port, log_file)
+    try:
+        assert served.ask("/")[0] == 200
+        yield served
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        assert process.wait(TIMEOUT) == 0, served.log.read_text()
+
+
+def everything(client: socket.socket) -> bytes:
+    received = b""
+    while part := client.recv(1 << 16):
+        received += part
+    return received
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def body_of(answer: bytes) -> bytes:
+    return answer.partition(b"\r\n\r\n")[2]
+
+
+def seen(answer: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(body_of(answer))
+    return document
+
+
+CLOSE = b"Connection: close\r\n"
+
+REFUSED = {
+    "no HTTP": (b"hello\r\n\r\n", 400),
+    "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "two Hosts": (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+    "length and coding": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+    ),
+    "another coding": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        501,
+    ),
+    "two tokens": (b"GET / HTTP/1.1\r\n" + HOST + b"Authorization: a\r\nAuthorization: b\r\n\r\n", 400),
+    "a folded header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\r\n c\r\n\r\n", 400),
+    "a bare line feed": (b"GET / HTTP/1.1\n" + HOST + b"\r\n", 400),
+    "a NUL in a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\0c\r\n\r\n", 400),
+    "a NUL in the path": (b"GET /a%00b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "a fragment": (b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    "HTTP/2": (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+    "another expectation": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Expect: luck\r\nContent-Length: 1\r\n\r\na",
+        417,
+    ),
+    "too many headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\r\n" * 101 + b"\r\n", 431),
+    "too long a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 40_000 + b"\r\n\r\n", 431),
+    "a header without end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 100_000, 431),
+    "too long a path": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
+    "too long a body": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 70000000\r\n\r\n", 413),
+    "a request after a chunked one": (
+        b"POST / HTTP/1.1\r\n"
+        + HOST
+        + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: a\r\n\r\nGET / HTTP/1.1\r\n",
+        400,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_understood_is_refused_in_the_contracts_shape(server: HttpServer, case: str) -> None:
+    request, status = REFUSED[case]
+    answer = server.send(request)
+    if case == "a request after a chunked one":
+        first, _, answer = answer.partition(b"}HTTP/1.1")
+        answer = b"HTTP/1.1" + answer
+        assert status_of(first) == 200
+    assert status_of(answer) == status
+    assert seen(answer)["error"]["code"] == "INVALID_REQUEST"
+    assert server.ask("/")[0] == 200
+
+
+def test_valid_requests_before_a_bad_one_are_answered(server: HttpServer) -> None:
+    good = b"GET /first HTTP/1.1\r\n" + HOST + b"\r\n"
+    answer = server.send(good + good + b"nonsense\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.count(b"HTTP/1.1 400 Bad Request") == 1
+
+
+def test_everything_of_a_request_arrives(server: HttpServer) -> None:
+    body = bytes(range(256)) * 4096
+    head = (
+        b"PUT /a%20b/%C3%BC?x=1&y=%2F HTTP/1.1\r\n"
+        + HOST
+        + CLOSE
+        + b"X-One: 1\r\nx-one: 2\r\nX_One: 3\r\nCookie: a=1\r\n"
+        b"Cookie: b=2\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    answer = seen(server.send(head + body))
+    assert (answer["method"], answer["query"]) == ("PUT", "x=1&y=%2F")
+    assert answer["path"].encode("latin-1").decode() == "/a b/ü"
+    assert answer["digest"] == hashlib.sha256(body).hexdigest()
+    assert answer["headers"]["HTTP_X_ONE"] == "1,2"
+    assert answer["headers"]["HTTP_COOKIE"] == "a=1; b=2"
+
+
+def test_a_chunked_body_has_a_length_and_its_trailers_are_no_headers(server: HttpServer) -> None:
+    request = (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+        b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: a\r\nX-Second: b\r\n\r\n"
+    )
+    with server.connect() as client:
+        client.sendall(request)
+        first = read_one(client)
+        # The last trailer must not show up in the request that follows either.
+        client.sendall(b"GET / HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+        second = seen(everything(client))
+    assert (first["length"], first["digest"]) == ("5", hashlib.sha256(b"abcde").hexdigest())
+    assert set(first["headers"]) == set(second["headers"]) - {"HTTP_CONNECTION"} == {"HTTP_HOST"}
+
+
+def read_one(client: socket.socket) -> dict[str, Any]:
+    """One answer with a length, of a connection that goes on."""
+    answer = HTTPResponse(client)
+    answer.begin()
+    document: dict[str, Any] = json.loads(answer.read())
+    return document
+
+
+def test_a_slow_client_is_read_to_its_end(server: HttpServer) -> None:
+    with server.connect() as client:
+        for byte in b"GET /slow HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n":
+            client.sendall(bytes([byte]))
+        assert seen(everything(client))["path"] == "/slow"
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
+    with server.connect() as client:
+        client.sendall(
+            b"POST / HTTP/1.1\r\n" + HOST + CLOSE + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
+        )
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"abc")
+        assert seen(everything(client))["digest"] == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_an_upgrade_is_ignored_and_ends_the_connection(server: HttpServer) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+    with server.connect() as client:
+        client.sendall(b"POST / HTTP/1.1\r\n" + HOST + upgrade + b"Content-Length: 3\r\n\r\na")
+        client.sendall(b"bc")
+        answer = everything(client)
+    assert status_of(answer) == 200
+    assert seen(answer)["digest"] == hashlib.sha256(b"abc").hexdigest()
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/stream", b"4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"), ("/announced", b"one,two"),
+     ("/written", b"8\r\nwritten,\r\n8\r\nreturned\r\n0\r\n\r\n"), ("/nothing", b""), ("/short", b"one,")],
+)  # fmt: skip
+def test_answers_in_parts(server: HttpServer, path: str, body: bytes) -> None:
+    answer = server.send(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert body_of(answer) == body
+
+
+def test_too_short_an_answer_ends_its_connection(server: HttpServer) -> None:
+    assert body_of(server.send(b"GET /short HTTP/1.1\r\n" + HOST + b"\r\n")) == b"one,"
+
+
+def test_http_1_0_gets_no_chunks_and_may_keep_its_connection(server: HttpServer) -> None:
+    assert body_of(server.send(b"GET /stream HTTP/1.0\r\n\r\n")) == b"one,two"
+    answer = server.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.count(b"Connection: keep-alive") == 1
+
+
+def test_head_has_the_length_and_no_body(server: HttpServer) -> None:
+    answer = server.send(b"HEAD /announced HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+    assert b"Content-Length: 7\r\n" in answer
+    assert body_of(answer) == b""
+
+
+def test_the_connection_is_the_servers_affair(server: HttpServer) -> None:
+    answer = server.send(b"GET / HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+    assert b"Connection: close" in answer
+    assert b"Connection: x" not in answer
+    assert b"Server:" not in answer
+
+
+@pytest.mark.parametrize("path", ["/fail", "/split"])
+def test_an_application_that_fails_is_a_500_that_tells_nothing(server: HttpServer, path: str) -> None:
+    status, body = server.ask(path)
+    assert (status, json.loads(body)["error"]["code"]) == (500, "INTERNAL_ERROR")
+    assert b"secret" not in body
+    until(lambda: "the application failed" in server.log.read_text(), "the failure is in the log")
+    assert server.ask("/")[0] == 200
+
+
+def test_an_idle_connection_ends_after_keep_alive_and_not_before(server: HttpServer) -> None:
+    with server.connect() as client:
+        client.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        read_one(client)
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_hangs_up_is_noticed(server: HttpServer, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    with server.connect() as client:
+        client.sendall(f"GET /hold?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    until(note.exists, "the application hears of it")
+
+
+def test_a_client_that_takes_nothing_holds_up_nobody(server: HttpServer) -> None:
+    with server.connect() as client:
+        client.sendall(b"GET /large HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
+        assert server.ask("/")[0] == 200
+        assert len(body_of(everything(client))) == 8 << 20
+
+
+def test_the_end_lets_work_finish_and_idle_connections_go(own_server: HttpServer) -> None:
+    server = own_server
+    with server.connect() as busy, server.connect() as idle, server.connect() as late:
+        busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
+        idle.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+        read_one(idle)
+        late.sendall(b"GET /rel")
+        server.process.send_signal(signal.SIGTERM)
+        assert idle.recv(1) == b""
+        # Begun before the end, and so still served.
+        late.sendall(b"ease HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert b"Connection: close" in everything(late)
+        answer = everything(busy)
+    assert body_of(answer) == b"released"
+    assert b"Connection: close" not in answer  # it was on its way when the end began
+    assert server.process.wait(TIMEOUT) == 0

@@ -1,0 +1,106 @@
+"""What the server's own tests serve: each path is a way in which an application may behave."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gevent.event import Event
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+#: Set to let `/hold` go on.
+RELEASE = Event()
+
+
+def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return BEHAVIOURS.get(environ["PATH_INFO"], echo)(environ, start_response)
+
+
+def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """All that arrived, as JSON."""
+    body = environ["wsgi.input"].read()
+    document = {
+        "method": environ["REQUEST_METHOD"],
+        "path": environ["PATH_INFO"],
+        "query": environ["QUERY_STRING"],
+        "length": environ.get("CONTENT_LENGTH"),
+        "digest": hashlib.sha256(body).hexdigest(),
+        "headers": {name: value for name, value in environ.items() if name.startswith("HTTP_")},
+    }
+    start_response("200 OK", [("Content-Type", "application/json"), ("Connection", "x"), ("Server", "x")])
+    return [json.dumps(document).encode()]
+
+
+def stream(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield b"one,"
+    yield b""
+    yield b"two"
+
+
+def announced(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "7")])
+    yield b"one,"
+    yield b"two"
+
+
+def short(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "10")])
+    yield b"one,"
+
+
+def written(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    write = start_response("200 OK", [])
+    write(b"written,")
+    return [b"returned"]
+
+
+def nothing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("204 No Content", [])
+    return [b"not to be sent"]
+
+
+def split(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [("X-Split", "a\r\nX-Injected: b")])
+    return [b""]
+
+
+def fail(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    raise FileNotFoundError("as asked: a secret detail")
+
+
+def large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [b"x" * (8 << 20)]
+
+
+def hold(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answers once somebody asks for /release. A client that hangs up is written into the file of the query."""
+    note = environ["QUERY_STRING"]
+    if note:
+        environ["client.hangup"](lambda: Path(note).write_text("gone"))
+    RELEASE.wait()
+    start_response("200 OK", [])
+    return [b"released"]
+
+
+def release(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    RELEASE.set()
+    start_response("200 OK", [])
+    return [b""]
+
+
+BEHAVIOURS: dict[str, Application] = {
+    "/stream": stream,
+    "/announced": announced,
+    "/short": short,
+    "/written": written,
+    "/nothing": nothing,
+    "/split": split,
+    "/fail": fail,
+    "/large": large,
+    "/hold": hold,
+    "/release": release,
+}
