@@ -20,6 +20,8 @@ class ServiceError(Exception):
     status: int = 500
     retry_after: ClassVar[int | None] = None
     """Seconds, sent as `Retry-After`."""
+    usage: Mapping[str, Any] | None = None
+    """What a run that failed has used, as in `controller.models.Run`."""
 
     def __init__(
         self, message: str, *, details: Mapping[str, Any] | None = None, request_id: str | None = None
@@ -124,6 +126,13 @@ class StoreUnavailable(ServiceError):
     code = "STORE_UNAVAILABLE"
     status = 503
     retry_after = 1
+
+
+class ClientGone(ServiceError):
+    """The client hung up before it was answered: for the log alone, with the status that is usual for it."""
+
+    code = "CLIENT_GONE"
+    status = 499
 
 
 class CacheUnavailable(Exception):

@@ -137,7 +137,8 @@ class Run:
     stdout: str = ""
     stderr: str = ""
     usage: Mapping[str, Any] = field(default_factory=dict)
-    """`cpu_time` (ms), `memory_usage_bytes`, `cold`: measured by the runtime."""
+    """What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
+    of WebAssembly `fuel`."""
 
     def to_json(self) -> bytes:
         """What the cache keeps: all of the answer that is not the caller's own."""

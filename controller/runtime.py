@@ -30,6 +30,8 @@ PASSED_ON: Mapping[str, type[ServiceError]] = {
     error.code: error for error in (InitializationFailed, ScriptFailed, DeadlinePassed, RateLimited)
 }
 """A runtime's errors that are the client's to know; any other is between the runtime and us."""
+USAGE = ("cpu_time", "memory_usage_bytes", "bytes_in", "bytes_out", "fuel", "cold")
+"""What a runtime tells of a run besides its result and its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ class RuntimeClient:
                 execution_time=answer["execution_time"],
                 stdout=answer["stdout"],
                 stderr=answer["stderr"],
-                usage={key: answer[key] for key in ("cpu_time", "memory_usage_bytes", "cold")},
+                usage={key: answer.get(key) for key in USAGE},
             )
         except KeyError as error:
             raise _unusable(url, f"an answer without {error}") from error
@@ -180,7 +182,10 @@ def _document(url: str, answer: requests.Response, deadline_ms: int) -> dict[str
     if code == "SCRIPT_NEEDED":
         raise ScriptNeeded
     if code in PASSED_ON:
-        raise PASSED_ON[code](message, details=details)
+        known = PASSED_ON[code](message, details=details)
+        usage = document.get("usage")
+        known.usage = usage if isinstance(usage, dict) else None
+        raise known
     raise _unusable(url, f"{code}: {message}")
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import gevent
 from flask import Blueprint, Response, g, jsonify, request
 
 from controller.auth import Authenticator, require_execute, require_scope
@@ -68,9 +69,17 @@ def execute(services: Services) -> Blueprint:
         body = services.parser.body(request)
         identity = services.caller()
         call = services.parser.execute(request_id, request.headers, body, g.trace)
+        _end_with_client()
         return jsonify(services.workflow.execute(identity, call).document())
 
     return blueprint
+
+
+def _end_with_client() -> None:
+    """Let this request end when its client hangs up, and the run with it, where the server can tell."""
+    if watch := request.environ.get("client.hangup"):
+        served = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
+        watch(lambda: served.kill(block=False))
 
 
 def sessions(services: Services) -> Blueprint:

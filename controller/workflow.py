@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from time import perf_counter
 
+import gevent
+
 from controller.auth import require_execute
 from controller.cache.manager import CacheManager
 from controller.database.logger import DatabaseLogger
@@ -19,7 +21,7 @@ from controller.database.records import (
     script_records,
     session_records,
 )
-from controller.errors import DeadlinePassed, RuntimeUnavailable, ScriptFailed, ServiceError
+from controller.errors import ClientGone, DeadlinePassed, RuntimeUnavailable, ScriptFailed, ServiceError
 from controller.functions import FunctionCatalog
 from controller.metrics import MetricsCollector
 from controller.models import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
@@ -182,6 +184,9 @@ class WorkflowManager:
         started = perf_counter()
         try:
             yield
+        except gevent.GreenletExit:
+            entry.error = ClientGone("the client hung up")
+            raise
         except ServiceError as error:
             entry.error = error
             if entry.script_hash is not None and entry.endpoint == "execute":

@@ -59,6 +59,7 @@ class Entry:
 
     def _outcome(self) -> dict[str, Any]:
         error, run = self.error, self.run
+        usage = run.usage if run else error.usage if error else None
         return {
             "traceparent": _text(self.trace.traceparent),
             "script_hash": self.script_hash,
@@ -71,7 +72,7 @@ class Entry:
             "executed": self.executed,
             "duration_ms": self.duration_ms,
             "execution_time_ms": run.execution_time if run else None,
-            "runtime_metrics": json.dumps(dict(run.usage)) if run else None,
+            "runtime_metrics": json.dumps(dict(usage)) if usage else None,
         }
 
 

@@ -18,8 +18,6 @@ class Client:
         self._jwt_secret = jwt_secret
         self._http = requests.Session()
         self._http.trust_env = False
-        # An idle connection would hold up the server's orderly end until its time-out.
-        self._http.headers["Connection"] = "close"
         claims = {"sub": sub, "scope": scope, "exp": time.time() + 3600}
         self.token = jwt.encode(claims, jwt_secret, algorithm="HS256")
         self._http.headers["Authorization"] = f"Bearer {self.token}"
@@ -29,7 +27,7 @@ class Client:
         return Client(self.url, self._jwt_secret, sub, scope)
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
-        return self._http.request(method, self.url + path, timeout=120, **options)
+        return self._http.request(method, self.url + path, **{"timeout": 120, **options})
 
     def initialize(self, language_title: str, script: str | None = None, **context: Any) -> requests.Response:
         body: dict[str, Any] = {"context": context} if context else {}

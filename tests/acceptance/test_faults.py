@@ -5,6 +5,8 @@ import uuid
 from typing import Any
 
 import psycopg2
+import pytest
+import requests
 from psycopg2.extras import RealDictCursor
 
 from tests.acceptance.client import Client
@@ -137,7 +139,29 @@ def test_every_execution_has_its_one_row(service: Deployment) -> None:
     assert logged[0]["response_data"] == 0.5
     assert logged[2]["error_code"] == "RUNTIME_ERROR"
     assert all(row["duration_ms"] > 0 for row in logged)
-    assert logged[0]["runtime_metrics"]["memory_usage_bytes"] > 0
+    for ran in (logged[0], logged[2]):
+        used = ran["runtime_metrics"]
+        assert used["memory_usage_bytes"] > 1 << 20
+        assert used["bytes_in"] > 0
+        assert used["bytes_out"] > 0
+    assert logged[1]["runtime_metrics"] is None
+
+
+def test_a_client_that_hangs_up_ends_its_run(own_service: Deployment) -> None:
+    client = own_service.client()
+    request_id = client.begin("python-endless", "def handle(params):\n    while True: pass\n")
+    with pytest.raises(requests.ReadTimeout):
+        client.request("POST", f"/api/v1/execute/{request_id}", json={"params": {}}, timeout=(5, 1))
+    until(lambda: busy(own_service, "python") == 0, "the worker that ran it is gone")
+    row = until_logged(own_service, request_id, 1)[0]
+    assert (row["status_code"], row["error_code"]) == (499, "CLIENT_GONE")
+    assert client.result(client.begin("python-echo", ECHO), {"n": 1}) == {"n": 1}
+
+
+def busy(service: Deployment, language: str) -> int:
+    workers = service.runtimes[language].health()["workers"]
+    assert isinstance(workers, dict)
+    return int(workers["busy"])
 
 
 def test_the_last_rows_are_written_when_the_controller_ends(own_service: Deployment) -> None:

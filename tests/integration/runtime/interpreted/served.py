@@ -50,8 +50,8 @@ class Server:
     def get(self, path: str) -> requests.Response:
         return requests.get(self.address + path, headers=HEADERS, timeout=60)
 
-    def post(self, path: str, body: Any) -> requests.Response:
-        return requests.post(self.address + path, json=body, headers=HEADERS, timeout=60)
+    def post(self, path: str, body: Any, timeout: float = 60) -> requests.Response:
+        return requests.post(self.address + path, json=body, headers=HEADERS, timeout=timeout)
 
     def prepare(self, script: str, **more: Any) -> requests.Response:
         return self.post(
@@ -59,10 +59,12 @@ class Server:
             _reference(script) | {"script_content": script} | more,
         )
 
-    def run(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> requests.Response:
+    def run(
+        self, script: str, params: dict[str, Any] | None = None, *, timeout: float = 60, **more: Any
+    ) -> requests.Response:
         """Run a script by its hash; `script_content` goes along only when given."""
         body = {"request_id": "r1", "params": params or {}, "context": {"user": "ada"}, "timeout_ms": 10_000}
-        return self.post(f"/runtime/{self.language}/{TITLE}", _reference(script) | body | more)
+        return self.post(f"/runtime/{self.language}/{TITLE}", _reference(script) | body | more, timeout)
 
     def fresh(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> requests.Response:
         """Run a script that the runtime need not know."""

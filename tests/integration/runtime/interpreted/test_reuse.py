@@ -5,6 +5,9 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+import requests
+
 from tests.integration.runtime.interpreted.conftest import Serve
 from tests.integration.runtime.interpreted.served import Server
 from tests.waiting import until
@@ -122,3 +125,31 @@ def test_a_killed_front_leaves_no_process_and_no_folder(serve: Serve) -> None:
 
 def _exists(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+ENDLESS = {
+    "python": "def handle(params):\n    print('begun', flush=True)\n    while True: pass\n",
+    "nodejs": "module.exports = () => { console.log('begun'); for (;;); };\n",
+}
+
+
+def test_a_failed_run_tells_what_it_used(runtime: Server) -> None:
+    script = ENDLESS[runtime.language]
+    runtime.prepare(script)
+    answer = runtime.run(script, timeout_ms=500).json()
+    assert answer["error"]["code"] == "TIMEOUT"
+    used = answer["usage"]
+    assert used["cpu_time"] > 100
+    assert used["execution_time"] >= 500
+    assert used["memory_usage_bytes"] > 1 << 20
+    assert used["bytes_out"] == len("begun\n")
+
+
+def test_a_client_that_hangs_up_ends_its_run(runtime: Server) -> None:
+    script = ENDLESS[runtime.language]
+    runtime.prepare(script)
+    with pytest.raises(requests.ReadTimeout):
+        runtime.run(script, timeout=0.5, timeout_ms=60_000)
+    until(lambda: runtime.workers()["busy"] == 0, "the worker that ran it is gone")
+    answer = runtime.run(script, timeout_ms=100)
+    assert answer.json()["usage"]["cold"] is True
