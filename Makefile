@@ -6,7 +6,7 @@ SCOPE ?= execute:all read:functions
 TTL ?= 86400
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate test lint environment tests-environment clean
+.PHONY: help run demo token migrate test lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,6 +40,9 @@ environment:
 
 tests-environment:
 	@$(PYTHON) -m local.environment --tests
+
+bench-runtimes: environment ## what a script costs at each runtime's HTTP port
+	@$(VENV)/python -m bench.runtimes
 
 clean: ## remove everything that was made here, data included
 	@$(PYTHON) -m local.clean
