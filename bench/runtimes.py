@@ -104,20 +104,22 @@ def measure(runtime: Runtime, other: Runtime | None, times: int) -> dict[str, li
 @contextmanager
 def serving(folder: Path) -> Iterator[Callable[[str], Runtime]]:
     """Starts runtimes, each with a state of its own, and ends them all."""
+    states: list[State] = []
     started: list[HttpServer] = []
     rust = Account.named(RUNNER).folder(ROOT / ".local") / "rust-toolchain"
 
     def start(language: str) -> Runtime:
-        place = folder / str(len(started))
-        if started:
+        state = State(folder / str(len(states)))
+        if states:
             # An artifact is signed with the secret: all runtimes of a deployment have the same.
-            shutil.copytree(folder / "0" / "secrets", place / "secrets")
-        state = State(place)
+            shutil.copy(states[0].folder / "secrets" / "RUNTIME_SECRET", state.folder / "secrets")
+        secret = state.secret("RUNTIME_SECRET")
+        states.append(state)
         settings = Settings({name: free_port() for name in PORTS}, controller={}, runtime={})
         server = Parts(state, settings, state.code(), rust).runtime(language, node.program(print))
         started.append(server)
         server.start()
-        return Runtime(language, server, state.secret("RUNTIME_SECRET"))
+        return Runtime(language, server, secret)
 
     try:
         yield start
