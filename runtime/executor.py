@@ -205,6 +205,7 @@ class Executor:
             yield
         finally:
             self._running.discard(running)
+            self._reserve.refill()
             if self._draining and not self._running:
                 self._quiet.set()
 
