@@ -4,12 +4,14 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event
 from greenlet import greenlet
 
+from runtime.claims import clear_abandoned
 from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded, WorkerLost
 from runtime.idle import Key
 from runtime.languages.base import Language, Script
@@ -49,6 +51,7 @@ class Executor:
         self._language = language
         self._scripts = ScriptStore(settings.scripts_max_bytes)
         self._compiling: dict[tuple[str, str], Event] = {}
+        _clear(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
         self._overseer = Overseer(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
@@ -212,6 +215,14 @@ class Executor:
     def _check_open(self) -> None:
         if self._draining:
             raise RuntimeUnavailable("this runtime is ending")
+
+
+def _clear(state: Path) -> None:
+    """Remove what a runtime has left that was killed together with its fork server. Raises UnusableSetting."""
+    try:
+        clear_abandoned(state)
+    except OSError as error:
+        raise UnusableSetting(f"STATE_DIR: {error}") from error
 
 
 def _check_hash(content: str, script_hash: str) -> None:

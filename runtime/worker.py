@@ -225,3 +225,9 @@ class _Meter:
             fuel=fuel if type(fuel) is int else None,
             cold=self._cold,
         )
+
+
+def _check_read(error: FrameError) -> None:
+    """Raises WorkerLost when the process has not seen its call."""
+    if isinstance(error, Unread):
+        raise WorkerLost("the process of the script ended before its call") from None
