@@ -1,4 +1,13 @@
-"""How gunicorn serves the controller and the runtimes on one machine: one gevent worker each."""
+"""How gunicorn serves the controller and the runtimes on one machine: one gevent worker each.
+
+The end of a part, step by step:
+
+1. The supervisor sends SIGTERM, to the controller first: while it finishes what it has begun it needs the runtimes.
+2. The arbiter closes the listening socket and tells the worker, whose app (`drain`) takes no more work.
+3. The worker ends idle connections. What runs goes on until its own deadline, and its answer is sent.
+4. `worker_exit`: the app ends what it has started. So much of `graceful_timeout` is left for it: http_worker.CLOSING.
+5. After `graceful_timeout` the arbiter kills the worker, a little later the supervisor kills the arbiter.
+"""
 
 import os
 from pathlib import Path
@@ -14,8 +23,8 @@ workers = 1
 worker_connections = 2000
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.
 keepalive = 75
-# Shorter than what the supervisor grants before it kills.
-graceful_timeout = 10
+# Seconds, from whoever starts us: see local.server.HttpServer.
+graceful_timeout = int(os.environ["GRACEFUL_TIMEOUT"])
 control_socket_disable = True
 accesslog = None
 errorlog = "-"

@@ -12,6 +12,8 @@ from local.port import LOOPBACK
 
 #: Seconds for one look at a server's health.
 HEALTH_TIMEOUT = 3
+#: Seconds that an app gets for its own end after its last answer: `http_worker.CLOSING` is the other side.
+CLOSING = 3
 
 #: By its real place: a link may lead to it through a folder that other accounts cannot enter.
 INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
@@ -77,18 +79,24 @@ class Program(Part):
 
 
 class HttpServer(Program):
-    """gunicorn with one of our apps. It answers when its health is `ok`."""
+    """gunicorn with one of our apps. It answers when its health is `ok`.
+
+    Args:
+        grace: seconds that a call may take. So long an end waits for those that have begun.
+    """
 
     start_timeout = 60.0
-    stop_timeout = 20.0
 
-    def __init__(self, name: str, app: str, port: int, **parts: object) -> None:
+    def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
         arguments = ["-m", "gunicorn", "--config", "local/gunicorn_conf.py", app]
         super().__init__(name, arguments, **parts)  # type: ignore[arg-type]
         self.port = port
+        self._graceful_timeout = grace + CLOSING
+        self.stop_timeout = self._graceful_timeout + 5.0
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | {"PORT": str(self.port)}
+        variables = {"PORT": str(self.port), "GRACEFUL_TIMEOUT": str(self._graceful_timeout)}
+        return super().environment() | variables
 
     def answers(self) -> bool:
         return self.health().get("status") == "ok"

@@ -23,7 +23,9 @@ CONTROLLER_VARIABLES = (
 )
 RUNTIME_VARIABLES = (
     "WORKERS_MAX",
+    "WORKERS_PER_SCRIPT_MAX",
     "WORKERS_RESERVE",
+    "POOL_MEMORY_MAX_BYTES",
     "WORKER_IDLE_TTL",
     "QUEUE_TIMEOUT",
     "QUEUE_MAX",
@@ -44,6 +46,10 @@ RUNTIME_VARIABLES = (
     "WASM_MEMORY_MAX_BYTES",
     "LOG_LEVEL",
 )
+#: Milliseconds; the controller's default.
+_SCRIPT_TIMEOUT_MAX = 300_000
+#: Seconds of a call that are not its script's: waiting for a worker, the controller's own budget.
+_AROUND_SCRIPT = 10
 #: Variable, default, and who listens there.
 PORTS = {
     "PORT": (8080, "the controller"),
@@ -67,6 +73,8 @@ class Settings:
     ports: dict[str, int]
     controller: dict[str, str]
     runtime: dict[str, str]
+    grace: int = _SCRIPT_TIMEOUT_MAX // 1000 + _AROUND_SCRIPT
+    """Seconds that a call may take, and so those that an end waits for the calls that have begun."""
 
     @classmethod
     def from_environment(cls, dotenv: Path) -> "Settings":
@@ -76,7 +84,9 @@ class Settings:
             env.read_env(dotenv, recurse=False)
         valid = validate.Range(min=0, max=65535)
         ports = {name: env.int(name, default, validate=valid) for name, (default, _) in PORTS.items()}
-        return cls(ports, _chosen(env, CONTROLLER_VARIABLES), _chosen(env, RUNTIME_VARIABLES))
+        longest = env.int("SCRIPT_TIMEOUT_MAX", _SCRIPT_TIMEOUT_MAX, validate=validate.Range(min=1))
+        grace = longest // 1000 + _AROUND_SCRIPT
+        return cls(ports, _chosen(env, CONTROLLER_VARIABLES), _chosen(env, RUNTIME_VARIABLES), grace)
 
     @property
     def address(self) -> str:

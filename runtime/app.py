@@ -77,8 +77,12 @@ class Front(Flask):
         """Whether work can be done. Needs no secret."""
         return {"status": "ok", "language": self.language, "workers": self._executor.workers()}
 
+    def drain(self) -> None:
+        """For the server on its first SIGTERM: new work is answered RUNTIME_UNAVAILABLE, what runs goes on."""
+        self._executor.drain()
+
     def close(self) -> None:
-        """For the server's worker-exit hook: let what runs finish by its deadline, then end every process."""
+        """For the server's worker-exit hook: end what still runs, and every process."""
         self._executor.close()
 
     @property

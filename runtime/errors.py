@@ -93,3 +93,7 @@ class RuntimeUnavailable(ServiceError):
     """No process can be started, or the runtime is about to end."""
 
     code, status, retry_after = "RUNTIME_UNAVAILABLE", 503, 1
+
+
+class WorkerLost(RuntimeUnavailable):
+    """A worker had died before its call, which nobody has read: another worker can take it."""

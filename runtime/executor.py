@@ -1,18 +1,22 @@
 """Prepares and runs scripts of one language: script store, compiler, pool and workers brought together."""
 
 import hashlib
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import gevent
 from gevent.event import Event
+from greenlet import greenlet
 
-from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded
+from runtime.claims import clear_abandoned
+from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded, WorkerLost
+from runtime.idle import Key
 from runtime.languages.base import Language, Script
 from runtime.overseer import Limits, Overseer
-from runtime.pool import Key, Pool
+from runtime.pool import Bounds, Pool
 from runtime.process import Launch, Process
 from runtime.reserve import Reserve
 from runtime.scripts import ScriptStore
@@ -20,8 +24,12 @@ from runtime.settings import Settings, UnusableSetting
 from runtime.spawner import Spawner
 from runtime.worker import Execution, Worker
 
+T = TypeVar("T")
+
 #: What a worker has of its own before its script asks for anything.
 _SHARED_BYTES = 64 << 20
+#: Seconds that requests get, at the end, to say so to their callers.
+_LAST_ANSWERS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Executor:
         self._language = language
         self._scripts = ScriptStore(settings.scripts_max_bytes)
         self._compiling: dict[tuple[str, str], Event] = {}
+        _clear(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
         self._overseer = Overseer(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
@@ -50,14 +59,17 @@ class Executor:
         self._reserve = Reserve(self.worker, settings.reserve)
         self._pool = Pool(
             self._reserve.take,
-            size=settings.workers_max,
-            idle_ttl=settings.worker_idle_ttl,
-            queue_timeout=settings.queue_timeout / 1000,
-            queue_max=settings.queue_max,
+            Bounds(
+                size=settings.workers_max,
+                per_key=settings.workers_per_script_max,
+                idle_bytes=settings.pool_memory_max_bytes,
+                idle_ttl=settings.worker_idle_ttl,
+                queue_timeout=settings.queue_timeout / 1000,
+                queue_max=settings.queue_max,
+            ),
         )
-        self._closing = False
-        self._running = 0
-        self._latest_deadline = 0.0
+        self._draining = False
+        self._running: set[greenlet] = set()
         self._quiet = Event()
         self._check_isolation()
 
@@ -74,12 +86,15 @@ class Executor:
 
         Returns the script and whether it was known before. Raises InitializationFailed.
         """
-        with self._work(self.settings.prepare_timeout):
+        with self._work():
             options = self._language.options(reference.compile_options)
             script, known = self._compiled(self._script(reference, options))
-            with self._pool.lease(Key(reference.tenant, script.hash, options)) as worker:
+
+            def load(worker: Worker) -> None:
                 if not worker.loaded:
                     worker.load(self._load_payload(script, worker), "parse", self.settings.prepare_timeout)
+
+            self._with_worker(Key(reference.tenant, script.hash, options), load)
             return script, known
 
     def run(
@@ -95,12 +110,15 @@ class Executor:
 
         Raises ScriptNeeded, RateLimited, and what the script's failure is.
         """
-        with self._work(timeout_ms):
+        with self._work():
             options = self._language.options(reference.compile_options)
             script, _ = self._compiled(self._script(reference, options))
-            with self._pool.lease(Key(reference.tenant, script.hash, options), fresh=isolated) as worker:
+
+            def execute(worker: Worker) -> Execution:
                 payload = None if worker.loaded else self._load_payload(script, worker)
                 return worker.run(params, context, timeout_ms, payload)
+
+            return self._with_worker(Key(reference.tenant, script.hash, options), execute, fresh=isolated)
 
     def isolation(self) -> dict[str, bool]:
         """The layers of confinement that are on, as probed."""
@@ -108,17 +126,29 @@ class Executor:
 
     def workers(self) -> dict[str, int]:
         """How many workers are idle and busy, and how many requests wait. Raises RuntimeUnavailable."""
+        self._check_open()
         self._spawner.ready()
         return self._pool.counts()
 
+    def drain(self) -> None:
+        """Take no more work; what runs or waits goes on. Never waits itself: a signal's handler may call it."""
+        self._draining = True
+
     def close(self) -> None:
-        """Take no more work, let what runs finish by its deadline, then end every process."""
-        self._closing = True
-        if self._running:
-            self._quiet.wait(max(0.0, self._latest_deadline - time.monotonic()))
+        """End everything, in order. Whoever wants what runs to finish has drained and waited before."""
+        # 1. Nothing begins any more.
+        self.drain()
+        # 2. Idle workers end now, those at work as soon as they are given back.
         self._pool.close()
+        # 3. Whoever still waits or runs is told that this runtime ends, and gives its worker back.
+        for running in self._running:
+            gevent.kill(running, RuntimeUnavailable("this runtime is ending"))
+        if self._running:
+            self._quiet.wait(_LAST_ANSWERS)
+        # 4. Nobody takes workers now, nobody watches them.
         self._reserve.close()
         self._overseer.close()
+        # 5. The fork server kills every process that is left, and removes their folders.
         self._spawner.close()
 
     def _check_isolation(self) -> None:
@@ -157,21 +187,42 @@ class Executor:
         self._scripts.put(compiled)
         return compiled, compiled.artifact is not None and compiled.artifact == script.artifact
 
+    def _with_worker(self, key: Key, use: Callable[[Worker], T], *, fresh: bool = False) -> T:
+        try:
+            with self._pool.lease(key, fresh=fresh) as worker:
+                return use(worker)
+        except WorkerLost:
+            # It died between two calls, nobody knew as yet, and this call has touched nothing: once more.
+            with self._pool.lease(key, fresh=fresh) as worker:
+                return use(worker)
+
     def _load_payload(self, script: Script, worker: Worker) -> dict[str, Any]:
         return self._language.load_payload(script, worker.process.folder, self)
 
     @contextmanager
-    def _work(self, timeout_ms: int) -> Iterator[None]:
-        if self._closing:
-            raise RuntimeUnavailable("this runtime is ending")
-        self._running += 1
-        self._latest_deadline = max(self._latest_deadline, time.monotonic() + timeout_ms / 1000)
+    def _work(self) -> Iterator[None]:
+        self._check_open()
+        running = gevent.getcurrent()
+        self._running.add(running)
         try:
             yield
         finally:
-            self._running -= 1
-            if self._closing and not self._running:
+            self._running.discard(running)
+            self._reserve.refill()
+            if self._draining and not self._running:
                 self._quiet.set()
+
+    def _check_open(self) -> None:
+        if self._draining:
+            raise RuntimeUnavailable("this runtime is ending")
+
+
+def _clear(state: Path) -> None:
+    """Remove what a runtime has left that was killed together with its fork server. Raises UnusableSetting."""
+    try:
+        clear_abandoned(state)
+    except OSError as error:
+        raise UnusableSetting(f"STATE_DIR: {error}") from error
 
 
 def _check_hash(content: str, script_hash: str) -> None:

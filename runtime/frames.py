@@ -26,6 +26,10 @@ class ChannelClosed(FrameError):
     """The peer closed its end between two frames, or is gone."""
 
 
+class Unread(ChannelClosed):
+    """The peer is gone, and has not read all that it was sent."""
+
+
 class TooDeep(FrameError):
     """The frame is JSON, but nested deeper than `MAX_DEPTH`."""
 
@@ -45,7 +49,7 @@ class Channel:
         """Length of all frames received so far."""
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one frame. Raises ChannelClosed when the peer is gone, ValueError when it is no JSON."""
+        """Send one frame. Raises Unread when the peer is gone, ValueError when it is no JSON."""
         self.send_encoded(encode(message))
 
     def send_encoded(self, body: bytes) -> None:
@@ -54,10 +58,10 @@ class Channel:
         try:
             self._sock.sendall(HEADER.pack(len(body)) + body)
         except OSError as error:
-            raise ChannelClosed(str(error)) from error
+            raise Unread(str(error)) from error
 
     def receive(self) -> dict[str, Any]:
-        """Wait for one frame. Raises ChannelClosed, TooDeep or FrameError; nothing else."""
+        """Wait for one frame. Raises Unread, ChannelClosed, TooDeep or FrameError; nothing else."""
         header = self._receive_exactly(HEADER.size, between_frames=True)
         (length,) = HEADER.unpack(header)
         if length > self._max_bytes:
@@ -75,6 +79,9 @@ class Channel:
         while filled < length:
             try:
                 count = self._sock.recv_into(view[filled:])
+            except ConnectionResetError as error:
+                # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
+                raise Unread(str(error)) from error
             except OSError as error:
                 raise ChannelClosed(str(error)) from error
             if not count:

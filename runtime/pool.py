@@ -1,75 +1,56 @@
 """The warm workers: who gets one, who waits, which one has to go.
 
 A worker belongs to one key for its whole life; no two keys ever share a process. Everything here runs in gevent's
-one thread, so a method is atomic up to the point where it starts or ends a process.
+one thread, so a method is atomic up to the point where it starts or ends a process. What holds at all those points:
+nobody waits who could be served.
 """
 
-import time
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic
 
 import gevent
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 
 from runtime.errors import RateLimited
-from runtime.worker import Worker
-
-
-class Key(NamedTuple):
-    """Whose worker it is: of one tenant, one script, one set of options."""
-
-    tenant: str
-    script_hash: str
-    options: str
+from runtime.idle import IdleWorkers, Key, W
+from runtime.line import Line, Waiter
 
 
 @dataclass(frozen=True)
-class _Idle:
-    key: Key
-    worker: Worker
-    since: float
+class Bounds:
+    """What a pool keeps to."""
+
+    size: int
+    """Processes, idle and at work together."""
+    per_key: int
+    """Processes of one key at work at once."""
+    idle_bytes: int
+    """Memory that idle workers may take together."""
+    idle_ttl: float
+    """Seconds after which an idle worker is ended."""
+    queue_timeout: float
+    """Seconds a request waits for a worker."""
+    queue_max: int
+    """Requests that may wait at once."""
 
 
-@dataclass(frozen=True)
-class _Waiter:
-    """Granted is a worker of its key, or None: the right to start one."""
+class Pool(Generic[W]):
+    """Lends workers, which `start` makes, within its bounds."""
 
-    key: Key
-    fresh: bool
-    granted: "AsyncResult[Worker | None]"
-
-
-class Pool:
-    """At most `size` processes, idle and at work together.
-
-    `start` makes a worker; `idle_ttl` and `queue_timeout` are seconds; `queue_max` is how many may wait at once.
-    """
-
-    def __init__(
-        self,
-        start: Callable[[], Worker],
-        *,
-        size: int,
-        idle_ttl: float,
-        queue_timeout: float,
-        queue_max: int,
-    ) -> None:
+    def __init__(self, start: Callable[[], W], bounds: Bounds) -> None:
         self._start = start
-        self._size = size
-        self._idle_ttl = idle_ttl
-        self._queue_timeout = queue_timeout
-        self._queue_max = queue_max
-        self._taken = 0
-        self._idle: list[_Idle] = []  # the one idle for longest first
-        self._waiting: deque[_Waiter] = deque()
+        self._bounds = bounds
+        self._idle: IdleWorkers[W] = IdleWorkers()
+        self._line: Line[W] = Line()
+        self._busy: Counter[Key] = Counter()
         self._closed = Event()
         self._sweeper = gevent.spawn(self._sweep)
 
     @contextmanager
-    def lease(self, key: Key, *, fresh: bool = False) -> Iterator[Worker]:
+    def lease(self, key: Key, *, fresh: bool = False) -> Iterator[W]:
         """A worker of the key for the time of the block: an idle one, else a new one, which is not loaded yet.
 
         With `fresh` it is new in any case and ends with the block. A worker that died or did not load is not kept.
@@ -80,104 +61,106 @@ class Pool:
             yield worker
         finally:
             if worker.alive and worker.loaded and not fresh and not self._closed.is_set():
-                self._release(key, worker)
+                self._give_back(key, worker)
             else:
-                self._discard(worker)
+                _end(worker)
+                self._give_back(key, None)
 
     def counts(self) -> dict[str, int]:
         """How many workers are idle and busy, and how many requests wait."""
-        return {"idle": len(self._idle), "busy": self._taken - len(self._idle), "waiting": len(self._waiting)}
+        return {"idle": len(self._idle), "busy": self._busy.total(), "waiting": len(self._line)}
 
     def close(self) -> None:
         """End the idle workers now, and those at work when they come back."""
         self._closed.set()
         self._sweeper.join()
         while self._idle:
-            self._discard(self._idle.pop().worker)
+            _end(self._idle.take_oldest())
 
-    def _take(self, key: Key, fresh: bool) -> Worker:
-        worker = None if fresh else self._take_idle(key)
-        if worker is None and not self._claim_slot():
-            worker = self._wait(key, fresh)
+    def _take(self, key: Key, fresh: bool) -> W:
+        served = self._has_room() and self._may_go(key)
+        worker = self._claim(key, fresh) if served else self._wait(key, fresh)
         if worker is not None:
             return worker
         try:
             return self._start()
         except BaseException:
-            self._free_slot()
+            self._give_back(key, None)
             raise
 
-    def _take_idle(self, key: Key) -> Worker | None:
+    def _has_room(self) -> bool:
+        """Whether one more can be at work, if need be in the place of an idle one."""
+        return self._busy.total() < self._bounds.size
+
+    def _may_go(self, key: Key) -> bool:
+        return self._busy[key] < self._bounds.per_key
+
+    def _claim(self, key: Key, fresh: bool) -> W | None:
+        """An idle worker of the key, or None: the right to start one."""
+        worker = None if fresh else self._take_idle(key)
+        if worker is None and self._busy.total() + len(self._idle) >= self._bounds.size:
+            _end(self._idle.take_oldest())
+        self._busy[key] += 1
+        return worker
+
+    def _take_idle(self, key: Key) -> W | None:
         """The one of the key that was used last; the dead are buried on the way."""
-        for entry in [entry for entry in reversed(self._idle) if entry.key == key]:
-            self._idle.remove(entry)
-            if entry.worker.alive:
-                entry.worker.process.resume()
-                return entry.worker
-            self._discard(entry.worker)
+        while worker := self._idle.take(key):
+            if worker.alive:
+                worker.resume()
+                return worker
+            _end(worker)
         return None
 
-    def _claim_slot(self) -> bool:
-        """The right to start a process: a free place, or that of the worker idle for longest."""
-        if self._taken < self._size:
-            self._taken += 1
-            return True
-        if self._idle:
-            _end(self._idle.pop(0).worker)
-            return True
-        return False
-
-    def _wait(self, key: Key, fresh: bool) -> Worker | None:
-        if len(self._waiting) >= self._queue_max:
+    def _wait(self, key: Key, fresh: bool) -> W | None:
+        if len(self._line) >= self._bounds.queue_max:
             raise RateLimited("too many requests wait for a worker of this runtime")
-        waiter = _Waiter(key, fresh, AsyncResult())
-        self._waiting.append(waiter)
+        waiter: Waiter[W] = Waiter(key, fresh=fresh)
+        self._line.join(waiter)
         try:
-            return waiter.granted.get(timeout=self._queue_timeout)
+            return waiter.granted.get(timeout=self._bounds.queue_timeout)
         except BaseException as error:
-            self._leave_queue(waiter)
+            if not self._line.leave(waiter):
+                # It was granted at this very moment: that goes to the next.
+                self._give_back(key, waiter.granted.value)
             if isinstance(error, gevent.Timeout):
-                raise RateLimited("all workers of this runtime are busy") from None
+                raise RateLimited(self._why_not(key)) from None
             raise
 
-    def _leave_queue(self, waiter: _Waiter) -> None:
-        """Stop waiting; what was granted at this very moment goes to the next."""
-        if waiter in self._waiting:
-            self._waiting.remove(waiter)
-        elif (worker := waiter.granted.value) is not None:
-            self._release(waiter.key, worker)
-        else:
-            self._free_slot()
+    def _why_not(self, key: Key) -> str:
+        if self._may_go(key):
+            return "all workers of this runtime are busy"
+        return f"this script runs {self._bounds.per_key} times at once already"
 
-    def _release(self, key: Key, worker: Worker) -> None:
-        if not self._waiting:
-            worker.process.suspend()
-            self._idle.append(_Idle(key, worker, time.monotonic()))
-            return
-        first = self._waiting[0]
-        if first.key == key and not first.fresh:
-            self._waiting.popleft().granted.set(worker)
-        else:
-            self._discard(worker)
+    def _give_back(self, key: Key, worker: W | None) -> None:
+        """One less is at work for the key; its worker, if there is one, becomes idle."""
+        self._busy[key] -= 1
+        if not self._busy[key]:
+            del self._busy[key]
+        if worker is not None:
+            self._idle.put(key, worker)
+        self._serve_line()
+        if worker is not None and worker in self._idle:
+            worker.suspend()
+            self._shrink()
 
-    def _discard(self, worker: Worker) -> None:
-        _end(worker)
-        self._free_slot()
+    def _serve_line(self) -> None:
+        while self._line and self._has_room() and (waiter := self._line.call(self._may_go)):
+            waiter.granted.set(self._claim(waiter.key, waiter.fresh))
 
-    def _free_slot(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().granted.set(None)
-        else:
-            self._taken -= 1
+    def _shrink(self) -> None:
+        """End who was used least recently, until the others take no more memory than they may."""
+        while self._idle.resident_bytes > self._bounds.idle_bytes:
+            _end(self._idle.take_oldest())
 
     def _sweep(self) -> None:
         """End who has been idle for too long, and no more than a tenth of that time longer."""
-        while not self._closed.wait(self._idle_ttl / 10):
-            while self._idle and self._idle[0].since + self._idle_ttl <= time.monotonic():
-                self._discard(self._idle.pop(0).worker)
+        while not self._closed.wait(self._bounds.idle_ttl / 10):
+            while self._idle.oldest_age >= self._bounds.idle_ttl:
+                _end(self._idle.take_oldest())
 
 
-def _end(worker: Worker) -> None:
+def _end(worker: W) -> None:
     """Kill it now; what it leaves behind is cleared away meanwhile."""
-    worker.process.kill()
+    worker.kill()
     gevent.spawn(worker.close)

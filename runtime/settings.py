@@ -25,6 +25,10 @@ class Settings:
     """Folder of compiled artifacts and of the workers' private folders."""
     workers_max: int
     """Processes in the pool."""
+    workers_per_script_max: int
+    """Processes at work at once for one session: one tenant, script and set of options."""
+    pool_memory_max_bytes: int
+    """What idle workers may take together; those at work are bounded one by one."""
     reserve: int
     """Blank processes that are started ahead, beside the pool."""
     worker_idle_ttl: float
@@ -80,6 +84,8 @@ class Settings:
             secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
             state=env.path("STATE_DIR", Path(tempfile.gettempdir()) / "lambda-microservice").absolute(),
             workers_max=env.int("WORKERS_MAX", 16, validate=positive),
+            workers_per_script_max=env.int("WORKERS_PER_SCRIPT_MAX", 8, validate=positive),
+            pool_memory_max_bytes=env.int("POOL_MEMORY_MAX_BYTES", 512 * MEBIBYTE, validate=positive),
             reserve=env.int("WORKERS_RESERVE", 2, validate=validate.Range(min=0)),
             worker_idle_ttl=env.float("WORKER_IDLE_TTL", 600.0, validate=validate.Range(min=0.001)),
             queue_timeout=env.int("QUEUE_TIMEOUT", 5000, validate=validate.Range(min=0)),

@@ -15,6 +15,7 @@ from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
 import runtime
+from runtime.claims import Claim
 from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
 from runtime.output import Output
@@ -114,15 +115,20 @@ class _Server:
     """One life of a fork server, seen from the front."""
 
     def __init__(self, preload: Preload, state: Path) -> None:
-        state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.folder = Path(tempfile.mkdtemp(prefix="workers-", dir=state))
+        self._claim = Claim(state)
+        self.folder = self._claim.folder
         self._numbers = itertools.count(1)
         self._pending: dict[int, AsyncResult[tuple[int, int, AsyncResult[End]]]] = {}
         self._running: dict[int, AsyncResult[End]] = {}
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._program = self._execute(preload, theirs)
         theirs.close()
-        self._greet(preload)
+        try:
+            self._greet(preload)
+        except BaseException:
+            self._control.close()
+            self._claim.release()
+            raise
         self._reader = gevent.spawn(self._read)
 
     @property
@@ -143,11 +149,15 @@ class _Server:
             self._pending.pop(number, None)
 
     def close(self) -> None:
-        """Close our end: the server then kills its children, removes their folders, and ends."""
+        """Close our end: the server then kills its children, removes their folders, and ends.
+
+        One that has died by itself has removed nothing, so we do.
+        """
         self._control.shutdown(socket.SHUT_RDWR)
         self._program.wait()
         self._reader.join()
         self._control.close()
+        gevent.get_hub().threadpool.apply(self._claim.release)
 
     def _execute(self, preload: Preload, control: socket.socket) -> "subprocess.Popen[bytes]":
         # The descriptor's flag travels with it: a blocking server keeps its loop simple.

@@ -7,8 +7,8 @@ from typing import Any
 
 import gevent
 
-from runtime.errors import RunUsage, ScriptTimeout, ServiceError
-from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep
+from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
+from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep, Unread
 from runtime.overseer import Breach, Overseer
 from runtime.process import Process, Usage
 from runtime.verdict import broken_run, initialization_failure, script_failure
@@ -51,6 +51,18 @@ class Worker:
     def alive(self) -> bool:
         return self.process.alive
 
+    def suspend(self) -> None:
+        """Stop its process until `resume`: what a script has left running does nothing meanwhile."""
+        self.process.suspend()
+
+    def resume(self) -> None:
+        """Let its process go on."""
+        self.process.resume()
+
+    def kill(self) -> None:
+        """Kill its process. Does not wait."""
+        self.process.kill()
+
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """One request and its answer, for the languages' own messages. Raises FrameError, then it is killed."""
         self._last_id += 1
@@ -67,16 +79,18 @@ class Worker:
             raise
 
     def load(self, payload: dict[str, Any], stage: str, timeout_ms: float) -> None:
-        """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too."""
+        """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too, and WorkerLost."""
         try:
             with gevent.Timeout(timeout_ms / 1000):
                 self._load(payload, stage)
+            self.resident_bytes = self.process.usage().resident_bytes
         except gevent.Timeout:
             self._end()
             message = f"loading the script took longer than {timeout_ms:.0f} ms"
             raise initialization_failure({"message": message}, stage) from None
-        except FrameError:
+        except FrameError as error:
             self._end()
+            _check_read(error)
             message = f"the process that loaded the script failed: {self._end_of_process()}"
             raise initialization_failure({"message": message}, stage) from None
 
@@ -89,7 +103,7 @@ class Worker:
     ) -> Execution:
         """Execute the script, loading it first when there is a `payload`; both within `timeout_ms`.
 
-        Raises ScriptFailed, ScriptTimeout, and InitializationFailed when it does not load.
+        Raises ScriptFailed, ScriptTimeout, InitializationFailed when it does not load, and WorkerLost.
         """
         self.process.stdout.discard()
         self.process.stderr.discard()
@@ -101,6 +115,7 @@ class Worker:
                 raise script_failure(answer.get("error"), stdout, stderr)
         except ServiceError as error:
             error.usage = meter.read()
+            self.resident_bytes = meter.used.resident_bytes
             raise
         usage = meter.read(answer.get("fuel"))
         self.resident_bytes = meter.used.resident_bytes
@@ -126,6 +141,9 @@ class Worker:
             except gevent.Timeout:
                 raise self._timed_out(timeout_ms) from None
             except FrameError as error:
+                self._end()
+                if watch.breach is None:
+                    _check_read(error)
                 raise self._broken(error, watch.breach, timeout_ms) from None
             except gevent.GreenletExit:
                 self._end()  # the client has hung up
@@ -153,7 +171,6 @@ class Worker:
 
     def _broken(self, error: FrameError, breach: Breach | None, timeout_ms: float) -> ServiceError:
         """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
-        self._end()
         output = self._take_output()
         status = self.process.wait()
         if breach is not None:
@@ -208,3 +225,9 @@ class _Meter:
             fuel=fuel if type(fuel) is int else None,
             cold=self._cold,
         )
+
+
+def _check_read(error: FrameError) -> None:
+    """Raises WorkerLost when the process has not seen its call."""
+    if isinstance(error, Unread):
+        raise WorkerLost("the process of the script ended before its call") from None

@@ -1,9 +1,20 @@
 """How gunicorn serves the function behind of-watchdog.
 
 The number of processes is gunicorn's own default, one, or WEB_CONCURRENCY.
+
+The end of it, step by step:
+
+1. The watchdog gets SIGTERM, says 503 to whoever asks for its health, and hands the signal on to gunicorn.
+2. gunicorn's arbiter closes the listening socket and tells the worker, whose application (`drain`) takes no more
+   work.
+3. The worker ends idle connections. What runs goes on to its own end, and its answer is sent: all of it has one after
+   `exec_timeout`, beyond which the watchdog itself answers.
+4. `worker_exit`: the application ends what it has started.
+5. `on_exit`. A worker that is still there after `graceful_timeout` is killed, which ends all that it has started too.
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +27,17 @@ worker_class = "http_worker.HttpWorker"
 # Seconds. Longer than the watchdog keeps an idle connection (half a second): if this side dropped it first, a request
 # already on its way would be lost.
 keepalive = 5
+
+
+def seconds(duration):
+    """Go's notation of a duration, or a bare number of seconds: 90 for "1m30s"."""
+    units = {"h": 3600, "m": 60, "s": 1, "ms": 0.001, "": 1}
+    parts = re.findall(r"([0-9.]+)(h|ms|m|s|)", duration)
+    return sum(float(number) * units[unit] for number, unit in parts)
+
+
+# Seconds: step 3, and three for step 4 (`http_worker.CLOSING`). Kubernetes has to grant as much.
+graceful_timeout = int(seconds(os.environ.get("exec_timeout", "30s"))) + 3  # noqa: SIM112 - the watchdog's own
 errorlog = "-"
 # It would lie in the home folder, which a read-only container does not have.
 control_socket_disable = True

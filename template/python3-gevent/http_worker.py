@@ -3,7 +3,8 @@
 Several times the throughput of the stock worker, whose parser is written in Python, and besides:
 
 - A client on a kept-alive connection cannot starve the others.
-- On SIGTERM idle connections end at once and those at work after their answer; gunicorn's graceful_timeout bounds it.
+- On SIGTERM the application is told by its `drain`, if it has one. Idle connections end at once and those at work
+  after their answer; gunicorn's graceful_timeout bounds it.
 - `environ["client.hangup"]` takes a function that is called, in another greenlet, when the client has gone away
   before it was answered. Without one nothing happens to the request.
 
@@ -32,6 +33,8 @@ from http_response import Response, refusal
 
 #: Seconds between two looks at all connections.
 TICK = 0.25
+#: Seconds of gunicorn's graceful_timeout that are left for the application's own end.
+CLOSING = 3
 #: Seconds that a request may take to arrive, from its first byte to its last.
 READ_TIMEOUT = 60.0
 #: Seconds without a client taking anything of its answer.
@@ -67,12 +70,19 @@ class HttpWorker(GeventWorker):
         # No new connections from here on; those that wait in the kernel's queue belong to other workers.
         for server in servers:
             server.close()
-        deadline = time.monotonic() + self.cfg.graceful_timeout
+        deadline = time.monotonic() + self.cfg.graceful_timeout - CLOSING
         while self.connections and time.monotonic() < deadline:
             self._tick()
             gevent.sleep(TICK / 10)
         if self.connections:
             self.log.warning("%d requests did not end in time (pid: %s)", len(self.connections), self.pid)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """SIGTERM. The rest is seen to by `run`."""
+        super().handle_exit(sig, frame)
+        drain = getattr(getattr(self, "wsgi", None), "drain", None)
+        if drain is not None:
+            drain()
 
     def handle(self, listener: Any, client: Any, address: Any) -> None:
         """One connection, from its first byte to its end."""

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.frames import HEADER, MAX_DEPTH, Channel, ChannelClosed, FrameError, TooDeep, decode, encode
+from runtime.frames import (
+    HEADER,
+    MAX_DEPTH,
+    Channel,
+    ChannelClosed,
+    FrameError,
+    TooDeep,
+    Unread,
+    decode,
+    encode,
+)
 
 LIMIT = 1024
 
@@ -58,8 +68,21 @@ def test_a_peer_that_goes_away_is_noticed(ends: tuple[Channel, socket.socket], s
 def test_sending_to_nobody_is_noticed(ends: tuple[Channel, socket.socket]) -> None:
     channel, peer = ends
     peer.close()
-    with pytest.raises(ChannelClosed):
+    with pytest.raises(Unread):
         channel.send({})
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_whether_a_peer_that_is_gone_had_read_everything_is_known(
+    ends: tuple[Channel, socket.socket], left: int
+) -> None:
+    channel, peer = ends
+    channel.send({})
+    peer.recv(HEADER.size + len(b"{}") - left)
+    peer.close()
+    with pytest.raises(ChannelClosed) as gone:
+        channel.receive()
+    assert isinstance(gone.value, Unread) is bool(left)
 
 
 @pytest.mark.parametrize(

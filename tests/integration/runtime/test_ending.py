@@ -1,0 +1,270 @@
+"""The end of a runtime behind its real server: asked for, by force, and of its parts one by one."""
+
+import hashlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.account import remove
+from local.parts import Parts
+from local.port import free_port
+from local.process import born, children, command_line
+from local.server import HttpServer
+from local.settings import PORTS, Settings
+from local.state import State
+from tests.waiting import until
+
+PID = "import os\ndef handle(params):\n    return os.getpid()\n"
+SLEEPING = "import time\ndef handle(params):\n    time.sleep(params['s'])\n    return 'x' * 100_000\n"
+#: Seconds that an end waits for what runs.
+GRACE = 3
+
+
+class Runtime:
+    """A Python runtime as `make run` starts it, on a state that several may share."""
+
+    def __init__(self, state: State, number: int) -> None:
+        settings = Settings({name: free_port() for name in PORTS}, {}, {"WORKERS_RESERVE": "1"}, grace=GRACE)
+        self._secret = state.secret("RUNTIME_SECRET")
+        parts = Parts(state, settings, state.code(), None)
+        self.part: HttpServer = parts.runtime("python", "node")
+        self.part.name = f"{self.part.name}-{number}"
+        self._address = f"http://127.0.0.1:{self.part.port}/runtime/python/test"
+        self.part.start()
+
+    def run(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.Response:
+        """Runs a script once, on a connection of its own."""
+        script_hash = hashlib.sha256(script.encode()).hexdigest()
+        reference = {"tenant": "t1", "script_hash": script_hash, "script_content": script}
+        body = {"request_id": "r1", "params": params, "context": {}, "timeout_ms": timeout_ms}
+        headers = {"X-Runtime-Secret": self._secret}
+        return requests.post(self._address, json=reference | body, headers=headers, timeout=30)
+
+    def busy(self) -> bool:
+        workers: Any = self.part.health()["workers"]
+        return bool(workers["busy"])
+
+    def processes(self) -> "Processes":
+        """All of it: the server, the fork server, the workers."""
+        found, level = [self.part.pid], [self.part.pid]
+        while level:
+            level = [child for pid in level for child in children(pid)]
+            found += level
+        return Processes({pid: born(pid) for pid in found})
+
+
+class Processes:
+    """Processes, each named for good by its pid and its birth."""
+
+    def __init__(self, births: dict[int, str | None]) -> None:
+        self._births = births
+
+    def alive(self) -> list[int]:
+        return [pid for pid, birth in self._births.items() if birth and born(pid) == birth]
+
+    def fork_server(self) -> int:
+        """The first with this command line; its forks have the same."""
+        return next(pid for pid in self.alive() if "runtime.forkserver" in command_line(pid))
+
+    def kill(self, *pids: int) -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+
+class Machine:
+    """Starts runtimes that share one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = State(folder)
+        self._started: list[Runtime] = []
+
+    def start(self) -> Runtime:
+        self._started.append(Runtime(self.state, len(self._started)))
+        return self._started[-1]
+
+    def folders(self) -> set[Path]:
+        """What runtimes have made, the private folders of workers included."""
+        return {
+            *self.state.folder.glob("runtime-python/workers-*"),
+            *self.state.folder.glob("runtime-python/workers-*/*"),
+        }
+
+    def stop(self) -> None:
+        for runtime in self._started:
+            runtime.part.stop()
+
+
+@pytest.fixture
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    folder = tmp_path_factory.mktemp("machine") / "state"
+    made = Machine(folder)
+    yield made
+    made.stop()
+    remove(folder)
+
+
+@pytest.fixture
+def later() -> Iterator[Callable[..., "Future[requests.Response]"]]:
+    """Makes a call in another thread."""
+    with ThreadPoolExecutor(4) as threads:
+        yield threads.submit
+
+
+Later = Callable[..., "Future[requests.Response]"]
+
+
+def test_asked_to_end_it_finishes_what_runs_and_leaves_nothing(machine: Machine, later: Later) -> None:
+    runtime = machine.start()
+    runtime.run(PID)
+    call = later(runtime.run, SLEEPING, s=1)
+    until(runtime.busy, "the script runs")
+    processes = runtime.processes()
+    assert len(processes.alive()) >= 5
+    assert len(machine.folders()) >= 3
+    runtime.part.ask_to_stop()
+    answer = call.result()
+    assert (answer.status_code, answer.json()["result"]) == (200, "x" * 100_000)
+    runtime.part.stop()
+    assert processes.alive() == []
+    assert machine.folders() == set()
+
+
+def test_what_is_over_its_deadline_is_killed_and_told(machine: Machine, later: Later) -> None:
+    runtime = machine.start()
+    call = later(runtime.run, SLEEPING, timeout_ms=1000, s=60)
+    until(runtime.busy, "the script runs")
+    processes = runtime.processes()
+    runtime.part.ask_to_stop()
+    answer = call.result()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "TIMEOUT")
+    runtime.part.stop()
+    assert processes.alive() == []
+    assert machine.folders() == set()
+
+
+def test_what_is_over_the_servers_patience_is_ended_and_told(machine: Machine, later: Later) -> None:
+    runtime = machine.start()
+    call = later(runtime.run, SLEEPING, timeout_ms=60_000, s=60)
+    until(runtime.busy, "the script runs")
+    processes = runtime.processes()
+    runtime.part.stop()
+    answer = call.result()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "RUNTIME_UNAVAILABLE")
+    assert processes.alive() == []
+    assert machine.folders() == set()
+
+
+def test_asked_to_end_it_takes_no_more_work(machine: Machine, later: Later) -> None:
+    runtime = machine.start()
+    call = later(runtime.run, SLEEPING, s=1.5)
+    until(runtime.busy, "the script runs")
+    # A request that has begun to arrive when the end is asked for.
+    begun = socket.create_connection(("127.0.0.1", runtime.part.port))
+    begun.sendall(b"GET /health HTTP/1.1\r\n")
+    until(runtime.busy, "the server has seen it")
+    runtime.part.ask_to_stop()
+    until(lambda: _refuses(runtime), "new connections are refused")
+    begun.sendall(b"Host: x\r\n\r\n")
+    assert begun.recv(65536).startswith(b"HTTP/1.1 503 ")
+    begun.close()
+    assert call.result().status_code == 200
+
+
+def test_many_calls_at_the_end_are_answered_whole_or_not_taken(machine: Machine) -> None:
+    runtime = machine.start()
+    answers: list[str] = []
+    clients = [threading.Thread(target=lambda: answers.extend(_calls(runtime))) for _ in range(4)]
+    for client in clients:
+        client.start()
+    until(lambda: "whole" in answers and runtime.busy(), "calls are under way")
+    runtime.part.stop()
+    for client in clients:
+        client.join()
+    assert set(answers) <= {"whole", "RUNTIME_UNAVAILABLE", "refused"}
+    assert machine.folders() == set()
+
+
+def test_killed_at_once_it_leaves_no_process_and_the_fork_server_clears_up(machine: Machine) -> None:
+    runtime = machine.start()
+    runtime.run(PID)
+    processes = runtime.processes()
+    fork_server = processes.fork_server()
+    processes.kill(*(pid for pid in processes.alive() if pid not in (fork_server, *children(fork_server))))
+    until(lambda: processes.alive() == [], "every process has ended")
+    assert machine.folders() == set()
+
+
+def test_killed_with_its_fork_server_the_next_start_clears_up_and_touches_no_living_one(
+    machine: Machine,
+) -> None:
+    living, killed = machine.start(), machine.start()
+    pid = living.run(PID).json()["result"]
+    kept = machine.folders()
+    killed.run(PID)
+    processes = killed.processes()
+    fork_server = processes.fork_server()
+    os.kill(fork_server, signal.SIGSTOP)  # so that it does not clear up
+    processes.kill(*(pid for pid in processes.alive() if pid != fork_server), fork_server)
+    until(lambda: processes.alive() == [], "every process has ended")
+    left = machine.folders() - kept
+    assert left
+    started = machine.start()
+    assert not left & machine.folders()
+    assert living.run(PID).json()["result"] == pid
+    assert started.run(PID).status_code == 200
+
+
+def test_a_worker_that_was_killed_between_two_calls_is_replaced_unseen(machine: Machine) -> None:
+    runtime = machine.start()
+    for _ in range(20):
+        pid = runtime.run(PID).json()["result"]
+        os.kill(pid, signal.SIGKILL)
+        # At once: the runtime has not heard of it yet.
+        answer = runtime.run(PID)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["result"] != pid, answer.json()["cold"]) == (True, True)
+
+
+def test_a_fork_server_that_was_killed_is_replaced(machine: Machine) -> None:
+    runtime = machine.start()
+    pid = runtime.run(PID).json()["result"]
+    before = runtime.processes()
+    fork_server, folders = before.fork_server(), machine.folders()
+    before.kill(fork_server)
+    until(lambda: fork_server not in before.alive() and pid not in before.alive(), "it and its workers ended")
+    answer = runtime.run(PID)
+    assert (answer.status_code, answer.json()["cold"]) == (200, True)
+    assert runtime.part.health()["status"] == "ok"
+    assert runtime.processes().fork_server() != fork_server
+    until(lambda: not folders & machine.folders(), "what it has left is removed")
+
+
+def _refuses(runtime: Runtime) -> bool:
+    try:
+        runtime.part.health()
+        socket.create_connection(("127.0.0.1", runtime.part.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _calls(runtime: Runtime) -> Iterator[str]:
+    """What becomes of one call after the other, until one is not taken."""
+    while True:
+        try:
+            answer = runtime.run(SLEEPING, s=0.01)
+        except requests.ConnectionError:
+            yield "refused"
+            return
+        whole = answer.status_code == 200 and answer.json()["result"] == "x" * 100_000
+        yield "whole" if whole else answer.json()["error"]["code"]
+        if not whole:
+            return
