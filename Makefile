@@ -28,7 +28,8 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
-	@$(VENV)/python -m pytest
+	@$(VENV)/python -m pytest --ignore tests/acceptance/hostile
+	@$(VENV)/python -m local.hostile
 
 lint: tests-environment ## format, style and types
 	@$(VENV)/ruff format --check .

@@ -2,24 +2,23 @@
 and the sum of its files. Whoever uses too much is killed, and told why.
 """
 
-import os
-import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import gevent
 from gevent.event import Event
 
+from runtime import files
 from runtime.process import Process, number_of
 
 #: Seconds between two looks at everybody who is at work.
 INTERVAL = 0.05
-#: Files of one worker that are looked at: more of them are too many.
-MAX_FILES = 2000
 #: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
 _OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
+#: What the status of a thread that has ended lacks.
+_MEMORY = b"VmRSS:"
 
 
 @dataclass(frozen=True)
@@ -83,46 +82,29 @@ class Overseer:
 
     def _breach(self, process: Process) -> Breach | None:
         limits = self._limits
-        status = process.status()
-        if not status:
+        try:
+            thread, status = _living_thread(process)
+        except OSError:
             return None  # it has ended
         if sum(number_of(status, name) for name in _OWN_MEMORY) * 1024 > limits.memory_bytes:
             return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
         if number_of(status, b"Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")
-        if _size(process.folder) + _nameless(process.pid) > limits.files_bytes:
+        if files.taken(process.folder, thread) > limits.files_bytes:
             return Breach("exception", f"the script's files take more than {limits.files_bytes} bytes")
         return None
 
 
-def _size(folder: Path) -> float:
-    """Bytes that the folder's files take on the disk; infinite for more files than anybody needs."""
-    total = seen = 0
-    waiting = [folder]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    seen += 1
-                    if seen > MAX_FILES:
-                        return float("inf")
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-        except FileNotFoundError:
-            continue  # it was removed meanwhile
-        except OSError:
-            return float("inf")  # a folder that was closed to us, or a path that is too long to name
-    return total
+def _living_thread(process: Process) -> tuple[Path, bytes]:
+    """The folder of a thread in /proc, and its status. Raises OSError when there is none.
 
-
-def _nameless(pid: int) -> int:
-    """Bytes of files that the process holds open and that no folder names any more."""
-    total = 0
-    with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
-        for descriptor in descriptors:
-            with suppress(OSError):
-                about = descriptor.stat()
-                if stat.S_ISREG(about.st_mode) and about.st_nlink == 0:
-                    total += about.st_blocks * 512
-    return total
+    The first one may have ended: it then tells of no memory and no files, which the others still have.
+    """
+    first = Path(f"/proc/{process.pid}")
+    if _MEMORY in (status := process.status()):
+        return first, status
+    for thread in (first / "task").iterdir():
+        status = (thread / "status").read_bytes()
+        if _MEMORY in status:
+            return thread, status
+    raise ProcessLookupError(f"process {process.pid} has ended")

@@ -28,7 +28,8 @@ _NUMBER, _ARCHITECTURE = 0, 4
 #: Calls of the x32 interface have this bit; nothing of ours uses it.
 _X32 = 0x40000000
 
-_CLONE_THREAD = 0x00010000
+_CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
+_CLOSE_RANGE_CLOEXEC = 4
 _SOCK_TYPE_MASK_FLAGS = (0, 0o4000, 0o2000000, 0o2004000)  # none, NONBLOCK, CLOEXEC, both
 _SOCK_STREAM, _SOCK_DGRAM = 1, 2
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
@@ -36,10 +37,13 @@ _PR_NAME_AND_VMA = (15, 16, 0x53564D41)
 #: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what runtimes ask of descriptors.
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
+#: Sending messages is among them because a message may carry descriptors, and hold files that nobody sees.
+_CONNECTING = ("connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg")
 _CONDITIONAL = frozenset(
     {
         "clone",
         "clone3",
+        "close_range",
         "fork",
         "vfork",
         "kill",
@@ -49,8 +53,8 @@ _CONDITIONAL = frozenset(
         "ioctl",
         "socket",
         "socketpair",
+        *_CONNECTING,
     }
-    | {"connect", "bind", "listen", "accept", "accept4"}
 )
 
 
@@ -142,8 +146,11 @@ def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
     if processes:
         rules.allow(["clone", "fork", "vfork"])
     else:
-        rules.allow_when("clone", [Condition(0, bits=_CLONE_THREAD)], errno.EAGAIN)
+        # All threads have the same descriptors, so that a look at one shows what is open.
+        thread = [Condition(0, bits=_CLONE_THREAD), Condition(0, bits=_CLONE_FILES)]
+        rules.allow_when("clone", thread, errno.EAGAIN)
         rules.refuse(["fork", "vfork"], errno.EAGAIN)
+    rules.allow_when("close_range", [Condition(2, (0, _CLOSE_RANGE_CLOEXEC))], errno.EPERM)
     own = [Condition(0, (pid,))]
     rules.allow_when("kill", own, errno.EPERM)
     rules.allow_when("tgkill", own, errno.EPERM)
@@ -164,9 +171,9 @@ def _allow_sockets(rules: Filter, *, network: bool) -> None:
         datagrams = tuple(_SOCK_DGRAM | flags for flags in _SOCK_TYPE_MASK_FLAGS)
         internet = [Condition(0, (_AF_INET, _AF_INET6)), Condition(1, streams + datagrams)]
         rules.allow_when("socket", internet, errno.EACCES)
-        rules.allow(["connect", "bind", "listen", "accept", "accept4"])
+        rules.allow(_CONNECTING)
     else:
-        rules.refuse(["socket", "connect", "bind", "listen", "accept", "accept4"], errno.EACCES)
+        rules.refuse(["socket", *_CONNECTING], errno.EACCES)
 
 
 class _Program(ctypes.Structure):

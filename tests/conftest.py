@@ -46,7 +46,7 @@ def rust_toolchain() -> Path:
     folder = Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / "rust-toolchain"
     try:
         prepare(folder, ROUTES, print)
-    except UnavailableError as reason:
+    except (UnavailableError, PermissionError) as reason:
         missing(f"no Rust compiler with a WASI target: {reason}")
     build(Toolchain.load(folder), folder)
     return folder

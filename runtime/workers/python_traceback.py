@@ -42,6 +42,9 @@ def _kind(error: BaseException) -> str:
     # What the confinement answers to a fork; nothing else in a script waits without blocking.
     if isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN:
         return "process_limit"
+    # Of a thread that was refused Python tells no number.
+    if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
+        return "process_limit"
     return "exception"
 
 

@@ -60,8 +60,12 @@ class Deployment:
             part.await_answer()
 
     def stop(self) -> None:
-        """Stop every part, in reverse."""
-        for part in (self.controller, *self.runtimes.values(), self.redis, self.postgres):
+        """Stop the controller, which still writes then, and after it all that it needs."""
+        self.controller.stop()
+        needed = (*self.runtimes.values(), self.redis, self.postgres)
+        for part in needed:
+            part.ask_to_stop()
+        for part in needed:
             part.stop()
 
     def rust_without_compiler(self) -> None:

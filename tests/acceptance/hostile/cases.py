@@ -12,6 +12,7 @@ BOTH = ("seccomp", "landlock_files")
 
 DEADLINE = "the deadline cannot be switched off"
 OWN_PROCESS = "a process of its own cannot be switched off"
+RESULTS = "what is taken for a result cannot be switched off"
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,9 @@ pub fn handler(context: Map<String, Value>) -> Result<Value, String> {
 
 _NUMBERS = {
     "bpf": (321, 280),
-    "clone3": (435, 435),
+    "clone": (56, 220),
+    "close_range": (436, 436),
+    "exit": (60, 93),
     "inotify_init1": (294, 26),
     "io_uring_setup": (425, 425),
     "keyctl": (250, 219),

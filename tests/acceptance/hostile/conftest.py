@@ -1,4 +1,7 @@
-"""Runtimes that hostile scripts share, one for each language and set of layers; they may leave nothing behind."""
+"""Runtimes that hostile scripts share, one for each language and set of layers; they may leave nothing behind.
+
+They run as an ordinary user without capabilities, as in a plain container: `make test` starts pytest so.
+"""
 
 import os
 import secrets
@@ -10,13 +13,17 @@ from typing import Any
 
 import pytest
 
-from local.process import children
+from local.process import PROC, children
 from runtime import sandbox
 from runtime.settings import MEBIBYTE, Settings
 from tests.acceptance.hostile.served import Runtime, open_descriptors, until
+from tests.conftest import missing
 
 #: Where the host keeps what no script may see.
 SECRET_VARIABLE = "HOSTILE_TEST_SECRET"
+#: The layers of confinement of each language, as its runtime probed them.
+LAYERS = pytest.StashKey[dict[str, dict[str, bool]]]()
+_CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapAmb")
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,11 @@ class Target:
 class Runtimes:
     """Starts runtimes when they are asked for, and ends them all."""
 
-    def __init__(self, state: Path, package: Path, node: str, toolchain: Path) -> None:
+    def __init__(self, state: Path, package: Path, request: pytest.FixtureRequest) -> None:
         self._state = state
         self._package = package
-        self._node = node
-        self._toolchain = toolchain
+        self._request = request
+        self._layers = request.config.stash[LAYERS]
         #: Descriptors of this process that belong to no runtime.
         self.descriptors = 0
         self._started: dict[tuple[str, tuple[str, ...], bool], Runtime] = {}
@@ -58,6 +65,8 @@ class Runtimes:
         key = (language, off, generous)
         if key not in self._started:
             self._started[key] = Runtime(language, self._settings(language, off, generous=generous))
+            if not off:
+                self._layers[language] = self._started[key].layers()
         return self._started[key]
 
     def close(self) -> None:
@@ -75,12 +84,20 @@ class Runtimes:
             # What is started ahead comes and goes by itself, which nothing could be counted against.
             reserve=0,
             output_max_bytes=64 * 1024,
-            memory_max_bytes=256 * MEBIBYTE,
-            compile_timeout=10_000,
-            node=self._node,
-            rust_toolchain=self._toolchain,
+            memory_max_bytes=128 * MEBIBYTE,
+            wasm_memory_max_bytes=128 * MEBIBYTE,
+            files_max_bytes=32 * MEBIBYTE,
+            threads_max=24,
+            compile_timeout=5_000,
+            # Whatever the front fails to end, the kernel does.
+            cpu_max_seconds=60,
             packages=(str(self._package),),
         )
+        # Where a language's program is missing, the others' scripts run.
+        if language == "nodejs":
+            settings = replace(settings, node=self._request.getfixturevalue("node_program"))
+        if language == "rust":
+            settings = replace(settings, rust_toolchain=self._request.getfixturevalue("rust_toolchain"))
         if generous:
             settings = replace(
                 settings,
@@ -89,6 +106,32 @@ class Runtimes:
                 threads_max=10_000,
             )
         return replace(settings, isolation_off=off, isolation_required=()) if off else settings
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LAYERS] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Which layers held the hostile scripts, by language."""
+    if not config.stash[LAYERS]:
+        return
+    terminalreporter.section(f"confinement of hostile scripts, as user {os.getuid()} without capabilities")
+    for language, layers in sorted(config.stash[LAYERS].items()):
+        named = " ".join(name if on else f"(no {name})" for name, on in layers.items())
+        terminalreporter.line(f"{language}: {named}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ordinary_user() -> None:
+    """What root or a capability might do must not be what stops a script, nor what lets it through."""
+    status = dict(line.split(":\t", 1) for line in PROC.joinpath("self/status").read_text().splitlines())
+    held = [f"{name} {status[name]}" for name in _CAPABILITIES if int(status[name], 16)]
+    if os.getuid() == 0 or held:
+        found = ", ".join([f"user {os.getuid()}", *held])
+        missing(
+            f"hostile scripts run as an ordinary user without capabilities, by make test; this is {found}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +170,13 @@ def runtimes(
     target: Target,
     servers: dict[str, Any],
     tmp_path_factory: pytest.TempPathFactory,
-    node_program: str,
-    rust_toolchain: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Runtimes]:
     """Started as they are needed; when they have ended nothing of them is left."""
     # Whatever escapes the fork servers falls to us, and is counted.
     sandbox.adopt_orphans()
     state = tmp_path_factory.mktemp("state")
-    started = Runtimes(state, target.package, node_program, rust_toolchain)
+    started = Runtimes(state, target.package, request)
     # The first start in a process opens descriptors of gevent's own, which stay.
     started("python")
     started.close()

@@ -3,7 +3,16 @@
 What they take is bounded: a hole must do no harm.
 """
 
-from tests.acceptance.hostile.cases import DEADLINE, FILES, LIMITS, OWN_PROCESS, Case, node, node_case
+from tests.acceptance.hostile.cases import (
+    DEADLINE,
+    FILES,
+    LIMITS,
+    OWN_PROCESS,
+    RESULTS,
+    Case,
+    node,
+    node_case,
+)
 
 _FILL = """
 const { writeFileSync, appendFileSync } = require("fs");
@@ -13,20 +22,20 @@ const block = Buffer.alloc(1 << 20);
 RESOURCES = [
     node_case(
         "memory bomb outside of the heap",
-        "globalThis.blocks = []; for (let i = 0; i < 64; i += 1) blocks.push(Buffer.alloc(16 << 20, 1));",
+        "globalThis.blocks = []; for (let i = 0; i < 24; i += 1) blocks.push(Buffer.alloc(16 << 20, 1));",
         r"refused \w+|RUNTIME_ERROR (memory_limit|crashed)",
         overseen=True,
     ),
     node_case(
         "one large file",
-        _FILL + "for (let i = 0; i < 256; i += 1) appendFileSync('large', block);",
+        _FILL + "for (let i = 0; i < 96; i += 1) appendFileSync('large', block);",
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
         LIMITS,
         overseen=True,
     ),
     node_case(
         "disk filler",
-        _FILL + "for (let i = 0; i < 256; i += 1) appendFileSync(`file${i >> 4}`, block);",
+        _FILL + "for (let i = 0; i < 96; i += 1) appendFileSync(`file${i >> 4}`, block);",
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
         overseen=True,
     ),
@@ -34,7 +43,7 @@ RESOURCES = [
         "disk filler without names",
         """
         const { openSync, unlinkSync, writeSync } = require("fs");
-        for (let count = 0; count < 16; count += 1) {
+        for (let count = 0; count < 6; count += 1) {
           const file = openSync("hidden", "w");
           unlinkSync("hidden");
           for (let part = 0; part < 16; part += 1) writeSync(file, Buffer.alloc(1 << 20));
@@ -52,7 +61,7 @@ RESOURCES = [
     ),
     node_case(
         "memory bomb in the heap",
-        "globalThis.blocks = []; for (let i = 0; i < 64; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));",
+        "globalThis.blocks = []; for (let i = 0; i < 24; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));",
         "RUNTIME_ERROR (memory_limit|crashed)",
         overseen=True,
     ),
@@ -61,7 +70,16 @@ RESOURCES = [
         """
         require("v8").setFlagsFromString("--max-old-space-size=4096");
         globalThis.blocks = [];
-        for (let i = 0; i < 64; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));
+        for (let i = 0; i < 24; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));
+        """,
+        "RUNTIME_ERROR (memory_limit|crashed)",
+        overseen=True,
+    ),
+    node_case(
+        "memory bomb in WebAssembly",
+        """
+        const memory = new WebAssembly.Memory({ initial: 6144 });
+        new Uint8Array(memory.buffer).fill(1);
         """,
         "RUNTIME_ERROR (memory_limit|crashed)",
         overseen=True,
@@ -70,7 +88,7 @@ RESOURCES = [
         "memory bomb in a thread",
         """
         const { Worker } = require("worker_threads");
-        const source = "const b = []; for (let i = 0; i < 64; i += 1) b.push(new Array(2 << 20).fill(i + 0.5));";
+        const source = "const b = []; for (let i = 0; i < 24; i += 1) b.push(new Array(2 << 20).fill(i + 0.5));";
         const thread = new Worker(source, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 2048 } });
         await new Promise((resolve, reject) => thread.on("exit", resolve).on("error", reject));
         """,
@@ -165,4 +183,17 @@ BREAKAGES = [
     ),
 ]
 
-CASES = [*RESOURCES, *ENDLESS, *POLLUTIONS, *BREAKAGES]
+_NO_RESULTS = {
+    "too large": ("'x'.repeat(8 << 20)", "output_limit"),
+    "not a number": ("({ a: [NaN] })", "result_not_json"),
+    "cycle": ("(() => { const cycle = []; cycle.push(cycle); return cycle; })()", "result_not_json"),
+    "nested": ("Array.from({ length: 1e5 }).reduce((inner) => [inner], [])", "result_not_json"),
+    "without end": ("({ toJSON() { return [this]; } })", "result_not_json"),
+}
+
+NO_RESULTS = [
+    Case(f"result {name}", "nodejs", f"return {value};", f"RUNTIME_ERROR {kind}", because=RESULTS)
+    for name, (value, kind) in _NO_RESULTS.items()
+]
+
+CASES = [*RESOURCES, *ENDLESS, *POLLUTIONS, *BREAKAGES, *NO_RESULTS]

@@ -64,7 +64,7 @@ PROCESSES = [
         const { Worker } = require("worker_threads");
         const threads = [];
         try {
-          for (let count = 0; count < 80; count += 1) {
+          for (let count = 0; count < 30; count += 1) {
             const thread = new Worker("setTimeout(() => {}, 20000)", {
               eval: true, resourceLimits: { maxOldGenerationSizeMb: 4, maxYoungGenerationSizeMb: 1 },
             });
@@ -114,6 +114,16 @@ SOCKETS = [
         """,
         "refused EACCES",
         SECCOMP,
+    ),
+    node_case(
+        "TCP connection by process.binding",
+        """
+        const { TCP, TCPConnectWrap, constants } = process.binding("tcp_wrap");
+        const status = new TCP(constants.SOCKET).connect(new TCPConnectWrap(), "127.0.0.1", params.port);
+        if (status !== 0) throw Object.assign(new Error("no connection"), { code: String(status) });
+        """,
+        "refused -13",
+        BOTH,
     ),
     node_case(
         "request over HTTP",
@@ -215,6 +225,12 @@ FILE_SYSTEM = [
         "require('fs').readFileSync(`${params.repository}/runtime/settings.py`);",
         "refused EACCES",
         FILES,
+    ),
+    node_case(
+        "import of our module",
+        "await import(`${params.repository}/runtime/workers/node_verdict.mjs`);",
+        "refused ERR_MODULE_NOT_FOUND",
+        because="scripts import built-in modules only",
     ),
 ]
 

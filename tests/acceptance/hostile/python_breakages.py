@@ -1,6 +1,6 @@
 """Hostile scripts in Python that never end, or break our program in their own process."""
 
-from tests.acceptance.hostile.cases import DEADLINE, OWN_PROCESS, Case, python, python_case
+from tests.acceptance.hostile.cases import DEADLINE, OWN_PROCESS, RESULTS, Case, python, python_case
 
 _ENDLESS = {
     "endless loop": "while True: pass",
@@ -123,4 +123,20 @@ BREAKAGES = [
     ),
 ]
 
-CASES = [*ENDLESS, *POLLUTIONS, *BREAKAGES]
+_NO_RESULTS = {
+    "too large": ("'x' * (8 << 20)", "output_limit"),
+    "not a number": ("{'a': [float('nan')]}", "result_not_json"),
+    "cycle": ("(lambda cycle: cycle.append(cycle) or cycle)([])", "result_not_json"),
+    "nested": (
+        "__import__('functools').reduce(lambda inner, _: [inner], range(100_000), [])",
+        "result_not_json",
+    ),
+    "list without end": ("type('L', (list,), {'__iter__': lambda _: iter(int, 1)})([1])", "memory_limit"),
+}
+
+NO_RESULTS = [
+    Case(f"result {name}", "python", f"result = {value}", f"RUNTIME_ERROR {kind}", because=RESULTS)
+    for name, (value, kind) in _NO_RESULTS.items()
+]
+
+CASES = [*ENDLESS, *POLLUTIONS, *BREAKAGES, *NO_RESULTS]

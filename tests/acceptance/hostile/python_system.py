@@ -3,21 +3,19 @@
 What they do is bounded, and signals are 0: a hole must do no harm.
 """
 
-from tests.acceptance.hostile.cases import BOTH, FILES, SECCOMP, Case, number, python, python_case
+from tests.acceptance.hostile.cases import BOTH, FILES, LIMITS, SECCOMP, Case, number, python, python_case
 
 
-def _call(
-    name: str, arguments: str, verdict: str = "refused ENOSYS", layers: tuple[str, ...] = SECCOMP
-) -> Case:
-    """A system call; any answer of the kernel's own but ENOSYS means that it was reached."""
+def _call(name: str, arguments: str, refusal: str = "ENOSYS") -> Case:
+    """A system call; any answer of the kernel's own but the filter's means that it was reached."""
     body = f"""
     try:
         call({number(name)}, {arguments})
     except OSError as error:
-        if error.errno == errno.ENOSYS:
+        if error.errno == errno.{refusal}:
             raise
     """
-    return Case(f"call of {name}", "python", python(body), verdict, layers)
+    return Case(f"call of {name}", "python", python(body), f"refused {refusal}", SECCOMP)
 
 
 def _trace(name: str) -> Case:
@@ -82,7 +80,7 @@ PROCESSES = [
         import threading
         threading.stack_size(32768)
         end = threading.Event()
-        threads = [threading.Thread(target=end.wait, args=(20,), daemon=True) for _ in range(2000)]
+        threads = [threading.Thread(target=end.wait, args=(20,), daemon=True) for _ in range(200)]
         try:
             for thread in threads:
                 thread.start()
@@ -92,6 +90,22 @@ PROCESSES = [
             end.set()
         """,
         "refused EAGAIN|RUNTIME_ERROR process_limit",
+        overseen=True,
+    ),
+    Case(
+        "threads, uncaught",
+        "python",
+        """
+import threading
+def handle(params):
+    end = threading.Event()
+    for _ in range(60):
+        threading.Thread(target=end.wait, args=(20,), daemon=True).start()
+    end.wait(0.3)
+    return {"done": True}
+""",
+        "RUNTIME_ERROR process_limit",
+        LIMITS,
         overseen=True,
     ),
     _trace("parent"),
@@ -134,7 +148,9 @@ PROCESSES = [
     ),
     python_case("priority", "os.nice(1)", "refused ENOSYS", SECCOMP),
     _call("setsid", ""),
-    _call("tkill", "params['parent'], 0", layers=SECCOMP),
+    # A thread with descriptors of its own; the kernel answers that the last two flags exclude each other.
+    _call("clone", "0x10000 | 0x800 | 0x100 | 0x200 | 0x20000, 0, 0, 0, 0", refusal="EAGAIN"),
+    _call("tkill", "params['parent'], 0"),
     _call("rt_sigqueueinfo", "params['parent'], 0, None"),
     _call("process_vm_readv", "params['parent'], None, 0, None, 0, 0"),
     _call("memfd_create", "b'hidden', 0"),

@@ -1,6 +1,6 @@
 """Hostile scripts in Rust: while they are compiled, and as WebAssembly, which reaches only what WASI hands it."""
 
-from tests.acceptance.hostile.cases import DEADLINE, FILES, Case, rust
+from tests.acceptance.hostile.cases import DEADLINE, FILES, RESULTS, Case, rust
 
 _WASI = "WebAssembly has no way to the system but WASI, which is handed nothing"
 _MEMORY = "the bounds of an instance's memory are part of WebAssembly"
@@ -20,6 +20,9 @@ def _system(name: str, call: str, verdict: str = r"refused \w+") -> Case:
 SYSTEM = [
     _system("read /etc/passwd", 'std::fs::read("/etc/passwd")'),
     _system("read of another session", 'std::fs::read(params["private"].as_str().unwrap())'),
+    _system("environment of the process", 'std::fs::read("/proc/self/environ")'),
+    _system("memory of the parent", 'std::fs::read(format!("/proc/{}/mem", params["parent"]))'),
+    _system("hard link", 'std::fs::hard_link("/etc/passwd", "mine")'),
     _system("list /", 'std::fs::read_dir("/")'),
     _system("list of the own folder", 'std::fs::read_dir(".")'),
     _system("write outside", 'std::fs::write("/tmp/mine", "x")'),
@@ -46,6 +49,17 @@ SYSTEM = [
         Err("EBADF".into())
         """,
         "refused EBADF",
+    ),
+    _case(
+        "all descriptors closed",
+        """
+        #[link(wasm_import_module = "wasi_snapshot_preview1")]
+        extern "C" { fn fd_close(descriptor: i32) -> i32; }
+        for descriptor in 0..64 { unsafe { fd_close(descriptor) }; }
+        Ok(())
+        """,
+        "done",
+        "an instance has descriptors of its own, which mean nothing to the process",
     ),
     _case(
         "function of the host",
@@ -103,8 +117,8 @@ MEMORY = [
         "memory bomb",
         """
         let mut blocks = Vec::new();
-        for _ in 0..64 { blocks.push(vec![1u8; 16 << 20]) }
-        if blocks.len() == 64 { Ok(()) } else { Err("short".into()) }
+        for _ in 0..24 { blocks.push(vec![1u8; 16 << 20]) }
+        if blocks.len() == 24 { Ok(()) } else { Err("short".into()) }
         """,
         "RUNTIME_ERROR memory_limit",
         _MEMORY,
@@ -140,6 +154,13 @@ COMPILATION = [
         "include of /etc/passwd",
         "rust",
         rust(f'let text = include_str!("/etc/passwd");\n{_REACHED}'),
+        "INITIALIZATION_ERROR",
+        FILES,
+    ),
+    Case(
+        "include of our source",
+        "rust",
+        rust(f'let text = include_str!("{__file__}");\n{_REACHED}'),
         "INITIALIZATION_ERROR",
         FILES,
     ),
@@ -188,4 +209,8 @@ COMPILATION = [
     ),
 ]
 
-CASES = [*SYSTEM, *MEMORY, *ENDLESS, *COMPILATION]
+NO_RESULTS = [
+    _case("result too large", 'Err("x".repeat(8 << 20))', "RUNTIME_ERROR output_limit", RESULTS),
+]
+
+CASES = [*SYSTEM, *MEMORY, *ENDLESS, *COMPILATION, *NO_RESULTS]

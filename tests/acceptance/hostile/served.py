@@ -15,8 +15,10 @@ from runtime.executor import Executor
 from runtime.languages import LANGUAGES
 from runtime.settings import Settings
 
-#: Descriptors of the front for each worker: its channel, its pidfd, and the two pipes of its output.
-_DESCRIPTORS_OF_A_WORKER = 4
+#: Descriptors of the front for each worker: its channel, its pidfd, its status, and the two pipes of its output.
+_DESCRIPTORS_OF_A_WORKER = 5
+#: Seconds after which a call has failed: far more than any deadline of a script.
+_ANSWER_TIMEOUT = 60
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Runtime:
     def __init__(self, language: str, settings: Settings) -> None:
         self.language = language
         self.settings = settings
+        self._headers = {"X-Runtime-Secret": settings.secret}
         earlier, descriptors = set(fork_servers()), open_descriptors()
         self._front = Front(language, Executor(LANGUAGES[language](settings), settings), settings)
         (self.fork_server,) = set(fork_servers()) - earlier
@@ -65,6 +68,12 @@ class Runtime:
     def prepare(self, content: str, **more: Any) -> Answer:
         """Parses or compiles a script."""
         return self._post(f"/runtime/{self.language}/test/prepare", content, script_content=content, **more)
+
+    def layers(self) -> dict[str, bool]:
+        """The layers of confinement, as the runtime tells them."""
+        response = self._front.test_client().get("/isolation", headers=self._headers)
+        layers: dict[str, bool] = response.get_json()["layers"]
+        return layers
 
     def workers(self) -> list[int]:
         """The processes of scripts, idle and in reserve ones too."""
@@ -95,8 +104,8 @@ class Runtime:
     def _post(self, path: str, content: str, **body: Any) -> Answer:
         script_hash = hashlib.sha256(content.encode()).hexdigest()
         reference = {"tenant": "t1", "script_hash": script_hash, "compile_options": {}}
-        headers = {"X-Runtime-Secret": self.settings.secret}
-        response = self._front.test_client().post(path, json={**reference, **body}, headers=headers)
+        with gevent.Timeout(_ANSWER_TIMEOUT, AssertionError(f"no answer after {_ANSWER_TIMEOUT} s")):
+            response = self._front.test_client().post(path, json={**reference, **body}, headers=self._headers)
         return Answer(response.status_code, response.json)
 
 

@@ -8,13 +8,14 @@ from tests.acceptance.hostile.conftest import Runtimes
 from tests.acceptance.hostile.good import check_clean
 from tests.acceptance.hostile.served import until
 
-#: 64 MiB between two words.
+#: 1 GiB between two words.
 _FLOODS = {
     "python": """
 def handle(params):
     print("first")
-    for _ in range(1024):
-        print("x" * 65535)
+    line = "x" * 65535
+    for _ in range(16384):
+        print(line)
     print("last")
     return "done"
 """,
@@ -22,8 +23,9 @@ def handle(params):
 const { writeSync } = require("fs");
 module.exports = async () => {
   writeSync(1, "first\\n");
-  for (let count = 0; count < 1024; count += 1) {
-    for (let rest = "x".repeat(65536); rest.length; rest = rest.slice(writeSync(1, rest)));
+  const line = Buffer.alloc(65536, "x");
+  for (let count = 0; count < 16384; count += 1) {
+    for (let rest = line; rest.length; rest = rest.subarray(writeSync(1, rest)));
   }
   writeSync(1, "last\\n");
   return "done";
@@ -34,7 +36,7 @@ use serde_json::{json, Map, Value};
 pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
     println!("first");
     let line = "x".repeat(65535);
-    for _ in 0..1024 { println!("{}", line); }
+    for _ in 0..16384 { println!("{}", line); }
     println!("last");
     Ok(json!("done"))
 }

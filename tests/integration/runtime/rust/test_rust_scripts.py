@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.conftest import ROOT
+from tests.integration.runtime.rust.conftest import Serve
 from tests.integration.runtime.rust.served import RustRuntime, script
 
 SUM = script("""    let numbers = context["params"]["numbers"].as_array().ok_or("no numbers")?;
@@ -159,11 +160,14 @@ def test_nothing_of_the_machine_is_within_reach(rust: RustRuntime) -> None:
     assert rust.prepared(reaching).json["result"] == nothing
 
 
-def test_a_script_too_large_to_start_is_over_its_memory(rust: RustRuntime) -> None:
-    large = "static mut BIG: [u8; 400 << 20] = [0; 400 << 20];\n" + script(
+def test_a_script_too_large_to_start_is_over_its_memory(serve: Serve) -> None:
+    large = "static mut BIG: [u8; 40 << 20] = [0; 40 << 20];\n" + script(
         "    unsafe { BIG[context.len()] = 1; Ok(json!(BIG[context.len() + 1])) }"
     )
-    assert rust.prepared(large).json["error"]["details"]["kind"] == "memory_limit"
+    assert (
+        serve(wasm_memory_max_bytes=32 << 20).prepared(large).json["error"]["details"]["kind"]
+        == "memory_limit"
+    )
 
 
 def test_params_nested_too_deeply_for_serde_are_told(rust: RustRuntime) -> None:
