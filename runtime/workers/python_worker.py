@@ -11,6 +11,7 @@ import types
 from typing import Any
 
 from runtime.workers.json_result import encode_result
+from runtime.workers import protocol
 from runtime.workers.protocol import Verdict
 from runtime.workers.python_handler import FORMS, Handler, find_handler
 from runtime.workers.python_traceback import SCRIPT_FILE, syntax_verdict, verdict_of
@@ -20,7 +21,7 @@ site.setquit()
 site.sethelper()
 
 
-class Program:
+class Program(protocol.Program):
     """A Python script; see `runtime.workers.protocol.Program`.
 
     A script with a handler runs its top level once, with the first execution. A script without one is a body that
