@@ -10,8 +10,8 @@ import sys
 import types
 from typing import Any
 
-from runtime.workers.json_result import encode_result
 from runtime.workers import protocol
+from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import Verdict
 from runtime.workers.python_handler import FORMS, Handler, find_handler
 from runtime.workers.python_traceback import SCRIPT_FILE, syntax_verdict, verdict_of
