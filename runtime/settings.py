@@ -91,7 +91,7 @@ class Settings:
             body_max_bytes=env.int("RUNTIME_BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
             node=env.str("NODE", "node"),
             rust_toolchain=Path(toolchain).absolute() if toolchain else None,
-            compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
+            compile_timeout=env.int("COMPILE_TIMEOUT", 30_000, validate=positive),
             wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
             memory_max_bytes=env.int("MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
             files_max_bytes=env.int("FILES_MAX_BYTES", 64 * MEBIBYTE, validate=positive),
