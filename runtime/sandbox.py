@@ -48,7 +48,8 @@ class Confinement:
     """What one process may use. Paths that do not exist are left out.
 
     `memory_bytes` bounds what is mapped beyond the start, None where a program reserves far more than it uses;
-    `file_bytes` one file. `endless` is whether it may read the kernel's files that never end. `off` names layers that stay off, for deployments that cannot have them.
+    `file_bytes` one file. `endless` is whether it may read those of the kernel's files that never end. `off` names
+    layers that stay off, for deployments that cannot have them.
     """
 
     read: tuple[str, ...] = ()

@@ -71,7 +71,7 @@ class Settings:
     def from_environment(cls) -> "Settings":
         """Read the process environment, where `<NAME>_FILE` may name a file that holds the value.
 
-        Raises environs.EnvError: a variable is missing or has a bad value; its message names it.
+        Raises environs.EnvError, UnusableSetting: a variable is missing or has a bad value; the message names it.
         """
         env = FileAwareEnv(strip_whitespace=True)
         positive = validate.Range(min=1)
@@ -98,10 +98,17 @@ class Settings:
             threads_max=env.int("THREADS_MAX", 64, validate=positive),
             cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
             network=env.bool("NETWORK", False),
-            packages=tuple(env.list("PACKAGES", [])),
+            packages=_folders("PACKAGES", env.list("PACKAGES", [])),
             isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(sandbox.required_layers()))),
             isolation_off=tuple(env.list("ISOLATION_OFF", [])),
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
             ),
         )
+
+
+def _folders(variable: str, places: list[str]) -> tuple[str, ...]:
+    for place in places:
+        if not Path(place).is_dir():
+            raise UnusableSetting(f"{variable}: there is no folder {place}")
+    return tuple(str(Path(place).resolve()) for place in places)

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from gevent.lock import BoundedSemaphore
 
 from runtime.errors import RateLimited, RuntimeUnavailable, ScriptNeeded
-from runtime.languages.base import Host, Script
+from runtime.languages.base import Host, Libraries, Package, Script
 from runtime.languages.rust_artifacts import ArtifactStore
 from runtime.languages.rust_compiler import (
     MODULE,
@@ -40,6 +40,10 @@ MODULE_MAX_BYTES = 16 << 20
 
 #: Address space of rustc, which takes half of it for itself; 600 functions, optimized, need all but a tenth.
 COMPILER_MEMORY_BYTES = 1536 << 20
+
+#: What a script may name: crates of the compiler, and of those that the glue is made of.
+_STANDARD_LIBRARY = ("alloc", "core", "std")
+_CRATES = ("serde_json",)
 
 #: Files of the worker that serializes a module, in its own folder.
 _PORTABLE, _SERIALIZED = "module.wasm", "module.cwasm"
@@ -102,6 +106,15 @@ class Rust:
         module = self._module(script.artifact, host)
         return {"module": str(module), "memory_max_bytes": host.settings.wasm_memory_max_bytes}
 
+    def libraries(self, host: Host) -> Libraries:
+        """Nothing where there is no compiler."""
+        if self._compiler is None:
+            return Libraries()
+        toolchain, _ = self._compiler
+        return Libraries(
+            toolchain.version.split()[1], _STANDARD_LIBRARY, tuple(_packages(Path(toolchain.crates)))
+        )
+
     def _compiled(self, script: Script, host: Host) -> bytes:
         if script.content is None:
             raise ScriptNeeded("the script's source is needed to compile it")
@@ -159,6 +172,13 @@ def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:
         return toolchain, Glue.of(toolchain, folder)
     except ToolchainError as error:
         raise UnusableSetting(f"RUST_TOOLCHAIN: {error}") from None
+
+
+def _packages(sources: Path) -> Iterator[Package]:
+    """The crates' versions, by the names of their sources' folders."""
+    for name in _CRATES:
+        for source in sources.glob(f"{name}-[0-9]*"):
+            yield Package(name, source.name.removeprefix(f"{name}-"))
 
 
 def _module_of(process: Process, content: str, timeout_ms: int) -> bytes:

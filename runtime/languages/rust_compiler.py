@@ -27,7 +27,7 @@ _OPTIMIZATION = {
 _STACK_POINTER = ("-C", "link-arg=--export=__stack_pointer", "-C", "link-arg=--no-check-features")
 
 #: What rustc ran into, by the signal that ended it.
-_EXHAUSTED = {
+_EXHAUSTED: dict[int, str] = {
     signal.SIGABRT: "the script needs more memory to compile than there is",
     signal.SIGSEGV: "the script is nested too deeply to be compiled",
     signal.SIGXFSZ: "the script becomes too large when it is compiled",

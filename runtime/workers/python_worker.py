@@ -36,7 +36,12 @@ class Program(protocol.Program):
         sys.stderr = _unbuffered(2)
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Compile `source`. Raises Verdict with the place of the syntax error."""
+        """Compile `source`, which may import from the folders `packages`, too.
+
+        Raises Verdict with the place of the syntax error.
+        """
+        # Last, so that no package stands in for a module of the standard library.
+        sys.path += payload["packages"]
         source = payload["source"].removeprefix("\ufeff")
         try:
             self._code = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)
