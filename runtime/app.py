@@ -40,6 +40,7 @@ class Front(Flask):
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
         self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
         self.add_url_rule("/isolation", view_func=self.isolation, methods=["GET"])
+        self.add_url_rule("/libraries", view_func=self.libraries, methods=["GET"])
         self.add_url_rule("/health", view_func=self.health, methods=["GET"])
         self.before_request(self._begin)
         self.after_request(self._finish)
@@ -72,6 +73,11 @@ class Front(Flask):
         """Which layers confine a worker, as probed at this moment."""
         self._call.check_secret(self._secret)
         return {"language": self.language, "layers": self._executor.isolation()}
+
+    def libraries(self) -> dict[str, Any]:
+        """What scripts may import."""
+        self._check_secret()
+        return {"language": self.language, **asdict(self._executor.libraries())}
 
     def health(self) -> dict[str, Any]:
         """Whether work can be done. Needs no secret."""

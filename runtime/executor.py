@@ -14,7 +14,7 @@ from greenlet import greenlet
 from runtime.claims import clear_abandoned
 from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded, WorkerLost
 from runtime.idle import Key
-from runtime.languages.base import Language, Script
+from runtime.languages.base import Language, Libraries, Script
 from runtime.overseer import Limits, Overseer
 from runtime.pool import Bounds, Pool
 from runtime.process import Launch, Process
@@ -123,6 +123,10 @@ class Executor:
     def isolation(self) -> dict[str, bool]:
         """The layers of confinement that are on, as probed."""
         return self._spawner.probe(self._language.launch().confinement)
+
+    def libraries(self) -> Libraries:
+        """What scripts may import."""
+        return self._language.libraries(self)
 
     def workers(self) -> dict[str, int]:
         """How many workers are idle and busy, and how many requests wait. Raises RuntimeUnavailable."""

@@ -32,7 +32,9 @@ MACHINE = (
         "/usr/share/ca-certificates",
     ),
 )
-DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+#: The kernel's files that end, and those that do not: a process reads its own memory map without an end, too.
+_FINITE = ("/dev/null",)
+_ENDLESS = ("/dev/zero", "/dev/urandom", "/dev/random", "/proc/self")
 #: The programs that start other programs: the kernel opens them as it opens a program.
 _LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
 
@@ -46,7 +48,8 @@ class Confinement:
     """What one process may use. Paths that do not exist are left out.
 
     `memory_bytes` bounds what is mapped beyond the start, None where a program reserves far more than it uses;
-    `file_bytes` one file. `off` names layers that stay off, for deployments that cannot have them.
+    `file_bytes` one file. `endless` is whether it may read those of the kernel's files that never end. `off` names
+    layers that stay off, for deployments that cannot have them.
     """
 
     read: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class Confinement:
     cpu_seconds: int | None = None
     file_bytes: int = 64 << 20
     open_files: int = 256
+    endless: bool = True
     off: tuple[str, ...] = field(default=())
 
     def message(self) -> dict[str, Any]:
@@ -125,8 +129,9 @@ def adopt_orphans() -> None:
 
 
 def _grants(confinement: Confinement, folder: str) -> list[tuple[str, int]]:
-    grants = [(path, landlock.READ) for path in (*MACHINE, *confinement.read, "/proc/self")]
-    grants += [(path, landlock.WRITE) for path in DEVICES]
+    grants = [(path, landlock.READ) for path in (*MACHINE, *confinement.read)]
+    kernel_files = (*_FINITE, *_ENDLESS) if confinement.endless else _FINITE
+    grants += [(path, landlock.WRITE) for path in kernel_files]
     grants += [(path, landlock.RUN) for path in confinement.run]
     if confinement.run:
         grants += [(f"{place}/{name}", landlock.RUN) for place in ("/lib64", "/lib") for name in _LOADERS]

@@ -75,7 +75,7 @@ class Settings:
     def from_environment(cls) -> "Settings":
         """Read the process environment, where `<NAME>_FILE` may name a file that holds the value.
 
-        Raises environs.EnvError: a variable is missing or has a bad value; its message names it.
+        Raises environs.EnvError, UnusableSetting: a variable is missing or has a bad value; the message names it.
         """
         env = FileAwareEnv(strip_whitespace=True)
         positive = validate.Range(min=1)
@@ -97,17 +97,24 @@ class Settings:
             body_max_bytes=env.int("RUNTIME_BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
             node=env.str("NODE", "node"),
             rust_toolchain=Path(toolchain).absolute() if toolchain else None,
-            compile_timeout=env.int("COMPILE_TIMEOUT", 60_000, validate=positive),
+            compile_timeout=env.int("COMPILE_TIMEOUT", 30_000, validate=positive),
             wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
             memory_max_bytes=env.int("MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
             files_max_bytes=env.int("FILES_MAX_BYTES", 64 * MEBIBYTE, validate=positive),
             threads_max=env.int("THREADS_MAX", 64, validate=positive),
             cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
             network=env.bool("NETWORK", False),
-            packages=tuple(env.list("PACKAGES", [])),
+            packages=_folders("PACKAGES", env.list("PACKAGES", [])),
             isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(sandbox.required_layers()))),
             isolation_off=tuple(env.list("ISOLATION_OFF", [])),
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
             ),
         )
+
+
+def _folders(variable: str, places: list[str]) -> tuple[str, ...]:
+    for place in places:
+        if not Path(place).is_dir():
+            raise UnusableSetting(f"{variable}: there is no folder {place}")
+    return tuple(str(Path(place).resolve()) for place in places)

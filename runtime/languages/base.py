@@ -18,6 +18,7 @@ never parse a user's source code.
 """
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,23 @@ class Script:
     def size(self) -> int:
         """Bytes it takes in memory."""
         return len(self.content or "") + len(self.artifact or b"")
+
+
+@dataclass(frozen=True)
+class Package:
+    """What a deployment has put there for scripts to import; the version is None where nothing tells it."""
+
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """What scripts may import: modules of the language, in its `version`, and packages of the deployment."""
+
+    version: str | None = None
+    standard_library: tuple[str, ...] = ()
+    packages: tuple[Package, ...] = ()
 
 
 class Host(Protocol):
@@ -87,9 +105,18 @@ class Language(Protocol):
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
         """What a fresh worker's program gets to load. `folder` is that worker's private one."""
 
+    def libraries(self, host: Host) -> Libraries:
+        """What scripts may import, as found out now."""
+
 
 class Interpreted:
-    """A language whose workers read the source itself and that has no options."""
+    """A language whose workers read the source itself and that has no options.
+
+    `inventory` is the file of a script in that language that gets the deployment's folders as `packages` and returns
+    the members of `Libraries`; None where scripts import nothing.
+    """
+
+    inventory: Path | None = None
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
         return ""
@@ -102,3 +129,15 @@ class Interpreted:
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
         return {"source": script.content}
+
+    def libraries(self, host: Host) -> Libraries:
+        """Asked of a worker like those of users, which finds what they find. Raises what `Worker.run` raises."""
+        if self.inventory is None:
+            return Libraries()
+        with closing(host.worker()) as worker:
+            script = Script(hash="", options="", content=self.inventory.read_text())
+            payload = self.load_payload(script, worker.process.folder, host)
+            params = {"packages": host.settings.packages}
+            found = worker.run(params, {}, host.settings.prepare_timeout, payload).result
+        packages = tuple(Package(name, version) for name, version in found["packages"].items())
+        return Libraries(found["version"], tuple(found["standard_library"]), packages)

@@ -1,5 +1,6 @@
 """Node.js: each worker is a process of the installed `node`, from 20 on."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,15 +9,21 @@ from runtime.process import Launch, Preload
 from runtime.sandbox import Confinement
 from runtime.settings import MEBIBYTE, Settings, UnusableSetting
 
-_WORKER = Path(__file__).parents[1] / "workers" / "node_worker.mjs"
-#: ES modules are parsed without being run by an interface that is still behind a flag.
-_FLAGS = ("--experimental-vm-modules", "--disable-warning=ExperimentalWarning")
+_WORKERS = Path(__file__).parents[1] / "workers"
+_WORKER = _WORKERS / "node_worker.mjs"
+#: Interfaces that are still behind flags: to parse ES modules without running them, and to find packages for them.
+_FLAGS = (
+    "--experimental-vm-modules",
+    "--experimental-import-meta-resolve",
+    "--disable-warning=ExperimentalWarning",
+)
 
 
 class NodeJS(Interpreted):
     """Scripts in JavaScript, as CommonJS, as ES modules, or as a bare function body."""
 
     name = "nodejs"
+    inventory = _WORKERS / "node_libraries.mjs"
 
     def __init__(self, settings: Settings) -> None:
         program = shutil.which(settings.node)
@@ -24,11 +31,13 @@ class NodeJS(Interpreted):
             raise UnusableSetting(f"NODE: there is no program {settings.node!r}")
         node = str(Path(program).resolve())
         heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
+        folders = os.pathsep.join(f"{folder}/node_modules" for folder in settings.packages)
+        self._environment = {"NODE_PATH": folders} if folders else {}
         self._argv = (node, *_FLAGS, heap, str(_WORKER))
         self._confinement = Confinement(
             # V8 reserves far more address space than it uses: its own limit bounds the heap.
             run=(node,),
-            read=(str(_WORKER.parent), *settings.packages),
+            read=(str(_WORKERS), *settings.packages),
             cpu_seconds=settings.cpu_max_seconds,
             network=settings.network,
             off=settings.isolation_off,
@@ -38,4 +47,4 @@ class NodeJS(Interpreted):
         return Preload()
 
     def launch(self) -> Launch:
-        return Launch(argv=self._argv, confinement=self._confinement)
+        return Launch(argv=self._argv, environment=self._environment, confinement=self._confinement)

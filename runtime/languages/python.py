@@ -1,6 +1,9 @@
 """Python: workers are forks of a process that has imported the standard library already."""
 
-from runtime.languages.base import Interpreted
+from pathlib import Path
+from typing import Any
+
+from runtime.languages.base import Host, Interpreted, Script
 from runtime.process import Launch, Preload
 from runtime.sandbox import Confinement, interpreter_paths
 from runtime.settings import Settings
@@ -26,8 +29,10 @@ class Python(Interpreted):
     """Scripts in the Python that runs this very program."""
 
     name = "python"
+    inventory = Path(__file__).parents[1] / "workers" / "python_libraries.py"
 
     def __init__(self, settings: Settings) -> None:
+        self._packages = settings.packages
         self._confinement = Confinement(
             read=(*interpreter_paths(), *settings.packages),
             memory_bytes=settings.memory_max_bytes,
@@ -41,3 +46,6 @@ class Python(Interpreted):
 
     def launch(self) -> Launch:
         return Launch(confinement=self._confinement)
+
+    def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
+        return {"source": script.content, "packages": self._packages}

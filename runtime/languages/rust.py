@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from gevent.lock import BoundedSemaphore
 
 from runtime.errors import RateLimited, RuntimeUnavailable, ScriptNeeded
-from runtime.languages.base import Host, Script
+from runtime.languages.base import Host, Libraries, Package, Script
 from runtime.languages.rust_artifacts import ArtifactStore
 from runtime.languages.rust_compiler import (
     MODULE,
@@ -31,15 +31,19 @@ from runtime.languages.rust_toolchain import Glue, Toolchain, ToolchainError
 from runtime.process import Launch, Preload, Process
 from runtime.sandbox import Confinement, interpreter_paths
 from runtime.settings import Settings, UnusableSetting
+from runtime.workers.wasm_settings import ENGINE_SETTINGS
 
 WORKER = "runtime.workers.wasm_worker"
 
 #: The largest module that is taken from rustc.
 MODULE_MAX_BYTES = 16 << 20
 
-#: Address space of rustc; a macro that grows without end meets it.
-COMPILER_MEMORY_BYTES = 3 << 30
-COMPILER_FILE_BYTES = 1 << 30
+#: Address space of rustc, which takes half of it for itself; 600 functions, optimized, need all but a tenth.
+COMPILER_MEMORY_BYTES = 1536 << 20
+
+#: What a script may name: crates of the compiler, and of those that the glue is made of.
+_STANDARD_LIBRARY = ("alloc", "core", "std")
+_CRATES = ("serde_json",)
 
 #: Files of the worker that serializes a module, in its own folder.
 _PORTABLE, _SERIALIZED = "module.wasm", "module.cwasm"
@@ -58,7 +62,7 @@ class Rust:
         artifacts = settings.state / "rust"
         # Workers that start before the first artifact is written must be granted its folder, too.
         artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._artifacts = ArtifactStore(artifacts, settings.secret)
+        self._artifacts = ArtifactStore(artifacts, settings.secret, ENGINE_SETTINGS)
         self._confinement = Confinement(
             # wasmtime reserves gigabytes of address space around a memory; the store's own limit bounds it.
             read=(*interpreter_paths(), str(artifacts)),
@@ -102,6 +106,15 @@ class Rust:
         module = self._module(script.artifact, host)
         return {"module": str(module), "memory_max_bytes": host.settings.wasm_memory_max_bytes}
 
+    def libraries(self, host: Host) -> Libraries:
+        """Nothing where there is no compiler."""
+        if self._compiler is None:
+            return Libraries()
+        toolchain, _ = self._compiler
+        return Libraries(
+            toolchain.version.split()[1], _STANDARD_LIBRARY, tuple(_packages(Path(toolchain.crates)))
+        )
+
     def _compiled(self, script: Script, host: Host) -> bytes:
         if script.content is None:
             raise ScriptNeeded("the script's source is needed to compile it")
@@ -118,8 +131,9 @@ class Rust:
                 read=(),
                 run=(*toolchain.folders(), str(glue.folder)),
                 memory_bytes=COMPILER_MEMORY_BYTES,
-                file_bytes=COMPILER_FILE_BYTES,
                 processes=True,
+                # `include_bytes!` would read until the memory is full.
+                endless=False,
             ),
         )
         with self._turn(host), closing(host.start(launch)) as process:
@@ -158,6 +172,13 @@ def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:
         return toolchain, Glue.of(toolchain, folder)
     except ToolchainError as error:
         raise UnusableSetting(f"RUST_TOOLCHAIN: {error}") from None
+
+
+def _packages(sources: Path) -> Iterator[Package]:
+    """The crates' versions, by the names of their sources' folders."""
+    for name in _CRATES:
+        for source in sources.glob(f"{name}-[0-9]*"):
+            yield Package(name, source.name.removeprefix(f"{name}-"))
 
 
 def _module_of(process: Process, content: str, timeout_ms: int) -> bytes:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -46,13 +47,18 @@ class Seal:
 
 
 class ArtifactStore:
-    """The artifacts of scripts by their hash and options, in one folder of at most `max_files`."""
+    """The artifacts of scripts by their hash and options, in one folder of at most `max_files`.
 
-    def __init__(self, folder: Path, secret: str, max_files: int = MAX_FILES) -> None:
+    `engine_settings` are those of the engine that makes and loads the serialized modules.
+    """
+
+    def __init__(
+        self, folder: Path, secret: str, engine_settings: Mapping[str, object], max_files: int = MAX_FILES
+    ) -> None:
         self._folder = folder
         self._max_files = max_files
         self._seal = Seal(secret)
-        self._machine = _machine()
+        self._machine = _machine(engine_settings)
 
     def sign(self, script_hash: str, options: str, module: bytes) -> bytes:
         """The portable artifact of a module: still a WebAssembly module, with one more section."""
@@ -126,10 +132,11 @@ def _last_use(path: Path) -> float:
         return 0.0
 
 
-def _machine() -> str:
-    """wasmtime's version and what the CPU can do: code that was made for another one may not run."""
+def _machine(engine_settings: Mapping[str, object]) -> str:
+    """wasmtime's version and settings and what the CPU can do: code that was made for another one may not run."""
     described = [line for line in _cpu_description() if line.startswith(("flags", "Features", "model name"))]
-    identity = [version("wasmtime"), platform.machine(), *sorted(set(described))]
+    settings = str(sorted(engine_settings.items()))
+    identity = [version("wasmtime"), settings, platform.machine(), *sorted(set(described))]
     return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -24,6 +25,13 @@ _OPTIMIZATION = {
 
 #: The worker tells an exhausted stack by it. Linkers of old doubt that such an export is wanted.
 _STACK_POINTER = ("-C", "link-arg=--export=__stack_pointer", "-C", "link-arg=--no-check-features")
+
+#: What rustc ran into, by the signal that ended it.
+_EXHAUSTED: dict[int, str] = {
+    signal.SIGABRT: "the script needs more memory to compile than there is",
+    signal.SIGSEGV: "the script is nested too deeply to be compiled",
+    signal.SIGXFSZ: "the script becomes too large when it is compiled",
+}
 
 _FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,63}")
 _MAX_FEATURES = 32
@@ -101,7 +109,7 @@ def compile_failure(content: str, output: str, status: int) -> InitializationFai
     errors = [diagnostic for diagnostic in diagnostics if diagnostic["level"].startswith("error")]
     if not errors:
         ending = f"signal {-status}" if status < 0 else f"status {status}"
-        return refusal(f"the compiler ended with {ending}")
+        return refusal(_EXHAUSTED.get(-status, f"the compiler ended with {ending}"))
     first = errors[0]
     ordered = errors + [diagnostic for diagnostic in diagnostics if diagnostic not in errors]
     return InitializationFailed(

@@ -1,7 +1,8 @@
 // Reads a script in each way it may be meant, without running it, and then runs it as what it is.
 
 import { createRequire, isBuiltin } from 'node:module';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { isAsyncFunction } from 'node:util/types';
 import vm from 'node:vm';
 
@@ -13,7 +14,15 @@ const FORMS =
 
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 /** What Node says of a module that is read as anything else. */
+const NOT_FOUND = 'ERR_MODULE_NOT_FOUND';
 const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
+/** What an import may name of the deployment: a package, and no file or address. */
+const PACKAGE = /^[@\w][^:]*$/;
+/** Where the deployment's `node_modules` lie. */
+const PLACES = (process.env.NODE_PATH ?? '')
+  .split(delimiter)
+  .filter(Boolean)
+  .map((folder) => pathToFileURL(folder).href);
 // On a line of its own, so that the columns of the script's first line stay what they are.
 const ASYNC_START = 'return (async () => {\n';
 const ASYNC_END = '\n})()';
@@ -54,7 +63,7 @@ class CommonJS {
       lineOffset,
       // A scope around the script's own: it may declare an `event` itself.
       contextExtensions: [scope],
-      importModuleDynamically: importBuiltin,
+      importModuleDynamically: importInstalled,
     });
   }
 
@@ -134,7 +143,7 @@ class ESModule {
   async #evaluate() {
     const module = this.#module ?? this.#parse();
     this.#module = null;
-    await module.link(linkBuiltin);
+    await module.link(linkInstalled);
     await module.evaluate();
     const { default: byDefault, handler, handle } = module.namespace;
     const found = firstFunction(byDefault, handler, handle, byDefault?.handler);
@@ -145,7 +154,7 @@ class ESModule {
   #parse() {
     return new vm.SourceTextModule(this.#text, {
       identifier: SCRIPT_FILE,
-      importModuleDynamically: importBuiltin,
+      importModuleDynamically: importInstalled,
       initializeImportMeta: (meta) => {
         meta.filename = join(process.cwd(), SCRIPT_FILE);
         meta.dirname = process.cwd();
@@ -189,13 +198,24 @@ function withCallback(handler) {
     });
 }
 
-async function importBuiltin(specifier) {
-  if (isBuiltin(specifier)) return import(specifier);
-  throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: 'ERR_MODULE_NOT_FOUND' });
+async function importInstalled(specifier) {
+  return import(isBuiltin(specifier) ? specifier : located(specifier));
 }
 
-async function linkBuiltin(specifier, referencing) {
-  const namespace = await importBuiltin(specifier);
+/** The address of a package's module, as a file beside `node_modules` would find it. */
+function located(specifier) {
+  for (const place of PACKAGE.test(specifier) ? PLACES : []) {
+    try {
+      return import.meta.resolve(specifier, place);
+    } catch (error) {
+      if (error.code !== NOT_FOUND) throw error;
+    }
+  }
+  throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: NOT_FOUND });
+}
+
+async function linkInstalled(specifier, referencing) {
+  const namespace = await importInstalled(specifier);
   const names = Object.keys(namespace);
   return new vm.SyntheticModule(
     names,

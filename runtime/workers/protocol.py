@@ -7,6 +7,8 @@ Worker to front, exactly one frame for each of them, with its id:
     {"id": N, "loaded": true}                  after load
     {"id": N, "result": <JSON value>}          after run
     {"id": N, "error": {"message": str, ...}}  after either; the other keys are `Verdict`'s, null when unknown
+An answer after run may have more members, what the run has used in the program's own units:
+    {"id": N, "result": ..., "fuel": N}
 
 The id keeps what a script wrote to our descriptor from passing for the answer to a later run.
 
@@ -58,13 +60,20 @@ class Verdict(Exception):
 
 
 class Program(Protocol):
-    """One script in one process: `load` is called once, then `run` once per execution."""
+    """One script in one process: `load` is called once, then `run` once per execution.
+
+    Inherit from it to have the defaults.
+    """
 
     def load(self, payload: dict[str, Any]) -> None:
         """Take the language's load payload; run nothing of the script. Raises Verdict."""
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
         """Execute once; the result as JSON in UTF-8. Raises Verdict."""
+
+    def usage(self) -> dict[str, int]:
+        """What the last run has used that the kernel does not count, by the names it has in the answer."""
+        return {}
 
 
 def serve(channel: Channel, program: Program) -> None:
@@ -79,13 +88,15 @@ def serve(channel: Channel, program: Program) -> None:
         if "load" in message:
             result_max_bytes = message["result_max_bytes"]
         answer = _answer(program, message, result_max_bytes)
+        if "run" in message:
+            answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in program.usage().items())
         if os.getpid() != process:
             return  # the script forked, and this copy of us has nothing to say
         channel.send_encoded(b'{"id":%d,%b}' % (message["id"], answer))
 
 
 def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) -> bytes:
-    """The answer's one member besides the id."""
+    """The answer's member that says what came of it."""
     try:
         if "load" in message:
             program.load(message["load"])

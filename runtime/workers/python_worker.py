@@ -10,6 +10,7 @@ import sys
 import types
 from typing import Any
 
+from runtime.workers import protocol
 from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import Verdict
 from runtime.workers.python_handler import FORMS, Handler, find_handler
@@ -20,7 +21,7 @@ site.setquit()
 site.sethelper()
 
 
-class Program:
+class Program(protocol.Program):
     """A Python script; see `runtime.workers.protocol.Program`.
 
     A script with a handler runs its top level once, with the first execution. A script without one is a body that
@@ -35,7 +36,12 @@ class Program:
         sys.stderr = _unbuffered(2)
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Compile `source`. Raises Verdict with the place of the syntax error."""
+        """Compile `source`, which may import from the folders `packages`, too.
+
+        Raises Verdict with the place of the syntax error.
+        """
+        # Last, so that no package stands in for a module of the standard library.
+        sys.path += payload["packages"]
         source = payload["source"].removeprefix("\ufeff")
         try:
             self._code = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)

@@ -17,6 +17,9 @@ from wasmtime import _ffi as raw
 _OUTCOME = struct.Struct("<7I")
 
 
+#: More than any deadline lets a script burn: fuel is counted, time and memory are what is limited.
+_FUEL = (1 << 64) - 1
+
 #: The members of an export's union, and the kinds of export that have them.
 _MEMBERS = {
     "func": raw.WASMTIME_EXTERN_FUNC.value,
@@ -59,6 +62,7 @@ class Instance:
         wasi.inherit_stderr()
         self._store.set_wasi(wasi)
         self._store.set_limits(memory_size=memory_max_bytes)
+        self._store.set_fuel(_FUEL)
         self._context = self._store._context()
         self._instance = linker.instantiate(self._store, module)._instance
         self._memory = ctypes.byref(self._export("memory", "memory"))
@@ -71,6 +75,10 @@ class Instance:
         ctypes.memmove(self._address(buffer + _OUTCOME.size, len(request)), request, len(request))
         _, trap = self._invoke("lambda_call", buffer, len(request))
         return self._outcome(buffer, trap)
+
+    def fuel_used(self) -> int:
+        """What the instance has burnt so far, its start included."""
+        return _FUEL - self._store.get_fuel()
 
     def close(self) -> None:
         """Give back the memory. The instance is of no use afterwards."""

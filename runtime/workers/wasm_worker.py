@@ -9,12 +9,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from wasmtime import Engine, ExitTrap, Linker, Module, Trap, TrapCode, WasmtimeError
+from wasmtime import Config, Engine, ExitTrap, Linker, Module, Trap, TrapCode, WasmtimeError
 
+from runtime.workers import protocol
 from runtime.workers.protocol import Verdict
 from runtime.workers.wasm_instance import Instance, Kind, Outcome
+from runtime.workers.wasm_settings import ENGINE_SETTINGS
 
-ENGINE = Engine()
+
+def _configured() -> Config:
+    config = Config()
+    for name, value in ENGINE_SETTINGS.items():
+        setattr(config, name, value)
+    return config
+
+
+ENGINE = Engine(_configured())
 LINKER = Linker(ENGINE)
 LINKER.define_wasi()
 
@@ -39,12 +49,13 @@ _TRAPS = {
 _ESCAPES = {"LT": "<", "GT": ">", "RF": "&", "BP": "*", "LP": "(", "RP": ")", "C": ",", "SP": "@"}
 
 
-class Program:
+class Program(protocol.Program):
     """A compiled script; see `runtime.workers.protocol.Program`."""
 
     def __init__(self) -> None:
         self._module: Module | None = None
         self._memory_max_bytes = 0
+        self._fuel = 0
 
     def load(self, payload: dict[str, Any]) -> None:
         """Take `module`, the path of a serialized module, and `memory_max_bytes`, what a call may use.
@@ -61,6 +72,7 @@ class Program:
         """Call the handler with a map of both. Raises Verdict."""
         if self._module is None:
             raise RuntimeError("run before load")
+        self._fuel = 0
         request = json.dumps({"params": params, "context": context}, separators=(",", ":")).encode()
         instance = self._instance(self._module)
         try:
@@ -69,7 +81,12 @@ class Program:
                 return outcome.text
             raise self._verdict(outcome, instance)
         finally:
+            self._fuel = instance.fuel_used()
             instance.close()
+
+    def usage(self) -> dict[str, int]:
+        """Fuel: about one for each WebAssembly instruction."""
+        return {"fuel": self._fuel}
 
     def _instance(self, module: Module) -> Instance:
         try:

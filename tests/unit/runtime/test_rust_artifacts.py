@@ -6,6 +6,7 @@ from pathlib import Path
 from runtime.languages.rust_artifacts import ArtifactStore, Seal
 
 MODULE = b"\x00asm\x01\x00\x00\x00"
+ENGINE = {"consume_fuel": True}
 
 
 def test_what_was_sealed_opens_for_its_purpose_only() -> None:
@@ -28,24 +29,24 @@ def test_a_change_anywhere_is_noticed() -> None:
 
 
 def test_a_portable_artifact_is_found_by_script_and_options(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path / "rust", "secret")
+    store = ArtifactStore(tmp_path / "rust", "secret", ENGINE)
     artifact = store.sign("hash", "options", MODULE)
     assert store.portable("hash", "options") is None
     store.keep_portable("hash", "options", artifact)
-    assert ArtifactStore(tmp_path / "rust", "secret").portable("hash", "options") == artifact
+    assert ArtifactStore(tmp_path / "rust", "secret", ENGINE).portable("hash", "options") == artifact
     assert store.portable("hash", "others") is None
-    assert ArtifactStore(tmp_path / "rust", "another").portable("hash", "options") is None
+    assert ArtifactStore(tmp_path / "rust", "another", ENGINE).portable("hash", "options") is None
 
 
 def test_the_code_is_a_section_that_ends_the_module(tmp_path: Path) -> None:
-    artifact = ArtifactStore(tmp_path, "secret").sign("hash", "options", MODULE)
+    artifact = ArtifactStore(tmp_path, "secret", ENGINE).sign("hash", "options", MODULE)
     section = artifact.removeprefix(MODULE)
     custom, length, name_length = section[:3]
     assert (custom, length, section[3 : 3 + name_length]) == (0, len(section) - 2, b"lambda.hmac")
 
 
 def test_a_serialized_module_is_given_only_as_it_was_kept(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path, "secret")
+    store = ArtifactStore(tmp_path, "secret", ENGINE)
     path = store.keep_serialized(b"artifact", b"machine code")
     assert store.serialized(b"artifact") == path
     assert store.serialized(b"another") is None
@@ -53,8 +54,14 @@ def test_a_serialized_module_is_given_only_as_it_was_kept(tmp_path: Path) -> Non
     assert store.serialized(b"artifact") is None
 
 
+def test_a_serialized_module_fits_only_the_engine_it_was_made_with(tmp_path: Path) -> None:
+    ArtifactStore(tmp_path, "secret", ENGINE).keep_serialized(b"artifact", b"machine code")
+    assert ArtifactStore(tmp_path, "secret", {"consume_fuel": False}).serialized(b"artifact") is None
+    assert ArtifactStore(tmp_path, "secret", ENGINE).serialized(b"artifact") is not None
+
+
 def test_only_the_files_used_last_are_kept(tmp_path: Path) -> None:
-    store = ArtifactStore(tmp_path, "secret", max_files=10)
+    store = ArtifactStore(tmp_path, "secret", ENGINE, max_files=10)
     for number in range(10):
         os.utime(store.keep_serialized(bytes([number]), b"module"), (number, number))
     assert store.serialized(bytes([0])) is not None  # which is a use

@@ -1,5 +1,6 @@
 """What is compiled and what is refused, and with which words."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,33 @@ def test_no_path_of_this_machine_is_shown(rust: RustRuntime) -> None:
     error = refusal(rust, script('    let x: String = json!({"a": context}); serde_json::from_str::<u8>(1)'))
     assert str(rust.settings.state) not in str(error)
     assert str(rust.settings.rust_toolchain) not in str(error)
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/urandom", "/proc/self/pagemap"])
+def test_a_file_without_an_end_is_not_read(rust: RustRuntime, path: str) -> None:
+    started = time.monotonic()
+    error = refusal(rust, script(f'    let _ = context; Ok(json!(include_bytes!("{path}").len()))'))
+    assert f"couldn't read {path}" in error["message"]
+    assert error["details"]["line"] == 4
+    assert time.monotonic() - started < 5
+    assert rust.prepared(ONE).json["result"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("macro_rules! b { ($($t:tt)*) => { b! { $($t)* $($t)* } } }\nb! { x x }\n" + ONE, "more memory"),
+        (
+            "static A: [u8; 100 << 20] = [1; 100 << 20];\n" + script("    Ok(json!(A[context.len()]))"),
+            "too large",
+        ),
+        (script(f"    let _ = context; Ok(json!({'(' * 20_000}1{')' * 20_000}))"), "nested too deeply"),
+    ],
+    ids=["memory", "files", "stack"],
+)
+def test_a_script_that_exhausts_the_compiler_is_refused(rust: RustRuntime, content: str, reason: str) -> None:
+    assert reason in refusal(rust, content)["message"]
+    assert rust.prepared(ONE).json["result"] == 1
 
 
 def test_a_compiler_that_takes_too_long_is_ended(serve: Serve, tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""Fuel: what a run of WebAssembly has burnt, counted by the worker and told beside the result."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from runtime.executor import Executor
+from runtime.languages.base import Script
+from runtime.languages.rust import Rust
+from runtime.settings import Settings
+from runtime.worker import Worker
+from tests.integration.runtime.rust.served import script
+
+LOOP = script("""    let n = context["params"]["n"].as_u64().ok_or("n is no number")?;
+    let mut sum = 0u64;
+    for i in 0..n { sum = unsafe { std::ptr::read_volatile(&(sum + i)) }; }
+    Ok(json!(sum))""")
+
+
+@pytest.fixture
+def looping(settings: Settings) -> Iterator[Worker]:
+    """A worker with LOOP loaded."""
+    language = Rust(settings)
+    executor = Executor(language, settings)
+    source = Script(hashlib.sha256(LOOP.encode()).hexdigest(), language.options({}), content=LOOP)
+    with closing(executor), closing(executor.worker()) as worker:
+        compiled = language.compile(source, executor)
+        payload = language.load_payload(compiled, worker.process.folder, executor)
+        worker.load(payload, "compile", 10_000)
+        yield worker
+
+
+def run(worker: Worker, **params: Any) -> dict[str, Any]:
+    return worker.ask({"run": {"params": params, "context": {}}})
+
+
+def test_fuel_is_told_with_each_result_and_is_the_same_for_the_same_run(looping: Worker) -> None:
+    first, again = run(looping, n=1000), run(looping, n=1000)
+    assert first["result"] == 499_500
+    assert first["fuel"] == again["fuel"] > 1000
+
+
+def test_fuel_grows_with_the_work(looping: Worker) -> None:
+    little, much = (run(looping, n=n)["fuel"] for n in (1000, 101_000))
+    assert 100_000 < much - little < 100_000 * 20
+
+
+def test_a_run_that_fails_has_burnt_fuel_too(looping: Worker) -> None:
+    answer = run(looping, n="many")
+    assert answer["error"]["message"] == "n is no number"
+    assert answer["fuel"] > 0
+
+
+def test_fuel_never_runs_out_before_the_deadline_does(looping: Worker) -> None:
+    assert run(looping, n=200_000_000)["fuel"] > 200_000_000
