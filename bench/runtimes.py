@@ -115,7 +115,10 @@ def serving(folder: Path) -> Iterator[Callable[[str], Runtime]]:
             shutil.copy(states[0].folder / "secrets" / "RUNTIME_SECRET", state.folder / "secrets")
         secret = state.secret("RUNTIME_SECRET")
         states.append(state)
-        settings = Settings({name: free_port() for name in PORTS}, controller={}, runtime={})
+        # So many that no call has to end another worker first.
+        settings = Settings(
+            {name: free_port() for name in PORTS}, controller={}, runtime={"WORKERS_MAX": "200"}
+        )
         server = Parts(state, settings, state.code(), rust).runtime(language, node.program(print))
         started.append(server)
         server.start()

@@ -56,7 +56,9 @@ class Executor:
         self._overseer = Overseer(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
         )
-        self._reserve = Reserve(self.worker, settings.reserve)
+        self._reserve = Reserve(
+            self.worker, settings.reserve, lambda worker: worker.rehearse(settings.prepare_timeout)
+        )
         self._pool = Pool(
             self._reserve.take,
             Bounds(

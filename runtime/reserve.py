@@ -18,10 +18,11 @@ PATIENCE = 0.1
 
 
 class Reserve(Generic[W]):
-    """Keeps `size` blank workers ready, started by `start`."""
+    """Keeps `size` blank workers ready, started by `start` and made ready by `rehearse`."""
 
-    def __init__(self, start: Callable[[], W], size: int) -> None:
+    def __init__(self, start: Callable[[], W], size: int, rehearse: Callable[[W], None]) -> None:
         self._start = start
+        self._rehearse = rehearse
         self._size = size
         self._ready: deque[W] = deque()
         self._wanted = Event()
@@ -55,6 +56,15 @@ class Reserve(Generic[W]):
             self._wanted.clear()
             while len(self._ready) < self._size:
                 try:
-                    self._ready.append(self._start())
+                    self._ready.append(self._rehearsed())
                 except RuntimeUnavailable:
                     gevent.sleep(RETRY)
+
+    def _rehearsed(self) -> W:
+        worker = self._start()
+        try:
+            self._rehearse(worker)
+        except BaseException:
+            worker.close()
+            raise
+        return worker

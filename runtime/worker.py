@@ -78,6 +78,14 @@ class Worker:
             self.process.kill()
             raise
 
+    def rehearse(self, timeout_ms: float) -> None:
+        """Have a blank worker get ready for its script. One that does not is killed."""
+        try:
+            with gevent.Timeout(timeout_ms / 1000):
+                self.ask({"rehearse": True})
+        except (FrameError, gevent.Timeout):
+            self._end()
+
     def load(self, payload: dict[str, Any], stage: str, timeout_ms: float) -> None:
         """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too, and WorkerLost."""
         try:

@@ -1,9 +1,11 @@
 """The dialogue a worker process holds with the front, for workers written in Python.
 
 Front to worker, one frame each:
+    {"id": N, "rehearse": true}                       get ready, while nobody waits; at most once, before load
     {"id": N, "load": {...}, "result_max_bytes": N}   parse or instantiate; run nothing of the script
     {"id": N, "run": {"params": {...}, "context": {...}}}
 Worker to front, exactly one frame for each of them, with its id:
+    {"id": N, "rehearsed": true}
     {"id": N, "loaded": true}                  after load
     {"id": N, "result": <JSON value>}          after run
     {"id": N, "error": {"message": str, ...}}  after either; the other keys are `Verdict`'s, null when unknown
@@ -65,6 +67,12 @@ class Program(Protocol):
     Inherit from it to have the defaults.
     """
 
+    def rehearse(self) -> None:
+        """Go through what a first call goes through, with a script of our own, and forget it.
+
+        Interpreters do much of their work when something is done for the first time, and forks copy memory then.
+        """
+
     def load(self, payload: dict[str, Any]) -> None:
         """Take the language's load payload; run nothing of the script. Raises Verdict."""
 
@@ -98,6 +106,9 @@ def serve(channel: Channel, program: Program) -> None:
 def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) -> bytes:
     """The answer's member that says what came of it."""
     try:
+        if "rehearse" in message:
+            program.rehearse()
+            return b'"rehearsed":true'
         if "load" in message:
             program.load(message["load"])
             return b'"loaded":true'

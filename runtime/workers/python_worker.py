@@ -35,6 +35,13 @@ class Program(protocol.Program):
         sys.stdout = _unbuffered(1)
         sys.stderr = _unbuffered(2)
 
+    def rehearse(self) -> None:
+        """See the protocol."""
+        self.load({"source": "def handle(params):\n    return params\n", "packages": []})
+        self.run({}, {})
+        self._code = self._handler = None
+        del sys.modules["script"], linecache.cache[SCRIPT_FILE]
+
     def load(self, payload: dict[str, Any]) -> None:
         """Compile `source`, which may import from the folders `packages`, too.
 

@@ -11,6 +11,7 @@ class Puppet:
         self.alive = True
         self.suspended = False
         self.closed = False
+        self.rehearsed = False
 
     def suspend(self) -> None:
         self.suspended = self.alive

@@ -25,6 +25,10 @@ class Starter:
         return self.started[-1]
 
 
+def rehearse(worker: Puppet) -> None:
+    worker.rehearsed = True
+
+
 @pytest.fixture
 def starter() -> Starter:
     return Starter()
@@ -33,7 +37,7 @@ def starter() -> Starter:
 @pytest.fixture
 def reserve(starter: Starter) -> Iterator[Reserve[Puppet]]:
     """Two workers, started."""
-    made = Reserve(starter, 2)
+    made = Reserve(starter, 2, rehearse)
     gevent.idle()
     yield made
     made.close()
@@ -44,6 +48,7 @@ def test_what_is_taken_was_started_before_and_is_given_once(
 ) -> None:
     ahead = list(starter.started)
     assert len(ahead) == 2
+    assert all(worker.rehearsed for worker in ahead)
     assert [reserve.take(), reserve.take()] == ahead
     assert reserve.take() not in ahead
 
@@ -87,9 +92,23 @@ def test_an_empty_reserve_says_why_it_cannot_start_one(reserve: Reserve[Puppet],
 
 
 def test_closed_it_ends_those_that_nobody_took(starter: Starter) -> None:
-    reserve = Reserve(starter, 2)
+    reserve = Reserve(starter, 2, rehearse)
     gevent.idle()
     taken = reserve.take()
     reserve.close()
     assert [worker.alive for worker in starter.started] == [True, False]
     assert taken.alive
+
+
+def test_closed_it_ends_the_one_that_rehearses(starter: Starter) -> None:
+    reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
+    gevent.idle()
+    reserve.close()
+    assert [worker.closed for worker in starter.started] == [True]
+
+
+def test_nobody_is_given_one_that_still_rehearses(starter: Starter) -> None:
+    reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
+    gevent.idle()
+    assert reserve.take() is not starter.started[0]
+    reserve.close()
