@@ -55,8 +55,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _is_claimed(folder: Path) -> bool:
-    """One that is gone meanwhile, or that we may not open, counts as claimed."""
-    with suppress(FileNotFoundError, PermissionError):
+    """What is no folder, or gone meanwhile, or closed to us, counts as claimed."""
+    with suppress(OSError):
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

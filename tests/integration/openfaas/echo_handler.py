@@ -1,6 +1,7 @@
 """A function for tests: its path says in which form it answers.
 
-With CLOSED in the environment it is a WSGI application instead, which notes its end in the file of that name.
+With CLOSED in the environment it is a WSGI application instead, which notes its end in the file of that name. Its
+path /until-drained is answered when the server has told it to take no more work.
 """
 
 import json
@@ -48,9 +49,18 @@ def handle(event: Any, context: Any) -> Any:
 class Application:
     """The smallest application with an end."""
 
+    def __init__(self) -> None:
+        self._drained = False
+
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        while environ["PATH_INFO"] == "/until-drained" and not self._drained:
+            Path(os.environ["CLOSED"]).with_suffix(".busy").touch()
+            time.sleep(0.02)
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"from the application"]
+
+    def drain(self) -> None:
+        self._drained = True
 
     def close(self) -> None:
         Path(os.environ["CLOSED"]).write_text("closed")

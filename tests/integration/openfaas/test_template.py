@@ -1,12 +1,15 @@
 """A function that `faas-cli new` made from the template, in its two forms."""
 
+import runpy
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
+from tests.integration.openfaas.build import ROOT, TEMPLATE
 from tests.integration.openfaas.conftest import GENERIC, Serve
 from tests.integration.openfaas.served import Served
 from tests.waiting import until
@@ -105,6 +108,30 @@ def test_an_application_is_served_as_it_is_and_closed_at_the_end(serve: Serve, t
         assert not closed.exists()
 
     assert (text, closed.read_text()) == ("from the application", "closed")
+
+
+def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
+    serve: Serve, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
+        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
+        until(closed.with_suffix(".busy").exists, "the call is under way")
+        assert served.stop() == 0
+
+    assert (call.result().status_code, call.result().text) == (200, "from the application")
+    assert closed.read_text() == "closed"
+
+
+@pytest.mark.parametrize(
+    ("exec_timeout", "seconds"), [("40s", 40), ("1m30s", 90), ("1h", 3600), ("1500ms", 1), ("45", 45)]
+)
+def test_an_end_waits_as_long_as_a_call_may_take(
+    exec_timeout: str, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("exec_timeout", exec_timeout)
+    conf = runpy.run_path(str(ROOT / "template" / TEMPLATE / "gunicorn_conf.py"))
+    assert conf["graceful_timeout"] == seconds + 3
 
 
 def test_a_handler_that_cannot_be_loaded_ends_the_start(serve: Serve) -> None:

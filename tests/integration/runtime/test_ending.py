@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
@@ -22,6 +22,7 @@ from local.settings import PORTS, Settings
 from local.state import State
 from tests.waiting import until
 
+PATH = "/runtime/python/test"
 PID = "import os\ndef handle(params):\n    return os.getpid()\n"
 SLEEPING = "import time\ndef handle(params):\n    time.sleep(params['s'])\n    return 'x' * 100_000\n"
 #: Seconds that an end waits for what runs.
@@ -37,16 +38,21 @@ class Runtime:
         parts = Parts(state, settings, state.code(), None)
         self.part: HttpServer = parts.runtime("python", "node")
         self.part.name = f"{self.part.name}-{number}"
-        self._address = f"http://127.0.0.1:{self.part.port}/runtime/python/test"
+        self._address = f"http://127.0.0.1:{self.part.port}{PATH}"
         self.part.start()
 
     def run(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.Response:
         """Runs a script once, on a connection of its own."""
+        call = self.call(script, timeout_ms, **params)
+        return requests.Session().send(call, timeout=30)
+
+    def call(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.PreparedRequest:
+        """What `run` sends."""
         script_hash = hashlib.sha256(script.encode()).hexdigest()
         reference = {"tenant": "t1", "script_hash": script_hash, "script_content": script}
         body = {"request_id": "r1", "params": params, "context": {}, "timeout_ms": timeout_ms}
         headers = {"X-Runtime-Secret": self._secret}
-        return requests.post(self._address, json=reference | body, headers=headers, timeout=30)
+        return requests.Request("POST", self._address, headers, json=reference | body).prepare()
 
     def busy(self) -> bool:
         workers: Any = self.part.health()["workers"]
@@ -166,15 +172,17 @@ def test_asked_to_end_it_takes_no_more_work(machine: Machine, later: Later) -> N
     runtime = machine.start()
     call = later(runtime.run, SLEEPING, s=1.5)
     until(runtime.busy, "the script runs")
-    # A request that has begun to arrive when the end is asked for.
-    begun = socket.create_connection(("127.0.0.1", runtime.part.port))
-    begun.sendall(b"GET /health HTTP/1.1\r\n")
-    until(runtime.busy, "the server has seen it")
-    runtime.part.ask_to_stop()
-    until(lambda: _refuses(runtime), "new connections are refused")
-    begun.sendall(b"Host: x\r\n\r\n")
-    assert begun.recv(65536).startswith(b"HTTP/1.1 503 ")
-    begun.close()
+    late = runtime.call(PID)
+    with socket.create_connection(("127.0.0.1", runtime.part.port)) as begun:
+        begun.sendall(f"POST {PATH} HTTP/1.1\r\n".encode())
+        until(runtime.busy, "the server has seen that it begins")
+        runtime.part.ask_to_stop()
+        until(lambda: _refuses(runtime), "new connections are refused")
+        headers = "".join(f"{name}: {value}\r\n" for name, value in late.headers.items())
+        begun.sendall(f"Host: x\r\n{headers}\r\n".encode() + cast(bytes, late.body))
+        answer = begun.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"RUNTIME_UNAVAILABLE"' in answer
     assert call.result().status_code == 200
 
 

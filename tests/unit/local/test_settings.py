@@ -55,6 +55,14 @@ def test_a_bad_port_names_its_variable(monkeypatch: pytest.MonkeyPatch, tmp_path
         Settings.from_environment(tmp_path / "absent")
 
 
+def test_an_end_waits_longer_than_the_longest_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCRIPT_TIMEOUT_MAX", "60000")
+    assert Settings.from_environment(tmp_path / "absent").grace > 60
+    monkeypatch.setenv("SCRIPT_TIMEOUT_MAX", "long")
+    with pytest.raises(EnvError, match="SCRIPT_TIMEOUT_MAX"):
+        Settings.from_environment(tmp_path / "absent")
+
+
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PORT", "CACHE_TTL"):
         # Set first, so that what reading the file adds is taken back after the test.
