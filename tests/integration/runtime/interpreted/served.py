@@ -41,6 +41,7 @@ class Server:
                     "RUNTIME_SECRET": SECRET,
                     "STATE_DIR": str(state),
                     "PORT": "0",
+                    "GRACEFUL_TIMEOUT": "10",
                     **environment,
                 },
                 pass_fds=(listener.fileno(),),
