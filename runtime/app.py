@@ -8,6 +8,7 @@ import base64
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 from wsgiref.types import StartResponse
 
@@ -76,7 +77,7 @@ class Front(Flask):
 
     def libraries(self) -> dict[str, Any]:
         """What scripts may import."""
-        self._check_secret()
+        self._call.check_secret(self._secret)
         return {"language": self.language, **asdict(self._executor.libraries())}
 
     def health(self) -> dict[str, Any]:
