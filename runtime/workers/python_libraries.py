@@ -34,4 +34,6 @@ def _packages(folders: Iterable[str]) -> dict[str, str | None]:
     """Distributions by their metadata, and modules that belong to none."""
     modules = {module.name for module in pkgutil.iter_modules(folders)}
     loose = modules - metadata.packages_distributions().keys() - sys.stdlib_module_names
-    return dict.fromkeys(loose) | {found.name: found.version for found in metadata.distributions()}
+    # What stands in an earlier folder is what an import finds.
+    distributions = reversed(list(metadata.distributions()))
+    return dict.fromkeys(loose) | {found.name: found.version for found in distributions}
