@@ -17,6 +17,9 @@ from runtime import folders
 from runtime.output import Output
 from runtime.sandbox import Confinement
 
+#: For a signal to the whole group: PIDFD_SIGNAL_PROCESS_GROUP, which Linux has since 6.9.
+_GROUP = 1 << 2 if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 9) else 0
+
 
 @dataclass(frozen=True)
 class Preload:
@@ -114,12 +117,15 @@ class Process:
             self._signal(signal.SIGKILL)
 
     def suspend(self) -> None:
-        """Stop it until `resume`: what a script has left running does nothing meanwhile."""
-        self._signal(signal.SIGSTOP)
+        """Stop it until `resume`: what a script has left running does nothing meanwhile.
+
+        Kernels before 6.9 do not stop the processes that it has started, which only some languages may.
+        """
+        self._signal(signal.SIGSTOP, _GROUP)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT, _GROUP)
 
     def usage(self) -> Usage:
         """What it has used so far; of a process that ended this very moment it may be nothing."""
@@ -148,9 +154,9 @@ class Process:
         except OSError:
             return b""
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, number: signal.Signals, flags: int = 0) -> None:
         with suppress(ProcessLookupError):  # it has ended already
-            signal.pidfd_send_signal(self._pidfd, number)
+            signal.pidfd_send_signal(self._pidfd, number, None, flags)
 
     def close(self) -> None:
         """Kill it, wait for its end, give everything back."""

@@ -4,7 +4,8 @@ from typing import Any
 
 from runtime.errors import InitializationFailed, ScriptFailed
 
-_KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
+#: What a worker may call the failure of a run.
+KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
 _MAX_TEXT = 64 * 1024
 _MAX_DIAGNOSTICS = 100
 
@@ -26,7 +27,7 @@ def script_failure(answer: Any, stdout: str, stderr: str) -> ScriptFailed:
     kind = answer.get("kind")
     return ScriptFailed(
         _text(answer.get("message")) or "the script failed",
-        kind=kind if isinstance(kind, str) and kind in _KINDS else "exception",
+        kind=kind if isinstance(kind, str) and kind in KINDS else "exception",
         type=_text(answer.get("type")),
         line=_number(answer.get("line")),
         column=_number(answer.get("column")),

@@ -32,6 +32,8 @@ def _can_be_imported(name: str) -> bool:
 
 def _packages(folders: Iterable[str]) -> dict[str, str | None]:
     """Distributions by their metadata, and modules that belong to none."""
-    of_distributions = metadata.packages_distributions()
-    loose = (module.name for module in pkgutil.iter_modules(folders) if module.name not in of_distributions)
-    return dict.fromkeys(loose) | {found.name: found.version for found in metadata.distributions()}
+    modules = {module.name for module in pkgutil.iter_modules(folders)}
+    loose = modules - metadata.packages_distributions().keys() - sys.stdlib_module_names
+    # What stands in an earlier folder is what an import finds.
+    distributions = reversed(list(metadata.distributions()))
+    return dict.fromkeys(loose) | {found.name: found.version for found in distributions}

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runtime.settings import MEBIBYTE, Settings
+from tests.integration.runtime.deployed import deploy
 from tests.integration.runtime.served import ServedRuntime
 
 
@@ -30,4 +32,26 @@ def runtime_settings(tmp_path_factory: pytest.TempPathFactory, node_program: str
 def interpreter(request: pytest.FixtureRequest, runtime_settings: Settings) -> Iterator[ServedRuntime]:
     """The runtime of each interpreted language in turn."""
     with ServedRuntime(request.param, runtime_settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that PACKAGES may name."""
+    folder = tmp_path_factory.mktemp("packages")
+    deploy(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packaged_python(runtime_settings: Settings, packages: Path) -> Iterator[ServedRuntime]:
+    """Python with a deployment's packages."""
+    with ServedRuntime("python", replace(runtime_settings, packages=(str(packages),))) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="session")
+def packaged_nodejs(runtime_settings: Settings, packages: Path) -> Iterator[ServedRuntime]:
+    """Node.js with a deployment's packages."""
+    with ServedRuntime("nodejs", replace(runtime_settings, packages=(str(packages),))) as runtime:
         yield runtime

@@ -1,6 +1,7 @@
 """A runtime of one language in this process, with real worker processes, and the controller's two calls to it."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from werkzeug.test import TestResponse
@@ -8,6 +9,7 @@ from werkzeug.test import TestResponse
 from runtime.app import Front
 from runtime.executor import Executor
 from runtime.languages import LANGUAGES
+from runtime.languages.base import Language
 from runtime.settings import Settings
 
 
@@ -19,11 +21,22 @@ def document(answer: TestResponse) -> Any:
 class ServedRuntime:
     """Calls go through the WSGI application, without a server."""
 
-    def __init__(self, language: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        language: str,
+        settings: Settings,
+        languages: Mapping[str, Callable[[Settings], Language]] = LANGUAGES,
+    ) -> None:
         self.language = language
         self.settings = settings
-        self.executor = Executor(LANGUAGES[language](settings), settings)
+        self.executor = Executor(languages[language](settings), settings)
         self._front = Front(language, self.executor, settings)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        """With the secret, unless other `headers` are given."""
+        return self._front.test_client().get(
+            path, headers=headers or {"X-Runtime-Secret": self.settings.secret}
+        )
 
     def prepare(self, script: str, **more: Any) -> TestResponse:
         return self._post(f"/runtime/{self.language}/test/prepare", script, {"script_content": script} | more)

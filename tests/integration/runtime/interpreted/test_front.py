@@ -114,7 +114,13 @@ def test_the_request_id_is_echoed(python: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("RUNTIME_SECRET", "short"), ("WORKERS_MAX", "many"), ("LOG_LEVEL", "loud")]
+    ("variable", "value"),
+    [
+        ("RUNTIME_SECRET", "short"),
+        ("WORKERS_MAX", "many"),
+        ("LOG_LEVEL", "loud"),
+        ("PACKAGES", "/not/there"),
+    ],
 )
 def test_a_bad_setting_stops_the_start_and_is_named(variable: str, value: str) -> None:
     environment = {**os.environ, "RUNTIME_SECRET": SECRET, variable: value}

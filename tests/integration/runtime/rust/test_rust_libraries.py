@@ -1,0 +1,45 @@
+"""What the runtime says that Rust scripts may use is what they can use."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runtime.languages.rust_toolchain import Toolchain
+from runtime.settings import Settings
+from tests.integration.runtime.rust.served import HEAD, SIGNATURE
+from tests.integration.runtime.served import ServedRuntime, document
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> Iterator[ServedRuntime]:
+    with ServedRuntime("rust", settings) as runtime:
+        yield runtime
+
+
+def using(crate: str) -> str:
+    return f"{HEAD}extern crate {crate};\n{SIGNATURE}{{ let _ = context; Ok(json!(1)) }}\n"
+
+
+def test_what_is_listed_can_be_used(served: ServedRuntime, rust_toolchain: Path) -> None:
+    listed = document(served.get("/libraries"))
+    assert listed["version"] in Toolchain.load(rust_toolchain).version
+    (package,) = listed["packages"]
+    assert package["name"] == "serde_json"
+    assert package["version"].startswith("1.")
+    for crate in (*listed["standard_library"], package["name"]):
+        assert served.result(using(crate)) == 1
+
+
+@pytest.mark.parametrize("crate", ["serde", "itoa", "rand"])
+def test_what_is_not_listed_cannot_be_used(served: ServedRuntime, crate: str) -> None:
+    error = document(served.prepare(using(crate)))["error"]
+    assert error["code"] == "INITIALIZATION_ERROR"
+    assert crate in error["message"]
+
+
+def test_without_a_compiler_there_is_nothing_to_use(settings: Settings, tmp_path: Path) -> None:
+    with ServedRuntime("rust", replace(settings, rust_toolchain=None, state=tmp_path)) as runtime:
+        listed = document(runtime.get("/libraries"))
+    assert listed == {"language": "rust", "version": None, "standard_library": [], "packages": []}

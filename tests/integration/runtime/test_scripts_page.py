@@ -1,0 +1,68 @@
+"""Every example of docs/scripts.md does what the page says, and its tables say what the code does."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from runtime.settings import Settings
+from runtime.verdict import KINDS
+from tests.conftest import ROOT
+from tests.integration.runtime.served import ServedRuntime
+
+PAGE = (ROOT / "docs" / "scripts.md").read_text()
+LANGUAGES = {"js": "packaged_nodejs", "python": "packaged_python", "rust": "rust_runtime"}
+
+
+class Example(NamedTuple):
+    """A block of code and what is said of it: its result as JSON, or the `kind`, `type` and line of its failure."""
+
+    language: str
+    script: str
+    params: str
+    result: str | None
+    kind: str | None
+    error_type: str | None
+    line: str | None
+
+
+EXAMPLES = [
+    Example(*found)
+    for found in re.findall(
+        r"```(js|python|rust)\n(.*?)```\nWith `(.*?)`"
+        r"(?:: `(.*?)`\.| it fails: `(\w+)`(?:, `(\w+)`)?(?:, line (\d+))?\.)$",
+        PAGE,
+        re.DOTALL | re.MULTILINE,
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def rust_runtime(runtime_settings: Settings, rust_toolchain: Path) -> Iterator[ServedRuntime]:
+    with ServedRuntime("rust", replace(runtime_settings, rust_toolchain=rust_toolchain)) as runtime:
+        yield runtime
+
+
+def test_every_block_of_code_is_an_example() -> None:
+    assert len(EXAMPLES) == sum(PAGE.count(f"```{language}\n") for language in LANGUAGES) > 10
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.script.splitlines()[0][:40])
+def test_an_example_does_what_is_said_of_it(example: Example, request: pytest.FixtureRequest) -> None:
+    runtime: ServedRuntime = request.getfixturevalue(LANGUAGES[example.language])
+    assert runtime.prepare(example.script).status_code == 200
+    if example.result:
+        assert runtime.result(example.script, json.loads(example.params)) == json.loads(example.result)
+        return
+    details = runtime.failure(example.script, json.loads(example.params))
+    told = (details["kind"], details["type"] or "", str(details["line"] or ""))
+    assert told == (example.kind, example.error_type, example.line)
+
+
+def test_the_kinds_are_those_that_there_are() -> None:
+    table = PAGE.partition("| kind | meaning |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == KINDS | {"crashed"}
