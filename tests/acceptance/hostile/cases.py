@@ -64,7 +64,8 @@ def python_case(
     overseen: bool = False,
 ) -> Case:
     """A case of the usual form in Python."""
-    return Case(name, "python", python(body), verdict, layers, overseen, because)
+    script = python(_held(body, _PYTHON_PAUSE) if overseen else body)
+    return Case(name, "python", script, verdict, layers, overseen, because)
 
 
 def node_case(
@@ -76,7 +77,8 @@ def node_case(
     overseen: bool = False,
 ) -> Case:
     """A case of the usual form in JavaScript."""
-    return Case(name, "nodejs", node(body), verdict, layers, overseen, because)
+    script = node(_held(body, _NODE_PAUSE) if overseen else body)
+    return Case(name, "nodejs", script, verdict, layers, overseen, because)
 
 
 def rust(body: str) -> str:
@@ -89,6 +91,14 @@ def number(name: str) -> int:
     x86_64, aarch64 = _NUMBERS[name]
     return x86_64 if platform.machine() == "x86_64" else aarch64
 
+
+def _held(body: str, pause: str) -> str:
+    """Holds what it took until the overseer has looked, for some of its turns."""
+    return f"{textwrap.dedent(body).strip()}\n{pause}"
+
+
+_PYTHON_PAUSE = "__import__('time').sleep(0.3)"
+_NODE_PAUSE = "await new Promise((resolve) => setTimeout(resolve, 300));"
 
 _PYTHON = """
 import ctypes, errno, os
