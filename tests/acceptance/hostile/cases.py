@@ -3,6 +3,7 @@
 import platform
 import textwrap
 from dataclasses import dataclass
+from functools import partial
 
 SECCOMP = ("seccomp",)
 FILES = ("landlock_files",)
@@ -55,7 +56,8 @@ def node(body: str) -> str:
     return _NODE.replace("BODY", textwrap.dedent(body).strip())
 
 
-def python_case(
+def _case(
+    language: str,
     name: str,
     body: str,
     verdict: str,
@@ -63,22 +65,10 @@ def python_case(
     because: str = "",
     overseen: bool = False,
 ) -> Case:
-    """A case of the usual form in Python."""
-    script = python(_held(body, _PYTHON_PAUSE) if overseen else body)
-    return Case(name, "python", script, verdict, layers, overseen, because)
-
-
-def node_case(
-    name: str,
-    body: str,
-    verdict: str,
-    layers: tuple[str, ...] = (),
-    because: str = "",
-    overseen: bool = False,
-) -> Case:
-    """A case of the usual form in JavaScript."""
-    script = node(_held(body, _NODE_PAUSE) if overseen else body)
-    return Case(name, "nodejs", script, verdict, layers, overseen, because)
+    """A case of the usual form."""
+    frame, pause = _FRAMES[language]
+    script = frame(_held(body, pause) if overseen else body)
+    return Case(name, language, script, verdict, layers, overseen, because)
 
 
 def rust(body: str) -> str:
@@ -97,8 +87,13 @@ def _held(body: str, pause: str) -> str:
     return f"{textwrap.dedent(body).strip()}\n{pause}"
 
 
-_PYTHON_PAUSE = "__import__('time').sleep(0.3)"
-_NODE_PAUSE = "await new Promise((resolve) => setTimeout(resolve, 300));"
+#: By language, what makes a script of a body, and what waits inside one.
+_FRAMES = {
+    "python": (python, "__import__('time').sleep(0.3)"),
+    "nodejs": (node, "await new Promise((resolve) => setTimeout(resolve, 300));"),
+}
+python_case = partial(_case, "python")
+node_case = partial(_case, "nodejs")
 
 _PYTHON = """
 import ctypes, errno, os

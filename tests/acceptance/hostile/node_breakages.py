@@ -136,7 +136,7 @@ _POLLUTIONS = {
 }
 
 POLLUTIONS = [
-    Case(f"pollution of {name}", "nodejs", node(body), _FAILS, because=OWN_PROCESS, timeout_ms=1000)
+    Case(f"pollution of {name}", "nodejs", node(body), _FAILS, because=OWN_PROCESS, timeout_ms=500)
     for name, body in _POLLUTIONS.items()
 ]
 
