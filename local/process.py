@@ -20,9 +20,11 @@ def born(pid: int) -> str | None:
 
 def children(pid: int) -> list[int]:
     """The pids of the direct children that live."""
-    numbers = (int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal())
-    stats = ((number, _stat(number)) for number in numbers)
-    return [number for number, fields in stats if fields and fields[0] != "Z" and int(fields[1]) == pid]
+    listed: list[int] = []
+    with contextlib.suppress(OSError):  # it is gone, or one of its threads
+        for thread in PROC.joinpath(str(pid), "task").iterdir():
+            listed += map(int, thread.joinpath("children").read_text().split())
+    return [child for child in listed if born(child) is not None]
 
 
 def command_line(pid: int) -> list[str]:

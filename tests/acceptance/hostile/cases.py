@@ -3,6 +3,7 @@
 import platform
 import textwrap
 from dataclasses import dataclass
+from functools import partial
 
 SECCOMP = ("seccomp",)
 FILES = ("landlock_files",)
@@ -55,7 +56,8 @@ def node(body: str) -> str:
     return _NODE.replace("BODY", textwrap.dedent(body).strip())
 
 
-def python_case(
+def _case(
+    language: str,
     name: str,
     body: str,
     verdict: str,
@@ -63,20 +65,10 @@ def python_case(
     because: str = "",
     overseen: bool = False,
 ) -> Case:
-    """A case of the usual form in Python."""
-    return Case(name, "python", python(body), verdict, layers, overseen, because)
-
-
-def node_case(
-    name: str,
-    body: str,
-    verdict: str,
-    layers: tuple[str, ...] = (),
-    because: str = "",
-    overseen: bool = False,
-) -> Case:
-    """A case of the usual form in JavaScript."""
-    return Case(name, "nodejs", node(body), verdict, layers, overseen, because)
+    """A case of the usual form."""
+    frame, pause = _FRAMES[language]
+    script = frame(_held(body, pause) if overseen else body)
+    return Case(name, language, script, verdict, layers, overseen, because)
 
 
 def rust(body: str) -> str:
@@ -89,6 +81,19 @@ def number(name: str) -> int:
     x86_64, aarch64 = _NUMBERS[name]
     return x86_64 if platform.machine() == "x86_64" else aarch64
 
+
+def _held(body: str, pause: str) -> str:
+    """Holds what it took until the overseer has looked, for some of its turns."""
+    return f"{textwrap.dedent(body).strip()}\n{pause}"
+
+
+#: By language, what makes a script of a body, and what waits inside one.
+_FRAMES = {
+    "python": (python, "__import__('time').sleep(0.3)"),
+    "nodejs": (node, "await new Promise((resolve) => setTimeout(resolve, 300));"),
+}
+python_case = partial(_case, "python")
+node_case = partial(_case, "nodejs")
 
 _PYTHON = """
 import ctypes, errno, os

@@ -88,7 +88,7 @@ class Runtimes:
             wasm_memory_max_bytes=128 * MEBIBYTE,
             files_max_bytes=32 * MEBIBYTE,
             threads_max=24,
-            compile_timeout=5_000,
+            compile_timeout=10_000,
             # Whatever the front fails to end, the kernel does.
             cpu_max_seconds=60,
             packages=(str(self._package),),

@@ -48,7 +48,6 @@ RESOURCES = [
           unlinkSync("hidden");
           for (let part = 0; part < 16; part += 1) writeSync(file, Buffer.alloc(1 << 20));
         }
-        await new Promise((resolve) => setTimeout(resolve, 300));
         """,
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
         overseen=True,
@@ -78,7 +77,7 @@ RESOURCES = [
     node_case(
         "memory bomb in WebAssembly",
         """
-        const memory = new WebAssembly.Memory({ initial: 6144 });
+        globalThis.memory = new WebAssembly.Memory({ initial: 6144 });
         new Uint8Array(memory.buffer).fill(1);
         """,
         "RUNTIME_ERROR (memory_limit|crashed)",
@@ -88,7 +87,11 @@ RESOURCES = [
         "memory bomb in a thread",
         """
         const { Worker } = require("worker_threads");
-        const source = "const b = []; for (let i = 0; i < 24; i += 1) b.push(new Array(2 << 20).fill(i + 0.5));";
+        const source = `
+          const blocks = [];
+          for (let i = 0; i < 24; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));
+          setTimeout(() => blocks, 300);
+        `;
         const thread = new Worker(source, { eval: true, resourceLimits: { maxOldGenerationSizeMb: 2048 } });
         await new Promise((resolve, reject) => thread.on("exit", resolve).on("error", reject));
         """,
@@ -133,7 +136,7 @@ _POLLUTIONS = {
 }
 
 POLLUTIONS = [
-    Case(f"pollution of {name}", "nodejs", node(body), _FAILS, because=OWN_PROCESS, timeout_ms=1000)
+    Case(f"pollution of {name}", "nodejs", node(body), _FAILS, because=OWN_PROCESS, timeout_ms=500)
     for name, body in _POLLUTIONS.items()
 ]
 

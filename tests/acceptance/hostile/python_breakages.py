@@ -60,7 +60,7 @@ _POLLUTIONS = {
 }
 
 POLLUTIONS = [
-    Case(f"pollution of {name}", "python", python(body), _FAILS, because=OWN_PROCESS, timeout_ms=1000)
+    Case(f"pollution of {name}", "python", python(body), _FAILS, because=OWN_PROCESS, timeout_ms=500)
     for name, body in _POLLUTIONS.items()
 ]
 
@@ -83,7 +83,7 @@ BREAKAGES = [
     python_case("exit", "import sys; sys.exit(0)", "RUNTIME_ERROR exception", because=OWN_PROCESS),
     python_case(
         "alarm",
-        "import signal; signal.alarm(1); signal.pause()",
+        "import signal; signal.setitimer(signal.ITIMER_REAL, 0.05); signal.pause()",
         "RUNTIME_ERROR crashed",
         because=OWN_PROCESS,
     ),

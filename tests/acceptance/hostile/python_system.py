@@ -84,6 +84,7 @@ PROCESSES = [
         try:
             for thread in threads:
                 thread.start()
+            end.wait(0.3)
         except RuntimeError:
             raise OSError(errno.EAGAIN, "no thread")
         finally:

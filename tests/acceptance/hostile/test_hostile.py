@@ -11,6 +11,7 @@ from tests.acceptance.hostile import (
     node_system,
     python_breakages,
     python_files,
+    python_resources,
     python_system,
     rust_cases,
 )
@@ -19,7 +20,15 @@ from tests.acceptance.hostile.conftest import Runtimes, Target
 from tests.acceptance.hostile.good import check_clean, good
 from tests.acceptance.hostile.served import Answer
 
-_TABLES = (python_system, python_files, python_breakages, node_system, node_breakages, rust_cases)
+_TABLES = (
+    python_system,
+    python_files,
+    python_resources,
+    python_breakages,
+    node_system,
+    node_breakages,
+    rust_cases,
+)
 CASES = [case for table in _TABLES for case in table.CASES]
 SWITCHABLE = [case for case in CASES if case.switchable]
 HELD_TWICE = [(case, layer) for case in CASES if len(case.layers) > 1 for layer in case.layers]
