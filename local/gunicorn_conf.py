@@ -23,8 +23,8 @@ workers = 1
 worker_connections = 2000
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.
 keepalive = 75
-# Seconds, from whoever starts us: see local.server.HttpServer.
-graceful_timeout = int(os.environ["GRACEFUL_TIMEOUT"])
+# Seconds. Whoever starts us knows how long a call may take: see local.server.HttpServer.
+graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "30"))
 control_socket_disable = True
 accesslog = None
 errorlog = "-"

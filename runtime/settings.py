@@ -28,7 +28,10 @@ class Settings:
     workers_per_script_max: int
     """Processes at work at once for one session: one tenant, script and set of options."""
     pool_memory_max_bytes: int
-    """What idle workers may take together; those at work are bounded one by one."""
+    """What idle workers may take together; those at work are bounded one by one.
+
+    Memory that a fork shares with its server counts for each of them: to know better takes longer than a call.
+    """
     reserve: int
     """Blank processes that are started ahead, beside the pool."""
     worker_idle_ttl: float

@@ -99,6 +99,28 @@ def test_when_all_workers_are_busy_a_request_waits_and_then_is_refused(serve: Se
     assert server.run(SLEEPING, {"s": 0}).status_code == 200
 
 
+def test_a_script_at_its_limit_is_refused_and_another_one_is_served(serve: Serve) -> None:
+    server = serve(WORKERS_PER_SCRIPT_MAX="1", QUEUE_TIMEOUT="200")
+    server.prepare(SLEEPING)
+    with ThreadPoolExecutor(1) as threads:
+        busy = threads.submit(server.run, SLEEPING, {"s": 1.0})
+        until(lambda: server.workers()["busy"] == 1, "the worker is busy")
+        refused = server.run(SLEEPING, {"s": 0})
+        other = server.fresh(PID["python"])
+        assert not busy.done()
+        assert busy.result().status_code == 200
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMITED")
+    assert other.status_code == 200
+
+
+def test_idle_workers_take_no_more_memory_than_they_may(serve: Serve) -> None:
+    script = "kept = b'x' * (64 << 20)\ndef handle(params):\n    return len(kept)\n"
+    server = serve(POOL_MEMORY_MAX_BYTES=str(120 << 20))
+    assert server.result(script) == server.result(script + "\n") == 64 << 20
+    assert server.workers()["idle"] == 1
+    assert server.run(script + "\n").json()["cold"] is False
+
+
 def test_an_idle_worker_makes_room_for_another_script(serve: Serve) -> None:
     server = serve(WORKERS_MAX="1")
     first, second = PID["python"], PID["python"] + "\n"
