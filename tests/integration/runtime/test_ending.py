@@ -143,27 +143,21 @@ def test_asked_to_end_it_finishes_what_runs_and_leaves_nothing(machine: Machine,
     assert machine.folders() == set()
 
 
-def test_what_is_over_its_deadline_is_killed_and_told(machine: Machine, later: Later) -> None:
+@pytest.mark.parametrize(
+    ("timeout_ms", "status", "code"),
+    [(1000, 504, "TIMEOUT"), (60_000, 503, "RUNTIME_UNAVAILABLE")],
+    ids=["its deadline", "the server's patience"],
+)
+def test_what_does_not_finish_in_time_is_killed_and_told(
+    machine: Machine, later: Later, timeout_ms: int, status: int, code: str
+) -> None:
     runtime = machine.start()
-    call = later(runtime.run, SLEEPING, timeout_ms=1000, s=60)
-    until(runtime.busy, "the script runs")
-    processes = runtime.processes()
-    runtime.part.ask_to_stop()
-    answer = call.result()
-    assert (answer.status_code, answer.json()["error"]["code"]) == (504, "TIMEOUT")
-    runtime.part.stop()
-    assert processes.alive() == []
-    assert machine.folders() == set()
-
-
-def test_what_is_over_the_servers_patience_is_ended_and_told(machine: Machine, later: Later) -> None:
-    runtime = machine.start()
-    call = later(runtime.run, SLEEPING, timeout_ms=60_000, s=60)
+    call = later(runtime.run, SLEEPING, timeout_ms=timeout_ms, s=60)
     until(runtime.busy, "the script runs")
     processes = runtime.processes()
     runtime.part.stop()
     answer = call.result()
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "RUNTIME_UNAVAILABLE")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert processes.alive() == []
     assert machine.folders() == set()
 
