@@ -165,6 +165,13 @@ COMPILATION = [
         FILES,
     ),
     Case(
+        "include of the compiler's environment",
+        "rust",
+        rust(f'let text = include_str!("/proc/self/environ");\n{_REACHED}'),
+        "INITIALIZATION_ERROR",
+        FILES,
+    ),
+    Case(
         "include by a relative path",
         "rust",
         rust(f'let text = include_str!("../../../../../../../../../../../../etc/passwd");\n{_REACHED}'),

@@ -51,7 +51,7 @@ module.exports = async () => {
     "rust": """
 use serde_json::{json, Map, Value};
 pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
-    Ok(json!([std::env::vars().collect::<Vec<_>>(), include_str!("/proc/self/environ")]))
+    Ok(json!([std::env::vars().collect::<Vec<_>>(), std::env::args().collect::<Vec<_>>()]))
 }
 """,
 }
