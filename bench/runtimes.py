@@ -59,6 +59,7 @@ class Runtime:
 
     def memory_of_idle(self) -> float:
         """Proportional share of memory of the median worker that waits for a call, in MiB."""
+        self.rest()
         return statistics.median(_pss(pid) for pid in self.workers()) / 1024
 
 
