@@ -10,9 +10,13 @@ What comes from a worker is untrusted: a script owns the descriptor as much as o
 import json
 import socket
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">I")
+#: What is asked of the socket at once.
+_CHUNK = 16 * 1024
 
 #: Containers inside containers; beyond it readers further up (the controller, clients) may run out of stack.
 MAX_DEPTH = 200
@@ -43,6 +47,7 @@ class Channel:
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
+        self._ahead = bytearray()
         self.sent_bytes = 0
         """Length of all frames sent so far."""
         self.received_bytes = 0
@@ -62,34 +67,53 @@ class Channel:
 
     def receive(self) -> dict[str, Any]:
         """Wait for one frame. Raises Unread, ChannelClosed, TooDeep or FrameError; nothing else."""
-        header = self._receive_exactly(HEADER.size, between_frames=True)
-        (length,) = HEADER.unpack(header)
+        ahead = self._ahead
+        while len(ahead) < HEADER.size:
+            ahead += self._some()
+        (length,) = HEADER.unpack_from(ahead)
         if length > self._max_bytes:
             raise FrameError(f"a frame of {length} bytes exceeds the limit of {self._max_bytes}")
         self.received_bytes += length
-        return decode(self._receive_exactly(length))
+        end = HEADER.size + length
+        # Most frames came with their header. Of a large one the rest goes to its place without being copied again.
+        body = ahead[HEADER.size : end] if len(ahead) >= end else self._rest(ahead, length)
+        self._ahead = ahead[end:]
+        return decode(body)
 
     def close(self) -> None:
         self._sock.close()
 
-    def _receive_exactly(self, length: int, *, between_frames: bool = False) -> bytearray:
-        buffer = bytearray(length)
-        view = memoryview(buffer)
-        filled = 0
+    def _some(self) -> bytes:
+        with self._failures():
+            part = self._sock.recv(_CHUNK)
+        if not part:
+            if not self._ahead:
+                raise ChannelClosed("the peer closed its end")
+            raise FrameError("the peer closed its end inside a frame")
+        return part
+
+    def _rest(self, ahead: bytearray, length: int) -> bytearray:
+        body = bytearray(length)
+        view = memoryview(body)
+        filled = len(ahead) - HEADER.size
+        view[:filled] = memoryview(ahead)[HEADER.size :]
         while filled < length:
-            try:
+            with self._failures():
                 count = self._sock.recv_into(view[filled:])
-            except ConnectionResetError as error:
-                # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
-                raise Unread(str(error)) from error
-            except OSError as error:
-                raise ChannelClosed(str(error)) from error
             if not count:
-                if between_frames and not filled:
-                    raise ChannelClosed("the peer closed its end")
                 raise FrameError("the peer closed its end inside a frame")
             filled += count
-        return buffer
+        return body
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except ConnectionResetError as error:
+            # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
+            raise Unread(str(error)) from error
+        except OSError as error:
+            raise ChannelClosed(str(error)) from error
 
 
 def encode(message: dict[str, Any]) -> bytes:

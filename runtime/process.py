@@ -93,6 +93,8 @@ class Process:
         self._pidfd = pidfd
         self._ended = ended
         self._closed = False
+        self._stop: Any = None
+        """What will suspend it."""
         # Held open: finding the file again for each call would cost several times the reading.
         self._status = _open_status(pid)
 
@@ -113,19 +115,22 @@ class Process:
 
     def kill(self) -> None:
         """Kill the process; the fork server then kills its whole group. Does not wait."""
-        if not self._closed:
-            self._signal(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
 
     def suspend(self) -> None:
         """Stop it until `resume`: what a script has left running does nothing meanwhile.
 
         Kernels before 6.9 do not stop the processes that it has started, which only some languages may.
         """
-        self._signal(signal.SIGSTOP, _GROUP)
+        # In the loop's next turn: the answer goes out before, and if somebody resumes it before, neither is needed.
+        self._stop = gevent.get_hub().loop.run_callback(self._signal, signal.SIGSTOP, _GROUP)
 
     def resume(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT, _GROUP)
+        if self._stop is not None and self._stop.pending:
+            self._stop.stop()
+        else:
+            self._signal(signal.SIGCONT, _GROUP)
 
     def usage(self) -> Usage:
         """What it has used so far; of a process that ended this very moment it may be nothing."""
@@ -155,6 +160,8 @@ class Process:
             return b""
 
     def _signal(self, number: signal.Signals, flags: int = 0) -> None:
+        if self._closed:
+            return
         with suppress(ProcessLookupError):  # it has ended already
             signal.pidfd_send_signal(self._pidfd, number, None, flags)
 
