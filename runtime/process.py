@@ -94,7 +94,7 @@ class Process:
         self._ended = ended
         self._closed = False
         self._stop: Any = None
-        """What will suspend it."""
+        """What suspends it, until it is resumed."""
         # Held open: finding the file again for each call would cost several times the reading.
         self._status = _open_status(pid)
 
@@ -126,9 +126,12 @@ class Process:
         self._stop = gevent.get_hub().loop.run_callback(self._signal, signal.SIGSTOP, _GROUP)
 
     def resume(self) -> None:
-        """Let it go on."""
-        if self._stop is not None and self._stop.pending:
-            self._stop.stop()
+        """Let it go on, if it was suspended."""
+        stop, self._stop = self._stop, None
+        if stop is None:
+            return
+        if stop.pending:
+            stop.stop()
         else:
             self._signal(signal.SIGCONT, _GROUP)
 
