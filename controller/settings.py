@@ -1,6 +1,5 @@
 """Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ class Settings:
     log_retention_days: int
     """Days a row of the logs is kept at least; 0: for ever."""
     spool_dir: Path
-    """Folder where log records wait while PostgreSQL is away."""
+    """Folder on whose disk log records wait while PostgreSQL is away."""
     spool_max_bytes: int
     """What they may take there together; 0: none, they wait in memory alone."""
     mask_keys: list[str]
@@ -84,7 +83,7 @@ class Settings:
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
             log_retention_days=env.int("LOG_RETENTION_DAYS", 90, validate=validate.Range(min=0)),
-            spool_dir=env.path("SPOOL_DIR", _own_folder()).absolute(),
+            spool_dir=env.path("SPOOL_DIR", Path(tempfile.gettempdir())).absolute(),
             spool_max_bytes=env.int("SPOOL_MAX_BYTES", 1 << 30, validate=validate.Range(min=0)),
             mask_keys=env.list("MASK_KEYS", list(MASK_KEYS), validate=_names),
             postgres_connections=env.int("POSTGRES_CONNECTIONS", 8, validate=positive),
@@ -100,11 +99,6 @@ def _addresses(entries: list[str]) -> None:
         language, _, url = entry.partition("=")
         if not language or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ValidationError(f"{entry!r} is not <language>=<http address>")
-
-
-def _own_folder() -> Path:
-    """In the system's temporary folder, which can be written also where the root file system cannot."""
-    return Path(tempfile.gettempdir()) / f"lambda-microservice-spool-{os.geteuid()}"
 
 
 def _names(names: list[str]) -> None:

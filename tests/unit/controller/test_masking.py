@@ -90,10 +90,10 @@ def test_other_keys_are_left(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["tokens_used", "max_tokens", "token_count", "password_confirmed"])
 def test_a_key_that_only_contains_a_name_hides_texts_and_leaves_numbers(key: str) -> None:
-    for value in (5, 1.5, True, None):
-        assert DEFAULT_MASKER.document({key: value}) == {key: value}
-    for value in ("hunter2", ["hunter2"], {"a": "hunter2"}):
-        assert DEFAULT_MASKER.document({key: value}) == {key: MASK}
+    for kept in (5, 1.5, True, None):
+        assert DEFAULT_MASKER.document({key: kept}) == {key: kept}
+    for hidden in ("hunter2", ["hunter2"], {"a": "hunter2"}):
+        assert DEFAULT_MASKER.document({key: hidden}) == {key: MASK}
 
 
 @pytest.mark.parametrize(("text", "masked"), HIDDEN_IN_TEXT)

@@ -92,4 +92,4 @@ def test_keys_to_mask_are_chosen_by_name(environment: pytest.MonkeyPatch) -> Non
 
 def test_the_spool_has_a_folder_that_can_be_written_by_default(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SPOOL_DIR", raising=False)
-    assert Settings.from_environment().spool_dir.parent == Path(tempfile.gettempdir())
+    assert Settings.from_environment().spool_dir == Path(tempfile.gettempdir())
