@@ -20,7 +20,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from gevent.threadpool import ThreadPool
 
@@ -89,8 +89,11 @@ class Spool:
         self._disk.kill()
 
     def _on_disk(self, work: Callable[[], Answer]) -> Answer:
-        answer: Answer = self._disk.apply(work)
-        return answer
+        # Errors are carried over by hand: gevent would print each with its traceback, however expected it is.
+        answer, error = self._disk.apply(_outcome, (work,))
+        if error is not None:
+            raise error
+        return cast(Answer, answer)
 
     def _append(self, records: Sequence[bytes]) -> None:
         data = b"".join(map(framed, records))
@@ -164,6 +167,13 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 used += path.stat().st_size
         return used
+
+
+def _outcome(work: Callable[[], Answer]) -> tuple[Answer | None, Exception | None]:
+    try:
+        return work(), None
+    except (SpoolFull, OSError) as error:
+        return None, error
 
 
 def _own_folder(parent: Path) -> Path:
