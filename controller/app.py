@@ -19,11 +19,15 @@ from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
+from controller.database.retention import Retention
+from controller.database.spool import Spool
+from controller.database.statistics import Statistics
 from controller.errors import InvalidRequest, NotFound, ServiceError
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
+from controller.masking import Masker
 from controller.metrics import MetricsCollector, MetricsServer
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
@@ -85,13 +89,14 @@ class Json(DefaultJSONProvider):
 
 
 def compose(settings: Settings) -> Controller:
-    """Makes the objects and hands them to each other."""
+    """Makes the objects and hands them to each other; raises OSError when SPOOL_DIR cannot be used."""
     timeout = settings.request_timeout / 1000
     metrics = MetricsCollector()
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout)
     backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
-    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics)
+    spool = Spool(settings.spool_dir, settings.spool_max_bytes, metrics) if settings.spool_max_bytes else None
+    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, Masker(settings.mask_keys), spool)
     sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
     functions = FunctionCatalog(postgres)
     selector = RuntimeSelector(settings.runtime_urls)
@@ -121,6 +126,8 @@ def compose(settings: Settings) -> Controller:
         [
             sessions.clean_up,
             lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
+            Retention(postgres, settings.log_retention_days).clean_up,
+            Statistics(postgres).roll_up,
         ],
         MAINTENANCE_INTERVAL,
     )
@@ -135,8 +142,11 @@ def controller() -> Controller:
         settings = Settings.from_environment(Path(".env"))
     except (EnvError, ValueError) as error:
         raise _refusal(str(error)) from None
-    configure(settings.log_level)
-    composed = compose(settings)
+    configure(settings.log_level, Masker(settings.mask_keys))
+    try:
+        composed = compose(settings)
+    except OSError as error:
+        raise _refusal(f"SPOOL_DIR {settings.spool_dir}: {error.strerror}") from None
     try:
         composed.start()
     except OSError as error:

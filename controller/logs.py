@@ -1,10 +1,13 @@
-"""Our own log: one JSON line a record on stderr, in Elastic Common Schema, with the call's marks."""
+"""Our own log: one JSON line a record on stderr, in Elastic Common Schema, with the call's marks, masked."""
 
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import ecs_logging
+
+from controller.masking import Masker
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,21 @@ class TraceFilter(logging.Filter):
         return True
 
 
-def configure(level: str) -> None:
-    """Sends every logger's records to stderr. `level`: debug, info, warning or error."""
+class MaskingFormatter(ecs_logging.StdlibFormatter):
+    """Elastic Common Schema without secrets: in messages, tracebacks and extra fields."""
+
+    def __init__(self, masker: Masker) -> None:
+        super().__init__()
+        self._masker = masker
+
+    def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
+        masked: dict[str, Any] = self._masker.document(super().format_to_ecs(record))
+        return masked
+
+
+def configure(level: str, masker: Masker) -> None:
+    """Sends every logger's records to stderr, masked. `level`: debug, info, warning or error."""
     handler = logging.StreamHandler()
-    handler.setFormatter(ecs_logging.StdlibFormatter())
+    handler.setFormatter(MaskingFormatter(masker))
     handler.addFilter(TraceFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

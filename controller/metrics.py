@@ -58,8 +58,13 @@ class MetricsCollector:
         self._log_queue = gauge(
             "lambda_log_queue_records", "Log records waiting for PostgreSQL", multiprocess_mode="livesum"
         )
+        self._log_spool = gauge(
+            "lambda_log_spool_bytes",
+            "Log records of all processes on disk, waiting for PostgreSQL",
+            multiprocess_mode="mostrecent",
+        )
         self._log_lost = counter(
-            "lambda_log_records_lost_total", "Log records dropped, the queue full or the row refused"
+            "lambda_log_records_lost_total", "Log records dropped: no room for them, damaged, or refused"
         )
 
     def observe(self, app: Flask) -> None:
@@ -93,6 +98,9 @@ class MetricsCollector:
 
     def log_queued(self, waiting: int) -> None:
         self._log_queue.set(waiting)
+
+    def log_spooled(self, waiting_bytes: int) -> None:
+        self._log_spool.set(waiting_bytes)
 
     def log_lost(self, records: int) -> None:
         self._log_lost.inc(records)

@@ -1,10 +1,13 @@
 """Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from environs import FileAwareEnv, ValidationError, validate
+
+from controller.masking import MASK_KEYS
 
 LOCAL_RUNTIMES = [
     "nodejs=http://127.0.0.1:8081",
@@ -37,6 +40,14 @@ class Settings:
     """How many sessions one process remembers."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
+    log_retention_days: int
+    """Days a row of the logs is kept at least; 0: for ever."""
+    spool_dir: Path
+    """Folder on whose disk log records wait while PostgreSQL is away."""
+    spool_max_bytes: int
+    """What they may take there together; 0: none, they wait in memory alone."""
+    mask_keys: list[str]
+    """Names of keys whose values are not logged."""
     postgres_connections: int
     log_level: str
     metrics_port: int
@@ -71,6 +82,10 @@ class Settings:
             body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
+            log_retention_days=env.int("LOG_RETENTION_DAYS", 90, validate=validate.Range(min=0)),
+            spool_dir=env.path("SPOOL_DIR", Path(tempfile.gettempdir())).absolute(),
+            spool_max_bytes=env.int("SPOOL_MAX_BYTES", 1 << 30, validate=validate.Range(min=0)),
+            mask_keys=env.list("MASK_KEYS", list(MASK_KEYS), validate=_names),
             postgres_connections=env.int("POSTGRES_CONNECTIONS", 8, validate=positive),
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
@@ -84,3 +99,9 @@ def _addresses(entries: list[str]) -> None:
         language, _, url = entry.partition("=")
         if not language or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise ValidationError(f"{entry!r} is not <language>=<http address>")
+
+
+def _names(names: list[str]) -> None:
+    for name in names:
+        if not name.strip("-_. "):
+            raise ValidationError(f"{name!r} is no name of a key")

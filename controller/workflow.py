@@ -198,7 +198,7 @@ class WorkflowManager:
         finally:
             entry.duration_ms = (perf_counter() - started) * 1000
             entry.executed = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
-            self._logger.record(*entry.records())
+            self._logger.log(entry)
             if entry.endpoint == "execute" and entry.name is not None:
                 self._metrics.execution_answered(entry.name.language, _outcome(entry.error))
 

@@ -95,6 +95,7 @@ class Parts:
             "REDIS_URL": redis.url,
             "RUNTIME_URLS": urls,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
+            "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         }
         secrets = {name: self.state.secret(name) for name in ("JWT_SECRET", "RUNTIME_SECRET")}

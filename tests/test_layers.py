@@ -23,6 +23,7 @@ LAYERS = (
     {"controller.cache", "controller.database"},
     {"controller.models", "controller.metrics", "controller.schemas"},
     {"controller.errors", "controller.settings", "controller.logs"},
+    {"controller.masking"},
     {"controller"},
 )
 PACKAGES = ("controller", "runtime", "function", "local")

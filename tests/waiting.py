@@ -2,9 +2,21 @@
 
 from collections.abc import Callable
 
+import gevent
+
 from local.process import wait_until
 
 
 def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
     """Returns once `condition` holds; fails after `timeout` seconds, naming `what` was waited for."""
     assert wait_until(condition, timeout), f"waited {timeout} s in vain: {what}"
+
+
+def until_greenlets(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+    """The same for what greenlets of the test's own process do: it lets them."""
+    try:
+        with gevent.Timeout(timeout):
+            while not condition():
+                gevent.sleep(0.02)
+    except gevent.Timeout:
+        raise AssertionError(f"waited {timeout} s in vain: {what}") from None

@@ -1,31 +1,38 @@
 """DatabaseLogger: what happened, written to PostgreSQL off the request's way (specification 4.6).
 
-Records wait in a bounded queue; one greenlet writes them in batches. While PostgreSQL is away they stay in the
-queue and are tried again, in order. A record's id and time are made when it is queued, so trying again never
-doubles it.
+Records wait in a bounded queue; one greenlet writes them in batches. While PostgreSQL is away it puts them on disk
+instead, into the spool, and replays them when PostgreSQL is back, a batch of old ones after each turn of fresh ones.
+A record's id and time are made when it is queued, so writing it again never doubles it.
 """
 
 import logging
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from time import monotonic
 
 import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from controller.database.postgres import QUERIES, Postgres
-from controller.database.records import Record
-from controller.errors import StoreRejected, StoreUnavailable
+from controller.database.batches import MOST, MOST_BYTES, BatchWriter
+from controller.database.postgres import Postgres
+from controller.database.records import Entry, Group, Record, packed, unpacked
+from controller.database.spool import Spool, SpoolFull
+from controller.errors import StoreUnavailable
+from controller.masking import DEFAULT_MASKER, Masker
 from controller.metrics import MetricsCollector
 
 log = logging.getLogger(__name__)
 
-BATCH = 500
+QUEUE_BYTES = 64 << 20
+"""What the queue may hold, however few records that are."""
 GATHERING = 0.05
 """Seconds in which a batch gathers, so that a busy service writes many rows at once."""
 RETRY = 0.5
-"""Seconds between tries while PostgreSQL is away."""
+"""Seconds between looks whether PostgreSQL is back."""
+LOOK = 2.0
+"""Seconds between looks whether another process has left records in the spool."""
+COMPLAINT = 10.0
+"""Seconds between complaints about the same trouble."""
 
 
 class DatabaseLogger:
@@ -33,94 +40,199 @@ class DatabaseLogger:
 
     Args:
         postgres: where records go.
-        size: how many may wait; what comes on top is dropped and counted.
+        size: how many may wait in memory; what comes on top is dropped and counted.
         metrics: told of the queue's length and of losses.
+        masker: takes secrets out of what is logged.
+        spool: where records wait while PostgreSQL is away; None: in the queue alone.
     """
 
-    def __init__(self, postgres: Postgres, size: int, metrics: MetricsCollector) -> None:
+    def __init__(
+        self,
+        postgres: Postgres,
+        size: int,
+        metrics: MetricsCollector,
+        masker: Masker = DEFAULT_MASKER,
+        spool: Spool | None = None,
+    ) -> None:
         self._postgres = postgres
-        self._size = size
+        self._batches = BatchWriter(postgres, metrics)
         self._metrics = metrics
-        self._queue: deque[Record] = deque()
+        self._masker = masker
+        self._spool = spool
+        self._queue = _Queue(size)
         self._filled = Event()
         self._writing = BoundedSemaphore(1)
+        self._away = False
+        self._look_again = 0.0
+        self._stopping = False
         self._writer: gevent.Greenlet[[], None] | None = None
+        self._dropped = 0
+        self._complained: dict[str, float] = {}
 
     def start(self) -> None:
         """Starts the writer."""
         self._writer = gevent.spawn(self._write_for_ever)
 
     def close(self, timeout: float) -> None:
-        """Stops the writer and writes what waits, trying for `timeout` seconds."""
+        """Stops the writer and writes what waits, trying for `timeout` seconds; what is left goes to the spool."""
+        self._stopping = True
+        self._filled.set()
+        deadline = monotonic() + timeout
         if self._writer is not None:
+            self._writer.join(timeout)
             self._writer.kill()
         try:
-            with gevent.Timeout(timeout):
+            with gevent.Timeout(max(0.1, deadline - monotonic())):
                 self.flush()
         except (gevent.Timeout, StoreUnavailable):
-            log.error("%d log records could not be written before the end", len(self._queue))  # noqa: TRY400
+            self._set_aside()
+        if self._queue.records:
+            self._drop(self._queue.records)
+        if self._spool is not None:
+            self._spool.close()
+
+    def log(self, entry: Entry) -> None:
+        """Queues the rows of an answered call, without its secrets; never waits."""
+        self.record(*entry.records(self._masker))
 
     def record(self, *records: Record) -> None:
-        """Queues records, which are written in this order; never waits."""
-        if len(self._queue) + len(records) > self._size:
-            self._metrics.log_lost(len(records))
-            log.error("the log queue is full: %d records dropped", len(records))
+        """Queues records that are written together, in this order; never waits."""
+        if not self._queue.put(records):
+            self._drop(len(records))
             return
-        self._queue.extend(records)
-        self._metrics.log_queued(len(self._queue))
+        self._metrics.log_queued(self._queue.records)
         self._filled.set()
 
     def flush(self) -> None:
-        """Writes all that waits.
+        """Writes all that waits in the queue.
 
         Raises:
             StoreUnavailable: PostgreSQL is away; what was not written still waits.
         """
         with self._writing:
-            while self._queue:
-                batch = [self._queue[place] for place in range(min(BATCH, len(self._queue)))]
-                self._write(batch)
-                for _ in batch:
-                    self._queue.popleft()
-                self._metrics.log_queued(len(self._queue))
+            while batch := self._queue.batch():
+                self._batches.write(batch)
+                self._taken(batch)
 
     def _write_for_ever(self) -> None:
-        while True:
-            self._filled.wait()
+        wait = 0.0
+        while not self._stopping:
+            self._filled.wait(timeout=wait)
             self._filled.clear()
             gevent.sleep(GATHERING)
             try:
-                self.flush()
-            except StoreUnavailable:
-                log.warning("PostgreSQL is away: %d log records wait", len(self._queue))
-                gevent.spawn_later(RETRY, self._filled.set)
+                wait = self._turn()
+            except Exception:
+                # Whatever it is, the next records must be written.
+                log.exception("log records could not be written")
+                wait = RETRY
 
-    def _write(self, batch: list[Record]) -> None:
+    def _turn(self) -> float:
+        """Writes what waits, or puts it aside; answers how many seconds it may rest now."""
+        if self._away:
+            self._set_aside()
+            if monotonic() < self._look_again:
+                return RETRY
+            self._look_again = monotonic() + RETRY
+            if not self._postgres.available():
+                return RETRY
+            self._away = False
+            log.warning("PostgreSQL is back")
         try:
-            self._write_together(batch)
-        except StoreRejected:
-            # One record that PostgreSQL refuses must not take its neighbours along.
-            for record in batch:
-                self._write_alone(record)
+            self.flush()
+            return 0.0 if self._replay() else LOOK
+        except StoreUnavailable:
+            self._complain("away", "PostgreSQL is away: log records wait")
+            self._away = True
+            self._set_aside()
+            return RETRY
 
-    def _write_together(self, batch: list[Record]) -> None:
-        with self._postgres.transaction() as connection:
-            for name, parameters in _statements(batch):
-                getattr(QUERIES, name)(connection, **parameters)
+    def _replay(self) -> bool:
+        """Writes a batch of what waits on disk; answers whether there was one."""
+        if self._spool is None:
+            return False
+        with self._writing:
+            kept = self._spool.read(MOST, MOST_BYTES)
+            if kept:
+                self._batches.write([group for group in map(self._readable, kept) if group])
+                self._spool.forget()
+        return bool(kept)
 
-    def _write_alone(self, record: Record) -> None:
+    def _readable(self, kept: bytes) -> Group | None:
         try:
-            self._write_together([record])
-        except StoreRejected:
+            return unpacked(kept)
+        except (ValueError, TypeError):
             self._metrics.log_lost(1)
-            log.exception("PostgreSQL refused a record for %s", record.query)
+            self._complain("unreadable", "a record in the spool has no form that is known here")
+            return None
+
+    def _set_aside(self) -> None:
+        """Moves the queue to the spool. What finds no room there waits in memory, while there is room."""
+        if self._spool is None:
+            return
+        with self._writing:
+            while batch := self._queue.batch():
+                try:
+                    self._spool.append([packed(group) for group in batch])
+                except (SpoolFull, OSError) as error:
+                    self._complain("spool", f"log records wait in memory, the spool takes none: {error}")
+                    return
+                self._taken(batch)
+
+    def _taken(self, batch: list[Group]) -> None:
+        self._queue.drop(batch)
+        self._metrics.log_queued(self._queue.records)
+
+    def _drop(self, records: int) -> None:
+        self._metrics.log_lost(records)
+        self._dropped += records
+        self._complain("full", f"no room for log records: {self._dropped} dropped so far")
+
+    def _complain(self, about: str, message: str) -> None:
+        """Says it, unless it was said just now: trouble comes with every record."""
+        if monotonic() - self._complained.get(about, -COMPLAINT) >= COMPLAINT:
+            self._complained[about] = monotonic()
+            log.error(message)
 
 
-def _statements(batch: list[Record]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The statements of a batch: first what stands alone, such as a session, then rows that may count for it."""
-    alone = [(record.query, record.parameters) for record in batch if record.row is None]
-    rows: dict[str, list[str]] = {}
-    for record in batch:
-        if record.row is not None:
-            rows.setdefault(record.query, []).append(record.row)
-    return alone + [(query, {"rows": f"[{','.join(written)}]"}) for query, written in rows.items()]
+class _Queue:
+    """Groups of records in memory, bounded by their number and by QUEUE_BYTES."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._groups: deque[Group] = deque()
+        self._bytes = 0
+        self.records = 0
+
+    def put(self, group: Group) -> bool:
+        """Whether there was room."""
+        size = _bytes(group)
+        if self.records + len(group) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
+            return False
+        self._groups.append(group)
+        self._bytes += size
+        self.records += len(group)
+        return True
+
+    def batch(self) -> list[Group]:
+        """The oldest groups, at least one where there is one; they stay until `drop`."""
+        batch: list[Group] = []
+        records = size = 0
+        for group in self._groups:
+            if records >= MOST or size >= MOST_BYTES:
+                break
+            batch.append(group)
+            records += len(group)
+            size += _bytes(group)
+        return batch
+
+    def drop(self, batch: list[Group]) -> None:
+        """Lets go of what `batch` answered."""
+        for _ in batch:
+            group = self._groups.popleft()
+            self._bytes -= _bytes(group)
+            self.records -= len(group)
+
+
+def _bytes(group: Group) -> int:
+    return sum(record.size for record in group)

@@ -1,5 +1,11 @@
-"""What is written to PostgreSQL: rows of the two logs, and the rows of a session that is begun or ended."""
+"""What is written to PostgreSQL: rows of the two logs, and the rows of a session that is begun or ended.
 
+Every record may be written twice and leaves what writing it once would leave; and the order between the records of
+different processes makes no difference in the end (see `queries.sql`). So what was kept while PostgreSQL was away can
+be replayed, and replayed again.
+"""
+
+import base64
 import json
 import uuid
 from collections.abc import Mapping
@@ -8,17 +14,42 @@ from typing import Any
 
 from controller.errors import ServiceError
 from controller.logs import Trace
+from controller.masking import Masker
 from controller.models import ArtifactKey, LanguageTitle, Run, Script, Session, now
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A statement's share: either the parameters of a query, or one row of a query that writes many."""
+    """A statement's share: either the parameters of a query, or one row of a query that writes many.
+
+    Parameters are what JSON can hold: a record may have to wait in a file.
+    """
 
     query: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     row: str | None = None
     """The row as a JSON object."""
+
+    @property
+    def size(self) -> int:
+        """About its bytes."""
+        if self.row is not None:
+            return len(self.row)
+        return sum(len(value) for value in self.parameters.values() if isinstance(value, str))
+
+
+Group = tuple[Record, ...]
+"""Records that are written together: a session's script before the session, a call's two rows."""
+
+
+def packed(group: Group) -> bytes:
+    """A group as it waits in a file."""
+    return json.dumps([(record.query, dict(record.parameters), record.row) for record in group]).encode()
+
+
+def unpacked(data: bytes) -> Group:
+    """A group from its file; raises ValueError for what is none."""
+    return tuple(Record(query, parameters, row) for query, parameters, row in json.loads(data))
 
 
 @dataclass(slots=True)
@@ -39,32 +70,32 @@ class Entry:
     duration_ms: float = 0.0
     error: ServiceError | None = None
 
-    def records(self) -> list[Record]:
-        """The rows of this call: one of `request_logs`, and one of `error_logs` where it failed."""
+    def records(self, masker: Masker) -> list[Record]:
+        """The rows of this call, without secrets: one of `request_logs`, and one of `error_logs` where it failed."""
         call = {
             "id": str(uuid.uuid4()),
             "created_at": now().isoformat(),
             "endpoint": self.endpoint,
             "http_request_id": self.trace.http_request_id,
-            "call_id": _text(self.trace.call_id),
+            "call_id": _text(self.trace.call_id, masker),
             "session_id": self.session_id,
-            "user_id": self.user_id,
+            "user_id": _text(self.user_id),
             "language": self.name.language if self.name else None,
             "title": self.name.title if self.name else None,
         }
-        records = [Record("write_requests", row=json.dumps(call | self._outcome()))]
+        records = [Record("write_requests", row=json.dumps(call | self._outcome(masker)))]
         if self.error is not None:
-            records.append(Record("write_errors", row=json.dumps(call | _failure(self.error))))
+            records.append(Record("write_errors", row=json.dumps(call | _failure(self.error, masker))))
         return records
 
-    def _outcome(self) -> dict[str, Any]:
+    def _outcome(self, masker: Masker) -> dict[str, Any]:
         error, run = self.error, self.run
         usage = run.usage if run else error.usage if error else None
         return {
-            "traceparent": _text(self.trace.traceparent),
+            "traceparent": _text(self.trace.traceparent, masker),
             "script_hash": self.script_hash,
-            "request_payload": json.dumps(self.payload),
-            "response_data": json.dumps(error.document() if error else run.result if run else None),
+            "request_payload": masker.json(self.payload),
+            "response_data": masker.json(error.document() if error else run.result if run else None),
             "status": "error" if error else "ok",
             "status_code": error.status if error else 200,
             "error_code": error.code if error else None,
@@ -76,20 +107,21 @@ class Entry:
         }
 
 
-def _failure(error: ServiceError) -> dict[str, Any]:
+def _failure(error: ServiceError, masker: Masker) -> dict[str, Any]:
     return {
         "status_code": error.status,
         "error_code": error.code,
-        "message": _text(error.message),
-        "details": json.dumps(error.details),
+        "message": _text(error.message, masker),
+        "details": masker.json(error.details),
     }
 
 
-def _text(text: str | None) -> str | None:
+def _text(text: str | None, masker: Masker | None = None) -> str | None:
     """PostgreSQL's text has neither NUL nor lone surrogates."""
     if text is None:
         return None
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    legal = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+    return masker.text(legal) if masker else legal
 
 
 def script_records(script: Script) -> list[Record]:
@@ -106,7 +138,7 @@ def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
                 "script_hash": key.script_hash,
                 "language": key.language,
                 "compile_options": key.compile_options,
-                "artifact": artifact,
+                "artifact": base64.b64encode(artifact).decode(),
             },
         )
     ]
@@ -123,6 +155,7 @@ def function_records(session: Session) -> list[Record]:
                 "title": session.name.title,
                 "script_hash": session.script_hash,
                 "compile_options": json.dumps(dict(session.compile_options)),
+                "updated_at": session.created_at.isoformat(),
             },
         )
     ]
@@ -146,8 +179,8 @@ def session_records(session: Session) -> list[Record]:
                 "retain_session": session.retain_session,
                 "compile_status": session.compile_status,
                 "status": session.status,
-                "created_at": session.created_at,
-                "expires_at": session.expires_at,
+                "created_at": session.created_at.isoformat(),
+                "expires_at": session.expires_at.isoformat(),
             },
         )
     ]

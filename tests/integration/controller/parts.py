@@ -11,6 +11,7 @@ from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.records import Entry, Record, script_records, session_records
 from controller.logs import Trace
+from controller.masking import DEFAULT_MASKER
 from controller.metrics import MetricsCollector
 from controller.models import LanguageTitle, Script, Session, now
 from controller.session import SessionManager
@@ -59,4 +60,4 @@ def execution(session: Session) -> list[Record]:
     """The row of an execution that was answered."""
     entry = Entry("execute", Trace(str(uuid.uuid4())), session.user_id, session.name, session.request_id)
     entry.executed = True
-    return entry.records()
+    return entry.records(DEFAULT_MASKER)

@@ -13,6 +13,7 @@ from controller.database.postgres import Postgres
 from controller.database.records import Entry, Record
 from controller.errors import ScriptFailed
 from controller.logs import Trace
+from controller.masking import DEFAULT_MASKER
 from controller.metrics import MetricsCollector
 from controller.models import LanguageTitle, Run
 from local.postgres import PostgresServer
@@ -52,7 +53,7 @@ def started(own_postgres_server: PostgresServer) -> Iterator[DatabaseLogger]:
 def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
     run = Run({"text": "\0\ud800", "n": 2**70}, 1.5, usage={"cpu_time": 1.0, "cold": True})
     written = entry(run=run, executed=True, duration_ms=2.5, script_hash="0" * 64)
-    parts.logger.record(*written.records())
+    parts.logger.log(written)
     parts.logger.flush()
     (row,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
     assert row["request_payload"] == {"params": {"a": 1}}
@@ -66,7 +67,7 @@ def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
 def test_a_failure_is_in_both_logs(parts: Parts) -> None:
     error = ScriptFailed("bad \0 \ud800", details={"kind": "exception", "stdout": "\0"})
     written = entry(error=error)
-    parts.logger.record(*written.records())
+    parts.logger.log(written)
     parts.logger.flush()
     (request,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
     (failure,) = rows(parts.postgres, "error_logs", written.trace.http_request_id)
@@ -99,11 +100,13 @@ def test_many_batches_are_all_written(parts: Parts) -> None:
 
 
 def test_a_record_that_is_refused_takes_no_other_along(parts: Parts) -> None:
-    before, after = entry(), entry()
+    before, together, after = entry(), entry(), entry()
     bad = Record("write_requests", row=json.dumps({"id": "no uuid"}))
-    parts.logger.record(*before.records(), bad, *after.records())
+    parts.logger.log(before)
+    parts.logger.record(*together.records(DEFAULT_MASKER), bad)
+    parts.logger.log(after)
     parts.logger.flush()
-    for written in (before, after):
+    for written in (before, together, after):
         assert len(rows(parts.postgres, "request_logs", written.trace.http_request_id)) == 1
 
 
@@ -111,13 +114,13 @@ def test_a_full_queue_drops_and_counts(postgres_server: PostgresServer, redis_se
     registry = CollectorRegistry()
     logger = DatabaseLogger(Postgres(postgres_server.url, 2, 5), 2, MetricsCollector(registry))
     for _ in range(3):
-        logger.record(*entry().records())
+        logger.log(entry())
     assert registry.get_sample_value("lambda_log_records_lost_total") == 1
 
 
 def test_the_writer_writes_by_itself(started: DatabaseLogger, own_postgres_server: PostgresServer) -> None:
     written = entry()
-    started.record(*written.records())
+    started.log(written)
     postgres = Postgres(own_postgres_server.url, 1, 5)
     with gevent.Timeout(10):
         while not rows(postgres, "request_logs", written.trace.http_request_id):
@@ -130,10 +133,10 @@ def test_what_was_logged_while_postgres_was_away_is_there_afterwards(
 ) -> None:
     postgres = Postgres(own_postgres_server.url, 1, 5)
     entries = [entry() for _ in range(5)]
-    started.record(*entries[0].records())
+    started.log(entries[0])
     own_postgres_server.stop()
     for written in entries[1:]:
-        started.record(*written.records())
+        started.log(written)
     own_postgres_server.start()
     with gevent.Timeout(20):
         while not rows(postgres, "request_logs", entries[-1].trace.http_request_id):
@@ -147,6 +150,6 @@ def test_the_last_records_are_written_at_the_end(own_postgres_server: PostgresSe
     logger = DatabaseLogger(postgres, 100, MetricsCollector(CollectorRegistry()))
     logger.start()
     written = entry()
-    logger.record(*written.records())
+    logger.log(written)
     logger.close(timeout=5)
     assert len(rows(postgres, "request_logs", written.trace.http_request_id)) == 1

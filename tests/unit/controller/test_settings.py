@@ -1,5 +1,6 @@
 """Settings: the seed's defaults, secrets without one, and errors that name their variable."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,10 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("JWT_SECRET", "short"),
         ("RUNTIME_URLS", "python=ftp://somewhere"),
         ("RUNTIME_URLS", "python"),
+        ("LOG_RETENTION_DAYS", "-1"),
+        ("SPOOL_MAX_BYTES", "much"),
+        ("MASK_KEYS", "password,,token"),
+        ("MASK_KEYS", "-"),
     ],
 )
 def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -77,3 +82,14 @@ def test_the_environment_wins_over_the_file_of_defaults(
     environment.setenv("LOG_LEVEL", "warning")
     settings = Settings.from_environment(dotenv)
     assert (settings.cache_ttl, settings.log_level) == (90, "warning")
+
+
+def test_keys_to_mask_are_chosen_by_name(environment: pytest.MonkeyPatch) -> None:
+    assert {"password", "token", "api_key"} <= set(Settings.from_environment().mask_keys)
+    environment.setenv("MASK_KEYS", "pin,iban")
+    assert Settings.from_environment().mask_keys == ["pin", "iban"]
+
+
+def test_the_spool_has_a_folder_that_can_be_written_by_default(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("SPOOL_DIR", raising=False)
+    assert Settings.from_environment().spool_dir == Path(tempfile.gettempdir())

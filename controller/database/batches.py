@@ -1,0 +1,78 @@
+"""Batches of log records, written to PostgreSQL in one transaction each."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from controller.database.postgres import QUERIES, Postgres
+from controller.database.records import Group, Record
+from controller.errors import StoreRejected
+from controller.metrics import MetricsCollector
+
+log = logging.getLogger(__name__)
+
+MOST = 500
+"""Records in a batch, and below, their bytes: what a statement, and a turn of this process, can bear."""
+MOST_BYTES = 1 << 20
+
+
+class BatchWriter:
+    """Writes batches. What PostgreSQL refuses for good is dropped and counted, and holds up nothing else."""
+
+    def __init__(self, postgres: Postgres, metrics: MetricsCollector) -> None:
+        self._postgres = postgres
+        self._metrics = metrics
+
+    def write(self, groups: Sequence[Group]) -> None:
+        """Writes groups of records, in order.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away; some may be written, and writing them again does no harm.
+        """
+        try:
+            self._write_together(record for group in groups for record in group)
+        except StoreRejected:
+            for group in groups:
+                self._write_group(group)
+
+    def _write_group(self, group: Group) -> None:
+        try:
+            self._write_together(group)
+        except StoreRejected:
+            for record in group:
+                self._write_alone(record)
+
+    def _write_alone(self, record: Record) -> None:
+        try:
+            self._write_together([record])
+        except StoreRejected:
+            self._metrics.log_lost(1)
+            log.exception("PostgreSQL refused a record for %s", record.query)
+
+    def _write_together(self, records: Iterable[Record]) -> None:
+        with self._postgres.transaction() as connection:
+            QUERIES.lock_log(connection)
+            for name, parameters in _statements(records):
+                _execute(connection, name, parameters)
+
+
+def _execute(connection: Any, name: str, parameters: Mapping[str, Any]) -> None:
+    if name not in QUERIES.available_queries:
+        raise StoreRejected(f"there is no query {name}")
+    try:
+        getattr(QUERIES, name)(connection, **parameters)
+    except (KeyError, ValueError) as error:
+        # From psycopg2: a parameter is missing in what an earlier version left in the spool, or has a NUL.
+        raise StoreRejected(f"the parameters of {name} do not fit: {error!r}") from error
+
+
+def _statements(records: Iterable[Record]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The statements of a batch: first what stands alone, such as a session, then rows that may count for it."""
+    alone = []
+    rows: dict[str, list[str]] = {}
+    for record in records:
+        if record.row is None:
+            alone.append((record.query, record.parameters))
+        else:
+            rows.setdefault(record.query, []).append(record.row)
+    return alone + [(query, {"rows": f"[{','.join(written)}]"}) for query, written in rows.items()]
