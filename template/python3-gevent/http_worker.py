@@ -11,6 +11,7 @@ Several times the throughput of the stock worker, whose parser is written in Pyt
 Bodies are held in memory, up to `Limits.body_bytes`. There is no TLS, no access log and no max_requests here.
 """
 
+import gc
 import os
 import select
 import socket
@@ -63,6 +64,9 @@ class HttpWorker(GeventWorker):
         """Serve until told to end, then finish what has begun."""
         self.connections: set[Connection] = set()
         self._tick()
+        # What the application has made so far stays: no collection need look at it again.
+        gc.collect()
+        gc.freeze()
         servers = [self._server(listener) for listener in self.sockets]
         while self.alive:
             self._tick()
