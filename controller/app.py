@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from dataclasses import dataclass
 from functools import cache
@@ -19,11 +19,13 @@ from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
-from controller.errors import InvalidRequest, NotFound, ServiceError
+from controller.discovery import KubernetesDiscovery
+from controller.errors import InvalidRequest, NotFound, ServiceError, UnusableSetting
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
+from controller.mappings import MappingsFile
 from controller.metrics import MetricsCollector, MetricsServer
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
@@ -31,6 +33,7 @@ from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
+from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
 from controller.workflow import WorkflowManager
 
@@ -42,6 +45,10 @@ MAINTENANCE_INTERVAL = 30.0
 LAST_WORDS = 5.0
 """Seconds in which waiting log records are written at the end."""
 MONTHS_AHEAD = 3
+
+
+Followed = MappingsFile | KubernetesDiscovery
+"""What follows something outside in a greenlet of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +63,21 @@ class Controller:
     logger: DatabaseLogger
     maintenance: Maintenance
     metrics_server: MetricsServer
+    followed: Sequence[Followed]
 
     def start(self) -> None:
         """Starts what works in the background; raises OSError when METRICS_PORT is taken."""
         self.metrics_server.start()
         self.logger.start()
         self.maintenance.start()
+        for one in self.followed:
+            one.start()
 
     def close(self) -> None:
         """Ends in order: no new work in the background, then the last log records, then their connections."""
         self.maintenance.close()
+        for one in self.followed:
+            one.close()
         self.logger.close(LAST_WORDS)
         self.postgres.close()
         self.metrics_server.close()
@@ -94,8 +106,9 @@ def compose(settings: Settings) -> Controller:
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics)
     sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
     functions = FunctionCatalog(postgres)
-    selector = RuntimeSelector(settings.runtime_urls)
-    runtimes = RuntimeClient(settings.runtime_secret, timeout)
+    followed, selector = _runtime_selector(settings)
+    balancer = Balancer(settings.runtime_connections, settings.circuit_failures, settings.circuit_pause)
+    runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout)
     workflow = WorkflowManager(
         sessions=sessions,
         scripts=ScriptStore(kept, postgres),
@@ -121,11 +134,25 @@ def compose(settings: Settings) -> Controller:
         [
             sessions.clean_up,
             lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
+            balancer.sweep,
         ],
         MAINTENANCE_INTERVAL,
     )
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server)
+    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server, followed)
+
+
+def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSelector]:
+    """The selector, and what it looks at that changes while the process runs."""
+    path = settings.runtime_mappings_file
+    mappings = MappingsFile(path) if path else None
+    discovery = (
+        KubernetesDiscovery(settings.kubernetes_namespace)
+        if settings.runtime_discovery == "kubernetes"
+        else None
+    )
+    selector = RuntimeSelector(settings.runtime_urls, mappings, discovery)
+    return [one for one in (mappings, discovery) if one is not None], selector
 
 
 @cache
@@ -136,9 +163,11 @@ def controller() -> Controller:
     except (EnvError, ValueError) as error:
         raise _refusal(str(error)) from None
     configure(settings.log_level)
-    composed = compose(settings)
     try:
+        composed = compose(settings)
         composed.start()
+    except UnusableSetting as error:
+        raise _refusal(str(error)) from None
     except OSError as error:
         raise _refusal(f"METRICS_PORT {settings.metrics_port}: {error.strerror}") from None
     return composed

@@ -65,7 +65,7 @@ def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: P
 
 def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RUNTIME_URLS", "python=http://a:1,ruby=https://b")
-    assert Settings.from_environment().runtime_urls == {"python": "http://a:1", "ruby": "https://b"}
+    assert Settings.from_environment().runtime_urls == {"python": ["http://a:1"], "ruby": ["https://b"]}
 
 
 def test_the_environment_wins_over_the_file_of_defaults(
