@@ -34,7 +34,11 @@ class Balancer:
         """The answer of the first address in `key`'s order that takes the request.
 
         One that is full or whose circuit is open is passed over while another is there. A request that surely was
-        not received is sent once more: to the same address when its kept connection had gone stale, else to the next.
+        not received is sent once more: to the next address, or where there is none to the same one, if it was sent
+        on a kept connection, which had gone stale.
+
+        Args:
+            addresses: base URLs, at least one.
 
         Raises:
             CircuitOpen: no address may be asked.
@@ -46,17 +50,15 @@ class Balancer:
         while peers:
             peer = peers.popleft()
             try:
-                return peer.send(
-                    request, budget if failed or not peers else budget.sooner(), fresh=bool(failed)
-                )
+                return peer.send(request, budget if failed or not peers else budget.sooner())
             except CircuitOpen as error:
                 refused = failed or error
             except NothingRan as error:
                 if failed:
                     raise
                 refused = failed = error
-                if error.kept:
-                    peers.appendleft(peer)
+                if error.kept and not peers:
+                    peers.append(peer)
         raise refused
 
     def ask(self, address: str, request: Request, budget: Budget) -> Answer:
@@ -94,8 +96,8 @@ class _Peer:
         self.pool = pool
         self._circuit = circuit
 
-    def send(self, request: Request, budget: Budget, *, fresh: bool) -> Answer:
-        with self._circuit.attempt(), self.pool.lease(budget.begun_by, fresh=fresh) as connection:
+    def send(self, request: Request, budget: Budget) -> Answer:
+        with self._circuit.attempt(), self.pool.lease(budget.begun_by) as connection:
             return connection.exchange(request, budget)
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from gevent.lock import BoundedSemaphore
 
 from controller.transport.connection import Connection, Endpoint
-from controller.transport.failures import NoFreeConnection
+from controller.transport.failures import NoFreeConnection, NothingRan
 
 IDLE_MAX = 10.0
 """Seconds an idle connection is kept: shorter than of-watchdog's and our own servers' patience."""
@@ -33,12 +33,11 @@ class Pool:
         return self._places.locked()
 
     @contextmanager
-    def lease(self, start_by: float, *, fresh: bool = False) -> Iterator[Connection]:
+    def lease(self, start_by: float) -> Iterator[Connection]:
         """A connection for one exchange, used last first. Whatever ends it early, a greenlet killed too, closes it.
 
         Args:
             start_by: until when to wait and connect, on the monotonic clock.
-            fresh: with a new connection; idle ones are not trusted, and closed.
 
         Raises:
             NoFreeConnection, NothingRan: there is none in time.
@@ -46,11 +45,12 @@ class Pool:
         if not self._places.acquire(timeout=max(0.0, start_by - monotonic())):
             raise NoFreeConnection(self._endpoint.address)
         try:
-            if fresh:
-                self.close_idle()
             connection = self._kept() or Connection(self._endpoint, start_by)
             try:
                 yield connection
+            except NothingRan:
+                self.close_idle()  # they are as old as this one, or the peer is away
+                raise
             finally:
                 self._take_back(connection)
         finally:
