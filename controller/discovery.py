@@ -80,6 +80,8 @@ class KubernetesDiscovery:
                 self._watch()
             except (client.ApiException, HTTPError, OSError, ValueError, KeyError, TypeError) as error:
                 self._failed(error)
+            except Exception:
+                log.exception("Kubernetes: what it said makes no sense; what is known stays")
             # An API server that ends a watch at once must not be asked in a loop.
             pause = RETRY_FIRST if monotonic() - begun > RETRY_MAX else min(pause * 2, RETRY_MAX)
             gevent.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
@@ -89,7 +91,8 @@ class KubernetesDiscovery:
             log.info("the API server has forgotten version %s: listing anew", self._version)
             self._version = ""
         else:
-            log.warning("Kubernetes: %s; what is known stays", str(error).strip())
+            answer = isinstance(error, client.ApiException) and f"{error.status} {error.reason}"
+            log.warning("Kubernetes: %s; what is known stays", answer or repr(error))
 
     def _list(self) -> None:
         """Takes all slices anew, in the place of all that were known."""

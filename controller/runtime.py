@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,7 +49,14 @@ class ScriptNeeded(Exception):
 class Transport(Protocol):
     """What carries requests, see `controller.transport.balancer`."""
 
-    def send(self, addresses: Sequence[str], key: str, request: Request, budget: Budget) -> Answer:
+    def send(
+        self,
+        addresses: Sequence[str],
+        key: str,
+        request: Request,
+        budget: Budget,
+        declined: Callable[[Answer], bool],
+    ) -> Answer:
         """The answer of one of the addresses, preferred in the order of `key`."""
 
     def ask(self, address: str, request: Request, budget: Budget) -> Answer:
@@ -161,7 +168,7 @@ class RuntimeClient:
         key = f"{body['tenant']}\0{body['script_hash']}"
         try:
             answer = self._transport.send(
-                route.addresses, key, request, Budget.of(self._timeout, deadline_ms / 1000)
+                route.addresses, key, request, Budget.of(self._timeout, deadline_ms / 1000), declined
             )
         except AnswerLate as error:
             raise _late(deadline_ms) from error
@@ -171,6 +178,16 @@ class RuntimeClient:
             log.warning("no answer to %s: %s", path, error)
             raise RuntimeUnavailable("the runtime cannot be reached") from error
         return _document(path, answer, deadline_ms)
+
+
+def declined(answer: Answer) -> bool:
+    """Whether a runtime says that it does not run anything now: it is ending, or cannot start a process."""
+    if answer.status != 503:
+        return False
+    try:
+        return bool(json.loads(answer.body)["error"]["code"] == RuntimeUnavailable.code)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 def _document(path: str, answer: Answer, deadline_ms: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which of a runtime's addresses a request goes to, and when it may go to another."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from time import monotonic
 
@@ -30,15 +30,23 @@ class Balancer:
         self._pause = pause
         self._peers: dict[str, _Peer] = {}
 
-    def send(self, addresses: Sequence[str], key: str, request: Request, budget: Budget) -> Answer:
+    def send(
+        self,
+        addresses: Sequence[str],
+        key: str,
+        request: Request,
+        budget: Budget,
+        declined: Callable[[Answer], bool],
+    ) -> Answer:
         """The answer of the first address in `key`'s order that takes the request.
 
         One that is full or whose circuit is open is passed over while another is there. A request that surely was
-        not received is sent once more: to the next address, or where there is none to the same one, if it was sent
+        not run is sent once more: to the next address, or where there is none to the same one, if it was sent
         on a kept connection, which had gone stale.
 
         Args:
             addresses: base URLs, at least one.
+            declined: whether an answer says that nothing was run, and that another address should be asked.
 
         Raises:
             CircuitOpen: no address may be asked.
@@ -50,7 +58,7 @@ class Balancer:
         while peers:
             peer = peers.popleft()
             try:
-                return peer.send(request, budget if failed or not peers else budget.sooner())
+                return peer.send(request, budget if failed or not peers else budget.sooner(), declined)
             except CircuitOpen as error:
                 refused = failed or error
             except NothingRan as error:
@@ -96,9 +104,12 @@ class _Peer:
         self.pool = pool
         self._circuit = circuit
 
-    def send(self, request: Request, budget: Budget) -> Answer:
+    def send(self, request: Request, budget: Budget, declined: Callable[[Answer], bool]) -> Answer:
         with self._circuit.attempt(), self.pool.lease(budget.begun_by) as connection:
-            return connection.exchange(request, budget)
+            answer = connection.exchange(request, budget)
+            if declined(answer):
+                raise NothingRan(f"declined: {answer.body[:200]!r}")
+            return answer
 
 
 def ranked(addresses: Iterable[str], key: str) -> list[str]:

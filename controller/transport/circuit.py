@@ -66,4 +66,5 @@ class _Log(pybreaker.CircuitBreakerListener):
         old_state: pybreaker.CircuitBreakerState | None,
         new_state: pybreaker.CircuitBreakerState,
     ) -> None:
-        log.warning("the circuit of %s is %s", cb.name, new_state.name)
+        if old_state is None or old_state.name != new_state.name:
+            log.warning("the circuit of %s is %s", cb.name, new_state.name)

@@ -30,6 +30,16 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert settings.metrics_port == 9090
 
 
+def test_a_language_may_have_several_runtimes(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNTIME_URLS", "python=http://a:1,python=http://b:1")
+    assert Settings.from_environment().runtime_urls == {"python": ["http://a:1", "http://b:1"]}
+
+
+def test_in_kubernetes_no_runtime_is_taken_for_granted(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNTIME_DISCOVERY", "kubernetes")
+    assert Settings.from_environment().runtime_urls == {}
+
+
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
@@ -48,6 +58,9 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("JWT_SECRET", "short"),
         ("RUNTIME_URLS", "python=ftp://somewhere"),
         ("RUNTIME_URLS", "python"),
+        ("RUNTIME_DISCOVERY", "dns"),
+        ("RUNTIME_CONNECTIONS", "0"),
+        ("CIRCUIT_FAILURES", "none"),
     ],
 )
 def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import gevent
 import pytest
 
+from controller.runtime import declined
 from controller.transport.balancer import Balancer, ranked
 from controller.transport.failures import (
     AnswerLate,
@@ -24,7 +25,7 @@ PAUSE = 0.3
 def send(
     balancer: Balancer, addresses: Sequence[str], key: str = "k", own: float = 5, script: float = 5
 ) -> Answer:
-    return balancer.send(addresses, key, RUN, Budget.of(own, script))
+    return balancer.send(addresses, key, RUN, Budget.of(own, script), declined)
 
 
 def balancing(connections: int = 8, failures: int = 3, pause: float = PAUSE) -> Balancer:
@@ -71,9 +72,29 @@ def test_a_connection_that_goes_stale_under_the_request_is_retried_once_on_a_fre
     with serving() as server:
         balancer = balancing()
         send(balancer, [server.address])
-        answer = balancer.send([server.address], "k", ClosedUnderneath("/", b"{}"), Budget.of(5, 5))
+        answer = balancer.send([server.address], "k", ClosedUnderneath("/", b"{}"), Budget.of(5, 5), declined)
         assert answer.body == b"ok"
         assert (len(server.requests), server.accepted) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "elsewhere"),
+    [
+        ("503 X", "RUNTIME_UNAVAILABLE", True),
+        ("503 X", "INTERNAL_ERROR", False),
+        ("500 X", "RUNTIME_UNAVAILABLE", False),
+    ],
+)
+def test_a_runtime_that_says_it_runs_nothing_sends_its_keys_on(
+    status: str, code: str, elsewhere: bool
+) -> None:
+    body = f'{{"error": {{"code": "{code}", "message": "ending", "details": {{}}}}}}'
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+    with serving(lambda exchange: exchange.answer(answer)) as one, serving() as two:
+        addresses = [one.address, two.address]
+        given = send(balancing(), addresses, key_for(addresses, one.address))
+        assert (given.status == 200) == elsewhere
+        assert (len(one.requests), len(two.requests)) == (1, int(elsewhere))
 
 
 def test_a_request_that_may_have_run_is_never_sent_again() -> None:
