@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from dataclasses import dataclass
 from functools import cache
@@ -22,11 +22,13 @@ from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.spool import Spool
 from controller.database.statistics import Statistics
-from controller.errors import InvalidRequest, NotFound, ServiceError
+from controller.discovery import KubernetesDiscovery
+from controller.errors import InvalidRequest, NotFound, ServiceError, UnusableSetting
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
+from controller.mappings import MappingsFile
 from controller.masking import Masker
 from controller.metrics import MetricsCollector, MetricsServer
 from controller.request import RequestParser
@@ -35,6 +37,7 @@ from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
+from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
 from controller.workflow import WorkflowManager
 
@@ -46,6 +49,10 @@ MAINTENANCE_INTERVAL = 30.0
 LAST_WORDS = 5.0
 """Seconds in which waiting log records are written at the end."""
 MONTHS_AHEAD = 3
+
+
+Followed = MappingsFile | KubernetesDiscovery
+"""What follows something outside in a greenlet of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,21 @@ class Controller:
     logger: DatabaseLogger
     maintenance: Maintenance
     metrics_server: MetricsServer
+    followed: Sequence[Followed]
 
     def start(self) -> None:
         """Starts what works in the background; raises OSError when METRICS_PORT is taken."""
         self.metrics_server.start()
         self.logger.start()
         self.maintenance.start()
+        for one in self.followed:
+            one.start()
 
     def close(self) -> None:
         """Ends in order: no new work in the background, then the last log records, then their connections."""
         self.maintenance.close()
+        for one in self.followed:
+            one.close()
         self.logger.close(LAST_WORDS)
         self.postgres.close()
         self.metrics_server.close()
@@ -89,18 +101,19 @@ class Json(DefaultJSONProvider):
 
 
 def compose(settings: Settings) -> Controller:
-    """Makes the objects and hands them to each other; raises OSError when SPOOL_DIR cannot be used."""
+    """Makes the objects and hands them to each other; raises UnusableSetting."""
     timeout = settings.request_timeout / 1000
     metrics = MetricsCollector()
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout)
     backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
-    spool = Spool(settings.spool_dir, settings.spool_max_bytes, metrics) if settings.spool_max_bytes else None
-    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, Masker(settings.mask_keys), spool)
+    masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
+    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, masker, spool)
     sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
     functions = FunctionCatalog(postgres)
-    selector = RuntimeSelector(settings.runtime_urls)
-    runtimes = RuntimeClient(settings.runtime_secret, timeout)
+    followed, selector = _runtime_selector(settings)
+    balancer = Balancer(settings.runtime_connections, settings.circuit_failures, settings.circuit_pause)
+    runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout)
     workflow = WorkflowManager(
         sessions=sessions,
         scripts=ScriptStore(kept, postgres),
@@ -128,11 +141,34 @@ def compose(settings: Settings) -> Controller:
             lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
             Retention(postgres, settings.log_retention_days).clean_up,
             Statistics(postgres).roll_up,
+            balancer.sweep,
         ],
         MAINTENANCE_INTERVAL,
     )
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server)
+    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server, followed)
+
+
+def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:
+    if not settings.spool_max_bytes:
+        return None
+    try:
+        return Spool(settings.spool_dir, settings.spool_max_bytes, metrics)
+    except OSError as error:
+        raise UnusableSetting(f"SPOOL_DIR {settings.spool_dir}: {error.strerror}") from error
+
+
+def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSelector]:
+    """The selector, and what it looks at that changes while the process runs."""
+    path = settings.runtime_mappings_file
+    mappings = MappingsFile(path) if path else None
+    discovery = (
+        KubernetesDiscovery(settings.kubernetes_namespace)
+        if settings.runtime_discovery == "kubernetes"
+        else None
+    )
+    selector = RuntimeSelector(settings.runtime_urls, mappings, discovery)
+    return [one for one in (mappings, discovery) if one is not None], selector
 
 
 @cache
@@ -145,10 +181,9 @@ def controller() -> Controller:
     configure(settings.log_level, Masker(settings.mask_keys))
     try:
         composed = compose(settings)
-    except OSError as error:
-        raise _refusal(f"SPOOL_DIR {settings.spool_dir}: {error.strerror}") from None
-    try:
         composed.start()
+    except UnusableSetting as error:
+        raise _refusal(str(error)) from None
     except OSError as error:
         raise _refusal(f"METRICS_PORT {settings.metrics_port}: {error.strerror}") from None
     return composed

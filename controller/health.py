@@ -1,5 +1,6 @@
 """Whether the service can serve, and what it misses."""
 
+from itertools import chain
 from typing import Any, TypeAlias
 
 import gevent
@@ -34,14 +35,14 @@ class HealthCheck:
             "redis": gevent.spawn(self._cache.available),
             "postgres": gevent.spawn(self._postgres.available),
         }
-        runtimes: dict[str, Check] = {
-            language: gevent.spawn(self._runtimes.healthy, address)
-            for language, address in self._selector.addresses().items()
+        runtimes: dict[str, list[Check]] = {
+            language: [gevent.spawn(self._runtimes.healthy, address) for address in addresses]
+            for language, addresses in self._selector.addresses().items()
         }
-        gevent.joinall([*checks.values(), *runtimes.values()], timeout=PATIENCE)
+        gevent.joinall([*checks.values(), *chain.from_iterable(runtimes.values())], timeout=PATIENCE)
         stores = {name: _verdict(check) for name, check in checks.items()}
         states = dict.fromkeys(OWN_LANGUAGES, "absent") | {
-            language: _verdict(check) for language, check in runtimes.items()
+            language: _verdict_of_all(checks) for language, checks in runtimes.items()
         }
         return {
             "status": _status(stores, states),
@@ -57,8 +58,13 @@ def _verdict(check: Check) -> str:
     return "ok" if check.successful() and check.value else "error"
 
 
+def _verdict_of_all(checks: list[Check]) -> str:
+    verdicts = {_verdict(check) for check in checks}
+    return "degraded" if len(verdicts) > 1 else verdicts.pop() if verdicts else "error"
+
+
 def _status(stores: dict[str, str], runtimes: dict[str, str]) -> str:
     started = [state for state in runtimes.values() if state != "absent"]
-    if "ok" not in stores.values() or "ok" not in started:
+    if "ok" not in stores.values() or not {"ok", "degraded"} & set(started):
         return "error"
-    return "degraded" if "error" in [*stores.values(), *started] else "ok"
+    return "ok" if {*stores.values(), *started} == {"ok"} else "degraded"

@@ -1,14 +1,12 @@
-"""RuntimeClient: the two calls to a language's runtime, over kept-alive HTTP."""
+"""RuntimeClient: the two calls to a language's runtime. How they get there is `controller.transport`'s."""
 
 import base64
 import binascii
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import requests
-from requests.adapters import HTTPAdapter
+from typing import Any, Protocol
 
 from controller.errors import (
     DeadlinePassed,
@@ -20,10 +18,12 @@ from controller.errors import (
 )
 from controller.logs import Trace
 from controller.models import LanguageTitle, Run, Script, Session
+from controller.selector import Route
+from controller.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
+from controller.transport.request import Answer, Budget, Request
 
 log = logging.getLogger(__name__)
 
-CONNECTIONS = 256
 HEALTH_TIMEOUT = 1.0
 """Seconds a runtime has to say that it is well."""
 PASSED_ON: Mapping[str, type[ServiceError]] = {
@@ -46,25 +46,39 @@ class ScriptNeeded(Exception):
     """The runtime does not have the script or artifact of this hash."""
 
 
+class Transport(Protocol):
+    """What carries requests, see `controller.transport.balancer`."""
+
+    def send(
+        self,
+        addresses: Sequence[str],
+        key: str,
+        request: Request,
+        budget: Budget,
+        declined: Callable[[Answer], bool],
+    ) -> Answer:
+        """The answer of one of the addresses, preferred in the order of `key`."""
+
+    def ask(self, address: str, request: Request, budget: Budget) -> Answer:
+        """The answer of this address, over a connection of its own."""
+
+
 class RuntimeClient:
-    """Talks to runtimes.
+    """Talks to runtimes. A tenant's script goes to the same address each time, where its workers are warm.
 
     Args:
         secret: what a runtime knows us by.
         timeout: seconds for all but the script's own time: connecting, waiting for a worker, answering.
     """
 
-    def __init__(self, secret: str, timeout: float) -> None:
+    def __init__(self, transport: Transport, secret: str, timeout: float) -> None:
+        self._transport = transport
+        self._secret = {"X-Runtime-Secret": secret}
         self._timeout = timeout
-        self._http = requests.Session()
-        self._http.trust_env = False
-        self._http.headers["X-Runtime-Secret"] = secret
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, HTTPAdapter(pool_connections=32, pool_maxsize=CONNECTIONS))
 
     def prepare(
         self,
-        address: str,
+        route: Route,
         name: LanguageTitle,
         script: Script,
         *,
@@ -85,19 +99,19 @@ class RuntimeClient:
             "script_content": script.content,
             "compile_options": dict(compile_options),
         }
-        url = f"{address}/runtime/{name.language}/{name.title}/prepare"
-        answer = self._post(url, body, deadline_ms, trace)
+        path = f"/runtime/{route.language}/{name.title}/prepare"
+        answer = self._post(route, path, body, deadline_ms, trace)
         artifact = answer.get("artifact")
         if artifact is None:
             return Prepared()
         try:
             return Prepared(bool(answer["artifact_cached"]), base64.b64decode(artifact, validate=True))
         except (binascii.Error, TypeError, KeyError) as error:
-            raise _unusable(url, "an artifact that is not base64") from error
+            raise _unusable(path, "an artifact that is not base64") from error
 
     def run(
         self,
-        address: str,
+        route: Route,
         session: Session,
         params: Mapping[str, Any],
         trace: Trace,
@@ -124,8 +138,8 @@ class RuntimeClient:
             "compile_options": dict(session.compile_options),
             **(material or {}),
         }
-        url = f"{address}/runtime/{session.name.language}/{session.name.title}"
-        answer = self._post(url, body, session.timeout_ms, trace)
+        path = f"/runtime/{route.language}/{session.name.title}"
+        answer = self._post(route, path, body, session.timeout_ms, trace)
         try:
             return Run(
                 result=answer["result"],
@@ -135,50 +149,57 @@ class RuntimeClient:
                 usage={key: answer.get(key) for key in USAGE},
             )
         except KeyError as error:
-            raise _unusable(url, f"an answer without {error}") from error
+            raise _unusable(path, f"an answer without {error}") from error
 
     def healthy(self, address: str) -> bool:
-        """Whether the runtime says that it is well."""
+        """Whether the runtime at this address says that it is well."""
         try:
-            return self._http.get(f"{address}/health", timeout=HEALTH_TIMEOUT).status_code == 200
-        except requests.RequestException:
-            return False
-
-    def _post(self, url: str, body: Mapping[str, Any], deadline_ms: int, trace: Trace) -> dict[str, Any]:
-        patience = deadline_ms / 1000 + self._timeout
-        try:
-            answer = self._http.post(
-                url,
-                json=body,
-                headers=trace.headers(),
-                timeout=(self._timeout, patience),
-                allow_redirects=False,
+            answer = self._transport.ask(
+                address, Request("/health", b"", method="GET"), Budget.of(HEALTH_TIMEOUT, 0)
             )
-        except requests.ReadTimeout as error:
-            raise DeadlinePassed(
-                "the runtime did not answer in time", details={"timeout_ms": deadline_ms}
-            ) from error
-        except requests.RequestException as error:
-            log.warning("no answer from %s: %s", url, error)
+        except RequestFailed:
+            return False
+        return answer.status == 200
+
+    def _post(
+        self, route: Route, path: str, body: Mapping[str, Any], deadline_ms: int, trace: Trace
+    ) -> dict[str, Any]:
+        request = Request(path, json.dumps(body).encode(), {**self._secret, **trace.headers()})
+        key = f"{body['tenant']}\0{body['script_hash']}"
+        try:
+            answer = self._transport.send(
+                route.addresses, key, request, Budget.of(self._timeout, deadline_ms / 1000), declined
+            )
+        except AnswerLate as error:
+            raise _late(deadline_ms) from error
+        except NoFreeConnection as error:
+            raise RateLimited("the runtime is at its limit of connections") from error
+        except (RequestFailed, CircuitOpen) as error:
+            log.warning("no answer to %s: %s", path, error)
             raise RuntimeUnavailable("the runtime cannot be reached") from error
-        return _document(url, answer, deadline_ms)
+        return _document(path, answer, deadline_ms)
 
 
-def _document(url: str, answer: requests.Response, deadline_ms: int) -> dict[str, Any]:
+def declined(answer: Answer) -> bool:
+    """Whether a runtime says that it does not run anything now: it is ending, or cannot start a process."""
+    if answer.status != 503:
+        return False
+    try:
+        return bool(json.loads(answer.body)["error"]["code"] == RuntimeUnavailable.code)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def _document(path: str, answer: Answer, deadline_ms: int) -> dict[str, Any]:
     """A runtime's answer, or its error raised as ours."""
     try:
-        document = answer.json()
-        if answer.status_code == 200:
+        document = json.loads(answer.body)
+        if answer.status == 200:
             return dict(document)
         error = document["error"]
         code, message, details = error["code"], error["message"], error["details"]
-    except (ValueError, TypeError, KeyError) as unreadable:
-        if answer.status_code == 504:
-            # of-watchdog's own time-out has an empty body.
-            raise DeadlinePassed(
-                "the runtime did not answer in time", details={"timeout_ms": deadline_ms}
-            ) from unreadable
-        raise _unusable(url, f"status {answer.status_code}") from unreadable
+    except (ValueError, TypeError, KeyError, RecursionError) as unreadable:
+        raise _of_status(path, answer.status, deadline_ms) from unreadable
     if code == "SCRIPT_NEEDED":
         raise ScriptNeeded
     if code in PASSED_ON:
@@ -186,9 +207,22 @@ def _document(url: str, answer: requests.Response, deadline_ms: int) -> dict[str
         usage = document.get("usage")
         known.usage = usage if isinstance(usage, dict) else None
         raise known
-    raise _unusable(url, f"{code}: {message}")
+    raise _unusable(path, f"{code}: {message}")
 
 
-def _unusable(url: str, answer: str) -> RuntimeUnavailable:
-    log.error("%s answered %s", url, answer)
+def _of_status(path: str, status: int, deadline_ms: int) -> ServiceError:
+    """What of-watchdog or a gateway says in the runtime's place, in words of its own or in none."""
+    if status == 504:
+        return _late(deadline_ms)
+    if status == 429:
+        return RateLimited("the runtime is at its concurrency limit")
+    return _unusable(path, f"status {status}")
+
+
+def _late(deadline_ms: int) -> DeadlinePassed:
+    return DeadlinePassed("the runtime did not answer in time", details={"timeout_ms": deadline_ms})
+
+
+def _unusable(path: str, answer: str) -> RuntimeUnavailable:
+    log.error("%s was answered %s", path, answer)
     return RuntimeUnavailable("the runtime gave no usable answer")

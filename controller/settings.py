@@ -24,8 +24,20 @@ class Settings:
     postgres_url: str
     jwt_secret: str
     runtime_secret: str
-    runtime_urls: dict[str, str]
-    """Language to address; a language that is not here is absent."""
+    runtime_urls: dict[str, list[str]]
+    """Language to addresses; a language that is not here, and is not discovered, is absent."""
+    runtime_mappings_file: Path | None
+    """JSON list of `{"pattern", "runtime", "is_regex"}`; followed while the process runs."""
+    runtime_discovery: str
+    """`kubernetes`: also the ready endpoints of labelled Services; `none`."""
+    kubernetes_namespace: str
+    """Where those Services are; empty: the service account's own namespace."""
+    runtime_connections: int
+    """How many connections one process may use at once to one address of a runtime."""
+    circuit_failures: int
+    """So many failures in a row, and an address is left alone."""
+    circuit_pause: int
+    """Seconds until one request may try it again."""
     cache_ttl: int
     """Seconds a result is kept."""
     request_timeout: int
@@ -66,14 +78,23 @@ class Settings:
         if dotenv is not None and dotenv.is_file():
             env.read_env(dotenv, recurse=False)
         positive = validate.Range(min=1)
+        discovery = env.str("RUNTIME_DISCOVERY", "none", validate=validate.OneOf(["none", "kubernetes"]))
         return cls(
             redis_url=env.str("REDIS_URL", "redis://redis:6379"),
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
             jwt_secret=env.str("JWT_SECRET", validate=validate.Length(min=32)),
             runtime_secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
-            runtime_urls=dict(
-                entry.split("=", 1) for entry in env.list("RUNTIME_URLS", LOCAL_RUNTIMES, validate=_addresses)
+            runtime_urls=_by_language(
+                env.list(
+                    "RUNTIME_URLS", [] if discovery == "kubernetes" else LOCAL_RUNTIMES, validate=_addresses
+                )
             ),
+            runtime_mappings_file=env.path("RUNTIME_MAPPINGS_FILE", None),
+            runtime_discovery=discovery,
+            kubernetes_namespace=env.str("KUBERNETES_NAMESPACE", ""),
+            runtime_connections=env.int("RUNTIME_CONNECTIONS", 256, validate=positive),
+            circuit_failures=env.int("CIRCUIT_FAILURES", 5, validate=positive),
+            circuit_pause=env.int("CIRCUIT_PAUSE", 5, validate=positive),
             cache_ttl=env.int("CACHE_TTL", 3600, validate=positive),
             request_timeout=env.int("REQUEST_TIMEOUT", 5000, validate=positive),
             session_ttl=env.int("SESSION_TTL", 7200, validate=positive),
@@ -92,6 +113,14 @@ class Settings:
             ),
             metrics_port=env.int("METRICS_PORT", 9090, validate=validate.Range(min=0, max=65535)),
         )
+
+
+def _by_language(entries: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        language, _, url = entry.partition("=")
+        found.setdefault(language, []).append(url)
+    return found
 
 
 def _addresses(entries: list[str]) -> None:

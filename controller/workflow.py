@@ -28,7 +28,7 @@ from controller.models import Answer, ArtifactKey, Identity, Run, Script, Sessio
 from controller.request import ExecuteCall, InitializeCall
 from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
 from controller.scripts import ScriptStore
-from controller.selector import RuntimeSelector
+from controller.selector import Route, RuntimeSelector
 from controller.session import SessionManager
 
 log = logging.getLogger(__name__)
@@ -83,11 +83,11 @@ class WorkflowManager:
         entry = Entry("initialize", call.trace, identity.subject, call.name)
         entry.payload = {"context": call.context, "script_given": call.script is not None}
         with self._logged(entry):
-            address = self._selector.address(call.name)
+            route = self._selector.route(call.name)
             script = call.script or self._functions.script(call.name, identity.subject)
             require_execute(identity, call.name.language)
             entry.script_hash = script.hash
-            prepared = self._prepare(address, script, identity, call)
+            prepared = self._prepare(route, script, identity, call)
             session = self._session(identity, call, script, prepared)
             entry.session_id = session.request_id
             self._sessions.create(session, _rows(session, call, script, prepared))
@@ -124,24 +124,24 @@ class WorkflowManager:
         return run
 
     def _run(self, session: Session, call: ExecuteCall) -> Run:
-        address = self._selector.address(session.name)
+        route = self._selector.route(session.name)
         try:
-            return self._runtimes.run(address, session, call.params, call.trace)
+            return self._runtimes.run(route, session, call.params, call.trace)
         except ScriptNeeded:
             material = self._scripts.material(session)
         try:
-            return self._runtimes.run(address, session, call.params, call.trace, material)
+            return self._runtimes.run(route, session, call.params, call.trace, material)
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error
 
-    def _prepare(self, address: str, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
+    def _prepare(self, route: Route, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
         """Parses or compiles the script, unless an artifact proves that this was done before."""
         key = ArtifactKey(script.hash, call.name.language, canonical(call.compile_options))
         if self._scripts.artifact(key) is not None:
             prepared = Prepared(artifact_cached=True)
         else:
             prepared = self._runtimes.prepare(
-                address,
+                route,
                 call.name,
                 script,
                 tenant=identity.subject,

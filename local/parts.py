@@ -91,9 +91,9 @@ class Parts:
         ports = self.settings.ports
         urls = ",".join(f"{name}=http://127.0.0.1:{ports[RUNTIMES[name]]}" for name in languages)
         variables = {
+            "RUNTIME_URLS": urls,
             **self.settings.controller,
             "REDIS_URL": redis.url,
-            "RUNTIME_URLS": urls,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
             "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),

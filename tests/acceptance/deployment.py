@@ -9,6 +9,7 @@ from typing import Self
 from local.account import remove
 from local.parts import RUNTIMES, Parts
 from local.port import free_port
+from local.server import HttpServer
 from local.settings import PORTS, Settings
 from local.state import State
 from tests.acceptance.client import Client
@@ -67,6 +68,24 @@ class Deployment:
             part.ask_to_stop()
         for part in needed:
             part.stop()
+
+    def add_python_runtime(self) -> HttpServer:
+        """Start a second Python runtime, and the controller anew with both."""
+        folder = self._state.folder / "second"
+        shutil.copytree(self._state.folder / "secrets", folder / "secrets")
+        ports = self._settings.ports | {"PYTHON_PORT": free_port()}
+        second = replace(
+            self._parts, state=State(folder), settings=replace(self._settings, ports=ports)
+        ).runtime("python", self._node)
+        second.start()
+        urls = [
+            f"python=http://127.0.0.1:{port}" for port in (self._settings.ports["PYTHON_PORT"], second.port)
+        ]
+        self.controller.stop()
+        settings = replace(self._settings, controller={"RUNTIME_URLS": ",".join(urls)})
+        self.controller = replace(self._parts, settings=settings).controller(self.postgres, self.redis, [])
+        self.controller.start()
+        return second
 
     def rust_without_compiler(self) -> None:
         """Put a runtime in the place of Rust's that has neither a compiler nor anything on its disk."""

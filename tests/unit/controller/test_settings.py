@@ -31,6 +31,16 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert settings.metrics_port == 9090
 
 
+def test_a_language_may_have_several_runtimes(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNTIME_URLS", "python=http://a:1,python=http://b:1")
+    assert Settings.from_environment().runtime_urls == {"python": ["http://a:1", "http://b:1"]}
+
+
+def test_in_kubernetes_no_runtime_is_taken_for_granted(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("RUNTIME_DISCOVERY", "kubernetes")
+    assert Settings.from_environment().runtime_urls == {}
+
+
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
@@ -53,6 +63,9 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("SPOOL_MAX_BYTES", "much"),
         ("MASK_KEYS", "password,,token"),
         ("MASK_KEYS", "-"),
+        ("RUNTIME_DISCOVERY", "dns"),
+        ("RUNTIME_CONNECTIONS", "0"),
+        ("CIRCUIT_FAILURES", "none"),
     ],
 )
 def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -70,7 +83,7 @@ def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: P
 
 def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RUNTIME_URLS", "python=http://a:1,ruby=https://b")
-    assert Settings.from_environment().runtime_urls == {"python": "http://a:1", "ruby": "https://b"}
+    assert Settings.from_environment().runtime_urls == {"python": ["http://a:1"], "ruby": ["https://b"]}
 
 
 def test_the_environment_wins_over_the_file_of_defaults(

@@ -1,0 +1,44 @@
+"""What EndpointSlices (discovery.k8s.io/v1) say of where runtimes are."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+LANGUAGE_LABEL = "lambda-microservice/language"
+SERVICE_LABEL = "kubernetes.io/service-name"
+FAMILIES = ("IPv4", "IPv6")
+"""Those we use, the preferred first: a Service with both has each Pod in a slice of either."""
+PORT_NAME = "http"
+
+
+def addresses_by_language(slices: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Language to the base URLs of its ready endpoints, sorted; a language whose endpoints are all away has none."""
+    found: dict[str, dict[str, dict[str, set[str]]]] = defaultdict(lambda: defaultdict(dict))
+    for one in slices:
+        labels = one["metadata"].get("labels") or {}
+        language, service = labels.get(LANGUAGE_LABEL), labels.get(SERVICE_LABEL, "")
+        if language:
+            families = found[language][service]
+            families.setdefault(one["addressType"], set()).update(_ready(one))
+    return {language: tuple(sorted(_reachable(services))) for language, services in found.items()}
+
+
+def _reachable(services: Mapping[str, Mapping[str, set[str]]]) -> Iterator[str]:
+    for families in services.values():
+        yield from next((families[family] for family in FAMILIES if families.get(family)), ())
+
+
+def _ready(one: Mapping[str, Any]) -> Iterator[str]:
+    port = _port(one.get("ports") or ())
+    for endpoint in one.get("endpoints") or ():
+        # A condition that is not told counts as true, and of several addresses the first is the one to use.
+        if port and (endpoint.get("conditions") or {}).get("ready") is not False:
+            address = endpoint["addresses"][0]
+            yield f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
+    """The port named `http`, else the first for TCP."""
+    usable = [one for one in ports if one.get("port") and (one.get("protocol") or "TCP") == "TCP"]
+    named = [one for one in usable if one.get("name") == PORT_NAME]
+    return next((int(one["port"]) for one in [*named, *usable]), None)
