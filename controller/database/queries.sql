@@ -192,7 +192,7 @@ DELETE FROM scripts USING unused WHERE scripts.script_hash = unused.script_hash;
 -- Moves what is pending into the hours, in one statement: a row is in either, never in both or none.
 WITH taken AS (
     DELETE FROM analytics.pending
-    WHERE ctid = ANY (ARRAY(SELECT ctid FROM analytics.pending LIMIT :batch FOR UPDATE SKIP LOCKED))
+    WHERE ctid = ANY (ARRAY(SELECT ctid FROM analytics.pending LIMIT :batch))
     RETURNING *, date_trunc('hour', created_at, 'UTC') AS hour
 ), counted AS (
     INSERT INTO analytics.hourly AS h

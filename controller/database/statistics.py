@@ -9,11 +9,18 @@ STEPS = 50
 
 
 class Statistics:
-    """Keeps the statistics of `request_logs`."""
+    """Keeps the statistics of `request_logs`.
 
-    def __init__(self, postgres: Postgres, batch: int = BATCH) -> None:
+    Args:
+        postgres: where they are.
+        batch: rows in one transaction.
+        steps: transactions in one round.
+    """
+
+    def __init__(self, postgres: Postgres, batch: int = BATCH, steps: int = STEPS) -> None:
         self._postgres = postgres
         self._batch = batch
+        self._steps = steps
 
     def roll_up(self) -> int:
         """Rolls up what is pending, unless another process is doing so.
@@ -22,7 +29,7 @@ class Statistics:
             How many rows were rolled up.
         """
         rolled_up = 0
-        for _ in range(STEPS):
+        for _ in range(self._steps):
             moved = self._step()
             rolled_up += moved
             if moved < self._batch:

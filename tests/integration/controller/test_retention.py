@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from controller.database.postgres import Postgres
 from controller.database.records import function_records, script_records
 from controller.database.retention import LOCK, Retention
 from controller.errors import ScriptFailed
+from controller.masking import DEFAULT_MASKER
 from controller.models import Script, now
 from local.postgres import PostgresServer
 from tests.integration.controller.parts import Parts, new_session
@@ -41,9 +43,9 @@ def run(postgres: Postgres, statement: str, *parameters: object) -> list[dict[st
 def logged(parts: Parts, days_ago: float) -> str:
     """A failed call of that day in both logs, as the spool might bring it."""
     written = entry(error=ScriptFailed("bad"))
-    for record in written.records(parts.logger._masker):
+    for record in written.records(DEFAULT_MASKER):
         row = json.loads(record.row or "") | {"created_at": (now() - timedelta(days=days_ago)).isoformat()}
-        parts.logger.record(type(record)(record.query, row=json.dumps(row)))
+        parts.logger.record(replace(record, row=json.dumps(row)))
     parts.logger.flush()
     return written.trace.http_request_id
 

@@ -1,5 +1,5 @@
-"""A start that a setting of runtime selection stops: one line, which names the variable, and the status that gunicorn
-does not answer with another start."""
+"""A start that a setting stops: one line, which names the variable, and the status that gunicorn does not answer with
+another start."""
 
 import os
 import subprocess
@@ -50,3 +50,10 @@ def test_discovery_outside_of_a_cluster(tmp_path: Path, variables: dict[str, str
     assert ended.returncode == 3
     (line,) = ended.stderr.splitlines()
     assert line.startswith(f"controller: {named}")
+
+
+def test_a_spool_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = start(tmp_path, METRICS_PORT="0", SPOOL_DIR=str(tmp_path / "file"))
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines() == [f"controller: SPOOL_DIR {tmp_path / 'file'}: Not a directory"]

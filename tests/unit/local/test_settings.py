@@ -19,6 +19,7 @@ TOLD = {
     "RUNTIME_SECRET",
     "RUNTIME_URLS",
     "STATE_DIR",
+    "SPOOL_DIR",
     "NODE",
     "RUST_TOOLCHAIN",
 }
