@@ -63,6 +63,9 @@ SELECT f.*, s.script_content FROM functions f JOIN scripts s USING (script_hash)
 WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
 ORDER BY user_id NULLS LAST LIMIT 1;
 
+-- name: function_hash(language, title, owner)$
+SELECT script_hash FROM functions WHERE language = :language AND title = :title AND user_id = :owner;
+
 -- name: count_functions(owner, language, user_id, type)$
 SELECT count(*) FROM (
     SELECT DISTINCT ON (language, title) * FROM functions
@@ -124,26 +127,28 @@ WITH written AS (
     INSERT INTO request_logs (
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload, response_data, status, status_code, error_code, cached, executed, duration_ms,
-        execution_time_ms, runtime_metrics
+        execution_time_ms, runtime_metrics, counted
     )
     SELECT
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload::json, response_data::json, status, status_code, error_code, cached, executed,
-        duration_ms, execution_time_ms, runtime_metrics::json
+        duration_ms, execution_time_ms, runtime_metrics::json, counted
     FROM json_to_recordset(:rows::json) AS r (
         id uuid, created_at timestamptz, endpoint text, http_request_id text, call_id text, traceparent text,
         session_id text, user_id text, language text, title text, script_hash text, request_payload text,
         response_data text, status text, status_code integer, error_code text, cached boolean, executed boolean,
-        duration_ms double precision, execution_time_ms double precision, runtime_metrics text
+        duration_ms double precision, execution_time_ms double precision, runtime_metrics text, counted boolean
     )
     ON CONFLICT DO NOTHING
-    RETURNING session_id, created_at, executed
+    RETURNING session_id, created_at, executed, counted
 ), counted AS (
-    SELECT session_id, count(*) AS executions, max(created_at) AS last_executed_at
+    SELECT session_id, count(*) AS executions, count(*) FILTER (WHERE NOT written.counted) AS uncounted,
+        max(created_at) AS last_executed_at
     FROM written WHERE executed GROUP BY session_id
 )
 UPDATE sessions SET
     execution_count = execution_count + counted.executions,
+    uncounted = sessions.uncounted + counted.uncounted,
     last_executed_at = greatest(sessions.last_executed_at, counted.last_executed_at)
 FROM counted WHERE sessions.request_id = counted.session_id;
 
