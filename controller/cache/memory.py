@@ -1,6 +1,7 @@
 """The same store in this process's memory: for one process alone, and for tests that need no server."""
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from weakref import WeakValueDictionary
 
 import gevent
@@ -98,8 +99,10 @@ class MemoryBackend:
         told = self.get(_reply(token))
         if told is None:
             waiting = self._waiting.setdefault(token, AsyncResult())
-            with gevent.Timeout(wait_ms / 1000, False):
-                told = waiting.get()
+            try:
+                return waiting.get(timeout=wait_ms / 1000)
+            except gevent.Timeout:
+                return None
         return told
 
     def drop(self, index: str, most: int) -> int:
@@ -157,7 +160,7 @@ class MemoryBackend:
         self._hashes[key] = datetime.now(UTC) + timedelta(milliseconds=lives_ms), fields
 
     def _left(self, key: str) -> int:
-        return int((self._hashes[key][0] - datetime.now(UTC)) / timedelta(milliseconds=1))
+        return ceil((self._hashes[key][0] - datetime.now(UTC)) / timedelta(milliseconds=1))
 
     def _tell(self, token: str, outcome: bytes, held: Fields) -> None:
         if "awaited" in held:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
+from math import ceil
 from typing import Any, cast
 
 from redis import Redis
@@ -26,7 +27,7 @@ from controller.cache.backend import (
 )
 from controller.errors import CacheUnavailable
 
-REPLY_WAIT = 30.0
+REPLY_WAIT = 30
 """Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
 
 
@@ -89,11 +90,11 @@ class RedisBackend:
             return bool(self._abandon(keys=[attempt.flight], args=[attempt.token]))
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
-        wait = min(wait_ms / 1000, REPLY_WAIT)
         key = _reply(token)
+        wait = min(max(ceil(wait_ms / 1000), 1), REPLY_WAIT)
         with _translated():
-            # It takes the outcome and puts it back, for the others who wait. 0 would wait for ever.
-            return cast(bytes | None, self._patient.blmove(key, key, max(wait, 0.01)))
+            # Takes the outcome and puts it back, for the others who wait.
+            return cast(bytes | None, self._patient.blmove(key, key, wait))
 
     def drop(self, index: str, most: int) -> int:
         with _translated():

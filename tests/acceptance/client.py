@@ -26,6 +26,10 @@ class Client:
         """Another user of the same service."""
         return Client(self.url, self._jwt_secret, sub, scope)
 
+    def at(self, url: str) -> "Client":
+        """The same user at another controller."""
+        return Client(url, self._jwt_secret, self.sub)
+
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         return self._http.request(method, self.url + path, **{"timeout": 120, **options})
 
