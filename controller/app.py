@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
+from controller.call_log import CallLog
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
@@ -24,13 +25,16 @@ from controller.database.spool import Spool
 from controller.database.statistics import Statistics
 from controller.discovery import KubernetesDiscovery
 from controller.errors import InvalidRequest, NotFound, ServiceError, UnusableSetting
+from controller.flight import SingleFlight
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
+from controller.idempotency import IdempotencyKeys
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
 from controller.mappings import MappingsFile
 from controller.masking import Masker
 from controller.metrics import MetricsCollector, MetricsServer
+from controller.ratelimit import RateLimiter
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
 from controller.scripts import ScriptStore
@@ -45,6 +49,8 @@ log = logging.getLogger(__name__)
 
 CACHE_TIMEOUT = 0.5
 """Seconds to wait for Redis: going on without it beats waiting for it."""
+CLAIM_BUDGETS = 3
+"""REQUEST_TIMEOUTs that a run may take besides its script's time: a call, its repetition, and what is around them."""
 MAINTENANCE_INTERVAL = 30.0
 LAST_WORDS = 5.0
 """Seconds in which waiting log records are written at the end."""
@@ -120,8 +126,10 @@ def compose(settings: Settings) -> Controller:
         functions=functions,
         selector=selector,
         runtimes=runtimes,
+        flights=SingleFlight(kept, sessions, CLAIM_BUDGETS * settings.request_timeout),
+        keys=IdempotencyKeys(backend, kept.token),
         cache=kept,
-        logger=logger,
+        calls=CallLog(logger, metrics),
         metrics=metrics,
         session_ttl=settings.session_ttl,
         script_timeout_max=settings.script_timeout_max,
@@ -130,6 +138,7 @@ def compose(settings: Settings) -> Controller:
     services = Services(
         parser=parser,
         authenticator=Authenticator(settings.jwt_secret),
+        limiter=RateLimiter(kept, settings.rate_limits),
         workflow=workflow,
         sessions=sessions,
         functions=functions,
@@ -225,6 +234,8 @@ def _mark_requests(app: Flask, parser: RequestParser) -> None:
     @app.after_request
     def echo(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.trace.http_request_id
+        if "admission" in g:
+            response.headers.update(g.admission.headers())
         return response
 
     @app.teardown_request

@@ -24,6 +24,13 @@ class FunctionCatalog:
         """
         return Script.of(self._row(name, owner)["script_content"])
 
+    def script_hash(self, name: LanguageTitle, owner: str) -> str | None:
+        """The hash of what the owner has registered under `name`; None: nothing of their own."""
+        found: str | None = self._postgres.query(
+            "function_hash", language=name.language, title=name.title, owner=owner
+        )
+        return found
+
     def page(self, owner: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """One page of the list, with the filters of `query`, see FunctionsSchema."""
         filters = {name: query[name] for name in ("language", "user_id", "type")}

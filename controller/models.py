@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from controller.errors import DeadlinePassed, ScriptFailed, ServiceError
+
 
 def now() -> datetime:
     """The present, in UTC."""
@@ -31,6 +33,8 @@ class Identity:
 
     subject: str
     scopes: frozenset[str]
+    anonymous: bool = False
+    """Without a token, where that is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,35 +144,73 @@ class Run:
     """What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
     of WebAssembly `fuel`."""
 
+
+RUN_FIELDS = ("result", "execution_time", "stdout", "stderr")
+"""All of a run that is not of the run alone: what those are answered who did not run."""
+FAILURES = {error.code: error for error in ServiceError.__subclasses__()}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, for everybody who waited for it: what it gave, or what went wrong."""
+
+    end: Run | ServiceError
+
+    @property
+    def succeeded(self) -> bool:
+        return isinstance(self.end, Run)
+
+    @property
+    def executed(self) -> bool:
+        """Whether the script ran, which counts, however it went."""
+        return isinstance(self.end, Run | ScriptFailed | DeadlinePassed)
+
+    def answer(self) -> Run:
+        """What the run gave, or its error raised."""
+        if isinstance(self.end, ServiceError):
+            raise self.end
+        return self.end
+
+    def shared(self) -> "Outcome":
+        """The same for one more, who used nothing, and whose error is their own."""
+        return Outcome.from_json(self.to_json())
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        end = self.end
+        if isinstance(end, ServiceError):
+            return {"error": {"code": end.code, "message": end.message, "details": end.details}}
+        return {"run": {name: getattr(end, name) for name in RUN_FIELDS}}
+
     def to_json(self) -> bytes:
-        """What the cache keeps: all of the answer that is not the caller's own."""
-        return json.dumps(
-            {
-                "result": self.result,
-                "execution_time": self.execution_time,
-                "stdout": self.stdout,
-                "stderr": self.stderr,
-            },
-            separators=(",", ":"),
-        ).encode()
+        return json.dumps(self.document(), separators=(",", ":")).encode()
 
     @classmethod
-    def from_json(cls, kept: bytes) -> "Run":
-        return cls(**json.loads(kept))
+    def from_json(cls, text: bytes) -> "Outcome":
+        return cls.of_document(json.loads(text))
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> "Outcome":
+        if "run" in document:
+            return cls(Run(**document["run"]))
+        error = document["error"]
+        kind = FAILURES.get(error["code"], ServiceError)
+        return cls(kind(error["message"], details=error["details"]))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A run as one caller gets it."""
 
-    session: Session
+    request_id: str
+    name: LanguageTitle
     run: Run
     cached: bool
 
     def document(self) -> dict[str, Any]:
         document = {
-            "request_id": self.session.request_id,
-            "language_title": str(self.session.name),
+            "request_id": self.request_id,
+            "language_title": str(self.name),
             "execution_time": self.run.execution_time,
             "cached": self.cached,
             "result": self.run.result,

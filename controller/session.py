@@ -6,10 +6,7 @@ does not know, and has the last word.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
-from datetime import datetime
 from functools import reduce
-from typing import Any
 
 from controller.cache.manager import CacheManager
 from controller.database.logger import DatabaseLogger
@@ -17,42 +14,10 @@ from controller.database.postgres import QUERIES, Postgres
 from controller.database.records import Record, session_end_records
 from controller.errors import NotFound, StoreUnavailable
 from controller.metrics import MetricsCollector
-from controller.models import Session, rfc3339
+from controller.models import Session
+from controller.session_status import SessionStatus
 
 CLEANING_BATCH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStatus:
-    """A session and how it fares."""
-
-    session: Session
-    state: str
-    execution_count: int
-    last_executed_at: datetime | None
-
-    def merged(self, other: "SessionStatus") -> "SessionStatus":
-        """What two levels know together: each may have been away while the other one heard of more."""
-        return SessionStatus(
-            self.session,
-            other.state if self.state == "active" else self.state,
-            max(self.execution_count, other.execution_count),
-            max(filter(None, (self.last_executed_at, other.last_executed_at)), default=None),
-        )
-
-    def document(self) -> dict[str, Any]:
-        """As the contract writes it."""
-        session = self.session
-        return {
-            "request_id": session.request_id,
-            "language_title": str(session.name),
-            "status": "expired" if self.state == "active" and session.expired() else self.state,
-            "created_at": rfc3339(session.created_at),
-            "expires_at": rfc3339(session.expires_at),
-            "execution_count": self.execution_count,
-            "last_executed_at": rfc3339(self.last_executed_at),
-            "compile_status": session.compile_status,
-        }
 
 
 class SessionManager:
@@ -101,6 +66,10 @@ class SessionManager:
         self._remember(session)
         self._metrics.session_created(session.name.language)
 
+    def remembers(self, request_id: str) -> bool:
+        """Whether `get` needs no store."""
+        return request_id in self._memory
+
     def get(self, request_id: str, owner: str) -> Session:
         """A session for use: alive, and `owner`'s. From memory it comes unconfirmed, see `confirm`.
 
@@ -117,7 +86,8 @@ class SessionManager:
     def live(self, request_id: str, owner: str) -> Session:
         """A session that has been confirmed; raises as `get` does."""
         session = self.get(request_id, owner)
-        self.confirm(session, self._cache.lookup(session, None)[0])
+        kept = self._cache.session(request_id)
+        self.confirm(session, None if kept is None else kept.state)
         return session
 
     def confirm(self, session: Session, state: str | None) -> None:
@@ -142,8 +112,11 @@ class SessionManager:
         self._memory.pop(session.request_id, None)
         raise _unknown()
 
-    def end(self, session: Session, status: str) -> None:
+    def end(self, session: Session, status: str) -> bool:
         """Ends a session in every process: `closed` after its one run, or `deleted` by its owner.
+
+        Returns:
+            Whether this has ended it; False: it had ended.
 
         Raises:
             StoreUnavailable: PostgreSQL and Redis are both away.
@@ -151,9 +124,31 @@ class SessionManager:
         self._memory.pop(session.request_id, None)
         if self._cache.end_session(session, status):
             self._logger.record(*session_end_records(session, status))
-            return
+            return True
         with self._postgres.transaction() as connection:
-            QUERIES.end_session(connection, request_id=session.request_id, status=status)
+            return bool(QUERIES.end_session(connection, request_id=session.request_id, status=status))
+
+    def close(self, session: Session, state: str | None, *, shared: bool) -> None:
+        """Ends a session that is not retained, after its first success.
+
+        Args:
+            state: what Redis said of it when it closed it; None: it did not know it.
+            shared: the success is a twin's, so that somebody else may have closed it with the same one.
+
+        Raises:
+            NotFound: another success was first.
+        """
+        self._memory.pop(session.request_id, None)
+        first = state != "closed"
+        if state == "active":
+            self._logger.record(*session_end_records(session, "closed"))
+        elif state is None:
+            try:
+                first = self.end(session, "closed")
+            except StoreUnavailable:
+                self._logger.record(*session_end_records(session, "closed"))
+        if not first and not shared:
+            raise _unknown()
 
     def describe(self, request_id: str, owner: str) -> SessionStatus:
         """A session and how it fares, expired and closed ones included.
@@ -183,6 +178,13 @@ class SessionManager:
         Returns:
             How many were deleted.
         """
+        deleted = batch = self._clean_up_batch()
+        while batch == CLEANING_BATCH:
+            batch = self._clean_up_batch()
+            deleted += batch
+        return deleted
+
+    def _clean_up_batch(self) -> int:
         with self._postgres.transaction() as connection:
             if not QUERIES.try_lock(connection, name="clean up sessions"):
                 return 0
@@ -203,9 +205,8 @@ class SessionManager:
         row = self._postgres.query("session", request_id=request_id)
         if row is None:
             return None
-        return SessionStatus(
-            Session.from_record(row), row["status"], row["execution_count"], row["last_executed_at"]
-        )
+        counts = row["execution_count"], row["last_executed_at"], row["uncounted"]
+        return SessionStatus(Session.from_record(row), row["status"], *counts)
 
     def _find(self, request_id: str) -> Session | None:
         kept = self._cache.session(request_id)
@@ -222,7 +223,8 @@ class SessionManager:
         if session.status == "active" and not session.expired() and self._cache.available():
             self._logger.flush()
             row = self._postgres.query("session", request_id=request_id)
-            self._cache.put_session(session, row["execution_count"], row["last_executed_at"])
+            counted = row["execution_count"] - row["uncounted"]
+            self._cache.put_session(session, counted, row["last_executed_at"])
         return session
 
     def _remember(self, session: Session) -> None:

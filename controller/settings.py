@@ -17,6 +17,18 @@ LOCAL_RUNTIMES = [
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests in any minute; 0: no limit."""
+
+    execute: int
+    """Of one user."""
+    anonymous: int
+    """Executions of one address without a token."""
+    initialize: int
+    functions: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a deployment may choose. Times are in the unit their comment names."""
 
@@ -50,6 +62,8 @@ class Settings:
     body_max_bytes: int
     sessions_in_memory: int
     """How many sessions one process remembers."""
+    rate_limits: Limits
+    """Requests in any minute."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
     log_retention_days: int
@@ -102,6 +116,12 @@ class Settings:
             script_max_bytes=env.int("SCRIPT_MAX_BYTES", 1 << 20, validate=positive),
             body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
+            rate_limits=Limits(
+                execute=_limit(env, "RATE_LIMIT_EXECUTE", 100),
+                anonymous=_limit(env, "RATE_LIMIT_ANONYMOUS", 10),
+                initialize=_limit(env, "RATE_LIMIT_INITIALIZE", 100),
+                functions=_limit(env, "RATE_LIMIT_FUNCTIONS", 60),
+            ),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
             log_retention_days=env.int("LOG_RETENTION_DAYS", 90, validate=validate.Range(min=0)),
             spool_dir=env.path("SPOOL_DIR", Path(tempfile.gettempdir())).absolute(),
@@ -121,6 +141,12 @@ def _by_language(entries: list[str]) -> dict[str, list[str]]:
         language, _, url = entry.partition("=")
         found.setdefault(language, []).append(url)
     return found
+
+
+def _limit(env: FileAwareEnv, name: str, default: int) -> int:
+    """A number, or `off`."""
+    text = env.str(name, str(default), validate=validate.Regexp(r"off|[0-9]{1,6}\Z"))
+    return 0 if text == "off" else int(text)
 
 
 def _addresses(entries: list[str]) -> None:

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal
 
-import gevent
 from flask import Blueprint, Response, g, jsonify, request
 
 from controller.auth import Authenticator, require_execute, require_scope
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.models import Identity, rfc3339
+from controller.ratelimit import Admission, RateLimiter
 from controller.request import RequestParser
 from controller.session import SessionManager
 from controller.workflow import WorkflowManager
@@ -24,6 +24,7 @@ class Services:
 
     parser: RequestParser
     authenticator: Authenticator
+    limiter: RateLimiter
     workflow: WorkflowManager
     sessions: SessionManager
     functions: FunctionCatalog
@@ -32,6 +33,14 @@ class Services:
     def caller(self) -> Identity:
         """Who makes the present request; raises Unauthorized."""
         return self.authenticator.identify(request.headers.get("Authorization"))
+
+    def admission(
+        self, endpoint: Literal["execute", "initialize", "functions"], identity: Identity
+    ) -> Admission:
+        """The present request's place in its window; what is left of it is told with the answer."""
+        admission: Admission = self.limiter.admission(endpoint, identity, request.remote_addr or "")
+        g.admission = admission
+        return admission
 
 
 def initialize(services: Services) -> Blueprint:
@@ -42,6 +51,7 @@ def initialize(services: Services) -> Blueprint:
     def begin() -> Reply:
         body = services.parser.body(request)
         identity = services.caller()
+        services.admission("initialize", identity).take()
         call = services.parser.initialize(request.headers, body, g.trace)
         initialized = services.workflow.initialize(identity, call)
         session = initialized.session
@@ -68,18 +78,16 @@ def execute(services: Services) -> Blueprint:
     def run(request_id: str) -> Reply:
         body = services.parser.body(request)
         identity = services.caller()
-        call = services.parser.execute(request_id, request.headers, body, g.trace)
-        _end_with_client()
-        return jsonify(services.workflow.execute(identity, call).document())
+        with services.admission("execute", identity) as admission:
+            call = services.parser.execute(request_id, request.headers, body, g.trace)
+            watch = request.environ.get("client.hangup", _unwatched)
+            return jsonify(services.workflow.execute(identity, call, admission, watch).document())
 
     return blueprint
 
 
-def _end_with_client() -> None:
-    """Let this request end when its client hangs up, and the run with it, where the server can tell."""
-    if watch := request.environ.get("client.hangup"):
-        served = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
-        watch(lambda: served.kill(block=False))
+def _unwatched(_: Callable[[], object]) -> None:
+    """For servers that cannot tell when a client hangs up."""
 
 
 def sessions(services: Services) -> Blueprint:
@@ -111,6 +119,7 @@ def functions(services: Services) -> Blueprint:
     @blueprint.get("/")
     def page() -> Reply:
         identity = services.caller()
+        services.admission("functions", identity).take()
         query = services.parser.functions(request.args)
         require_scope(identity, "read:functions")
         return jsonify(services.functions.page(identity.subject, query))
@@ -118,6 +127,7 @@ def functions(services: Services) -> Blueprint:
     @blueprint.get("/<language_title>")
     def detail(language_title: str) -> Reply:
         identity = services.caller()
+        services.admission("functions", identity).take()
         name = services.parser.language_title(language_title)
         require_scope(identity, "read:functions")
         return jsonify(services.functions.detail(name, identity.subject))

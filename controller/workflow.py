@@ -1,18 +1,13 @@
 """WorkflowManager: the one place that orders what happens in a call (specification 4.3)."""
 
-import logging
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from time import perf_counter
-
-import gevent
 
 from controller.auth import require_execute
 from controller.cache.manager import CacheManager
-from controller.database.logger import DatabaseLogger
+from controller.call_log import CallLog
 from controller.database.records import (
     Entry,
     Record,
@@ -21,17 +16,18 @@ from controller.database.records import (
     script_records,
     session_records,
 )
-from controller.errors import ClientGone, DeadlinePassed, RuntimeUnavailable, ScriptFailed, ServiceError
+from controller.errors import NotFound, RuntimeUnavailable, StoreUnavailable
+from controller.flight import Execution, SingleFlight, Watch
 from controller.functions import FunctionCatalog
+from controller.idempotency import IdempotencyKeys, Replay
 from controller.metrics import MetricsCollector
 from controller.models import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
+from controller.ratelimit import Admission
 from controller.request import ExecuteCall, InitializeCall
 from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
 from controller.scripts import ScriptStore
 from controller.selector import Route, RuntimeSelector
 from controller.session import SessionManager
-
-log = logging.getLogger(__name__)
 
 PREPARE_DEADLINE_MS = 60_000
 """How long we wait for a script to be parsed or compiled; runtimes have limits of their own."""
@@ -61,8 +57,10 @@ class WorkflowManager:
         functions: FunctionCatalog,
         selector: RuntimeSelector,
         runtimes: RuntimeClient,
+        flights: SingleFlight,
+        keys: IdempotencyKeys,
         cache: CacheManager,
-        logger: DatabaseLogger,
+        calls: CallLog,
         metrics: MetricsCollector,
         session_ttl: int,
         script_timeout_max: int,
@@ -72,8 +70,10 @@ class WorkflowManager:
         self._functions = functions
         self._selector = selector
         self._runtimes = runtimes
+        self._flights = flights
+        self._keys = keys
         self._cache = cache
-        self._logger = logger
+        self._calls = calls
         self._metrics = metrics
         self._session_ttl = session_ttl
         self._script_timeout_max = script_timeout_max
@@ -82,7 +82,7 @@ class WorkflowManager:
         """Registers a script, or takes up a registered one, and begins a session with it."""
         entry = Entry("initialize", call.trace, identity.subject, call.name)
         entry.payload = {"context": call.context, "script_given": call.script is not None}
-        with self._logged(entry):
+        with self._calls.logged(entry):
             route = self._selector.route(call.name)
             script = call.script or self._functions.script(call.name, identity.subject)
             require_execute(identity, call.name.language)
@@ -90,40 +90,71 @@ class WorkflowManager:
             prepared = self._prepare(route, script, identity, call)
             session = self._session(identity, call, script, prepared)
             entry.session_id = session.request_id
+            replaced = self._replaced(session) if call.script is not None else None
             self._sessions.create(session, _rows(session, call, script, prepared))
             self._keep(session, script, prepared)
+            if replaced is not None:
+                self._cache.drop_results(session.user_id, session.name.language, replaced)
         return Initialized(session, prepared.artifact_cached)
 
-    def execute(self, identity: Identity, call: ExecuteCall) -> Answer:
-        """Answers with a kept result, or runs the session's script."""
+    def execute(self, identity: Identity, call: ExecuteCall, admission: Admission, watch: Watch) -> Answer:
+        """Answers with a kept result or a twin's, or runs the session's script.
+
+        Args:
+            admission: the request's place in its window; with the first trip to the store it is taken.
+            watch: takes what to call when the client hangs up. A request with an idempotency key goes on.
+        """
         entry = Entry("execute", call.trace, identity.subject, payload={"params": call.params})
         entry.session_id = call.request_id
-        with self._logged(entry):
-            session = self._sessions.get(call.request_id, identity.subject)
-            entry.name, entry.script_hash = session.name, session.script_hash
-            require_execute(identity, session.name.language)
-            result_key = self._cache.result_key(session, call.params)
-            reuse = call.directives.reuse
-            state, kept = self._cache.lookup(session, result_key if reuse else None)
-            self._sessions.confirm(session, state)
-            self._metrics.cache_answered("hit" if kept else "miss" if reuse else "refresh")
-            entry.cached = kept is not None
-            entry.run = kept or self._run_and_keep(session, call, result_key)
-            if not session.retain_session:
-                self._sessions.end(session, "closed")
-        return Answer(session, entry.run, entry.cached)
+        with self._calls.logged(entry):
+            done = self._execute(identity, call, admission, watch, entry)
+            entry.cached = done.cached
+            entry.run = done.outcome.answer()
+            return Answer(call.request_id, done.name, entry.run, entry.cached)
 
-    def _run_and_keep(self, session: Session, call: ExecuteCall, result_key: str) -> Run:
+    def _execute(
+        self, identity: Identity, call: ExecuteCall, admission: Admission, watch: Watch, entry: Entry
+    ) -> Execution | Replay:
+        if call.idempotency_key is not None or not self._sessions.remembers(call.request_id):
+            admission.take()
         try:
-            run = self._run(session, call)
-        except (ScriptFailed, DeadlinePassed):
-            self._cache.finish(session, result_key, None, None)
-            raise
-        self._cache.finish(session, result_key, run, call.directives.max_age)
+            session = self._sessions.get(call.request_id, identity.subject)
+        except NotFound:
+            # A key is answered even after its session has ended.
+            if call.idempotency_key is None or (replay := self._keys.recall(identity, call)) is None:
+                raise
+            entry.name, entry.script_hash, entry.replayed = replay.name, replay.script_hash, True
+            require_execute(identity, replay.name.language)
+            return replay
+        entry.name, entry.script_hash = session.name, session.script_hash
+        require_execute(identity, session.name.language)
+        if call.idempotency_key is None:
+            return self._fly(session, call, admission, watch, entry)
+        done = self._keys.once(
+            identity,
+            call,
+            # It waits for a twin's run and for one of its own at most.
+            2 * self._flights.claim_ms(session),
+            lambda: self._fly(session, call, admission, _stay, entry),
+        )
+        entry.replayed = isinstance(done, Replay)
+        return done
+
+    def _fly(
+        self, session: Session, call: ExecuteCall, admission: Admission, watch: Watch, entry: Entry
+    ) -> Execution:
+        execution = self._flights.execute(session, call, admission, watch, lambda: self._run(session, call))
+        entry.counted = execution.counted
+        fresh = "miss" if call.directives.reuse else "refresh"
+        self._metrics.cache_answered(fresh if execution.source == "run" else execution.source)
+        return execution
+
+    def _run(self, session: Session, call: ExecuteCall) -> Run:
+        run = self._run_remotely(session, call)
         self._metrics.script_ran(session.name.language, run.execution_time)
         return run
 
-    def _run(self, session: Session, call: ExecuteCall) -> Run:
+    def _run_remotely(self, session: Session, call: ExecuteCall) -> Run:
         route = self._selector.route(session.name)
         try:
             return self._runtimes.run(route, session, call.params, call.trace)
@@ -133,6 +164,14 @@ class WorkflowManager:
             return self._runtimes.run(route, session, call.params, call.trace, material)
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error
+
+    def _replaced(self, session: Session) -> str | None:
+        """The hash of the script that the session's one takes the place of, if that can be told."""
+        try:
+            registered = self._functions.script_hash(session.name, session.user_id)
+        except StoreUnavailable:
+            return None
+        return None if registered == session.script_hash else registered
 
     def _prepare(self, route: Route, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
         """Parses or compiles the script, unless an artifact proves that this was done before."""
@@ -178,29 +217,9 @@ class WorkflowManager:
         if prepared.artifact is not None:
             self._cache.put_artifact(session.artifact_key, prepared.artifact)
 
-    @contextmanager
-    def _logged(self, entry: Entry) -> Iterator[None]:
-        """Writes the call's rows and counts it, however it ends."""
-        started = perf_counter()
-        try:
-            yield
-        except gevent.GreenletExit:
-            entry.error = ClientGone("the client hung up")
-            raise
-        except ServiceError as error:
-            entry.error = error
-            if entry.script_hash is not None and entry.endpoint == "execute":
-                error.request_id = entry.session_id
-            raise
-        except Exception:
-            entry.error = ServiceError("an internal error")
-            raise
-        finally:
-            entry.duration_ms = (perf_counter() - started) * 1000
-            entry.executed = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
-            self._logger.log(entry)
-            if entry.endpoint == "execute" and entry.name is not None:
-                self._metrics.execution_answered(entry.name.language, _outcome(entry.error))
+
+def _stay(_: Callable[[], object]) -> None:
+    """A watch for those who see their run through, whether their client hangs up or not."""
 
 
 def _rows(session: Session, call: InitializeCall, script: Script, prepared: Prepared) -> list[Record]:
@@ -211,7 +230,3 @@ def _rows(session: Session, call: InitializeCall, script: Script, prepared: Prep
     if call.script is not None:
         rows += function_records(session)
     return rows + session_records(session)
-
-
-def _outcome(error: ServiceError | None) -> str:
-    return "ok" if error is None else error.code.lower()

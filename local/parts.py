@@ -82,14 +82,16 @@ class Parts:
             secrets={"RUNTIME_SECRET": self.state.secret("RUNTIME_SECRET")},
         )
 
-    def controller(self, postgres: PostgresServer, redis: RedisServer, languages: list[str]) -> HttpServer:
+    def controller(
+        self, postgres: PostgresServer, redis: RedisServer, languages: list[str], name: str = "controller"
+    ) -> HttpServer:
         account = _server_account(KEEPER, self.code)
-        private = self.state.private_folder("controller", account)
+        private = self.state.private_folder(name, account)
         metrics = private / "metrics"
         metrics.mkdir(mode=0o700)
         account.owns(metrics)
         ports = self.settings.ports
-        urls = ",".join(f"{name}=http://127.0.0.1:{ports[RUNTIMES[name]]}" for name in languages)
+        urls = ",".join(f"{each}=http://127.0.0.1:{ports[RUNTIMES[each]]}" for each in languages)
         variables = {
             "RUNTIME_URLS": urls,
             **self.settings.controller,
@@ -98,13 +100,13 @@ class Parts:
             "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
             "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         }
-        secrets = {name: self.state.secret(name) for name in ("JWT_SECRET", "RUNTIME_SECRET")}
+        secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
         return HttpServer(
-            "controller",
+            name,
             "local.service:app",
             ports["PORT"],
             self.settings.grace,
-            log=self.state.log("controller"),
+            log=self.state.log(name),
             account=account,
             code=self.code,
             private=private,

@@ -11,9 +11,19 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
     {"controller.views"},
-    {"controller.request", "controller.auth", "controller.workflow", "controller.health"},
+    {
+        "controller.request",
+        "controller.auth",
+        "controller.workflow",
+        "controller.flight",
+        "controller.idempotency",
+        "controller.health",
+    },
     {
         "controller.session",
+        "controller.session_status",
+        "controller.ratelimit",
+        "controller.call_log",
         "controller.functions",
         "controller.scripts",
         "controller.selector",

@@ -3,15 +3,104 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from enum import StrEnum
+from typing import Literal, Protocol
+
+REPLY_MS = 10_000
+"""How long an outcome waits for those in other processes who were told to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """A session's state (None: the store does not know it) and the result that was asked for, if kept."""
+class Window:
+    """A limit of requests: at most `limit` in any `milliseconds`, for whoever has the key."""
 
-    state: str | None
-    result: bytes | None
+    key: str
+    limit: int
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a window. `reset_ms`: until the next place is free."""
+
+    allowed: bool
+    remaining: int
+    reset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution: the names of what it reads and writes, and who makes it."""
+
+    session: str
+    result: str
+    flight: str
+    """Shared by those who would run the same with the same deadline."""
+    index: str
+    """Names the results of one owner and script."""
+    token: str
+    """`<process>/<number>`, of this execution alone."""
+    claim_ms: int
+    """How long the others wait for a run that is never heard of again."""
+    reuse: bool
+    """Whether a kept result, or a running twin's, will do."""
+    once: bool
+    """Whether the session ends with its first success."""
+
+    def of_own_process(self, token: str) -> bool:
+        return token.partition("/")[0] == self.token.partition("/")[0]
+
+
+class Verdict(StrEnum):
+    """What an execution is told at its start."""
+
+    LIMITED = "limited"
+    SESSION = "session"
+    """The session does not live here: the value is its state, None: not known."""
+    RUN = "run"
+    """Run, for oneself."""
+    HIT = "hit"
+    """The value is the kept result. It has been counted."""
+    TWIN = "twin"
+    """Another one runs: the value is its token."""
+    LEAD = "lead"
+    """Run, for all who come meanwhile."""
+    AWAY = "away"
+    """The store cannot be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The answer to `begin`."""
+
+    verdict: Verdict
+    value: bytes | None = None
+    wait_ms: int = 0
+    """Of a twin: until its claim ends."""
+    quota: Quota | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """An execution's end."""
+
+    outcome: bytes
+    ttl: int
+    """Seconds to keep the outcome as a result; 0: it is none, or not wanted."""
+    executed: bool
+    """Whether to count it."""
+    closes: Literal["no", "first", "shared"] = "no"
+    """Whether the session ends with this success, which is its own, or a twin's that it waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyClaim:
+    """What is known of an idempotency key."""
+
+    verdict: Literal["new", "conflict", "answered", "running"]
+    value: bytes | None = None
+    """The answer, or the token of who runs."""
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +114,7 @@ class SessionEntry:
 
 
 class Backend(Protocol):
-    """A store of bytes with times to live (seconds), and of sessions with exact counters.
+    """A store of bytes with times to live (seconds), of sessions with exact counters, and of who runs what.
 
     Every method raises CacheUnavailable when the store cannot be reached.
     """
@@ -36,11 +125,33 @@ class Backend(Protocol):
     def set(self, key: str, value: bytes, ttl: int) -> None:
         """Keeps `value` for `ttl` seconds."""
 
-    def lookup(self, session: str, result: str | None, now: datetime) -> Lookup:
-        """The session's state, and the result unless None is asked for. A hit counts as an execution."""
+    def take(self, window: Window) -> Quota:
+        """A place in the window, if one is free."""
 
-    def finish(self, session: str, result: str, value: bytes | None, ttl: int, now: datetime) -> None:
-        """Counts an execution, if the session is known, and keeps its result unless `value` is None."""
+    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        """An execution's start. `alive`: the session lives, should the store not know it."""
+
+    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+        """An execution's end: counts it if the session is known, keeps its result, ends its flight.
+
+        Returns:
+            The session's state before.
+        """
+
+    def abandon(self, attempt: Attempt) -> bool:
+        """Gives a flight up, unless another process waits for it; returns whether it did."""
+
+    def reply(self, token: str, wait_ms: int) -> bytes | None:
+        """Waits for the outcome of who has the token; None: it did not come in time."""
+
+    def drop(self, index: str, most: int) -> int:
+        """Removes at most so many results that an index names; returns how many."""
+
+    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+        """Claims an idempotency key, if it is new; with `claim_ms` 0 it only looks."""
+
+    def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        """Keeps the answer of who holds the claim, or frees the key when it is empty."""
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         """Keeps a session until `expires_at`. A state, count and time already there win over the entry's."""

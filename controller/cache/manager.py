@@ -5,17 +5,23 @@ When the store is away every question has the answer "not kept", and the service
 
 import hashlib
 import logging
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import count
+from typing import Any, Literal
 
-from controller.cache.backend import Backend, Lookup, SessionEntry
+from controller.cache.backend import Attempt, Backend, Begun, Finish, Quota, SessionEntry, Verdict, Window
+from controller.cache.windows import Windows
 from controller.errors import CacheUnavailable
 from controller.metrics import MetricsCollector
-from controller.models import ArtifactKey, Run, Session, canonical, now
+from controller.models import ArtifactKey, Outcome, Session, canonical, now
 
 log = logging.getLogger(__name__)
+
+DROPPED_AT_ONCE = 1000
+"""Results that go in one trip, which holds up everybody else's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +50,110 @@ class CacheManager:
         self._ttl = ttl
         self._scripts_ttl = scripts_ttl
         self._metrics = metrics
+        self._windows = Windows()
+        self._process = uuid.uuid4().hex
+        self._numbers = count()
 
-    def result_key(self, session: Session, params: Mapping[str, Any]) -> str:
-        """The name of a result: all that the script's answer may depend on, and its owner."""
-        parts = [
-            session.user_id,
-            session.name.language,
-            session.script_hash,
-            session.compile_options,
-            session.context,
-            params,
-        ]
-        return "result:" + hashlib.sha256(canonical(parts).encode()).hexdigest()
+    def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
+        """Names an execution.
 
-    def lookup(self, session: Session, result_key: str | None) -> tuple[str | None, Run | None]:
-        """The session's state as every process sees it (None: not known here), and the kept result."""
+        A result goes by all that the script's answer may depend on, and its owner; a flight by its deadline and
+        isolation as well, so that nobody waits longer than for a run of their own.
+        """
+        parts = [session.compile_options, session.context, params]
+        index = _index(session.user_id, session.name.language, session.script_hash)
+        result = f"result:{_digest([index, *parts])}"
+        return Attempt(
+            session=_session_key(session.request_id),
+            result=result,
+            flight=f"flight:{result}:{session.timeout_ms}:{session.isolation}",
+            index=index,
+            token=self.token(),
+            claim_ms=claim_ms,
+            reuse=reuse,
+            once=not session.retain_session,
+        )
+
+    def token(self) -> str:
+        """A name for whoever runs something now; no other process has its like."""
+        return f"{self._process}/{next(self._numbers)}"
+
+    def take(self, window: Window) -> Quota:
+        """A place in a window; with the store away, in this process's own."""
         try:
-            found = self._backend.lookup(_session_key(session.request_id), result_key, now())
+            return self._backend.take(window)
         except CacheUnavailable as error:
-            self._away("lookup", error)
-            found = Lookup(None, None)
-        return found.state, None if found.result is None else Run.from_json(found.result)
+            self._away("take", error)
+            return self._windows.take(window)
 
-    def finish(self, session: Session, result_key: str, run: Run | None, max_age: int | None) -> None:
-        """Counts an execution and keeps its result; `run` None: it failed, and nothing is kept."""
-        value = None if run is None else run.to_json()
-        ttl = self._ttl if max_age is None else max_age
+    def begin(self, attempt: Attempt, window: Window | None, *, alive: bool) -> Begun:
+        """An execution's start, see `Backend.begin`; with the store away the verdict is AWAY, or LIMITED."""
         try:
-            self._backend.finish(_session_key(session.request_id), result_key, value, ttl, now())
+            return self._backend.begin(attempt, now(), window, alive=alive)
+        except CacheUnavailable as error:
+            self._away("begin", error)
+        quota = None if window is None else self._windows.take(window)
+        return Begun(Verdict.AWAY if quota is None or quota.allowed else Verdict.LIMITED, quota=quota)
+
+    def finish(
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        *,
+        max_age: int | None = None,
+        counts: bool = True,
+        shared: bool = False,
+    ) -> str | None:
+        """An execution's end.
+
+        Args:
+            max_age: seconds to keep its result, where the caller has said so.
+            counts: whether somebody is answered with it.
+            shared: it waited for another one's run, which keeps the result itself.
+
+        Returns:
+            The session's state before; None: nobody counted, the store is away or does not know the session.
+        """
+        ttl = self._ttl if max_age is None else max_age
+        closes: Literal["no", "first", "shared"] = "shared" if shared else "first"
+        end = Finish(
+            outcome.to_json() if not shared else b"",
+            ttl=ttl if outcome.succeeded and not shared else 0,
+            executed=counts and outcome.executed,
+            closes=closes if counts and attempt.once and outcome.succeeded else "no",
+        )
+        try:
+            return self._backend.finish(attempt, end, now())
         except CacheUnavailable as error:
             self._away("finish", error)
+            return None
+
+    def abandon(self, attempt: Attempt) -> bool:
+        """Gives a run up, unless another process waits for it; returns whether it did."""
+        try:
+            return self._backend.abandon(attempt)
+        except CacheUnavailable as error:
+            self._away("abandon", error)
+            return True
+
+    def outcome(self, token: str, wait_ms: int) -> Outcome | None:
+        """Waits for another process's outcome; None: it did not come, try again."""
+        try:
+            told = self._backend.reply(token, wait_ms)
+        except CacheUnavailable as error:
+            self._away("reply", error)
+            return None
+        return Outcome.from_json(told) if told else None
+
+    def drop_results(self, owner: str, language: str, script_hash: str) -> None:
+        """Forgets an owner's results of a script."""
+        try:
+            while (
+                self._backend.drop(_index(owner, language, script_hash), DROPPED_AT_ONCE) == DROPPED_AT_ONCE
+            ):
+                pass
+        except CacheUnavailable as error:
+            self._away("drop", error)
 
     def put_session(
         self, session: Session, execution_count: int = 0, last_executed_at: datetime | None = None
@@ -156,3 +236,11 @@ def _session_key(request_id: str) -> str:
 def _artifact_name(key: ArtifactKey) -> str:
     options = hashlib.sha256(key.compile_options.encode()).hexdigest()
     return f"artifact:{key.language}:{key.script_hash}:{options}"
+
+
+def _index(owner: str, language: str, script_hash: str) -> str:
+    return f"results:{_digest([owner, language, script_hash])}"
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(canonical(parts).encode()).hexdigest()

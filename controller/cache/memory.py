@@ -1,16 +1,39 @@
 """The same store in this process's memory: for one process alone, and for tests that need no server."""
 
 from datetime import UTC, datetime, timedelta
+from math import ceil
+from weakref import WeakValueDictionary
 
-from controller.cache.backend import Lookup, SessionEntry, entry_fields, entry_of
+import gevent
+from gevent.event import AsyncResult
+
+from controller.cache.backend import (
+    REPLY_MS,
+    Attempt,
+    Begun,
+    Finish,
+    KeyClaim,
+    Quota,
+    SessionEntry,
+    Verdict,
+    Window,
+    entry_fields,
+    entry_of,
+)
+from controller.cache.windows import Windows
+
+Fields = dict[str, str]
 
 
 class MemoryBackend:
-    """Bytes and sessions in dictionaries; what has expired is dropped when it is met."""
+    """Bytes and hashes in dictionaries; what has expired is dropped when it is met."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[datetime, bytes]] = {}
-        self._sessions: dict[str, tuple[datetime, dict[str, str]]] = {}
+        self._hashes: dict[str, tuple[datetime, Fields]] = {}
+        self._indexes: dict[str, dict[str, None]] = {}
+        self._windows = Windows()
+        self._waiting: WeakValueDictionary[str, AsyncResult[bytes]] = WeakValueDictionary()
 
     def get(self, key: str) -> bytes | None:
         expires_at, value = self._values.get(key, (None, None))
@@ -19,49 +42,138 @@ class MemoryBackend:
             return None
         return value
 
-    def set(self, key: str, value: bytes, ttl: int) -> None:
+    def set(self, key: str, value: bytes, ttl: float) -> None:
         self._values[key] = datetime.now(UTC) + timedelta(seconds=ttl), value
 
-    def lookup(self, session: str, result: str | None, now: datetime) -> Lookup:
-        fields = self._fields(session)
-        state = fields.get("state")
-        if state != "active" or result is None:
-            return Lookup(state, None)
-        value = self.get(result)
-        if value is not None:
-            _count(fields, now)
-        return Lookup(state, value)
+    def take(self, window: Window) -> Quota:
+        return self._windows.take(window)
 
-    def finish(self, session: str, result: str, value: bytes | None, ttl: int, now: datetime) -> None:
-        fields = self._fields(session)
-        if fields:
-            _count(fields, now)
-        if value is not None and ttl > 0:
-            self.set(result, value, ttl)
+    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        quota = None if window is None else self.take(window)
+        if quota is not None and not quota.allowed:
+            return Begun(Verdict.LIMITED, quota=quota)
+        session, flight = self._hash(attempt.session), self._hash(attempt.flight)
+        state = session.get("state")
+        if state != "active" and (state is not None or not alive):
+            return Begun(Verdict.SESSION, None if state is None else state.encode(), quota=quota)
+        if not attempt.reuse:
+            flight.update({"stale": "1"} if flight else {})
+            return Begun(Verdict.RUN, quota=quota)
+        result = self.get(attempt.result)
+        if result is not None:
+            _count(session, now)
+            session.update({"state": "closed"} if session and attempt.once else {})
+            return Begun(Verdict.HIT, result, quota=quota)
+        if flight:
+            flight.update({} if attempt.of_own_process(flight["token"]) else {"awaited": "1"})
+            return Begun(Verdict.TWIN, flight["token"].encode(), self._left(attempt.flight), quota)
+        self._put_hash(attempt.flight, {"token": attempt.token}, attempt.claim_ms)
+        return Begun(Verdict.LEAD, quota=quota)
+
+    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+        session, flight = self._hash(attempt.session), self._hash(attempt.flight)
+        state = session.get("state")
+        if end.executed and not (state == "closed" and end.closes == "first"):
+            _count(session, now)
+        if state == "active" and end.closes != "no":
+            session["state"] = "closed"
+        mine = flight.get("token") == attempt.token
+        if mine:
+            del self._hashes[attempt.flight]
+            self._tell(attempt.token, end.outcome, flight)
+        if end.ttl and not (mine and "stale" in flight):
+            self.set(attempt.result, end.outcome, end.ttl)
+            self._indexes.setdefault(attempt.index, {})[attempt.result] = None
+        return state
+
+    def abandon(self, attempt: Attempt) -> bool:
+        flight = self._hash(attempt.flight)
+        if flight.get("token") != attempt.token:
+            return True
+        if "awaited" in flight:
+            return False
+        del self._hashes[attempt.flight]
+        return True
+
+    def reply(self, token: str, wait_ms: int) -> bytes | None:
+        told = self.get(_reply(token))
+        if told is None:
+            waiting = self._waiting.setdefault(token, AsyncResult())
+            try:
+                return waiting.get(timeout=wait_ms / 1000)
+            except gevent.Timeout:
+                return None
+        return told
+
+    def drop(self, index: str, most: int) -> int:
+        results = list(self._indexes.get(index, ()))[:most]
+        for result in results:
+            self._values.pop(result, None)
+            del self._indexes[index][result]
+        return len(results)
+
+    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+        held = self._hash(key)
+        if not held:
+            if claim_ms:
+                self._put_hash(key, {"body": body, "token": token}, claim_ms)
+            return KeyClaim("new")
+        if held["body"] != body:
+            return KeyClaim("conflict")
+        if "answer" in held:
+            return KeyClaim("answered", held["answer"].encode())
+        held["awaited"] = "1"
+        return KeyClaim("running", held["token"].encode(), self._left(key))
+
+    def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        held = self._hash(key)
+        if "answer" in held or held.get("token", token) != token:
+            return
+        self._hashes.pop(key, None)
+        if answer:
+            self._put_hash(key, {"body": body, "answer": answer.decode()}, ttl * 1000)
+        self._tell(token, answer, held)
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
-        fields = self._fields(session)
-        self._sessions[session] = expires_at, {**entry_fields(entry), **fields}
+        fields = self._hash(session)
+        self._hashes[session] = expires_at, {**entry_fields(entry), **fields}
         if entry.record is not None:
-            self._sessions[session][1]["record"] = entry.record
+            self._hashes[session][1]["record"] = entry.record
 
     def session(self, session: str) -> SessionEntry | None:
-        return entry_of(self._fields(session))
+        return entry_of(self._hash(session))
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
-        self._sessions[session] = expires_at, {**self._fields(session), "state": state}
+        self._hashes[session] = expires_at, {**self._hash(session), "state": state}
 
     def ping(self) -> None:
         """Memory always answers."""
 
-    def _fields(self, session: str) -> dict[str, str]:
-        expires_at, fields = self._sessions.get(session, (None, {}))
+    def _hash(self, key: str) -> Fields:
+        expires_at, fields = self._hashes.get(key, (None, {}))
         if expires_at is not None and expires_at <= datetime.now(UTC):
-            del self._sessions[session]
+            del self._hashes[key]
             return {}
         return fields
 
+    def _put_hash(self, key: str, fields: Fields, lives_ms: int) -> None:
+        self._hashes[key] = datetime.now(UTC) + timedelta(milliseconds=lives_ms), fields
 
-def _count(fields: dict[str, str], now: datetime) -> None:
-    fields["count"] = str(int(fields.get("count", "0")) + 1)
-    fields["last"] = now.isoformat()
+    def _left(self, key: str) -> int:
+        return ceil((self._hashes[key][0] - datetime.now(UTC)) / timedelta(milliseconds=1))
+
+    def _tell(self, token: str, outcome: bytes, held: Fields) -> None:
+        if "awaited" in held:
+            self.set(_reply(token), outcome, REPLY_MS / 1000)
+            if (waiting := self._waiting.get(token)) is not None:
+                waiting.set(outcome)
+
+
+def _reply(token: str) -> str:
+    return f"reply:{token}"
+
+
+def _count(session: Fields, now: datetime) -> None:
+    if session:
+        session["count"] = str(int(session.get("count", "0")) + 1)
+        session["last"] = now.isoformat()

@@ -4,15 +4,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
-from typing import cast
+from math import ceil
+from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from controller.cache.backend import Lookup, SessionEntry, entry_fields, entry_of
+from controller.cache.backend import (
+    REPLY_MS,
+    Attempt,
+    Begun,
+    Finish,
+    KeyClaim,
+    Quota,
+    SessionEntry,
+    Verdict,
+    Window,
+    entry_fields,
+    entry_of,
+)
 from controller.errors import CacheUnavailable
+
+REPLY_WAIT = 30
+"""Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
 
 
 class RedisBackend:
@@ -24,16 +40,15 @@ class RedisBackend:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            # A connection that the server closed while it was idle is replaced once, unseen.
-            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-        )
-        scripts = files("controller.cache")
-        self._lookup = self._redis.register_script(scripts.joinpath("lookup.lua").read_text())
-        self._finish = self._redis.register_script(scripts.joinpath("finish.lua").read_text())
+        self._redis = _client(url, timeout, timeout)
+        self._patient = _client(url, timeout, REPLY_WAIT + timeout)
+        self._take = self._script("rate", "take")
+        self._begin = self._script("rate", "begin")
+        self._finish = self._script("finish")
+        self._abandon = self._script("abandon")
+        self._drop = self._script("drop")
+        self._claim_key = self._script("claim_key")
+        self._settle_key = self._script("settle_key")
 
     def get(self, key: str) -> bytes | None:
         with _translated():
@@ -43,17 +58,56 @@ class RedisBackend:
         with _translated():
             self._redis.set(key, value, ex=ttl)
 
-    def lookup(self, session: str, result: str | None, now: datetime) -> Lookup:
-        keys = [session] if result is None else [session, result]
+    def take(self, window: Window) -> Quota:
         with _translated():
-            state, value = self._lookup(keys=keys, args=[now.isoformat()])
-        return Lookup(state.decode() if state else None, value)
+            return _quota(self._take(keys=[window.key], args=[window.limit, window.milliseconds]))
 
-    def finish(self, session: str, result: str, value: bytes | None, ttl: int, now: datetime) -> None:
+    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        key, limit, milliseconds = ("", 0, 0) if window is None else (*_parts(window),)
         with _translated():
-            self._finish(
-                keys=[session, result], args=[now.isoformat(), 0 if value is None else ttl, value or b""]
+            verdict, value, wait_ms, quota = self._begin(
+                keys=[attempt.session, attempt.result, attempt.flight, key],
+                args=[
+                    now.isoformat(),
+                    attempt.token,
+                    attempt.claim_ms,
+                    limit,
+                    milliseconds,
+                    *map(int, (attempt.reuse, attempt.once, alive)),
+                ],
             )
+        return Begun(Verdict(verdict.decode()), value, wait_ms, _quota(quota) if quota else None)
+
+    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+        keys = [attempt.session, attempt.result, attempt.flight, attempt.index, _reply(attempt.token)]
+        arguments = [now.isoformat(), attempt.token, end.outcome, end.ttl, int(end.executed), end.closes]
+        with _translated():
+            state = self._finish(keys=keys, args=[*arguments, REPLY_MS])
+        return state.decode() if state else None
+
+    def abandon(self, attempt: Attempt) -> bool:
+        with _translated():
+            return bool(self._abandon(keys=[attempt.flight], args=[attempt.token]))
+
+    def reply(self, token: str, wait_ms: int) -> bytes | None:
+        key = _reply(token)
+        wait = min(max(ceil(wait_ms / 1000), 1), REPLY_WAIT)
+        with _translated():
+            # Takes the outcome and puts it back, for the others who wait.
+            return cast(bytes | None, self._patient.blmove(key, key, wait))
+
+    def drop(self, index: str, most: int) -> int:
+        with _translated():
+            return int(self._drop(keys=[index], args=[most]))
+
+    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+        with _translated():
+            verdict, value, wait_ms = self._claim_key(keys=[key], args=[body, token, claim_ms])
+        return KeyClaim(verdict.decode(), value, wait_ms)
+
+    def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        with _translated():
+            self._settle_key(keys=[key, _reply(token)], args=[body, token, answer, ttl, REPLY_MS])
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         with _translated(), self._redis.pipeline(transaction=True) as pipeline:
@@ -78,6 +132,36 @@ class RedisBackend:
     def ping(self) -> None:
         with _translated():
             self._redis.ping()
+
+    def _script(self, *names: str) -> Any:
+        """The script that the named files make up together."""
+        folder = files("controller.cache")
+        return self._redis.register_script(
+            "".join(folder.joinpath(f"{name}.lua").read_text() for name in names)
+        )
+
+
+def _client(url: str, connect_timeout: float, timeout: float) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=connect_timeout,
+        # A connection that the server closed while it was idle is replaced once, unseen.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+    )
+
+
+def _parts(window: Window) -> tuple[str, int, int]:
+    return window.key, window.limit, window.milliseconds
+
+
+def _quota(answer: list[int]) -> Quota:
+    allowed, remaining, reset_ms = answer
+    return Quota(bool(allowed), remaining, reset_ms)
+
+
+def _reply(token: str) -> str:
+    return f"reply:{token}"
 
 
 @contextmanager

@@ -70,6 +70,9 @@ SELECT f.*, s.script_content FROM functions f JOIN scripts s USING (script_hash)
 WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
 ORDER BY user_id NULLS LAST LIMIT 1;
 
+-- name: function_hash(language, title, owner)$
+SELECT script_hash FROM functions WHERE language = :language AND title = :title AND user_id = :owner;
+
 -- name: count_functions(owner, language, user_id, type)$
 SELECT count(*) FROM (
     SELECT DISTINCT ON (language, title) * FROM functions
@@ -96,27 +99,34 @@ LIMIT :per_page OFFSET :skipped;
 -- Its executions, or its end, may have been written before it, by a process that was faster when PostgreSQL came back.
 INSERT INTO sessions (
     request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms,
-    retain_session, compile_status, status, created_at, expires_at, execution_count, last_executed_at
+    retain_session, compile_status, status, created_at, expires_at, execution_count, uncounted, last_executed_at
 )
 SELECT
     :request_id, :user_id, :language, :title, :script_hash, :compile_options, :context, :isolation, :timeout_ms,
     :retain_session, :compile_status,
     coalesce((SELECT status FROM session_ends WHERE request_id = :request_id), :status),
-    :created_at, :expires_at, count(*), max(created_at)
+    :created_at, :expires_at, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
 FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= :created_at
 ON CONFLICT DO NOTHING;
 
 -- name: session(request_id)^
 SELECT * FROM sessions WHERE request_id = :request_id;
 
--- name: end_session(status, request_id)!
+-- name: end_session(status, request_id)$
+-- Whether it was this that ended it. The row of a session that was begun while PostgreSQL was away may still wait.
 WITH known AS (
-    UPDATE sessions SET status = CASE status WHEN 'active' THEN :status ELSE status END
-    WHERE request_id = :request_id RETURNING request_id
+    SELECT request_id, status FROM sessions WHERE request_id = :request_id FOR UPDATE
+), ended AS (
+    UPDATE sessions SET status = :status FROM known
+    WHERE sessions.request_id = known.request_id AND known.status = 'active'
+    RETURNING sessions.request_id
+), early AS (
+    INSERT INTO session_ends (request_id, status)
+    SELECT :request_id, :status WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT DO NOTHING
+    RETURNING request_id
 )
-INSERT INTO session_ends (request_id, status)
-SELECT :request_id, :status WHERE NOT EXISTS (SELECT FROM known)
-ON CONFLICT DO NOTHING;
+SELECT EXISTS (SELECT FROM ended) OR EXISTS (SELECT FROM early);
 
 -- name: count_active_sessions()$
 SELECT count(*) FROM sessions WHERE status = 'active' AND expires_at > now();
@@ -249,26 +259,28 @@ WITH written AS (
     INSERT INTO request_logs (
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload, response_data, status, status_code, error_code, cached, executed, duration_ms,
-        execution_time_ms, runtime_metrics
+        execution_time_ms, runtime_metrics, counted
     )
     SELECT
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload::json, response_data::json, status, status_code, error_code, cached, executed,
-        duration_ms, execution_time_ms, runtime_metrics::json
+        duration_ms, execution_time_ms, runtime_metrics::json, counted
     FROM json_to_recordset(:rows::json) AS r (
         id uuid, created_at timestamptz, endpoint text, http_request_id text, call_id text, traceparent text,
         session_id text, user_id text, language text, title text, script_hash text, request_payload text,
         response_data text, status text, status_code integer, error_code text, cached boolean, executed boolean,
-        duration_ms double precision, execution_time_ms double precision, runtime_metrics text
+        duration_ms double precision, execution_time_ms double precision, runtime_metrics text, counted boolean
     )
     ON CONFLICT DO NOTHING
-    RETURNING session_id, created_at, executed
+    RETURNING session_id, created_at, executed, counted
 ), counted AS (
-    SELECT session_id, count(*) AS executions, max(created_at) AS last_executed_at
+    SELECT session_id, count(*) AS executions, count(*) FILTER (WHERE NOT written.counted) AS uncounted,
+        max(created_at) AS last_executed_at
     FROM written WHERE executed GROUP BY session_id
 )
 UPDATE sessions SET
     execution_count = execution_count + counted.executions,
+    uncounted = sessions.uncounted + counted.uncounted,
     last_executed_at = greatest(sessions.last_executed_at, counted.last_executed_at)
 FROM counted WHERE sessions.request_id = counted.session_id;
 

@@ -67,6 +67,10 @@ class Entry:
     cached: bool = False
     executed: bool = False
     """Whether it counts in the session's `execution_count`."""
+    counted: bool = True
+    """Whether Redis has counted it."""
+    replayed: bool = False
+    """Whether it answers what an earlier one was answered."""
     duration_ms: float = 0.0
     error: ServiceError | None = None
 
@@ -101,6 +105,7 @@ class Entry:
             "error_code": error.code if error else None,
             "cached": self.cached,
             "executed": self.executed,
+            "counted": self.counted,
             "duration_ms": self.duration_ms,
             "execution_time_ms": run.execution_time if run else None,
             "runtime_metrics": json.dumps(dict(usage)) if usage else None,

@@ -30,6 +30,10 @@ class Client:
         """The same user, on connections of their own: for another thread."""
         return Client(self.url, self._jwt_secret, self.sub)
 
+    def at(self, url: str) -> "Client":
+        """The same user at another controller."""
+        return Client(url, self._jwt_secret, self.sub)
+
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         return self._http.request(method, self.url + path, **{"timeout": 120, **options})
 

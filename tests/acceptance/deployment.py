@@ -2,6 +2,8 @@
 
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -29,7 +31,10 @@ class Deployment:
         self._folder = folder
         self._node = node
         self._settings = Settings(
-            {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}, controller={}, runtime={}
+            {name: free_port() for name in PORTS} | {"METRICS_PORT": 0},
+            # What a test does in one go may be more than a user's share of a minute.
+            controller={"RATE_LIMIT_EXECUTE": "1000"},
+            runtime={},
         )
         self._state = State(folder)
         self._parts = Parts(self._state, self._settings, self._state.code(), rust_toolchain)
@@ -49,6 +54,18 @@ class Deployment:
     def client(self) -> Client:
         """A user of one's own: what one test caches or registers, no other one sees."""
         return Client(self.url, self.jwt_secret, f"user-{uuid.uuid4()}")
+
+    @contextmanager
+    def another_controller(self) -> Iterator[str]:
+        """A second controller beside the first one; gives its address."""
+        settings = replace(self._settings, ports=self._settings.ports | {"PORT": free_port()})
+        parts = replace(self._parts, settings=settings)
+        other = parts.controller(self.postgres, self.redis, list(RUNTIMES), name="another-controller")
+        try:
+            other.start()
+            yield settings.address
+        finally:
+            other.stop()
 
     def start(self) -> None:
         """Start every part in the order of need, and wait until the whole answers."""

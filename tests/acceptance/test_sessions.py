@@ -1,10 +1,12 @@
 """Sessions, users, caching and functions through the public API."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.acceptance.client import Client, error_of
+from tests.acceptance.deployment import Deployment
 from tests.waiting import until
 
 #: Gives how often its process has run it; a comment makes it a script of its own.
@@ -62,6 +64,30 @@ def test_a_script_keeps_its_process_and_execution_isolation_gives_a_new_one(clie
     fresh = client.begin("python-counter", COUNTER, isolation="execution")
     assert [client.result(warm, X_Cache_Control="no-cache") for _ in range(3)][-1] >= 3
     assert [client.result(fresh, X_Cache_Control="no-cache") for _ in range(3)] == [1, 1, 1]
+
+
+def test_200_identical_executions_at_two_controllers_are_one_run(service: Deployment, client: Client) -> None:
+    script = COUNTER.replace("calls += 1\n", "calls += 1\n    time.sleep(5)\n")
+    request_id = client.begin("python-slow", f"import time\n{script}# {uuid.uuid4()}\n")
+    with service.another_controller() as address, ThreadPoolExecutor(200) as threads:
+        other = client.at(address)
+        asked = [threads.submit(each.execute, request_id) for each in (client, other) for _ in range(100)]
+        documents = [answer.result(timeout=60).json() for answer in asked]
+    assert [document["result"] for document in documents] == [1] * 200
+    assert [document["cached"] for document in documents].count(False) == 1
+    assert client.result(request_id, X_Cache_Control="no-cache") == 2
+    assert client.session(request_id).json()["execution_count"] == 201
+
+
+def test_a_repeat_with_the_same_key_does_not_run_again(client: Client) -> None:
+    request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
+    first, again = (
+        client.execute(request_id, X_Cache_Control="no-cache", Idempotency_Key="k").json() for _ in range(2)
+    )
+    assert again == first
+    conflict = client.execute(request_id, {"other": 1}, Idempotency_Key="k")
+    assert conflict.status_code == 409
+    error_of(conflict, "IDEMPOTENCY_CONFLICT")
 
 
 def test_users_share_nothing(client: Client) -> None:

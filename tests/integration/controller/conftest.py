@@ -6,6 +6,7 @@ import pytest
 
 from local.postgres import PostgresServer
 from local.redis import RedisServer
+from tests.integration.controller.pair import Pair
 from tests.integration.controller.parts import Parts
 
 
@@ -22,3 +23,13 @@ def other_parts(postgres_server: PostgresServer, redis_server: RedisServer) -> I
     made = Parts(postgres_server.url, redis_server.url)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, redis_server: RedisServer
+) -> Iterator[Pair]:
+    """Two controllers without limits, behind servers that others use too."""
+    off = dict.fromkeys(("RATE_LIMIT_EXECUTE", "RATE_LIMIT_INITIALIZE", "RATE_LIMIT_FUNCTIONS"), "off")
+    with Pair(tmp_path_factory.mktemp("pair"), postgres_server, redis_server, **off) as made:
+        yield made

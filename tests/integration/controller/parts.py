@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
+from controller.call_log import CallLog
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.records import Entry, Record, script_records, session_records
@@ -22,12 +23,13 @@ SCRIPT = Script.of("result = 1")
 class Parts:
     """One process's share of the controller, up to the sessions."""
 
-    def __init__(self, postgres_url: str, redis_url: str, queue: int = 1000) -> None:
+    def __init__(self, postgres_url: str, redis_url: str, queue: int = 1000, remembered: int = 100) -> None:
         self.metrics = MetricsCollector(CollectorRegistry())
         self.postgres = Postgres(postgres_url, size=4, timeout=5)
         self.cache = CacheManager(RedisBackend(redis_url, timeout=1), 60, 60, self.metrics)
         self.logger = DatabaseLogger(self.postgres, queue, self.metrics)
-        self.sessions = SessionManager(self.cache, self.postgres, self.logger, self.metrics, size=100)
+        self.sessions = SessionManager(self.cache, self.postgres, self.logger, self.metrics, remembered)
+        self.calls = CallLog(self.logger, self.metrics)
 
     def begin(self, session: Session) -> Session:
         self.sessions.create(session, [*script_records(SCRIPT), *session_records(session)])
@@ -56,8 +58,13 @@ def new_session(owner: str = "alice", lives: float = 60, **changes: object) -> S
     return Session(**(fields | changes))  # type: ignore[arg-type]
 
 
+def execution_entry(session: Session) -> Entry:
+    """The beginning of an execution's row."""
+    return Entry("execute", Trace(str(uuid.uuid4())), session.user_id, session.name, session.request_id)
+
+
 def execution(session: Session) -> list[Record]:
     """The row of an execution that was answered."""
-    entry = Entry("execute", Trace(str(uuid.uuid4())), session.user_id, session.name, session.request_id)
+    entry = execution_entry(session)
     entry.executed = True
     return entry.records(DEFAULT_MASKER)

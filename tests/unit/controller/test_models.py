@@ -2,7 +2,20 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from controller.models import Answer, LanguageTitle, Run, Script, Session, canonical, now, rfc3339
+import pytest
+
+from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
+from controller.models import (
+    Answer,
+    LanguageTitle,
+    Outcome,
+    Run,
+    Script,
+    Session,
+    canonical,
+    now,
+    rfc3339,
+)
 
 
 def session(**changes: object) -> Session:
@@ -50,7 +63,8 @@ def test_times_are_written_in_utc() -> None:
 
 
 def test_an_answer_names_its_output_only_when_there_is_some() -> None:
-    silent = Answer(session(), Run({"a": 1}, 1.5), cached=True).document()
+    name = LanguageTitle("python", "hello")
+    silent = Answer("id", name, Run({"a": 1}, 1.5), cached=True).document()
     assert silent == {
         "request_id": "id",
         "language_title": "python-hello",
@@ -58,10 +72,33 @@ def test_an_answer_names_its_output_only_when_there_is_some() -> None:
         "cached": True,
         "result": {"a": 1},
     }
-    loud = Answer(session(), Run(None, 1.5, stdout="out", stderr="err"), cached=False).document()
+    loud = Answer("id", name, Run(None, 1.5, stdout="out", stderr="err"), cached=False).document()
     assert (loud["stdout"], loud["stderr"]) == ("out", "err")
 
 
-def test_a_kept_run_gives_back_all_that_is_answered() -> None:
+def test_a_shared_run_gives_back_all_that_is_answered() -> None:
     run = Run({"big": 2**70, "text": "\ud800"}, 1.5, "out", "err", {"cold": True})
-    assert Run.from_json(run.to_json()) == Run(run.result, 1.5, "out", "err")
+    outcome = Outcome(run)
+    assert outcome.shared() == Outcome(Run(run.result, 1.5, "out", "err"))
+    assert (outcome.succeeded, outcome.executed) == (True, True)
+    assert outcome.answer() is run
+
+
+@pytest.mark.parametrize(
+    ("error", "executed"),
+    [
+        (ScriptFailed("it raised", details={"line": 3}), True),
+        (DeadlinePassed("too slow"), True),
+        (RateLimited("busy"), False),
+        (NotFound("no runtime"), False),
+        (ServiceError("an internal error"), False),
+    ],
+)
+def test_a_shared_failure_is_raised_anew_for_each(error: ServiceError, executed: bool) -> None:
+    outcome = Outcome(error)
+    assert (outcome.succeeded, outcome.executed) == (False, executed)
+    with pytest.raises(type(error)) as raised:
+        outcome.shared().answer()
+    assert raised.value is not error
+    assert raised.value.document() == error.document()
+    assert raised.value.headers() == error.headers()

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from environs import EnvError
 
-from controller.settings import Settings
+from controller.settings import Limits, Settings
 
+LIMITS = [f"rate_limit_{name}" for name in Limits.__dataclass_fields__]
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*Settings.__dataclass_fields__, "jwt_secret_file"):
+    for name in (*Settings.__dataclass_fields__, *LIMITS, "jwt_secret_file"):
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
@@ -66,12 +67,27 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("RUNTIME_DISCOVERY", "dns"),
         ("RUNTIME_CONNECTIONS", "0"),
         ("CIRCUIT_FAILURES", "none"),
+        ("RATE_LIMIT_EXECUTE", "-1"),
+        ("RATE_LIMIT_ANONYMOUS", "many"),
+        ("RATE_LIMIT_INITIALIZE", "1.5"),
+        ("RATE_LIMIT_FUNCTIONS", "Off"),
     ],
 )
 def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
     with pytest.raises(EnvError, match=name):
         Settings.from_environment()
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_limits_are_those_of_the_contract() -> None:
+    assert Settings.from_environment().rate_limits == Limits(100, anonymous=10, initialize=100, functions=60)
+
+
+@pytest.mark.parametrize(("value", "limit"), [("off", 0), ("0", 0), ("5000", 5000)])
+def test_a_limit_is_a_number_or_off(environment: pytest.MonkeyPatch, value: str, limit: int) -> None:
+    environment.setenv("RATE_LIMIT_EXECUTE", value)
+    assert Settings.from_environment().rate_limits.execute == limit
 
 
 def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
     [("controller/settings.py", CONTROLLER_VARIABLES), ("runtime/settings.py", RUNTIME_VARIABLES)],
 )
 def test_every_variable_a_part_reads_can_be_chosen(source: str, handed_on: tuple[str, ...]) -> None:
-    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / source).read_text()))
+    read = set(re.findall(r'env(?:\.\w+\(\s*|, )"([A-Z_]+)"', (ROOT / source).read_text()))
     assert read - TOLD == set(handed_on)
 
 

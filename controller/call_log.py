@@ -1,0 +1,56 @@
+"""CallLog: every call is written and counted, however it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+
+import gevent
+
+from controller.database.logger import DatabaseLogger
+from controller.database.records import Entry
+from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
+from controller.metrics import MetricsCollector
+
+
+class CallLog:
+    """Where calls are written and counted."""
+
+    def __init__(self, logger: DatabaseLogger, metrics: MetricsCollector) -> None:
+        self._logger = logger
+        self._metrics = metrics
+
+    @contextmanager
+    def logged(self, entry: Entry) -> Iterator[None]:
+        """Writes the rows of the call that the block makes, and counts it."""
+        started = perf_counter()
+        try:
+            yield
+        except gevent.GreenletExit:
+            entry.error = ClientGone("the client hung up")
+            raise
+        except ServiceError as error:
+            entry.error = error
+            if entry.script_hash is not None and entry.endpoint == "execute":
+                error.request_id = entry.session_id
+            raise
+        except Exception:
+            entry.error = ServiceError("an internal error")
+            raise
+        finally:
+            entry.duration_ms = (perf_counter() - started) * 1000
+            ran = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
+            entry.executed = ran and not entry.replayed
+            self._write(entry)
+            if entry.endpoint == "execute" and entry.name is not None:
+                self._metrics.execution_answered(entry.name.language, _outcome(entry.error))
+
+    def _write(self, entry: Entry) -> None:
+        self._logger.log(entry)
+        if entry.executed and not entry.counted:
+            # Redis has missed it: it has to be in PostgreSQL before it is answered, else it is in no count yet.
+            with suppress(StoreUnavailable):
+                self._logger.flush()
+
+
+def _outcome(error: ServiceError | None) -> str:
+    return "ok" if error is None else error.code.lower()

@@ -1,0 +1,121 @@
+"""Two controllers, each a process of its own, behind one PostgreSQL, one Redis and one runtime of the test's."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+import requests
+from redis import Redis
+
+from local.parts import Parts
+from local.port import free_port
+from local.postgres import PostgresServer
+from local.redis import RedisServer
+from local.settings import PORTS, Settings
+from local.state import State
+from tests.acceptance.client import Client
+from tests.integration.controller.fake_runtime import FakeRuntime
+from tests.waiting import until
+
+SCRIPT = "result = 1"
+
+
+class Pair:
+    """The two controllers; `limits` are their RATE_LIMIT variables."""
+
+    def __init__(self, folder: Path, postgres: PostgresServer, redis: RedisServer, **limits: str) -> None:
+        self.runtime = FakeRuntime()
+        self.postgres, self.redis_server = postgres, redis
+        self.redis = Redis.from_url(redis.url)
+        states = [State(folder / name) for name in ("one", "other")]
+        for name in ("JWT_SECRET", "RUNTIME_SECRET"):
+            states[0].secret(name)
+        shutil.copytree(states[0].folder / "secrets", states[1].folder / "secrets", dirs_exist_ok=True)
+        settings = [self._settings(limits) for _ in states]
+        self.controllers = [
+            Parts(state, chosen, state.code(), None).controller(postgres, redis, ["python"])
+            for state, chosen in zip(states, settings, strict=True)
+        ]
+        self._urls = [chosen.address for chosen in settings]
+        self._jwt_secret = states[0].secret("JWT_SECRET")
+
+    def _settings(self, limits: dict[str, str]) -> Settings:
+        ports = {name: free_port() for name in PORTS}
+        return Settings(ports | {"METRICS_PORT": 0, "PYTHON_PORT": self.runtime.port}, limits, runtime={})
+
+    def clients(self, scope: str = "execute:all read:functions") -> tuple[Client, Client]:
+        """One new user, of the one and of the other controller."""
+        user = f"user-{uuid.uuid4()}"
+        one, other = (Client(url, self._jwt_secret, user, scope) for url in self._urls)
+        return one, other
+
+    def trips(self) -> int:
+        """How many scripts Redis was sent so far, which is what executions do there."""
+        stats: dict[str, dict[str, int]] = self.redis.info("commandstats")
+        return stats.get("cmdstat_evalsha", {}).get("calls", 0)
+
+    def __enter__(self) -> Self:
+        self.runtime.__enter__()
+        try:
+            for controller in self.controllers:
+                controller.launch()
+            for controller in self.controllers:
+                controller.await_answer()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for controller in self.controllers:
+            controller.stop()
+        self.runtime.__exit__()
+
+
+class Crowd:
+    """Many requests at once, each in a thread of its own."""
+
+    def __init__(self, size: int) -> None:
+        self._threads = ThreadPoolExecutor(size)
+
+    def ask(self, request: Callable[[], requests.Response], times: int) -> "Asked":
+        return Asked([self._threads.submit(request) for _ in range(times)])
+
+
+class Asked:
+    """Requests under way."""
+
+    def __init__(self, futures: list[Any]) -> None:
+        self._futures = futures
+
+    def answers(self) -> list[requests.Response]:
+        return [future.result(timeout=60) for future in self._futures]
+
+    def __add__(self, other: "Asked") -> "Asked":
+        return Asked(self._futures + other._futures)
+
+
+def ask_all(
+    pair: Pair, crowd: Crowd, requests_of: Sequence[tuple[int, Callable[[], requests.Response]]]
+) -> Asked:
+    """Returns once Redis has heard of every request."""
+    before = pair.trips()
+    asked = Asked([])
+    for times, request in requests_of:
+        asked += crowd.ask(request, times)
+    total = sum(times for times, _ in requests_of)
+    until(lambda: pair.trips() - before >= total, f"{total} requests have begun", timeout=60)
+    return asked
+
+
+def hang_up(client: Client, session: str, params: dict[str, object], **headers: str) -> None:
+    """A request whose client leaves after half a second."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with pytest.raises(requests.ReadTimeout):
+        client.request(
+            "POST", f"/api/v1/execute/{session}", json={"params": params}, headers=named, timeout=(5, 0.5)
+        )
