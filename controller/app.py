@@ -22,6 +22,7 @@ from controller.database.postgres import Postgres
 from controller.errors import InvalidRequest, NotFound, ServiceError
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
+from controller.keys import FixedKey, JwksKeys, KeySource
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
 from controller.metrics import MetricsCollector, MetricsServer
@@ -31,6 +32,7 @@ from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
+from controller.token_settings import TokenSettings
 from controller.views import BLUEPRINTS, Services
 from controller.workflow import WorkflowManager
 
@@ -111,7 +113,7 @@ def compose(settings: Settings) -> Controller:
     parser = RequestParser(settings.script_max_bytes)
     services = Services(
         parser=parser,
-        authenticator=Authenticator(settings.jwt_secret),
+        authenticator=_authenticator(settings.tokens),
         workflow=workflow,
         sessions=sessions,
         functions=functions,
@@ -126,6 +128,22 @@ def compose(settings: Settings) -> Controller:
     )
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server)
+
+
+def _authenticator(tokens: TokenSettings) -> Authenticator:
+    keys: KeySource
+    if tokens.jwks_url is not None:
+        keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
+    else:
+        keys = FixedKey(tokens.algorithm, tokens.secret or tokens.public_key or "")
+    return Authenticator(
+        keys,
+        tokens.algorithm,
+        issuer=tokens.issuer,
+        audience=tokens.audience,
+        leeway=tokens.leeway,
+        anonymous=tokens.anonymous,
+    )
 
 
 @cache

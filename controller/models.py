@@ -31,6 +31,8 @@ class Identity:
 
     subject: str
     scopes: frozenset[str]
+    anonymous: bool = False
+    """Without a token, where that is allowed."""
 
 
 @dataclass(frozen=True, slots=True)

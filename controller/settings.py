@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from environs import FileAwareEnv, ValidationError, validate
 
+from controller.token_settings import TokenSettings
+
 LOCAL_RUNTIMES = [
     "nodejs=http://127.0.0.1:8081",
     "python=http://127.0.0.1:8082",
@@ -18,9 +20,12 @@ class Settings:
     """What a deployment may choose. Times are in the unit their comment names."""
 
     redis_url: str
+    """Address of Redis: results and live sessions."""
     postgres_url: str
-    jwt_secret: str
+    """Address of PostgreSQL: sessions, scripts, functions and logs."""
+    tokens: TokenSettings
     runtime_secret: str
+    """What the runtimes know the controller by, at least 16 characters."""
     runtime_urls: dict[str, str]
     """Language to address; a language that is not here is absent."""
     cache_ttl: int
@@ -32,14 +37,19 @@ class Settings:
     script_timeout_max: int
     """Milliseconds; a larger `timeout_ms` is clamped to it."""
     script_max_bytes: int
+    """Bytes of the longest script, in UTF-8."""
     body_max_bytes: int
+    """Bytes of the largest request body."""
     sessions_in_memory: int
     """How many sessions one process remembers."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
     postgres_connections: int
+    """Connections to PostgreSQL that one process may use at once."""
     log_level: str
+    """Least level of our own log: `debug`, `info`, `warning` or `error`."""
     metrics_port: int
+    """TCP port that serves the metrics alone; 0: only `/metrics` does."""
 
     @classmethod
     def from_environment(cls, dotenv: Path | None = None) -> "Settings":
@@ -58,7 +68,7 @@ class Settings:
         return cls(
             redis_url=env.str("REDIS_URL", "redis://redis:6379"),
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
-            jwt_secret=env.str("JWT_SECRET", validate=validate.Length(min=32)),
+            tokens=TokenSettings.from_env(env),
             runtime_secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
             runtime_urls=dict(
                 entry.split("=", 1) for entry in env.list("RUNTIME_URLS", LOCAL_RUNTIMES, validate=_addresses)

@@ -22,7 +22,13 @@ LAYERS = (
     },
     {"controller.cache", "controller.database"},
     {"controller.models", "controller.metrics", "controller.schemas"},
-    {"controller.errors", "controller.settings", "controller.logs"},
+    {
+        "controller.errors",
+        "controller.settings",
+        "controller.token_settings",
+        "controller.keys",
+        "controller.logs",
+    },
     {"controller"},
 )
 PACKAGES = ("controller", "runtime", "function", "local")

@@ -6,13 +6,23 @@ import pytest
 from environs import EnvError
 
 from controller.settings import Settings
+from tests.signing import SigningKey
 
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
+JWT = (
+    "JWT_ALGORITHM",
+    "JWT_PUBLIC_KEY",
+    "JWT_JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_LEEWAY",
+    "ANONYMOUS",
+)
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*Settings.__dataclass_fields__, "jwt_secret_file"):
+    for name in (*Settings.__dataclass_fields__, "jwt_secret_file", *JWT):
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
@@ -46,6 +56,8 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("METRICS_PORT", "70000"),
         ("LOG_LEVEL", "loud"),
         ("JWT_SECRET", "short"),
+        ("JWT_ALGORITHM", "none"),
+        ("JWT_LEEWAY", "-1"),
         ("RUNTIME_URLS", "python=ftp://somewhere"),
         ("RUNTIME_URLS", "python"),
     ],
@@ -60,7 +72,7 @@ def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: P
     environment.delenv("JWT_SECRET")
     (tmp_path / "jwt").write_text("s" * 40 + "\n")
     environment.setenv("JWT_SECRET_FILE", str(tmp_path / "jwt"))
-    assert Settings.from_environment().jwt_secret == "s" * 40
+    assert Settings.from_environment().tokens.secret == "s" * 40
 
 
 def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
@@ -77,3 +89,42 @@ def test_the_environment_wins_over_the_file_of_defaults(
     environment.setenv("LOG_LEVEL", "warning")
     settings = Settings.from_environment(dotenv)
     assert (settings.cache_ttl, settings.log_level) == (90, "warning")
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_a_public_key_takes_the_place_of_the_secret(environment: pytest.MonkeyPatch, algorithm: str) -> None:
+    environment.delenv("JWT_SECRET")
+    environment.setenv("JWT_ALGORITHM", algorithm)
+    environment.setenv("JWT_PUBLIC_KEY", SigningKey(algorithm).public_pem)
+    tokens = Settings.from_environment().tokens
+    assert (tokens.algorithm, tokens.secret) == (algorithm, None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, "JWT_PUBLIC_KEY or JWT_JWKS_URL"),
+        ({"JWT_PUBLIC_KEY": "x"}, "JWT_PUBLIC_KEY"),
+        ({"JWT_PUBLIC_KEY": SigningKey("ES256").public_pem}, "JWT_PUBLIC_KEY"),
+        ({"JWT_PUBLIC_KEY": SigningKey("RS256").private_pem}, "JWT_PUBLIC_KEY"),
+        ({"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL"),
+        (
+            {"JWT_PUBLIC_KEY": SigningKey("RS256").public_pem, "JWT_JWKS_URL": "http://keys.test"},
+            "JWT_PUBLIC_KEY or JWT_JWKS_URL",
+        ),
+    ],
+)
+def test_rs256_needs_one_source_of_public_keys(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    environment.setenv("JWT_ALGORITHM", "RS256")
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    with pytest.raises(EnvError, match=named):
+        Settings.from_environment()
+
+
+def test_nobody_calls_without_a_token_unless_that_is_chosen(environment: pytest.MonkeyPatch) -> None:
+    assert Settings.from_environment().tokens.anonymous == frozenset()
+    environment.setenv("ANONYMOUS", "execute:python,read:functions")
+    assert Settings.from_environment().tokens.anonymous == {"execute:python", "read:functions"}
