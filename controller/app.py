@@ -178,7 +178,7 @@ def application(name: str) -> Function:
     app = Function(f"lambda-{name}")
     app.close = shared.close
     app.json = Json(app)
-    app.url_map.strict_slashes = False
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
     shared.metrics.observe(app)
     _mark_requests(app, shared.parser)

@@ -116,11 +116,12 @@ def functions(services: Services) -> Blueprint:
         return jsonify(services.functions.page(identity.subject, query))
 
     @blueprint.get("/<language_title>")
-    def detail(language_title: str) -> Reply:
+    def describe(language_title: str) -> Reply:
         identity = services.caller()
         name = services.parser.language_title(language_title)
+        detail = services.functions.detail(name, identity.subject)
         require_scope(identity, "read:functions")
-        return jsonify(services.functions.detail(name, identity.subject))
+        return jsonify(detail)
 
     return blueprint
 

@@ -21,7 +21,7 @@ LAYERS = (
         "controller.maintenance",
     },
     {"controller.cache", "controller.database"},
-    {"controller.models", "controller.metrics", "controller.schemas"},
+    {"controller.models", "controller.metrics", "controller.schemas", "controller.strict_json"},
     {
         "controller.errors",
         "controller.settings",

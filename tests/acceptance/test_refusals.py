@@ -27,7 +27,7 @@ def test_an_answer_echoes_the_request_id(client: Client) -> None:
         ("GET", "/api/v1/execute/x", 405, "INVALID_REQUEST"),
         ("PUT", "/api/v1/sessions/x", 405, "INVALID_REQUEST"),
         ("POST", "/api/v1/functions", 405, "INVALID_REQUEST"),
-        ("GET", "/api/v1/sessions/%00", 404, "NOT_FOUND"),
+        ("GET", "/api/v1/sessions/%00", 400, "INVALID_REQUEST"),
         ("GET", "/api/v1/functions/nodash", 400, "INVALID_REQUEST"),
         ("GET", "/api/v1/functions?page=0", 400, "INVALID_REQUEST"),
         ("GET", "/api/v1/functions/python-none", 404, "NOT_FOUND"),
