@@ -22,13 +22,19 @@ class Deployment:
         folder: for all of their state; need not exist.
         node: the Node.js program.
         rust_toolchain: the folder of a prepared toolchain.
+        metrics_port: where the controller serves its metrics alone; 0: nowhere.
+        controller: the controller's variables, by name.
     """
 
-    def __init__(self, folder: Path, node: str, rust_toolchain: Path) -> None:
+    def __init__(
+        self, folder: Path, node: str, rust_toolchain: Path, metrics_port: int = 0, **controller: str
+    ) -> None:
         self._folder = folder
         self._node = node
         self._settings = Settings(
-            {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}, controller={}, runtime={}
+            {name: free_port() for name in PORTS} | {"METRICS_PORT": metrics_port},
+            controller=controller,
+            runtime={},
         )
         self._state = State(folder)
         self._parts = Parts(self._state, self._settings, self._state.code(), rust_toolchain)

@@ -29,6 +29,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.mark.covers(
+    "specification 9: REDIS_URL",
+    "specification 9: POSTGRES_URL",
+    "specification 9: CACHE_TTL",
+    "specification 9: REQUEST_TIMEOUT",
+    "specification 9: LOG_LEVEL",
+    "specification 9: METRICS_PORT",
+)
 @pytest.mark.usefixtures("environment")
 def test_the_defaults_are_those_of_the_specification() -> None:
     settings = Settings.from_environment()

@@ -1,0 +1,73 @@
+"""Parameters of the specification, each seen at work."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+import requests
+
+from local.port import free_port
+from tests.acceptance.client import Client, error_of
+from tests.acceptance.deployment import Deployment
+from tests.waiting import until
+
+METRICS_PORT = free_port()
+
+
+@pytest.fixture(scope="module")
+def tuned(
+    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
+) -> Iterator[Deployment]:
+    """A service that keeps results for a second and waits for nobody longer than a second."""
+    with Deployment(
+        tmp_path_factory.mktemp("tuned"),
+        node_program,
+        rust_toolchain,
+        METRICS_PORT,
+        CACHE_TTL="1",
+        REQUEST_TIMEOUT="1000",
+    ) as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def client(tuned: Deployment) -> Client:
+    return tuned.client()
+
+
+@pytest.mark.covers("specification 9: CACHE_TTL")
+def test_a_result_is_kept_for_cache_ttl(client: Client) -> None:
+    request_id = client.begin("python-kept", "result = 1")
+    assert [client.execute(request_id).json()["cached"] for _ in range(2)] == [False, True]
+    until(lambda: client.execute(request_id).json()["cached"] is False, "the result expires", timeout=10)
+
+
+@pytest.mark.covers("specification 9: METRICS_PORT")
+def test_the_metrics_port_serves_the_metrics(client: Client) -> None:
+    client.begin("python-counted", "result = 1")
+    text = requests.get(f"http://127.0.0.1:{METRICS_PORT}/metrics", timeout=10).text
+    assert 'lambda_sessions_created_total{language="python"}' in text
+
+
+@pytest.mark.covers("specification 9: REQUEST_TIMEOUT")
+def test_nobody_is_waited_for_longer_than_request_timeout(tuned: Deployment, client: Client) -> None:
+    with closing(psycopg2.connect(tuned.postgres.url)) as opened, opened.cursor() as cursor:
+        cursor.execute("LOCK TABLE functions IN ACCESS EXCLUSIVE MODE")
+        started = time.monotonic()
+        answer = client.request("GET", "/api/v1/functions")
+        waited = time.monotonic() - started
+    error_of(answer, "STORE_UNAVAILABLE")
+    assert 0.9 < waited < 5
+
+
+@pytest.mark.covers("INTERNAL_ERROR")
+def test_our_own_mistakes_tell_nothing_of_us(own_service: Deployment) -> None:
+    with closing(psycopg2.connect(own_service.postgres.url)) as opened, opened, opened.cursor() as cursor:
+        cursor.execute("DROP TABLE functions CASCADE")
+    answer = own_service.client().request("GET", "/api/v1/functions")
+    assert answer.status_code == 500
+    error = error_of(answer, "INTERNAL_ERROR")
+    assert (error["message"], error["details"]) == ("an internal error", {})
