@@ -26,6 +26,7 @@ from controller.keys import FixedKey, JwksKeys, KeySource
 from controller.logs import Trace, configure, current_trace
 from controller.maintenance import Maintenance
 from controller.metrics import MetricsCollector, MetricsServer
+from controller.quotas import Quotas
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
 from controller.scripts import ScriptStore
@@ -102,6 +103,7 @@ def compose(settings: Settings) -> Controller:
         sessions=sessions,
         scripts=ScriptStore(kept, postgres),
         functions=functions,
+        quotas=Quotas(postgres, settings.sessions_per_user_max, settings.functions_per_user_max),
         selector=selector,
         runtimes=runtimes,
         cache=kept,
@@ -122,6 +124,7 @@ def compose(settings: Settings) -> Controller:
     maintenance = Maintenance(
         [
             sessions.clean_up,
+            functions.clean_up,
             lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
         ],
         MAINTENANCE_INTERVAL,

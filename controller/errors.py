@@ -18,7 +18,7 @@ class ServiceError(Exception):
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: int = 500
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
     """Seconds, sent as `Retry-After`."""
     usage: Mapping[str, Any] | None = None
     """What a run that failed has used, as in `controller.models.Run`."""

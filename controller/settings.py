@@ -42,6 +42,10 @@ class Settings:
     """Bytes of the largest request body."""
     sessions_in_memory: int
     """How many sessions one process remembers."""
+    sessions_per_user_max: int
+    """Live sessions of one user; 0: no limit. Beyond it initialize answers 429."""
+    functions_per_user_max: int
+    """Registered functions of one user; 0: no limit. Beyond it initialize answers 429."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
     postgres_connections: int
@@ -80,6 +84,8 @@ class Settings:
             script_max_bytes=env.int("SCRIPT_MAX_BYTES", 1 << 20, validate=positive),
             body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
+            sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
+            functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
             postgres_connections=env.int("POSTGRES_CONNECTIONS", 8, validate=positive),
             log_level=env.str(

@@ -105,7 +105,7 @@ def sessions(services: Services) -> Blueprint:
 
 
 def functions(services: Services) -> Blueprint:
-    """`GET /`, `GET /{language_title}`: the functions a user sees."""
+    """`GET /`, `GET /{language_title}`: the functions a user sees; `DELETE` of one's own."""
     blueprint = Blueprint("functions", __name__)
 
     @blueprint.get("/")
@@ -122,6 +122,16 @@ def functions(services: Services) -> Blueprint:
         detail = services.functions.detail(name, identity.subject)
         require_scope(identity, "read:functions")
         return jsonify(detail)
+
+    @blueprint.delete("/<language_title>")
+    def delete(language_title: str) -> Reply:
+        identity = services.caller()
+        name = services.parser.language_title(language_title)
+        services.functions.require_own(name, identity.subject)
+        # Who may register may delete; to read is not enough.
+        require_execute(identity, name.language)
+        services.functions.delete(name, identity.subject)
+        return "", 204
 
     return blueprint
 

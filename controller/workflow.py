@@ -22,9 +22,11 @@ from controller.database.records import (
     session_records,
 )
 from controller.errors import ClientGone, DeadlinePassed, RuntimeUnavailable, ScriptFailed, ServiceError
-from controller.functions import FunctionCatalog
+from controller.functions import FunctionCatalog, Registered
 from controller.metrics import MetricsCollector
 from controller.models import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
+from controller.params import check_params
+from controller.quotas import Quotas
 from controller.request import ExecuteCall, InitializeCall
 from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
 from controller.scripts import ScriptStore
@@ -59,6 +61,7 @@ class WorkflowManager:
         sessions: SessionManager,
         scripts: ScriptStore,
         functions: FunctionCatalog,
+        quotas: Quotas,
         selector: RuntimeSelector,
         runtimes: RuntimeClient,
         cache: CacheManager,
@@ -70,6 +73,7 @@ class WorkflowManager:
         self._sessions = sessions
         self._scripts = scripts
         self._functions = functions
+        self._quotas = quotas
         self._selector = selector
         self._runtimes = runtimes
         self._cache = cache
@@ -84,11 +88,13 @@ class WorkflowManager:
         entry.payload = {"context": call.context, "script_given": call.script is not None}
         with self._logged(entry):
             address = self._selector.address(call.name)
-            script = call.script or self._functions.script(call.name, identity.subject)
+            function = self._function(identity, call)
+            script = function.script
             require_execute(identity, call.name.language)
+            self._quotas.check(identity.subject, call.name, registers=call.script is not None)
             entry.script_hash = script.hash
             prepared = self._prepare(address, script, identity, call)
-            session = self._session(identity, call, script, prepared)
+            session = self._session(identity, call, function, prepared)
             entry.session_id = session.request_id
             self._sessions.create(session, _rows(session, call, script, prepared))
             self._keep(session, script, prepared)
@@ -102,6 +108,7 @@ class WorkflowManager:
             session = self._sessions.get(call.request_id, identity.subject)
             entry.name, entry.script_hash = session.name, session.script_hash
             require_execute(identity, session.name.language)
+            check_params(session.params_schema, call.params)
             result_key = self._cache.result_key(session, call.params)
             reuse = call.directives.reuse
             state, kept = self._cache.lookup(session, result_key if reuse else None)
@@ -134,6 +141,11 @@ class WorkflowManager:
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error
 
+    def _function(self, identity: Identity, call: InitializeCall) -> Registered:
+        if call.script is not None:
+            return Registered(call.script)
+        return self._functions.registered(call.name, identity.subject)
+
     def _prepare(self, address: str, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
         """Parses or compiles the script, unless an artifact proves that this was done before."""
         key = ArtifactKey(script.hash, call.name.language, canonical(call.compile_options))
@@ -154,14 +166,15 @@ class WorkflowManager:
         return prepared
 
     def _session(
-        self, identity: Identity, call: InitializeCall, script: Script, prepared: Prepared
+        self, identity: Identity, call: InitializeCall, function: Registered, prepared: Prepared
     ) -> Session:
         created_at = now()
         return Session(
             request_id=str(uuid.uuid4()),
             user_id=identity.subject,
             name=call.name,
-            script_hash=script.hash,
+            script_hash=function.script.hash,
+            params_schema=function.params_schema,
             compile_options=call.compile_options,
             context=call.context,
             isolation=call.isolation,

@@ -15,6 +15,8 @@ LAYERS = (
     {
         "controller.session",
         "controller.functions",
+        "controller.params",
+        "controller.quotas",
         "controller.scripts",
         "controller.selector",
         "controller.runtime",

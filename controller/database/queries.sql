@@ -35,6 +35,26 @@ SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
 
+-- name: delete_function(language, title, owner)!
+-- Its versions stay until `delete_old_versions`.
+WITH gone AS (
+    DELETE FROM functions WHERE language = :language AND title = :title AND user_id = :owner RETURNING function_id
+)
+UPDATE function_versions SET user_id = :owner, deleted_at = now() FROM gone
+WHERE function_versions.function_id = gone.function_id;
+
+-- name: delete_old_versions(days, batch)!
+DELETE FROM function_versions WHERE (function_id, version) IN (
+    SELECT function_id, version FROM function_versions WHERE deleted_at < now() - make_interval(days => :days)
+    ORDER BY deleted_at LIMIT :batch FOR UPDATE SKIP LOCKED
+);
+
+-- name: held_by_user(owner, language, title)^
+-- How much a user has, the function of that name left out.
+SELECT
+    (SELECT count(*) FROM sessions WHERE user_id = :owner AND expires_at > now() AND status = 'active') AS sessions,
+    (SELECT count(*) FROM functions WHERE user_id = :owner AND (language, title) <> (:language, :title)) AS functions;
+
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
 WITH function AS (
     INSERT INTO functions (language, title, type, description, tags, schema, examples, script_hash)
@@ -85,13 +105,13 @@ WHERE (:language::text IS NULL OR language = :language)
 ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 
--- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, status, created_at, expires_at)!
+-- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at)!
 INSERT INTO sessions (
     request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms,
-    retain_session, compile_status, status, created_at, expires_at
+    retain_session, compile_status, params_schema, status, created_at, expires_at
 ) VALUES (
     :request_id, :user_id, :language, :title, :script_hash, :compile_options, :context, :isolation, :timeout_ms,
-    :retain_session, :compile_status, :status, :created_at, :expires_at
+    :retain_session, :compile_status, :params_schema, :status, :created_at, :expires_at
 ) ON CONFLICT DO NOTHING;
 
 -- name: session(request_id)^

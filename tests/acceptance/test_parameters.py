@@ -29,6 +29,8 @@ def tuned(
         METRICS_PORT,
         CACHE_TTL="1",
         REQUEST_TIMEOUT="1000",
+        SESSIONS_PER_USER_MAX="3",
+        FUNCTIONS_PER_USER_MAX="2",
     ) as deployment:
         yield deployment
 
@@ -61,6 +63,25 @@ def test_nobody_is_waited_for_longer_than_request_timeout(tuned: Deployment, cli
         waited = time.monotonic() - started
     error_of(answer, "STORE_UNAVAILABLE")
     assert 0.9 < waited < 5
+
+
+@pytest.mark.covers("RATE_LIMITED")
+def test_a_user_may_have_so_many_sessions_and_functions(client: Client) -> None:
+    sessions = [client.begin(f"python-{title}", "result = 1") for title in ("a", "b")]
+    third_function = client.initialize("python-c", "result = 1")
+    sessions.append(client.begin("python-a"))
+    fourth_session = client.initialize("python-a")
+    for refused, bound in ((third_function, "2 registered functions"), (fourth_session, "3 live sessions")):
+        assert refused.status_code == 429
+        assert int(refused.headers["Retry-After"]) > 0
+        assert bound in error_of(refused, "RATE_LIMITED")["message"]
+    assert client.result(sessions[0]) == 1
+    client.request("DELETE", f"/api/v1/sessions/{sessions[0]}")
+    client.request("DELETE", "/api/v1/functions/python-b")
+    until(
+        lambda: client.initialize("python-c", "result = 1").status_code == 200,
+        "the session's end is written, and there is room",
+    )
 
 
 @pytest.mark.covers("INTERNAL_ERROR")
