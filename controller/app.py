@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
+from controller.cors import allow_origins
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.errors import InvalidRequest, NotFound, ServiceError
@@ -185,6 +186,7 @@ def application(name: str) -> Function:
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
     shared.metrics.observe(app)
     _mark_requests(app, shared.parser)
+    allow_origins(app, shared.settings.cors_origins)
     _answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
     return app

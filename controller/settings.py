@@ -1,5 +1,6 @@
 """Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -46,6 +47,8 @@ class Settings:
     """Live sessions of one user; 0: no limit. Beyond it initialize answers 429."""
     functions_per_user_max: int
     """Registered functions of one user; 0: no limit. Beyond it initialize answers 429."""
+    cors_origins: list[str]
+    """Origins, `https://host[:port]`, whose pages may call from a browser, or `*`; empty: none."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
     postgres_connections: int
@@ -86,6 +89,7 @@ class Settings:
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
             sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
             functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
+            cors_origins=env.list("CORS_ORIGINS", [], validate=_origins),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
             postgres_connections=env.int("POSTGRES_CONNECTIONS", 8, validate=positive),
             log_level=env.str(
@@ -93,6 +97,12 @@ class Settings:
             ),
             metrics_port=env.int("METRICS_PORT", 9090, validate=validate.Range(min=0, max=65535)),
         )
+
+
+def _origins(origins: list[str]) -> None:
+    for origin in origins:
+        if not re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", origin):
+            raise ValidationError(f"{origin!r} is neither https://<host>[:<port>] nor *")
 
 
 def _addresses(entries: list[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
-    {"controller.views"},
+    {"controller.views", "controller.cors"},
     {"controller.request", "controller.auth", "controller.workflow", "controller.health"},
     {
         "controller.session",
