@@ -2,38 +2,37 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
-from contextvars import Token
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from environs import EnvError
-from flask import Flask, Response, g, jsonify, request
-from flask.json.provider import DefaultJSONProvider
 from gunicorn.arbiter import Arbiter
-from werkzeug.exceptions import HTTPException
 
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call_log import CallLog
+from controller.cors import allow_origins
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.spool import Spool
 from controller.database.statistics import Statistics
 from controller.discovery import KubernetesDiscovery
-from controller.errors import InvalidRequest, NotFound, ServiceError, UnusableSetting
+from controller.errors import UnusableSetting
 from controller.flight import SingleFlight
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.idempotency import IdempotencyKeys
-from controller.logs import Trace, configure, current_trace
+from controller.keys import FixedKey, JwksKeys, KeySource
+from controller.logs import configure
 from controller.maintenance import Maintenance
 from controller.mappings import MappingsFile
 from controller.masking import Masker
 from controller.metrics import MetricsCollector, MetricsServer
+from controller.quotas import Quotas
 from controller.ratelimit import RateLimiter
 from controller.request import RequestParser
 from controller.runtime import RuntimeClient
@@ -41,8 +40,10 @@ from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
+from controller.token_settings import TokenSettings
 from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
+from controller.web import Function, Json, answer_errors, mark_requests
 from controller.workflow import WorkflowManager
 
 log = logging.getLogger(__name__)
@@ -93,19 +94,6 @@ class Controller:
         self.metrics_server.close()
 
 
-class Function(Flask):
-    """One endpoint's app. The server calls `close` when its worker ends."""
-
-    close: Callable[[], None]
-
-
-class Json(DefaultJSONProvider):
-    """Answers as the contract shows them: fields in its order."""
-
-    sort_keys = False
-    compact = True
-
-
 def compose(settings: Settings) -> Controller:
     """Makes the objects and hands them to each other; raises UnusableSetting."""
     timeout = settings.request_timeout / 1000
@@ -124,6 +112,7 @@ def compose(settings: Settings) -> Controller:
         sessions=sessions,
         scripts=ScriptStore(kept, postgres),
         functions=functions,
+        quotas=Quotas(postgres, settings.sessions_per_user_max, settings.functions_per_user_max),
         selector=selector,
         runtimes=runtimes,
         flights=SingleFlight(kept, sessions, CLAIM_BUDGETS * settings.request_timeout),
@@ -137,7 +126,7 @@ def compose(settings: Settings) -> Controller:
     parser = RequestParser(settings.script_max_bytes)
     services = Services(
         parser=parser,
-        authenticator=Authenticator(settings.jwt_secret),
+        authenticator=_authenticator(settings.tokens),
         limiter=RateLimiter(kept, settings.rate_limits),
         workflow=workflow,
         sessions=sessions,
@@ -147,6 +136,7 @@ def compose(settings: Settings) -> Controller:
     maintenance = Maintenance(
         [
             sessions.clean_up,
+            functions.clean_up,
             lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
             Retention(postgres, settings.log_retention_days).clean_up,
             Statistics(postgres).roll_up,
@@ -178,6 +168,22 @@ def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSe
     )
     selector = RuntimeSelector(settings.runtime_urls, mappings, discovery)
     return [one for one in (mappings, discovery) if one is not None], selector
+
+
+def _authenticator(tokens: TokenSettings) -> Authenticator:
+    keys: KeySource
+    if tokens.jwks_url is not None:
+        keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
+    else:
+        keys = FixedKey(tokens.algorithm, tokens.secret or tokens.public_key or "")
+    return Authenticator(
+        keys,
+        tokens.algorithm,
+        issuer=tokens.issuer,
+        audience=tokens.audience,
+        leeway=tokens.leeway,
+        anonymous=tokens.anonymous,
+    )
 
 
 @cache
@@ -214,59 +220,11 @@ def application(name: str) -> Function:
     app = Function(f"lambda-{name}")
     app.close = shared.close
     app.json = Json(app)
-    app.url_map.strict_slashes = False
+    app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
     shared.metrics.observe(app)
-    _mark_requests(app, shared.parser)
-    _answer_errors(app)
+    mark_requests(app, shared.parser)
+    allow_origins(app, shared.settings.cors_origins)
+    answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
     return app
-
-
-def _mark_requests(app: Flask, parser: RequestParser) -> None:
-    """Gives every request its id, in its answer and in every log line."""
-
-    @app.before_request
-    def mark() -> None:
-        g.trace = parser.trace(request.headers)
-        g.trace_token = current_trace.set(g.trace)
-
-    @app.after_request
-    def echo(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.trace.http_request_id
-        if "admission" in g:
-            response.headers.update(g.admission.headers())
-        return response
-
-    @app.teardown_request
-    def unmark(_: BaseException | None) -> None:
-        token: Token[Trace | None] | None = g.pop("trace_token", None)
-        if token is not None:
-            current_trace.reset(token)
-
-
-def _answer_errors(app: Flask) -> None:
-    """The one boundary between what went wrong and what the client is told."""
-
-    @app.errorhandler(ServiceError)
-    def expected(error: ServiceError) -> Response:
-        response = jsonify(error.document())
-        response.status_code = error.status
-        response.headers.update(error.headers())
-        return response
-
-    @app.errorhandler(HTTPException)
-    def of_http(error: HTTPException) -> Response:
-        status = error.code or 500
-        if status == 404:
-            return expected(NotFound("there is no such path"))
-        if status >= 500:
-            return unexpected(error)
-        response = expected(InvalidRequest(error.name.lower(), status=status))
-        response.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
-        return response
-
-    @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
-        log.error("an internal error", exc_info=error)
-        return expected(ServiceError("an internal error"))

@@ -1,13 +1,25 @@
 """FunctionCatalog: the registered functions a user sees: their own, and the predefined ones."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from controller.database.postgres import Postgres
 from controller.errors import NotFound
-from controller.models import LanguageTitle, Script, rfc3339
+from controller.models import LanguageTitle, Script, canonical, rfc3339
 
 Row = Mapping[str, Any]
+VERSIONS_KEPT_DAYS = 30
+"""Days that the versions of a deleted function stay."""
+CLEANING_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What a session begins with: a script, and the JSON Schema of its params where the function has one."""
+
+    script: Script
+    params_schema: str | None = None
 
 
 class FunctionCatalog:
@@ -16,13 +28,36 @@ class FunctionCatalog:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    def script(self, name: LanguageTitle, owner: str) -> Script:
-        """The script that is registered under `name`.
+    def registered(self, name: LanguageTitle, owner: str) -> Registered:
+        """What is registered under `name`.
+
+        Raises:
+            NotFound: nothing is.
+        """
+        row = self._row(name, owner)
+        schema = row["schema"].get("params")
+        return Registered(Script.of(row["script_content"]), None if schema is None else canonical(schema))
+
+    def require_own(self, name: LanguageTitle, owner: str) -> None:
+        """Raises NotFound unless the function is the owner's own."""
+        if self._row(name, owner)["user_id"] != owner:
+            raise _unknown(name)
+
+    def delete(self, name: LanguageTitle, owner: str) -> None:
+        """Ends an own function; its versions, and the sessions that began with it, go on until their own end.
 
         Raises:
             NotFound: there is none.
         """
-        return Script.of(self._row(name, owner)["script_content"])
+        if not self._postgres.query("delete_function", language=name.language, title=name.title, owner=owner):
+            raise _unknown(name)
+
+    def clean_up(self) -> int:
+        """Deletes old versions of deleted functions; returns how many."""
+        deleted: int = self._postgres.query(
+            "delete_old_versions", days=VERSIONS_KEPT_DAYS, batch=CLEANING_BATCH
+        )
+        return deleted
 
     def script_hash(self, name: LanguageTitle, owner: str) -> str | None:
         """The hash of what the owner has registered under `name`; None: nothing of their own."""
@@ -66,8 +101,12 @@ class FunctionCatalog:
             "function", language=name.language, title=name.title, owner=owner
         )
         if row is None:
-            raise NotFound(f"there is no function {name}")
+            raise _unknown(name)
         return row
+
+
+def _unknown(name: LanguageTitle) -> NotFound:
+    return NotFound(f"there is no function {name}")
 
 
 def _summary(row: Row) -> dict[str, Any]:

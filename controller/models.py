@@ -87,6 +87,8 @@ class Session:
     compile_status: str | None
     created_at: datetime
     expires_at: datetime
+    params_schema: str | None = None
+    """JSON Schema that the params of each run have to fit."""
     status: str = "active"
     """`active`, `closed` (ran its one time) or `deleted` (by its owner)."""
 
@@ -126,6 +128,7 @@ SESSION_FIELDS = (
     "timeout_ms",
     "retain_session",
     "compile_status",
+    "params_schema",
     "created_at",
     "expires_at",
     "status",

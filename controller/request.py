@@ -1,11 +1,10 @@
 """RequestParser: headers and body of a call, or the error that says what is wrong with them (spec. 4.1)."""
 
-import json
 import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from flask import Request
 from marshmallow import Schema, ValidationError
@@ -16,12 +15,13 @@ from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.logs import Trace
 from controller.models import LanguageTitle, Script
 from controller.schemas import EXECUTE, FUNCTIONS, INITIALIZE
+from controller.strict_json import json_object
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
-MAX_DEPTH = 100
-"""Levels of a body's JSON; beyond it somebody further down the way may run out of stack."""
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
 """Keys of `context` that steer the service; all others are the script's."""
 
@@ -70,10 +70,12 @@ class RequestParser:
         self._script_max_bytes = script_max_bytes
 
     def trace(self, headers: Headers) -> Trace:
-        """The call's marks; a missing or malformed `X-Request-ID` is replaced by a new one."""
-        given = headers.get("X-Request-ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
-        return Trace(request_id, headers.get("X-Call-Id"), headers.get("traceparent"))
+        """The call's marks: a missing or malformed `X-Request-ID` is replaced by a new one, others are left out."""
+        return Trace(
+            _matching(REQUEST_ID, headers.get("X-Request-ID")) or str(uuid.uuid4()),
+            _matching(CALL_ID, headers.get("X-Call-Id")),
+            _matching(TRACEPARENT, headers.get("traceparent")),
+        )
 
     def session_id(self, given: str) -> str:
         """The session's id in a path; raises NotFound for what can be none."""
@@ -85,7 +87,7 @@ class RequestParser:
         """The body's bytes.
 
         Raises:
-            InvalidRequest: too large (413) or not JSON by its type (415).
+            InvalidRequest: too large (413), or not JSON in UTF-8 by its type (415).
         """
         try:
             body = request.get_data(cache=False)
@@ -93,6 +95,10 @@ class RequestParser:
             raise InvalidRequest("the body is too large", status=413) from error
         if request.mimetype != "application/json":
             raise InvalidRequest("the body must be application/json", status=415)
+        if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+            raise InvalidRequest("the body must be UTF-8", status=415)
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise InvalidRequest("the body must not be compressed", status=415)
         return body
 
     def initialize(self, headers: Headers, body: bytes, trace: Trace) -> InitializeCall:
@@ -102,7 +108,7 @@ class RequestParser:
             InvalidRequest: the header or a field is missing or malformed.
         """
         name = self.language_title(headers.get("Language-Title"))
-        loaded = _load(INITIALIZE, _json_object(body))
+        loaded = _load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
         return InitializeCall(
@@ -122,7 +128,7 @@ class RequestParser:
             InvalidParams: `params` is no object.
         """
         session_id = self.session_id(request_id)
-        params = _load(EXECUTE, _json_object(body))["params"]
+        params = _load(EXECUTE, json_object(body))["params"]
         if not isinstance(params, dict):
             raise InvalidParams(
                 "params must be an object",
@@ -164,35 +170,8 @@ class RequestParser:
         return Script.of(content)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the body is not UTF-8: byte {error.start} is wrong") from error
-    except (ValueError, RecursionError) as error:
-        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise InvalidRequest(f"the body is not JSON: {reason}") from error
-    if not isinstance(document, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _deeper_than(MAX_DEPTH, document):
-        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
-    return document
-
-
-def _deeper_than(levels: int, document: Any) -> bool:
-    level = [document]
-    for _ in range(levels):
-        level = [
-            child
-            for container in level
-            for child in (container.values() if isinstance(container, dict) else container)
-            if isinstance(child, dict | list)
-        ]
-    return bool(level)
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:
+    return given if given is not None and pattern.fullmatch(given) else None
 
 
 def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:

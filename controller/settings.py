@@ -1,5 +1,6 @@
 """Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 from environs import FileAwareEnv, ValidationError, validate
 
 from controller.masking import MASK_KEYS
+from controller.token_settings import TokenSettings
 
 LOCAL_RUNTIMES = [
     "nodejs=http://127.0.0.1:8081",
@@ -33,9 +35,12 @@ class Settings:
     """What a deployment may choose. Times are in the unit their comment names."""
 
     redis_url: str
+    """Address of Redis: results and live sessions."""
     postgres_url: str
-    jwt_secret: str
+    """Address of PostgreSQL: sessions, scripts, functions and logs."""
+    tokens: TokenSettings
     runtime_secret: str
+    """What the runtimes know the controller by, at least 16 characters."""
     runtime_urls: dict[str, list[str]]
     """Language to addresses; a language that is not here, and is not discovered, is absent."""
     runtime_mappings_file: Path | None
@@ -59,11 +64,19 @@ class Settings:
     script_timeout_max: int
     """Milliseconds; a larger `timeout_ms` is clamped to it."""
     script_max_bytes: int
+    """Bytes of the longest script, in UTF-8."""
     body_max_bytes: int
+    """Bytes of the largest request body."""
     sessions_in_memory: int
     """How many sessions one process remembers."""
     rate_limits: Limits
     """Requests in any minute."""
+    sessions_per_user_max: int
+    """Live sessions of one user; 0: no limit. Beyond it initialize answers 429."""
+    functions_per_user_max: int
+    """Registered functions of one user; 0: no limit. Beyond it initialize answers 429."""
+    cors_origins: list[str]
+    """Origins, `https://host[:port]`, whose pages may call from a browser, or `*`; empty: none."""
     log_queue_size: int
     """How many log records may wait for PostgreSQL."""
     log_retention_days: int
@@ -75,8 +88,11 @@ class Settings:
     mask_keys: list[str]
     """Names of keys whose values are not logged."""
     postgres_connections: int
+    """Connections to PostgreSQL that one process may use at once."""
     log_level: str
+    """Least level of our own log: `debug`, `info`, `warning` or `error`."""
     metrics_port: int
+    """TCP port that serves the metrics alone; 0: only `/metrics` does."""
 
     @classmethod
     def from_environment(cls, dotenv: Path | None = None) -> "Settings":
@@ -96,7 +112,7 @@ class Settings:
         return cls(
             redis_url=env.str("REDIS_URL", "redis://redis:6379"),
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
-            jwt_secret=env.str("JWT_SECRET", validate=validate.Length(min=32)),
+            tokens=TokenSettings.from_env(env),
             runtime_secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
             runtime_urls=_by_language(
                 env.list(
@@ -122,6 +138,9 @@ class Settings:
                 initialize=_limit(env, "RATE_LIMIT_INITIALIZE", 100),
                 functions=_limit(env, "RATE_LIMIT_FUNCTIONS", 60),
             ),
+            sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
+            functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
+            cors_origins=env.list("CORS_ORIGINS", [], validate=_origins),
             log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
             log_retention_days=env.int("LOG_RETENTION_DAYS", 90, validate=validate.Range(min=0)),
             spool_dir=env.path("SPOOL_DIR", Path(tempfile.gettempdir())).absolute(),
@@ -147,6 +166,12 @@ def _limit(env: FileAwareEnv, name: str, default: int) -> int:
     """A number, or `off`."""
     text = env.str(name, str(default), validate=validate.Regexp(r"off|[0-9]{1,6}\Z"))
     return 0 if text == "off" else int(text)
+
+
+def _origins(origins: list[str]) -> None:
+    for origin in origins:
+        if not re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", origin):
+            raise ValidationError(f"{origin!r} is neither https://<host>[:<port>] nor *")
 
 
 def _addresses(entries: list[str]) -> None:

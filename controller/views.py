@@ -113,7 +113,7 @@ def sessions(services: Services) -> Blueprint:
 
 
 def functions(services: Services) -> Blueprint:
-    """`GET /`, `GET /{language_title}`: the functions a user sees."""
+    """`GET /`, `GET /{language_title}`: the functions a user sees; `DELETE` of one's own."""
     blueprint = Blueprint("functions", __name__)
 
     @blueprint.get("/")
@@ -125,12 +125,24 @@ def functions(services: Services) -> Blueprint:
         return jsonify(services.functions.page(identity.subject, query))
 
     @blueprint.get("/<language_title>")
-    def detail(language_title: str) -> Reply:
+    def describe(language_title: str) -> Reply:
         identity = services.caller()
         services.admission("functions", identity).take()
         name = services.parser.language_title(language_title)
+        detail = services.functions.detail(name, identity.subject)
         require_scope(identity, "read:functions")
-        return jsonify(services.functions.detail(name, identity.subject))
+        return jsonify(detail)
+
+    @blueprint.delete("/<language_title>")
+    def delete(language_title: str) -> Reply:
+        identity = services.caller()
+        services.admission("functions", identity).take()
+        name = services.parser.language_title(language_title)
+        services.functions.require_own(name, identity.subject)
+        # Who may register may delete; to read is not enough.
+        require_execute(identity, name.language)
+        services.functions.delete(name, identity.subject)
+        return "", 204
 
     return blueprint
 

@@ -18,10 +18,12 @@ from controller.database.records import (
 )
 from controller.errors import NotFound, RuntimeUnavailable, StoreUnavailable
 from controller.flight import Execution, SingleFlight, Watch
-from controller.functions import FunctionCatalog
+from controller.functions import FunctionCatalog, Registered
 from controller.idempotency import IdempotencyKeys, Replay
 from controller.metrics import MetricsCollector
 from controller.models import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
+from controller.params import check_params
+from controller.quotas import Quotas
 from controller.ratelimit import Admission
 from controller.request import ExecuteCall, InitializeCall
 from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
@@ -55,6 +57,7 @@ class WorkflowManager:
         sessions: SessionManager,
         scripts: ScriptStore,
         functions: FunctionCatalog,
+        quotas: Quotas,
         selector: RuntimeSelector,
         runtimes: RuntimeClient,
         flights: SingleFlight,
@@ -68,6 +71,7 @@ class WorkflowManager:
         self._sessions = sessions
         self._scripts = scripts
         self._functions = functions
+        self._quotas = quotas
         self._selector = selector
         self._runtimes = runtimes
         self._flights = flights
@@ -84,11 +88,13 @@ class WorkflowManager:
         entry.payload = {"context": call.context, "script_given": call.script is not None}
         with self._calls.logged(entry):
             route = self._selector.route(call.name)
-            script = call.script or self._functions.script(call.name, identity.subject)
+            function = self._function(identity, call)
+            script = function.script
             require_execute(identity, call.name.language)
+            self._quotas.check(identity.subject, call.name, registers=call.script is not None)
             entry.script_hash = script.hash
             prepared = self._prepare(route, script, identity, call)
-            session = self._session(identity, call, script, prepared)
+            session = self._session(identity, call, function, prepared)
             entry.session_id = session.request_id
             replaced = self._replaced(session) if call.script is not None else None
             self._sessions.create(session, _rows(session, call, script, prepared))
@@ -128,6 +134,7 @@ class WorkflowManager:
             return replay
         entry.name, entry.script_hash = session.name, session.script_hash
         require_execute(identity, session.name.language)
+        check_params(session.params_schema, call.params)
         if call.idempotency_key is None:
             return self._fly(session, call, admission, watch, entry)
         done = self._keys.once(
@@ -173,6 +180,11 @@ class WorkflowManager:
             return None
         return None if registered == session.script_hash else registered
 
+    def _function(self, identity: Identity, call: InitializeCall) -> Registered:
+        if call.script is not None:
+            return Registered(call.script)
+        return self._functions.registered(call.name, identity.subject)
+
     def _prepare(self, route: Route, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
         """Parses or compiles the script, unless an artifact proves that this was done before."""
         key = ArtifactKey(script.hash, call.name.language, canonical(call.compile_options))
@@ -193,14 +205,15 @@ class WorkflowManager:
         return prepared
 
     def _session(
-        self, identity: Identity, call: InitializeCall, script: Script, prepared: Prepared
+        self, identity: Identity, call: InitializeCall, function: Registered, prepared: Prepared
     ) -> Session:
         created_at = now()
         return Session(
             request_id=str(uuid.uuid4()),
             user_id=identity.subject,
             name=call.name,
-            script_hash=script.hash,
+            script_hash=function.script.hash,
+            params_schema=function.params_schema,
             compile_options=call.compile_options,
             context=call.context,
             isolation=call.isolation,

@@ -47,6 +47,16 @@ class Parts:
             "migration", "controller.database.migrate", secrets={"POSTGRES_URL": postgres.url}
         )
 
+    def forgetting(self, subject: str, postgres: PostgresServer, redis: RedisServer) -> Program:
+        """Removes all of one user's data, then ends."""
+        return self._program(
+            "forget",
+            "controller.database.forget_user",
+            subject,
+            variables={"REDIS_URL": redis.url},
+            secrets={"POSTGRES_URL": postgres.url},
+        )
+
     def rust_toolchain(self) -> tuple[Program, Program]:
         """Prepare the Rust toolchain and what every script is linked with; both are quick when it is there.
 

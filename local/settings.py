@@ -9,6 +9,13 @@ from local.port import is_free
 
 #: What the parts read beyond what they are told here; see .env.example.
 CONTROLLER_VARIABLES = (
+    "JWT_ALGORITHM",
+    "JWT_PUBLIC_KEY",
+    "JWT_JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_LEEWAY",
+    "ANONYMOUS",
     "CACHE_TTL",
     "REQUEST_TIMEOUT",
     "SESSION_TTL",
@@ -20,6 +27,9 @@ CONTROLLER_VARIABLES = (
     "RATE_LIMIT_ANONYMOUS",
     "RATE_LIMIT_INITIALIZE",
     "RATE_LIMIT_FUNCTIONS",
+    "SESSIONS_PER_USER_MAX",
+    "FUNCTIONS_PER_USER_MAX",
+    "CORS_ORIGINS",
     "LOG_QUEUE_SIZE",
     "LOG_RETENTION_DAYS",
     "SPOOL_MAX_BYTES",

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
-    {"controller.views"},
+    {"controller.views", "controller.cors", "controller.web"},
     {
         "controller.request",
         "controller.auth",
@@ -25,6 +25,8 @@ LAYERS = (
         "controller.ratelimit",
         "controller.call_log",
         "controller.functions",
+        "controller.params",
+        "controller.quotas",
         "controller.scripts",
         "controller.selector",
         "controller.mappings",
@@ -34,8 +36,14 @@ LAYERS = (
         "controller.maintenance",
     },
     {"controller.cache", "controller.database", "controller.transport"},
-    {"controller.models", "controller.metrics", "controller.schemas"},
-    {"controller.errors", "controller.settings", "controller.logs"},
+    {"controller.models", "controller.metrics", "controller.schemas", "controller.strict_json"},
+    {
+        "controller.errors",
+        "controller.settings",
+        "controller.token_settings",
+        "controller.keys",
+        "controller.logs",
+    },
     {"controller.masking"},
     {"controller"},
 )

@@ -42,6 +42,26 @@ SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
 
+-- name: delete_function(language, title, owner)!
+-- Its versions stay until `delete_old_versions`.
+WITH gone AS (
+    DELETE FROM functions WHERE language = :language AND title = :title AND user_id = :owner RETURNING function_id
+)
+UPDATE function_versions SET user_id = :owner, deleted_at = now() FROM gone
+WHERE function_versions.function_id = gone.function_id;
+
+-- name: delete_old_versions(days, batch)!
+DELETE FROM function_versions WHERE (function_id, version) IN (
+    SELECT function_id, version FROM function_versions WHERE deleted_at < now() - make_interval(days => :days)
+    ORDER BY deleted_at LIMIT :batch FOR UPDATE SKIP LOCKED
+);
+
+-- name: held_by_user(owner, language, title)^
+-- How much a user has, the function of that name left out.
+SELECT
+    (SELECT count(*) FROM sessions WHERE user_id = :owner AND expires_at > now() AND status = 'active') AS sessions,
+    (SELECT count(*) FROM functions WHERE user_id = :owner AND (language, title) <> (:language, :title)) AS functions;
+
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
 WITH function AS (
     INSERT INTO functions (language, title, type, description, tags, schema, examples, script_hash)
@@ -95,15 +115,15 @@ WHERE (:language::text IS NULL OR language = :language)
 ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 
--- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, status, created_at, expires_at)!
+-- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at)!
 -- Its executions, or its end, may have been written before it, by a process that was faster when PostgreSQL came back.
 INSERT INTO sessions (
     request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms,
-    retain_session, compile_status, status, created_at, expires_at, execution_count, uncounted, last_executed_at
+    retain_session, compile_status, params_schema, status, created_at, expires_at, execution_count, uncounted, last_executed_at
 )
 SELECT
     :request_id, :user_id, :language, :title, :script_hash, :compile_options, :context, :isolation, :timeout_ms,
-    :retain_session, :compile_status,
+    :retain_session, :compile_status, :params_schema,
     coalesce((SELECT status FROM session_ends WHERE request_id = :request_id), :status),
     :created_at, :expires_at, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
 FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= :created_at

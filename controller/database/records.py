@@ -183,6 +183,7 @@ def session_records(session: Session) -> list[Record]:
                 "timeout_ms": session.timeout_ms,
                 "retain_session": session.retain_session,
                 "compile_status": session.compile_status,
+                "params_schema": session.params_schema,
                 "status": session.status,
                 "created_at": session.created_at.isoformat(),
                 "expires_at": session.expires_at.isoformat(),

@@ -25,15 +25,19 @@ class Deployment:
         folder: for all of their state; need not exist.
         node: the Node.js program.
         rust_toolchain: the folder of a prepared toolchain.
+        metrics_port: where the controller serves its metrics alone; 0: nowhere.
+        controller: the controller's variables, by name.
     """
 
-    def __init__(self, folder: Path, node: str, rust_toolchain: Path) -> None:
+    def __init__(
+        self, folder: Path, node: str, rust_toolchain: Path, metrics_port: int = 0, **controller: str
+    ) -> None:
         self._folder = folder
         self._node = node
         self._settings = Settings(
-            {name: free_port() for name in PORTS} | {"METRICS_PORT": 0},
+            {name: free_port() for name in PORTS} | {"METRICS_PORT": metrics_port},
             # What a test does in one go may be more than a user's share of a minute.
-            controller={"RATE_LIMIT_EXECUTE": "1000"},
+            controller={"RATE_LIMIT_EXECUTE": "1000", **controller},
             runtime={},
         )
         self._state = State(folder)

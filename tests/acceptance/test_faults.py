@@ -56,6 +56,7 @@ def test_a_compiled_artifact_survives_a_new_runtime_with_nothing_on_disk(own_ser
     assert again["artifact_cached"] is True
 
 
+@pytest.mark.covers("specification 6: Redis away, goes on", "specification 9: REDIS_URL")
 def test_without_redis_everything_works_uncached(own_service: Deployment) -> None:
     client = own_service.client()
     warm = client.begin("python-echo", ECHO)
@@ -74,6 +75,9 @@ def test_without_redis_everything_works_uncached(own_service: Deployment) -> Non
     assert client.session(warm).json()["execution_count"] >= 4
 
 
+@pytest.mark.covers(
+    "specification 6: PostgreSQL away, goes on", "specification 9: POSTGRES_URL", "STORE_UNAVAILABLE"
+)
 def test_without_postgres_warm_sessions_run_and_their_rows_come_later(own_service: Deployment) -> None:
     client = own_service.client()
     warm = client.begin("python-echo", ECHO)
@@ -105,6 +109,7 @@ def test_a_session_that_began_without_postgres_is_there_when_it_is_back(own_serv
     assert client.result(request_id, {"n": 2}) == {"n": 2}
 
 
+@pytest.mark.covers("RUNTIME_UNAVAILABLE")
 def test_without_its_runtime_a_language_is_unavailable_and_the_others_are_not(
     own_service: Deployment,
 ) -> None:

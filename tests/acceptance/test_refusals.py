@@ -1,5 +1,6 @@
 """What the service refuses, and how it says so."""
 
+import gzip
 import time
 from typing import Any
 
@@ -19,6 +20,7 @@ def test_an_answer_echoes_the_request_id(client: Client) -> None:
     assert len(made.headers["X-Request-ID"]) == 36
 
 
+@pytest.mark.covers("NOT_FOUND", "INVALID_REQUEST 405")
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
@@ -41,12 +43,18 @@ def test_paths_and_methods(client: Client, method: str, path: str, status: int, 
         assert "Allow" in answer.headers
 
 
+@pytest.mark.covers("INVALID_REQUEST 400", "INVALID_REQUEST 413", "INVALID_REQUEST 415")
 @pytest.mark.parametrize(
     ("body", "content_type", "status"),
     [
         (b"{}", "text/plain", 415),
         (b"{}", "", 415),
+        (b"{}", "application/json; charset=latin-1", 415),
         (b"{", "application/json", 400),
+        (b'{"params": {"a": 1, "a": 2}}', "application/json; charset=utf-8", 400),
+        (b'{"params": {"a": 1e999}}', "application/json", 400),
+        (b"\xef\xbb\xbf{}", "application/json", 400),
+        (b'{"params": ' + b"[" * 100_000, "application/json", 400),
         (b"[]", "application/json", 400),
         (b'{"params": NaN}', "application/json", 400),
         (b"\xff", "application/json", 400),
@@ -61,6 +69,58 @@ def test_bodies(client: Client, body: bytes, content_type: str, status: int) -> 
     error_of(answer, "INVALID_REQUEST")
 
 
+@pytest.mark.covers("INVALID_REQUEST 413")
+def test_a_body_that_does_not_tell_its_size_is_bounded(client: Client) -> None:
+    pieces = (b" " * 1024 * 1024 for _ in range(9))
+    headers = {"Content-Type": "application/json"}
+    answer = client.request("POST", "/api/v1/execute/x", data=pieces, headers=headers)
+    assert answer.status_code == 413
+    error_of(answer, "INVALID_REQUEST")
+
+
+@pytest.mark.covers("INVALID_REQUEST 415")
+def test_a_compressed_body_is_refused(client: Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = client.request("POST", "/api/v1/execute/x", data=gzip.compress(b"{}"), headers=headers)
+    assert answer.status_code == 415
+    error_of(answer, "INVALID_REQUEST")
+
+
+def test_the_order_of_checks(client: Client) -> None:
+    """Each request is wrong in all that the ones after it are wrong in, and is told of what comes first."""
+    theirs = client.speaking_for("somebody-else").begin("python-theirs", SCRIPT)
+    mine = client.begin("python-mine", SCRIPT)
+    reader = client.speaking_for(client.sub, "read:functions")
+    execute = "/api/v1/execute"
+    json_type = {"Content-Type": "application/json"}
+    ladder: list[tuple[str, str, str | None, dict[str, str], bytes, int]] = [
+        ("PATCH", "/api/v1/nowhere", None, {}, b"{", 404),
+        ("PATCH", f"{execute}/{theirs}", None, {}, b"{", 405),
+        ("POST", f"{execute}/{theirs}", None, {}, b" " * (8 * 1024 * 1024 + 1), 413),
+        ("POST", f"{execute}/{theirs}", None, {}, b"{", 415),
+        ("POST", f"{execute}/{theirs}", None, json_type, b"{", 401),
+        ("POST", f"{execute}/{theirs}", reader.token, json_type, b"{", 400),
+        ("POST", f"{execute}/{theirs}", reader.token, json_type, b"{}", 404),
+        ("POST", f"{execute}/{mine}", reader.token, json_type, b"{}", 403),
+        ("POST", f"{execute}/{mine}", client.token, json_type, b"{}", 200),
+    ]
+    answered = []
+    for method, path, token, headers, body, _ in ladder:
+        named = headers | ({"Authorization": f"Bearer {token}"} if token else {})
+        answered.append(
+            requests.request(method, client.url + path, data=body, headers=named, timeout=10).status_code
+        )
+    assert answered == [status for *_, status in ladder]
+
+
+@pytest.mark.parametrize("header", ["X-Request-ID", "X-Call-Id", "traceparent"])
+def test_nothing_sent_becomes_a_header_of_the_answer(client: Client, header: str) -> None:
+    answer = client.request("GET", "/health", headers={header: "a%0d%0aSet-Cookie: b=1"})
+    assert "Set-Cookie" not in answer.headers
+    assert len(answer.headers["X-Request-ID"]) == 36
+
+
+@pytest.mark.covers("INVALID_PARAMS 400")
 def test_params_that_are_no_object(client: Client) -> None:
     answer = client.request("POST", "/api/v1/execute/x", json={"params": [1]})
     assert answer.status_code == 400
@@ -71,6 +131,7 @@ def bearer(secret: str, **claims: Any) -> str:
     return "Bearer " + jwt.encode({"sub": "x", "exp": time.time() + 60} | claims, secret, algorithm="HS256")
 
 
+@pytest.mark.covers("UNAUTHORIZED")
 def test_tokens(client: Client, jwt_secret: str) -> None:
     for authorization in (
         None,
@@ -85,6 +146,7 @@ def test_tokens(client: Client, jwt_secret: str) -> None:
         error_of(answer, "UNAUTHORIZED")
 
 
+@pytest.mark.covers("FORBIDDEN")
 def test_scopes(client: Client) -> None:
     reader = client.speaking_for("scoped", "read:functions")
     pythonist = client.speaking_for("scoped", "execute:python")
@@ -98,6 +160,7 @@ def test_scopes(client: Client) -> None:
     error_of(pythonist.request("GET", "/api/v1/functions"), "FORBIDDEN")
 
 
+@pytest.mark.covers("specification 6: malformed Language-Title 400")
 @pytest.mark.parametrize("name", ["Python-x", "python", "python-" + "x" * 65, "python-a b"])
 def test_language_titles(client: Client, name: str) -> None:
     answer = client.initialize(name, SCRIPT)
@@ -105,6 +168,7 @@ def test_language_titles(client: Client, name: str) -> None:
     error_of(answer, "INVALID_REQUEST")
 
 
+@pytest.mark.covers("specification 6: unknown runtime 404")
 def test_a_language_without_a_runtime(client: Client) -> None:
     answer = client.initialize("cobol-x", SCRIPT)
     assert answer.status_code == 404

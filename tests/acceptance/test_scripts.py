@@ -88,6 +88,7 @@ RAISING = [
 ]
 
 
+@pytest.mark.covers("RUNTIME_ERROR", "specification 6: error of the script 500")
 @pytest.mark.parametrize(("language_title", "script", "line", "kind"), RAISING)
 def test_a_failing_script_is_explained(
     client: Client, language_title: str, script: str, line: int | None, kind: str | None
@@ -105,6 +106,7 @@ def test_a_failing_script_is_explained(
     assert "python_worker" not in json.dumps(details)
 
 
+@pytest.mark.covers("INITIALIZATION_ERROR")
 @pytest.mark.parametrize(
     ("language_title", "script", "line", "column"),
     [
@@ -138,6 +140,7 @@ def test_nothing_of_a_script_runs_at_initialize(client: Client) -> None:
     assert details["stdout"] == "top\n"
 
 
+@pytest.mark.covers("TIMEOUT", "specification 6: timeout 504")
 @pytest.mark.parametrize(
     ("language_title", "script"),
     [

@@ -179,3 +179,40 @@ def test_json_of_every_kind_goes_through(client: Client) -> None:
     }
     for _ in range(2):
         assert client.result(request_id, params)[0] == params
+
+
+def test_a_deleted_function_ends_and_its_sessions_go_on(client: Client) -> None:
+    path = "/api/v1/functions/python-ending"
+    request_id = client.begin("python-ending", "result = 1")
+    reader = client.speaking_for(client.sub, "read:functions")
+    error_of(reader.request("DELETE", path), "FORBIDDEN")
+    assert client.speaking_for("stranger").request("DELETE", path).status_code == 404
+    assert client.request("DELETE", path).status_code == 204
+    for gone in (
+        client.request("GET", path),
+        client.initialize("python-ending"),
+        client.request("DELETE", path),
+    ):
+        assert gone.status_code == 404
+        error_of(gone, "NOT_FOUND")
+    assert client.result(request_id) == 1
+    assert client.result(client.begin("python-ending", "result = 2")) == 2
+
+
+def test_a_predefined_function_is_nobodys_to_delete(client: Client) -> None:
+    error_of(client.request("DELETE", "/api/v1/functions/nodejs-calculator"), "NOT_FOUND")
+    assert client.request("GET", "/api/v1/functions/nodejs-calculator").status_code == 200
+
+
+@pytest.mark.covers("INVALID_PARAMS 400")
+def test_params_that_break_the_schema_are_pointed_at(client: Client) -> None:
+    request_id = client.begin("nodejs-calculator")
+    answer = client.execute(request_id, {"operation": "power", "a": "2"})
+    assert answer.status_code == 400
+    errors = error_of(answer, "INVALID_PARAMS")["details"]["errors"]
+    assert {error["pointer"] for error in errors} == {"", "/operation", "/a"}
+    assert client.session(request_id).json()["execution_count"] == 0
+    assert client.result(request_id, {"operation": "add", "a": 2, "b": 3})["value"] == 5
+    # A function of one's own under the same name has no schema.
+    own = client.begin("nodejs-calculator", "return event.params.a;")
+    assert client.result(own, {"a": "2"}) == "2"

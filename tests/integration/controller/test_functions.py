@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from controller.database.records import function_records, script_records
-from controller.errors import NotFound
+from controller.errors import NotFound, RateLimited
 from controller.functions import FunctionCatalog
 from controller.models import LanguageTitle, Script
+from controller.quotas import Quotas
 from tests.integration.controller.parts import Parts, new_session
 
 
@@ -48,9 +49,9 @@ def test_a_user_sees_their_own_and_nobody_elses(catalog: FunctionCatalog, parts:
     register(parts, owner, mine, "result = 1")
     assert "python-mine" in titles(catalog.page(owner, query()))
     assert "python-mine" not in titles(catalog.page("somebody", query()))
-    assert catalog.script(mine, owner).content == "result = 1"
+    assert catalog.registered(mine, owner).script.content == "result = 1"
     with pytest.raises(NotFound):
-        catalog.script(mine, "somebody")
+        catalog.registered(mine, "somebody")
 
 
 def test_ones_own_shadows_a_predefined_one(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
@@ -84,3 +85,66 @@ def test_another_text_is_another_version(catalog: FunctionCatalog, parts: Parts,
 def test_an_unknown_function_is_not_found(catalog: FunctionCatalog, owner: str) -> None:
     with pytest.raises(NotFound, match="python-nothing"):
         catalog.detail(LanguageTitle("python", "nothing"), owner)
+
+
+def test_a_deleted_function_is_gone_and_its_versions_stay(
+    catalog: FunctionCatalog, parts: Parts, owner: str
+) -> None:
+    name = LanguageTitle("python", "ending")
+    for text in ("result = 1", "result = 2"):
+        register(parts, owner, name, text)
+    catalog.require_own(name, owner)
+    catalog.delete(name, owner)
+    for look in (catalog.detail, catalog.registered, catalog.require_own, catalog.delete):
+        with pytest.raises(NotFound):
+            look(name, owner)
+    with parts.postgres.transaction() as opened, opened.cursor() as cursor:
+        cursor.execute("SELECT version FROM function_versions WHERE user_id = %s ORDER BY version", (owner,))
+        assert [dict(row)["version"] for row in cursor.fetchall()] == [1, 2]
+        cursor.execute(
+            "UPDATE function_versions SET deleted_at = now() - interval '31 days' WHERE user_id = %s",
+            (owner,),
+        )
+    assert catalog.clean_up() == 2
+
+
+def test_a_function_may_be_registered_again_after_its_end(
+    catalog: FunctionCatalog, parts: Parts, owner: str
+) -> None:
+    name = LanguageTitle("python", "again")
+    register(parts, owner, name, "result = 1")
+    catalog.delete(name, owner)
+    register(parts, owner, name, "result = 2")
+    assert catalog.detail(name, owner)["version"] == 1
+
+
+def test_the_end_of_an_own_function_shows_the_predefined_one(
+    catalog: FunctionCatalog, parts: Parts, owner: str
+) -> None:
+    name = LanguageTitle("nodejs", "calculator")
+    with pytest.raises(NotFound):
+        catalog.require_own(name, owner)
+    register(parts, owner, name, "return 1")
+    assert catalog.registered(name, owner).params_schema is None
+    catalog.delete(name, owner)
+    assert "operation" in str(catalog.registered(name, owner).params_schema)
+
+
+def test_quotas_count_what_is_live(parts: Parts, owner: str) -> None:
+    quotas = Quotas(parts.postgres, sessions_max=2, functions_max=1)
+    name = LanguageTitle("python", "first")
+    quotas.check(owner, name, registers=True)
+    register(parts, owner, name, "result = 1")
+    quotas.check(owner, name, registers=True)
+    other = LanguageTitle("python", "second")
+    quotas.check(owner, other, registers=False)
+    with pytest.raises(RateLimited, match="1 registered functions") as refused:
+        quotas.check(owner, other, registers=True)
+    assert int(refused.value.headers()["Retry-After"]) > 0
+    for lives in (60, 60, -1):
+        session = parts.begin(new_session(owner, lives=lives))
+    quotas.check("somebody", name, registers=False)
+    with pytest.raises(RateLimited, match="2 live sessions"):
+        quotas.check(owner, name, registers=False)
+    assert session.expired()
+    Quotas(parts.postgres, 0, 0).check(owner, other, registers=True)

@@ -115,36 +115,6 @@ def test_a_wrong_field_is_pointed_at(body: Any, pointer: str) -> None:
     assert [error["pointer"].startswith(pointer) for error in refused.value.details["errors"]] == [True]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"1",
-        b"null",
-        b'{"a": NaN}',
-        b'{"a": Infinity}',
-        b'{"a": "\xff"}',
-        b"\xff\xfe{\x00}\x00",
-        b'{"params": ' + b"[" * 100000 + b"]" * 100000 + b"}",
-    ],
-)
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        execute(body)
-    assert refused.value.status == 400
-
-
-def test_depth_is_bounded() -> None:
-    def nested(levels: int) -> bytes:
-        return b'{"params": ' + b'{"a":' * (levels - 1) + b"1" + b"}" * (levels - 1) + b"}"
-
-    assert execute(nested(100)).params["a"]
-    with pytest.raises(InvalidRequest, match="deeper than 100"):
-        execute(nested(101))
-
-
 def test_a_script_over_the_limit_is_refused() -> None:
     assert initialize({"script_content": "x" * 100}).script is not None
     with pytest.raises(InvalidRequest) as refused:
@@ -194,6 +164,18 @@ def test_an_unusable_request_id_is_replaced(given: str) -> None:
     first, second = (PARSER.trace(Headers({"X-Request-ID": given})).http_request_id for _ in range(2))
     assert given not in (first, second)
     assert first != second
+
+
+def test_other_marks_are_passed_on_where_they_are_well_formed() -> None:
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    trace = PARSER.trace(Headers({"X-Call-Id": "7c9e-1", "traceparent": traceparent}))
+    assert (trace.call_id, trace.traceparent) == ("7c9e-1", traceparent)
+
+
+@pytest.mark.parametrize("given", ["", "x" * 200, "a b", "\xe9", "00-" + "G" * 32 + "-" + "b" * 16 + "-01\t"])
+def test_other_marks_that_are_malformed_are_left_out(given: str) -> None:
+    trace = PARSER.trace(Headers({"X-Call-Id": given, "traceparent": given}))
+    assert (trace.call_id, trace.traceparent) == (None, None)
 
 
 @pytest.mark.parametrize("given", ["\0", "a/b", "", "x" * 65])

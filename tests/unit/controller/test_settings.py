@@ -7,20 +7,38 @@ import pytest
 from environs import EnvError
 
 from controller.settings import Limits, Settings
+from tests.signing import SigningKey
 
 LIMITS = [f"rate_limit_{name}" for name in Limits.__dataclass_fields__]
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
+JWT = (
+    "JWT_ALGORITHM",
+    "JWT_PUBLIC_KEY",
+    "JWT_JWKS_URL",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_LEEWAY",
+    "ANONYMOUS",
+)
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*Settings.__dataclass_fields__, *LIMITS, "jwt_secret_file"):
+    for name in (*Settings.__dataclass_fields__, *LIMITS, "jwt_secret_file", *JWT):
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
 
 
+@pytest.mark.covers(
+    "specification 9: REDIS_URL",
+    "specification 9: POSTGRES_URL",
+    "specification 9: CACHE_TTL",
+    "specification 9: REQUEST_TIMEOUT",
+    "specification 9: LOG_LEVEL",
+    "specification 9: METRICS_PORT",
+)
 @pytest.mark.usefixtures("environment")
 def test_the_defaults_are_those_of_the_specification() -> None:
     settings = Settings.from_environment()
@@ -58,6 +76,12 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("METRICS_PORT", "70000"),
         ("LOG_LEVEL", "loud"),
         ("JWT_SECRET", "short"),
+        ("JWT_ALGORITHM", "none"),
+        ("JWT_LEEWAY", "-1"),
+        ("CORS_ORIGINS", "example.org"),
+        ("CORS_ORIGINS", "https://example.org/page"),
+        ("SESSIONS_PER_USER_MAX", "-1"),
+        ("FUNCTIONS_PER_USER_MAX", "many"),
         ("RUNTIME_URLS", "python=ftp://somewhere"),
         ("RUNTIME_URLS", "python"),
         ("LOG_RETENTION_DAYS", "-1"),
@@ -94,7 +118,7 @@ def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: P
     environment.delenv("JWT_SECRET")
     (tmp_path / "jwt").write_text("s" * 40 + "\n")
     environment.setenv("JWT_SECRET_FILE", str(tmp_path / "jwt"))
-    assert Settings.from_environment().jwt_secret == "s" * 40
+    assert Settings.from_environment().tokens.secret == "s" * 40
 
 
 def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
@@ -122,3 +146,42 @@ def test_keys_to_mask_are_chosen_by_name(environment: pytest.MonkeyPatch) -> Non
 def test_the_spool_has_a_folder_that_can_be_written_by_default(environment: pytest.MonkeyPatch) -> None:
     environment.delenv("SPOOL_DIR", raising=False)
     assert Settings.from_environment().spool_dir == Path(tempfile.gettempdir())
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_a_public_key_takes_the_place_of_the_secret(environment: pytest.MonkeyPatch, algorithm: str) -> None:
+    environment.delenv("JWT_SECRET")
+    environment.setenv("JWT_ALGORITHM", algorithm)
+    environment.setenv("JWT_PUBLIC_KEY", SigningKey(algorithm).public_pem)
+    tokens = Settings.from_environment().tokens
+    assert (tokens.algorithm, tokens.secret) == (algorithm, None)
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({}, "JWT_PUBLIC_KEY or JWT_JWKS_URL"),
+        ({"JWT_PUBLIC_KEY": "x"}, "JWT_PUBLIC_KEY"),
+        ({"JWT_PUBLIC_KEY": SigningKey("ES256").public_pem}, "JWT_PUBLIC_KEY"),
+        ({"JWT_PUBLIC_KEY": SigningKey("RS256").private_pem}, "JWT_PUBLIC_KEY"),
+        ({"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL"),
+        (
+            {"JWT_PUBLIC_KEY": SigningKey("RS256").public_pem, "JWT_JWKS_URL": "http://keys.test"},
+            "JWT_PUBLIC_KEY or JWT_JWKS_URL",
+        ),
+    ],
+)
+def test_rs256_needs_one_source_of_public_keys(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    environment.setenv("JWT_ALGORITHM", "RS256")
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    with pytest.raises(EnvError, match=named):
+        Settings.from_environment()
+
+
+def test_nobody_calls_without_a_token_unless_that_is_chosen(environment: pytest.MonkeyPatch) -> None:
+    assert Settings.from_environment().tokens.anonymous == frozenset()
+    environment.setenv("ANONYMOUS", "execute:python,read:functions")
+    assert Settings.from_environment().tokens.anonymous == {"execute:python", "read:functions"}

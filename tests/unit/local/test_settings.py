@@ -79,11 +79,11 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("source", "handed_on"),
-    [("controller/settings.py", CONTROLLER_VARIABLES), ("runtime/settings.py", RUNTIME_VARIABLES)],
+    ("part", "handed_on"), [("controller", CONTROLLER_VARIABLES), ("runtime", RUNTIME_VARIABLES)]
 )
-def test_every_variable_a_part_reads_can_be_chosen(source: str, handed_on: tuple[str, ...]) -> None:
-    read = set(re.findall(r'env(?:\.\w+\(\s*|, )"([A-Z_]+)"', (ROOT / source).read_text()))
+def test_every_variable_a_part_reads_can_be_chosen(part: str, handed_on: tuple[str, ...]) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / part).glob("*settings.py"))
+    read = set(re.findall(r'env(?:\.\w+\(\s*|, )"([A-Z_]+)"', sources))
     assert read - TOLD == set(handed_on)
 
 

@@ -1,0 +1,126 @@
+"""Removes all of one user's data: `python -m controller.database.forget_user SUB`.
+
+From PostgreSQL at POSTGRES_URL go the user's rows in every table that names a user, the versions of their functions,
+and scripts and artifacts that nobody else's rows refer to. From Redis at REDIS_URL go the user's sessions, which end
+thereby in every process, and the cached results of everybody: whose they are cannot be told from their names.
+
+Take the user's tokens away first. What is left ends by itself: answers kept for an Idempotency-Key within a day, idle
+workers and scripts in a runtime's memory and on its disk as they make room. Log records that still wait for
+PostgreSQL are written when it is back: where it was away, run this again afterwards.
+"""
+
+import argparse
+import json
+import sys
+
+import psycopg2
+from environs import EnvError, FileAwareEnv
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from redis import Redis
+from redis.exceptions import RedisError
+
+from controller.models import now
+
+TABLES = """
+SELECT DISTINCT nspname, relname FROM pg_attribute
+JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE attname = 'user_id' AND relkind IN ('r', 'p') AND NOT relispartition AND NOT attisdropped
+    AND nspname NOT IN ('pg_catalog', 'information_schema')
+ORDER BY nspname, relname
+"""
+"""Every table that says whose its rows are, new ones included."""
+SCRIPTS = """
+SELECT script_hash FROM sessions WHERE user_id = %(sub)s
+UNION SELECT script_hash FROM functions WHERE user_id = %(sub)s
+UNION SELECT v.script_hash FROM function_versions v LEFT JOIN functions f USING (function_id)
+    WHERE %(sub)s IN (f.user_id, v.user_id)
+"""
+VERSIONS = """
+DELETE FROM function_versions WHERE function_id IN (SELECT function_id FROM functions WHERE user_id = %(sub)s)
+"""
+UNUSED_SCRIPTS = """
+CREATE TEMPORARY TABLE unused ON COMMIT DROP AS
+SELECT script_hash FROM scripts WHERE script_hash = ANY(%(hashes)s)
+    AND NOT EXISTS (SELECT FROM sessions s WHERE s.script_hash = scripts.script_hash)
+    AND NOT EXISTS (SELECT FROM functions f WHERE f.script_hash = scripts.script_hash)
+    AND NOT EXISTS (SELECT FROM function_versions v WHERE v.script_hash = scripts.script_hash);
+DELETE FROM artifacts WHERE script_hash IN (SELECT script_hash FROM unused);
+DELETE FROM scripts WHERE script_hash IN (SELECT script_hash FROM unused);
+"""
+LIVE_SESSIONS = "SELECT request_id, expires_at FROM sessions WHERE user_id = %(sub)s AND expires_at > now()"
+
+
+def forget(opened: connection, redis: Redis, subject: str) -> dict[str, int]:
+    """Removes a user's data.
+
+    Returns:
+        How many rows went, by table; and how many sessions from Redis.
+    """
+    redis.ping()
+    with opened, opened.cursor() as cursor:
+        cursor.execute(LIVE_SESSIONS, {"sub": subject})
+        live = dict(cursor.fetchall())
+        cursor.execute(SCRIPTS, {"sub": subject})
+        hashes = [script_hash for (script_hash,) in cursor.fetchall()]
+        cursor.execute(VERSIONS, {"sub": subject})
+        removed = {"function_versions": cursor.rowcount}
+        cursor.execute(TABLES)
+        for schema, table in cursor.fetchall():
+            named = sql.Identifier(schema, table)
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE user_id = %s").format(named), (subject,))
+            name = table if schema == "public" else f"{schema}.{table}"
+            removed[name] = removed.get(name, 0) + cursor.rowcount
+        cursor.execute(UNUSED_SCRIPTS, {"hashes": hashes})
+        removed["scripts"] = cursor.rowcount
+    # After the rows: no process can bring a session back from them then.
+    for request_id, expires_at in live.items():
+        _end(redis, f"session:{request_id}".encode(), round((expires_at - now()).total_seconds() * 1000))
+    return removed | {"sessions in Redis": len(live) + _forget_rest(redis, subject)}
+
+
+def _forget_rest(redis: Redis, subject: str) -> int:
+    """Results, and sessions that PostgreSQL did not know."""
+    for key in redis.scan_iter(match="result:*", count=1000):
+        redis.unlink(key)
+    ended = 0
+    for key in redis.scan_iter(match="session:*", count=1000):
+        record = redis.hget(key, "record")
+        if record is not None and json.loads(record)["user_id"] == subject:
+            _end(redis, key, redis.pttl(key))
+            ended += 1
+    return ended
+
+
+def _end(redis: Redis, key: bytes, milliseconds: int) -> None:
+    """Leaves nothing of a session but that it was deleted, until it would have expired."""
+    with redis.pipeline(transaction=True) as pipeline:
+        pipeline.delete(key)
+        pipeline.hset(key, "state", "deleted")
+        pipeline.pexpire(key, milliseconds)
+        pipeline.execute()
+
+
+def main() -> int:
+    """Removes what the arguments name; answers the exit code."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("subject", metavar="SUB", help="the user: sub of their tokens")
+    subject = arguments.parse_args().subject
+    env = FileAwareEnv(strip_whitespace=True)
+    try:
+        redis = Redis.from_url(env.str("REDIS_URL"), socket_timeout=30)
+        opened = psycopg2.connect(env.str("POSTGRES_URL"))
+        try:
+            for name, count in forget(opened, redis, subject).items():
+                print(f"{count:8} {name}")
+        finally:
+            opened.close()
+            redis.close()
+    except (EnvError, psycopg2.Error, RedisError, ValueError) as error:
+        print(f"forget_user: {str(error).strip()}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
