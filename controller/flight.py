@@ -71,6 +71,11 @@ class Flight:
         """Whether the request that began it still waits."""
         self._greenlet = gevent.spawn(copy_context().run, work, self)
 
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing to wait for any more."""
+        return self._greenlet.ready()
+
     def wait(self, watch: Watch, *, leads: bool) -> Landing | None:
         """The work's end. The caller's greenlet may be killed meanwhile, and is when its client hangs up."""
         self._waiting += 1
@@ -85,7 +90,7 @@ class Flight:
         return landing if isinstance(landing, Landing) else None
 
     def _end_unless_awaited(self) -> None:
-        if self._greenlet.ready() or self._waiting or not self._abandon():
+        if self.over or self._waiting or not self._abandon():
             return
         if not self._waiting:
             self._greenlet.kill(block=False)
@@ -144,18 +149,15 @@ class SingleFlight:
         """What the cache says, and whether it knows the session."""
         self._beginning.add(attempt.token)
         try:
-            begun = self._cache.begin(attempt, admission.window, alive=False)
-            admission.settle(begun.quota)
-            if begun.verdict is Verdict.AWAY:
-                self._sessions.confirm(session, None)
-            if begun.verdict is not Verdict.SESSION:
-                return begun, begun.verdict is not Verdict.AWAY
-            self._sessions.confirm(session, _text(begun.value))
-            # Known now to live: put back into the cache, or known to nobody but this process.
-            begun = self._cache.begin(attempt, None, alive=True)
-            if begun.verdict is Verdict.SESSION:
-                self._sessions.confirm(session, _text(begun.value))
-            return begun, False
+            # A session that the cache has lost is put back by `confirm`; the last time its word has to do.
+            for alive in (False, False, True):
+                begun = self._cache.begin(attempt, admission.window, alive=alive)
+                admission.settle(begun.quota)
+                if begun.verdict in (Verdict.AWAY, Verdict.SESSION):
+                    self._sessions.confirm(session, None if begun.value is None else begun.value.decode())
+                if begun.verdict is not Verdict.SESSION:
+                    break
+            return begun, not alive and begun.verdict is not Verdict.AWAY
         finally:
             self._beginning.discard(attempt.token)
 
@@ -166,7 +168,7 @@ class SingleFlight:
         if not attempt.reuse:
             return True, self._lead(attempt, call, run, registered=False)
         present = self._flights.get(attempt.flight)
-        if present is not None and begun.verdict is not Verdict.LEAD:
+        if present is not None and not present.over and begun.verdict is not Verdict.LEAD:
             return False, present
         if begun.verdict is not Verdict.TWIN or begun.value is None:
             return True, self._lead(attempt, call, run, registered=True)
@@ -233,7 +235,3 @@ def _outcome(run: Callable[[], Run]) -> Outcome:
         failure = ServiceError("an internal error")
         failure.__cause__ = error
         return Outcome(failure)
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode()

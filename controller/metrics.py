@@ -41,7 +41,9 @@ class MetricsCollector:
             "lambda_executions_total", "Executions answered, by how they ended", ["language", "outcome"]
         )
         self._lookups = counter(
-            "lambda_cache_lookups_total", "Executions by what the cache said: hit, miss, refresh", ["result"]
+            "lambda_cache_lookups_total",
+            "Executions by where their answer came from: hit, twin (another one's run), miss, refresh",
+            ["result"],
         )
         self._compilations = counter(
             "lambda_artifacts_total",
@@ -78,7 +80,7 @@ class MetricsCollector:
         self._executions.labels(language, outcome).inc()
 
     def cache_answered(self, result: str) -> None:
-        """`result`: hit, miss or refresh."""
+        """`result`: hit, twin, miss or refresh."""
         self._lookups.labels(result).inc()
 
     def cache_failed(self, operation: str) -> None:

@@ -109,6 +109,7 @@ class Settings:
             env.read_env(dotenv, recurse=False)
         positive = validate.Range(min=1)
         discovery = env.str("RUNTIME_DISCOVERY", "none", validate=validate.OneOf(["none", "kubernetes"]))
+        number_or_off = validate.Regexp(r"(?:off|[0-9]{1,6})\Z")
         return cls(
             redis_url=env.str("REDIS_URL", "redis://redis:6379"),
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
@@ -133,10 +134,10 @@ class Settings:
             body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
             rate_limits=Limits(
-                execute=_limit(env, "RATE_LIMIT_EXECUTE", 100),
-                anonymous=_limit(env, "RATE_LIMIT_ANONYMOUS", 10),
-                initialize=_limit(env, "RATE_LIMIT_INITIALIZE", 100),
-                functions=_limit(env, "RATE_LIMIT_FUNCTIONS", 60),
+                execute=_limit(env.str("RATE_LIMIT_EXECUTE", "100", validate=number_or_off)),
+                anonymous=_limit(env.str("RATE_LIMIT_ANONYMOUS", "10", validate=number_or_off)),
+                initialize=_limit(env.str("RATE_LIMIT_INITIALIZE", "100", validate=number_or_off)),
+                functions=_limit(env.str("RATE_LIMIT_FUNCTIONS", "60", validate=number_or_off)),
             ),
             sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
             functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
@@ -162,9 +163,7 @@ def _by_language(entries: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _limit(env: FileAwareEnv, name: str, default: int) -> int:
-    """A number, or `off`."""
-    text = env.str(name, str(default), validate=validate.Regexp(r"off|[0-9]{1,6}\Z"))
+def _limit(text: str) -> int:
     return 0 if text == "off" else int(text)
 
 

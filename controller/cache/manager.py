@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from typing import Any, Literal
 
@@ -238,6 +239,7 @@ def _artifact_name(key: ArtifactKey) -> str:
     return f"artifact:{key.language}:{key.script_hash}:{options}"
 
 
+@lru_cache(1024)
 def _index(owner: str, language: str, script_hash: str) -> str:
     return f"results:{_digest([owner, language, script_hash])}"
 

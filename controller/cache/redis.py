@@ -7,7 +7,7 @@ from importlib.resources import files
 from math import ceil
 from typing import Any, cast
 
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -27,6 +27,8 @@ from controller.cache.backend import (
 )
 from controller.errors import CacheUnavailable
 
+CONNECTIONS = 32
+"""For trips that are answered at once."""
 REPLY_WAIT = 30
 """Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
 
@@ -40,8 +42,12 @@ class RedisBackend:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._redis = _client(url, timeout, timeout)
-        self._patient = _client(url, timeout, REPLY_WAIT + timeout)
+        # Opening hundreds at once, when a crowd comes, takes longer than waiting for one of a few.
+        pool = BlockingConnectionPool.from_url(
+            url, max_connections=CONNECTIONS, timeout=timeout, **_timeouts(timeout, timeout)
+        )
+        self._redis = Redis(connection_pool=pool)
+        self._patient = Redis.from_url(url, **_timeouts(timeout, REPLY_WAIT + timeout))
         self._take = self._script("rate", "take")
         self._begin = self._script("rate", "begin")
         self._finish = self._script("finish")
@@ -141,14 +147,13 @@ class RedisBackend:
         )
 
 
-def _client(url: str, connect_timeout: float, timeout: float) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=connect_timeout,
+def _timeouts(connect: float, answer: float) -> dict[str, Any]:
+    return {
+        "socket_timeout": answer,
+        "socket_connect_timeout": connect,
         # A connection that the server closed while it was idle is replaced once, unseen.
-        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
-    )
+        "retry": Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+    }
 
 
 def _parts(window: Window) -> tuple[str, int, int]:

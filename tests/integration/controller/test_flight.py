@@ -173,6 +173,41 @@ def test_a_run_goes_on_while_another_client_waits(pair: Pair, crowd: Crowd, mark
     assert clients[0].session(session).json()["execution_count"] == 1
 
 
+def test_who_leaves_a_wait_for_another_process_disturbs_nobody(pair: Pair, crowd: Crowd, mark: str) -> None:
+    one, other = pair.clients()
+    session = one.begin("python-twins", SCRIPT)
+    params: dict[str, object] = {"mark": mark, "held": True}
+    running = crowd.ask(partial(one.execute, session, params), 1)
+    until(lambda: pair.runtime.runs[mark] == 1, "it runs")
+    before = hung_up(other)
+    hang_up(other, session, params)
+    until(lambda: hung_up(other) == before + 1, "the controller has seen the client go")
+    waiting = ask_all(pair, crowd, [(3, partial(other.execute, session, params))])
+    pair.runtime.release(mark)
+    documents = [answer.json() for answer in running.answers() + waiting.answers()]
+    assert [(document["result"], document["cached"]) for document in documents] == [(1, False)] + 3 * [
+        (1, True)
+    ]
+    assert one.session(session).json()["execution_count"] == 4
+
+
+def test_a_session_that_redis_has_lost_is_put_back_and_counts_on(pair: Pair, mark: str) -> None:
+    clients = pair.clients()
+    session = clients[0].begin("python-lost", SCRIPT)
+    for _ in range(2):
+        for client in clients:
+            client.result(session, {"mark": mark})
+        assert pair.redis.delete(f"session:{session}") == 1
+        for client in clients:
+            client.session(
+                session
+            )  # each process writes what it has answered, which a moment later it would anyway
+    for client in clients:
+        client.result(session, {"mark": mark})
+    assert [client.session(session).json()["execution_count"] for client in clients] == [6, 6]
+    assert pair.runtime.runs[mark] == 1
+
+
 def test_when_the_runner_dies_those_elsewhere_run_at_its_deadline(
     pair: Pair, crowd: Crowd, mark: str
 ) -> None:
