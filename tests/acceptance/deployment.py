@@ -103,7 +103,9 @@ class Deployment:
             f"python=http://127.0.0.1:{port}" for port in (self._settings.ports["PYTHON_PORT"], second.port)
         ]
         self.controller.stop()
-        settings = replace(self._settings, controller={"RUNTIME_URLS": ",".join(urls)})
+        settings = replace(
+            self._settings, controller=self._settings.controller | {"RUNTIME_URLS": ",".join(urls)}
+        )
         self.controller = replace(self._parts, settings=settings).controller(self.postgres, self.redis, [])
         self.controller.start()
         return second
