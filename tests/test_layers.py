@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
     {"controller.views", "controller.cors"},
+    {"controller.openapi", "controller.operations"},
     {"controller.request", "controller.auth", "controller.workflow", "controller.health"},
     {
         "controller.session",
@@ -23,7 +24,13 @@ LAYERS = (
         "controller.maintenance",
     },
     {"controller.cache", "controller.database"},
-    {"controller.models", "controller.metrics", "controller.schemas", "controller.strict_json"},
+    {
+        "controller.models",
+        "controller.metrics",
+        "controller.schemas",
+        "controller.answers",
+        "controller.strict_json",
+    },
     {
         "controller.errors",
         "controller.settings",
