@@ -56,6 +56,7 @@ class ExecuteCall:
     params: Mapping[str, Any]
     trace: Trace
     directives: CacheDirectives = field(default_factory=CacheDirectives)
+    idempotency_key: str | None = None
 
 
 class RequestParser:
@@ -122,7 +123,8 @@ class RequestParser:
         """An execute request.
 
         Raises:
-            InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive is malformed.
+            InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive or the
+                idempotency key is malformed.
             InvalidParams: `params` is no object.
         """
         session_id = self.session_id(request_id)
@@ -133,7 +135,8 @@ class RequestParser:
                 details={"errors": [{"pointer": "", "message": "must be an object"}]},
             )
         params = _load(EXECUTE, document)["params"]
-        return ExecuteCall(session_id, params, trace, _directives(headers.get("X-Cache-Control", "")))
+        directives = _directives(headers.get("X-Cache-Control", ""))
+        return ExecuteCall(session_id, params, trace, directives, _idempotency_key(headers))
 
     def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
@@ -210,3 +213,10 @@ def _directives(header: str) -> CacheDirectives:
                 raise InvalidRequest("X-Cache-Control: max-age must be a whole number of seconds")
             max_age = int(value)
     return CacheDirectives(reuse, max_age)
+
+
+def _idempotency_key(headers: Headers) -> str | None:
+    key = headers.get("Idempotency-Key")
+    if key is not None and not REQUEST_ID.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key must be 1 to 64 of A-Za-z0-9._-")
+    return key
