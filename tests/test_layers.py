@@ -34,6 +34,7 @@ LAYERS = (
     {
         "controller.errors",
         "controller.settings",
+        "controller.environment",
         "controller.token_settings",
         "controller.keys",
         "controller.logs",
