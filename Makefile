@@ -23,7 +23,9 @@ token: environment ## a development token: make token SUB=alice SCOPE="execute:p
 migrate: environment ## bring the local database to the newest schema
 	@$(VENV)/python -m local.migrate
 
+forget: SUB :=
 forget: environment ## remove all of one user's data: make forget SUB=alice
+	@test -n "$(SUB)" || { echo "whose? make forget SUB=alice" >&2; exit 1; }
 	@$(VENV)/python -m local.forget "$(SUB)"
 
 config: environment ## print the values of all variables as they hold here, secrets masked
