@@ -6,7 +6,7 @@ SCOPE ?= execute:all read:functions
 TTL ?= 86400
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget test lint environment tests-environment bench-runtimes clean
+.PHONY: help run demo token migrate forget config configuration openapi test lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,8 +23,19 @@ token: environment ## a development token: make token SUB=alice SCOPE="execute:p
 migrate: environment ## bring the local database to the newest schema
 	@$(VENV)/python -m local.migrate
 
+forget: SUB :=
 forget: environment ## remove all of one user's data: make forget SUB=alice
+	@test -n "$(SUB)" || { echo "whose? make forget SUB=alice" >&2; exit 1; }
 	@$(VENV)/python -m local.forget "$(SUB)"
+
+config: environment ## print the values of all variables as they hold here, secrets masked
+	@$(VENV)/python -m local.configuration
+
+configuration: environment ## write docs/configuration.md anew
+	@$(VENV)/python -m local.configuration docs/configuration.md
+
+openapi: tests-environment ## write docs/openapi.yaml anew
+	@$(VENV)/python -m local.openapi docs/openapi.yaml
 
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need

@@ -217,7 +217,7 @@ def application(name: str) -> Function:
         name: initialize, execute, sessions, functions or health.
     """
     shared = controller()
-    app = Function(f"lambda-{name}")
+    app = Function(f"lambda-{name}", root_path=str(Path(__file__).parent))
     app.close = shared.close
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False

@@ -68,7 +68,7 @@ class FunctionCatalog:
 
     def page(self, owner: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """One page of the list, with the filters of `query`, see FunctionsSchema."""
-        filters = {name: query[name] for name in ("language", "user_id", "type")}
+        filters = {name: query.get(name) for name in ("language", "user_id", "type")}
         page, per_page = query["page"], query["per_page"]
         rows = self._postgres.query(
             "functions", owner=owner, per_page=per_page, skipped=(page - 1) * per_page, **filters

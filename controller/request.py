@@ -128,12 +128,13 @@ class RequestParser:
             InvalidParams: `params` is no object.
         """
         session_id = self.session_id(request_id)
-        params = _load(EXECUTE, json_object(body))["params"]
-        if not isinstance(params, dict):
+        document = json_object(body)
+        if not isinstance(document.get("params", {}), dict):
             raise InvalidParams(
                 "params must be an object",
                 details={"errors": [{"pointer": "", "message": "must be an object"}]},
             )
+        params = _load(EXECUTE, document)["params"]
         directives = _directives(headers.get("X-Cache-Control", ""))
         return ExecuteCall(session_id, params, trace, directives, _idempotency_key(headers))
 

@@ -2,6 +2,8 @@
 
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
+NO_NUL = r"^[^\x00]*$"
+
 
 class CompileOptionsSchema(Schema):
     """`context.compile_options`; a target is the runtime's to accept or refuse."""
@@ -39,12 +41,12 @@ class InitializeSchema(Schema):
 
 
 class ExecuteSchema(Schema):
-    """Body of an execute request; `params` is checked apart, since it has an error code of its own."""
+    """Body of an execute request; that `params` is an object is seen to before, and has an error code of its own."""
 
     class Meta:
         unknown = RAISE
 
-    params = fields.Raw(load_default=dict, allow_none=True)
+    params = fields.Dict(load_default=dict)
 
 
 class FunctionsSchema(Schema):
@@ -53,9 +55,9 @@ class FunctionsSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    language = fields.String(load_default=None, validate=validate.ContainsNoneOf("\0"))
-    user_id = fields.String(load_default=None, validate=validate.ContainsNoneOf("\0"))
-    type = fields.String(load_default=None, validate=validate.OneOf(["predefined", "dynamic"]))
+    language = fields.String(validate=validate.ContainsNoneOf("\0"), metadata={"pattern": NO_NUL})
+    user_id = fields.String(validate=validate.ContainsNoneOf("\0"), metadata={"pattern": NO_NUL})
+    type = fields.String(validate=validate.OneOf(["predefined", "dynamic"]))
     page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 

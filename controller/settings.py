@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from environs import FileAwareEnv, ValidationError, validate
+from environs import ValidationError, validate
 
+from controller.environment import SECRETS, Environment
 from controller.masking import MASK_KEYS
 from controller.token_settings import TokenSettings
 
@@ -23,11 +24,13 @@ class Limits:
     """Requests in any minute; 0: no limit."""
 
     execute: int
-    """Of one user."""
+    """Of one user, to execute."""
     anonymous: int
     """Executions of one address without a token."""
     initialize: int
+    """Of one user, to begin sessions."""
     functions: int
+    """Of one user, to the functions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,17 @@ class Settings:
     """TCP port that serves the metrics alone; 0: only `/metrics` does."""
 
     @classmethod
-    def from_environment(cls, dotenv: Path | None = None) -> "Settings":
+    def from_environment(cls, dotenv: Path | None = None, secrets: Path = SECRETS) -> "Settings":
         """Reads the process environment, where `<NAME>_FILE` may name a file that holds the value.
 
         Args:
             dotenv: a file of defaults, such as the checkout's `.env`; the environment wins.
+            secrets: the platform's folder of secrets.
 
         Raises:
             environs.EnvError: a variable is missing or has a bad value; its message names it.
         """
-        env = FileAwareEnv(strip_whitespace=True)
+        env = Environment(secrets)
         if dotenv is not None and dotenv.is_file():
             env.read_env(dotenv, recurse=False)
         positive = validate.Range(min=1)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, jsonify, render_template, request
 
+from controller import openapi
 from controller.auth import Authenticator, require_execute, require_scope
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
@@ -15,6 +16,8 @@ from controller.request import RequestParser
 from controller.session import SessionManager
 from controller.workflow import WorkflowManager
 
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+"""The page has its style and its script within, and asks nobody else."""
 Reply = Response | tuple[Response, int] | tuple[str, int]
 
 
@@ -148,7 +151,7 @@ def functions(services: Services) -> Blueprint:
 
 
 def health(services: Services) -> Blueprint:
-    """`GET /health`: whether the service can serve; needs no token."""
+    """`GET /health`: whether the service can serve; `GET /openapi.json`, `GET /docs`: its contract. Need no token."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/")
@@ -156,6 +159,16 @@ def health(services: Services) -> Blueprint:
     def check() -> Reply:
         document = services.health.document()
         return jsonify(document), 503 if document["status"] == "error" else 200
+
+    @blueprint.get("/openapi.json")
+    def contract() -> Reply:
+        return jsonify(openapi.document())
+
+    @blueprint.get("/docs")
+    def page() -> Reply:
+        answer = Response(render_template("docs.html", **openapi.document()), mimetype="text/html")
+        answer.headers["Content-Security-Policy"] = PAGE_POLICY
+        return answer
 
     return blueprint
 

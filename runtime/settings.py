@@ -22,7 +22,7 @@ class Settings:
     secret: str
     """What the controller shows in `X-Runtime-Secret`."""
     state: Path
-    """Folder of compiled artifacts and of the workers' private folders."""
+    """Folder of compiled artifacts and of the workers' private folders; by default in the system's temporary one."""
     workers_max: int
     """Processes in the pool."""
     workers_per_script_max: int
@@ -45,9 +45,11 @@ class Settings:
     scripts_max_bytes: int
     """Memory for scripts and artifacts."""
     result_max_bytes: int
+    """Bytes of the largest result."""
     output_max_bytes: int
     """What is kept of each of stdout and stderr of one run."""
     body_max_bytes: int
+    """Bytes of the largest call from the controller."""
     node: str
     """The Node.js program."""
     rust_toolchain: Path | None
@@ -69,10 +71,11 @@ class Settings:
     packages: tuple[str, ...]
     """Folders of packages that scripts may import, beside the language's own library."""
     isolation_required: tuple[str, ...]
-    """Layers of confinement without which the runtime does not start."""
+    """Layers of confinement without which the runtime does not start; by default those that this kernel has."""
     isolation_off: tuple[str, ...]
     """Layers that stay off."""
     log_level: str
+    """Least level of our own log: `debug`, `info`, `warning` or `error`."""
 
     @classmethod
     def from_environment(cls) -> "Settings":

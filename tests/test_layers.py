@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
     {"controller.views", "controller.cors", "controller.web"},
+    {"controller.openapi", "controller.operations"},
     {
         "controller.request",
         "controller.auth",
@@ -36,10 +37,17 @@ LAYERS = (
         "controller.maintenance",
     },
     {"controller.cache", "controller.database", "controller.transport"},
-    {"controller.models", "controller.metrics", "controller.schemas", "controller.strict_json"},
+    {
+        "controller.models",
+        "controller.metrics",
+        "controller.schemas",
+        "controller.answers",
+        "controller.strict_json",
+    },
     {
         "controller.errors",
         "controller.settings",
+        "controller.environment",
         "controller.token_settings",
         "controller.keys",
         "controller.logs",

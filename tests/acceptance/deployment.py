@@ -37,7 +37,8 @@ class Deployment:
         self._settings = Settings(
             {name: free_port() for name in PORTS} | {"METRICS_PORT": metrics_port},
             # What a test does in one go may be more than a user's share of a minute.
-            controller={"RATE_LIMIT_EXECUTE": "1000", **controller},
+            controller={f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS")}
+            | controller,
             runtime={},
         )
         self._state = State(folder)

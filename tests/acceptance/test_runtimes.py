@@ -1,4 +1,4 @@
-"""Several runtimes of one language: a session sticks to one, and all are used. See test_load.py for one that fails."""
+"""Several runtimes of one language: a session sticks to one, and all are used; test_load.py has one fail."""
 
 from tests.acceptance.deployment import Deployment
 

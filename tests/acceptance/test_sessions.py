@@ -79,6 +79,7 @@ def test_200_identical_executions_at_two_controllers_are_one_run(service: Deploy
     assert client.session(request_id).json()["execution_count"] == 201
 
 
+@pytest.mark.covers("IDEMPOTENCY_CONFLICT")
 def test_a_repeat_with_the_same_key_does_not_run_again(client: Client) -> None:
     request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
     first, again = (

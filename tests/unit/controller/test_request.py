@@ -155,6 +155,17 @@ def test_a_bad_max_age_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
+def test_an_idempotency_key_is_read(given: str) -> None:
+    assert execute(b"{}", Idempotency_Key=given).idempotency_key == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "\xe9"])
+def test_an_unusable_idempotency_key_is_refused(given: str) -> None:
+    with pytest.raises(InvalidRequest, match="Idempotency-Key"):
+        execute(b"{}", Idempotency_Key=given)
+
+
+@pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
 def test_a_request_id_is_kept(given: str) -> None:
     assert PARSER.trace(Headers({"X-Request-ID": given})).http_request_id == given
 

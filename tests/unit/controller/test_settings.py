@@ -121,6 +121,23 @@ def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: P
     assert Settings.from_environment().tokens.secret == "s" * 40
 
 
+def test_a_secret_may_be_the_platforms(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.delenv("JWT_SECRET")
+    (tmp_path / "jwt-secret").write_text("p" * 40 + "\n")
+    assert Settings.from_environment(secrets=tmp_path).tokens.secret == "p" * 40
+    environment.setenv("JWT_SECRET", "e" * 40)
+    assert Settings.from_environment(secrets=tmp_path).tokens.secret == "e" * 40
+
+
+def test_a_secret_that_cannot_be_read_names_its_variable(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.delenv("JWT_SECRET")
+    environment.setenv("JWT_SECRET_FILE", str(tmp_path / "absent"))
+    with pytest.raises(ValueError, match="JWT_SECRET_FILE"):
+        Settings.from_environment(secrets=tmp_path)
+
+
 def test_runtimes_are_listed_by_language(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("RUNTIME_URLS", "python=http://a:1,ruby=https://b")
     assert Settings.from_environment().runtime_urls == {"python": ["http://a:1"], "ruby": ["https://b"]}

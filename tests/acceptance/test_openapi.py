@@ -1,0 +1,68 @@
+"""Requests made up from the contract, against the live service: no 5xx, and no answer outside the contract."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+import yaml
+
+from tests.acceptance.client import Client
+from tests.conftest import ROOT
+
+SEED = 20261122
+EXAMPLES = 15
+"""Made-up requests of each call, besides those at the edges of its schema."""
+BUDGET = 60
+"""Seconds that they take at most on a machine that has nothing else to do."""
+CONFIGURATION = """
+headers = {{ Authorization = "Bearer {token}" }}
+
+# Most made-up names would meet a 404 at the door.
+[[operations]]
+include-name = "POST /api/v1/initialize"
+parameters = {{ "header.Language-Title" = "python-made_up" }}
+# A text that is no Python is well-formed and refused all the same.
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = ["POST /api/v1/execute/{{request_id}}", "GET /api/v1/sessions/{{request_id}}"]
+parameters = {{ "path.request_id" = "{session}" }}
+
+[[operations]]
+include-name = "DELETE /api/v1/sessions/{{request_id}}"
+parameters = {{ "path.request_id" = "{doomed}" }}
+
+[[operations]]
+include-name = "GET /api/v1/functions/{{language_title}}"
+parameters = {{ "path.language_title" = "nodejs-calculator" }}
+"""
+
+
+def test_the_contract_is_served(client: Client) -> None:
+    served = requests.get(f"{client.url}/openapi.json", timeout=10).json()
+    assert served == yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
+
+
+def test_the_page_is_served_and_may_ask_nobody_else(client: Client) -> None:
+    page = requests.get(f"{client.url}/docs", timeout=10)
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    for path in ("/api/v1/initialize", "/api/v1/execute/{request_id}", "/health"):
+        assert path in page.text
+
+
+def test_made_up_requests_are_answered_by_the_contract(client: Client, tmp_path: Path) -> None:
+    script = "def handle(params):\n    return params\n"
+    session, doomed = (client.begin("python-fuzzed", script) for _ in range(2))
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(CONFIGURATION.format(token=client.token, session=session, doomed=doomed))
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)]
+    command += ["run", str(ROOT / "docs" / "openapi.yaml"), "--url", client.url, "--no-color"]
+    command += ["--seed", str(SEED), "--max-examples", str(EXAMPLES), "--generation-database", "none"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=3 * BUDGET, check=False
+    )
+    assert done.returncode == 0, done.stdout[-20_000:] + done.stderr
+    # Behind the door there was something to be found.
+    assert client.session(session).json()["execution_count"] > EXAMPLES / 2

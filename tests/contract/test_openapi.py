@@ -1,0 +1,75 @@
+"""docs/openapi.yaml: current, and the same as the contract's table of errors and as what the code can raise."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from controller.errors import ClientGone, ServiceError
+from controller.openapi import document
+from local.openapi import text
+from tests.conftest import ROOT
+
+WRITTEN = ROOT / "docs" / "openapi.yaml"
+#: The contract's table: code to statuses.
+CODES = {
+    "INVALID_REQUEST": {400, 405, 413, 415},
+    "INVALID_PARAMS": {400},
+    "UNAUTHORIZED": {401},
+    "FORBIDDEN": {403},
+    "NOT_FOUND": {404},
+    "IDEMPOTENCY_CONFLICT": {409},
+    "RATE_LIMITED": {429},
+    "INITIALIZATION_ERROR": {400},
+    "RUNTIME_ERROR": {500},
+    "TIMEOUT": {504},
+    "RUNTIME_UNAVAILABLE": {503},
+    "STORE_UNAVAILABLE": {503},
+    "INTERNAL_ERROR": {500},
+}
+HEADERS = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+
+
+def responses() -> list[tuple[int, list[str], dict[str, Any]]]:
+    """Every failure that the document knows: status, codes, and what it says of it."""
+    found = []
+    for name, described in yaml.safe_load(WRITTEN.read_text())["components"]["responses"].items():
+        _, code = described["content"]["application/json"]["schema"]["allOf"]
+        codes = code["properties"]["error"]["properties"]["code"]["enum"]
+        found.append((int(name.split("-")[0]), codes, described))
+    return found
+
+
+def test_the_file_is_current() -> None:
+    assert WRITTEN.read_text() == text(), "run make openapi"
+
+
+def test_it_has_the_codes_and_statuses_of_the_contract() -> None:
+    documented: dict[str, set[int]] = {}
+    for status, codes, _ in responses():
+        for code in codes:
+            documented.setdefault(code, set()).add(status)
+    assert documented == CODES
+
+
+def test_whatever_the_service_raises_is_documented() -> None:
+    raised = {kind.code: kind.status for kind in ServiceError.__subclasses__() if kind is not ClientGone}
+    assert {code for code, status in raised.items() if status not in CODES.get(code, set())} == set()
+
+
+def test_failures_tell_the_headers_that_come_with_them() -> None:
+    for status, _, described in responses():
+        assert set(described["headers"]) == {"X-Request-ID", *HEADERS.get(status, ())}
+
+
+@pytest.mark.parametrize("path", sorted(document()["paths"]))
+def test_a_call_with_a_token_may_be_refused_for_it(path: str) -> None:
+    for call in document()["paths"][path].values():
+        assert ("security" in call) == ({"401", "403", "429"} <= set(call["responses"]))
+
+
+def test_the_page_asks_for_nothing_from_outside() -> None:
+    page = (ROOT / "controller" / "templates" / "docs.html").read_text()
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "//" not in page.replace("// The service", "")
