@@ -6,7 +6,7 @@ SCOPE ?= execute:all read:functions
 TTL ?= 86400
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test lint environment tests-environment bench-runtimes clean
+.PHONY: help run demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -44,6 +44,9 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	@$(VENV)/python -m pytest --ignore tests/acceptance/hostile
 	@$(VENV)/python -m local.hostile
+
+soak: tests-environment ## each fault under a minute of load, and what was answered meanwhile
+	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py
 
 lint: tests-environment ## format, style and types
 	@$(VENV)/ruff format --check .
