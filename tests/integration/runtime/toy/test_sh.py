@@ -11,7 +11,7 @@ from runtime.languages import LANGUAGES
 from runtime.settings import Settings
 from tests.integration.runtime.served import ServedRuntime, document
 from tests.integration.runtime.toy.sh import Sh
-from tests.waiting import until
+from tests.waiting import until, until_greenlets
 
 REGISTRY = {
     **LANGUAGES,
@@ -90,7 +90,7 @@ def test_the_deadline_ends_the_script_with_all_that_it_started(sh: ServedRuntime
 def test_what_a_script_leaves_running_stands_still_between_calls(sh: ServedRuntime) -> None:
     script = 'while :; do :; done & echo $PPID > "$RESULT"'
     group = sh.result(script)
-    until(lambda: set(states_of_group(group)) == {"T"}, "all of the group is stopped")
+    until_greenlets(lambda: set(states_of_group(group)) == {"T"}, "all of the group is stopped")
     assert len(states_of_group(group)) == 2
     assert sh.result(script) == group
 
