@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -133,19 +133,23 @@ def compose(settings: Settings) -> Controller:
         functions=functions,
         health=HealthCheck(kept, postgres, selector, runtimes),
     )
-    maintenance = Maintenance(
-        [
-            sessions.clean_up,
-            functions.clean_up,
-            lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
-            Retention(postgres, settings.log_retention_days).clean_up,
-            Statistics(postgres).roll_up,
-            balancer.sweep,
-        ],
-        MAINTENANCE_INTERVAL,
-    )
+    chores = [
+        sessions.clean_up,
+        functions.clean_up,
+        *_chores_of_the_log(postgres, settings.log_retention_days),
+        balancer.sweep,
+    ]
+    maintenance = Maintenance(chores, MAINTENANCE_INTERVAL)
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server, followed)
+
+
+def _chores_of_the_log(postgres: Postgres, retention_days: int) -> list[Callable[[], object]]:
+    return [
+        lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
+        Retention(postgres, retention_days).clean_up,
+        Statistics(postgres).roll_up,
+    ]
 
 
 def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:

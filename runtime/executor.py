@@ -81,7 +81,12 @@ class Executor:
 
     def worker(self) -> Worker:
         """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
-        return Worker(self.start(self._language.launch()), self._overseer, self.settings.result_max_bytes)
+        return Worker(
+            self.start(self._language.launch()),
+            self._overseer,
+            self.settings.result_max_bytes,
+            counts_fuel=self._language.counts_fuel,
+        )
 
     def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:
         """Parse or compile a script and run nothing of it, leaving a warm worker behind.

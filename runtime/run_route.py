@@ -14,6 +14,7 @@ from runtime.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
 from runtime.executor import Executor
 from runtime.frames import FrameError, decode, encode
 from runtime.schemas import run_request
+from runtime.verdict import broken_run
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _JSON = "application/json"
@@ -43,11 +44,10 @@ class RunRoute:
         status, extra = 200, []
         try:
             call.check_secret(self._secret)
-            document = self._run(call, environ)
+            body = self._run(call, environ)
         except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
             known, document = call.failure(error)
-            status, extra = known.status, headers_of(known)
-        body = encode(document)
+            status, extra, body = known.status, headers_of(known), encode(document)
         headers = [("Content-Type", _JSON), ("Content-Length", str(len(body))), *extra]
         if call.id is not None:
             headers.append(("X-Request-ID", call.id))
@@ -55,14 +55,21 @@ class RunRoute:
         call.log(status)
         return [body]
 
-    def _run(self, call: Call, environ: Mapping[str, Any]) -> dict[str, Any]:
+    def _run(self, call: Call, environ: Mapping[str, Any]) -> bytes:
         body = self._body(environ)
         session = body.get("request_id")
         call.session = session if isinstance(session, str) else None
         reference, arguments = run_request(body)
         call.end_with_client()
         done = self._executor.run(reference, **arguments)
-        return {"result": done.result, "stdout": done.stdout, "stderr": done.stderr, **done.usage._asdict()}
+        output = {"stdout": done.stdout, "stderr": done.stderr}
+        try:
+            return encode({"result": done.result, **output, **done.usage._asdict()})
+        except ValueError:
+            # Only a script that writes into its worker's answers gets one through: 1e999 reads as infinity.
+            failed = broken_run("result_not_json", "the result holds a number that is out of range", **output)
+            failed.usage = done.usage
+            raise failed from None
 
     def _body(self, environ: Mapping[str, Any]) -> dict[str, Any]:
         """Raises UnsupportedBody, BodyTooLarge, InvalidRequest."""

@@ -34,15 +34,19 @@ class Execution:
 class Worker:
     """A process that serves the dialogue of `runtime.workers.protocol`, one request at a time.
 
-    A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`.
+    A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`. With
+    `counts_fuel` its word for the fuel that was used is taken: its scripts cannot write into its answers.
     """
 
-    def __init__(self, process: Process, overseer: Overseer, result_max_bytes: int) -> None:
+    def __init__(
+        self, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
+    ) -> None:
         self.process = process
         self._overseer = overseer
         self.loaded = False
         self.resident_bytes = 0
         """Memory of its own when it answered last."""
+        self._counts_fuel = counts_fuel
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
         self._channel = Channel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
@@ -116,18 +120,24 @@ class Worker:
         self.process.stdout.discard()
         self.process.stderr.discard()
         meter = _Meter(self.process, self._channel, cold=payload is not None)
+        answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
             stdout, stderr = self._take_output()
             if "result" not in answer:
                 raise script_failure(answer.get("error"), stdout, stderr)
         except ServiceError as error:
-            error.usage = meter.read()
+            error.usage = meter.read(self._fuel(answer))
             self.resident_bytes = meter.used.resident_bytes
             raise
-        usage = meter.read(answer.get("fuel"))
+        usage = meter.read(self._fuel(answer))
         self.resident_bytes = meter.used.resident_bytes
         return Execution(answer["result"], stdout, stderr, usage)
+
+    def _fuel(self, answer: dict[str, Any]) -> int | None:
+        """What the worker says, where no script can say it in its place."""
+        fuel = answer.get("fuel")
+        return fuel if self._counts_fuel and type(fuel) is int else None
 
     def close(self) -> None:
         """Kill the process and give everything back."""
@@ -219,8 +229,8 @@ class _Meter:
         self._started = time.perf_counter()
         self.used = Usage(0, 0)
 
-    def read(self, fuel: Any = None) -> RunUsage:
-        """What was used up to now; `fuel` is what the worker says."""
+    def read(self, fuel: int | None) -> RunUsage:
+        """What was used up to now."""
         elapsed = time.perf_counter() - self._started
         used = self.used = self._process.usage()
         printed = self._process.stdout.total_bytes + self._process.stderr.total_bytes
@@ -230,7 +240,7 @@ class _Meter:
             memory_usage_bytes=used.peak_memory_bytes,
             bytes_in=self._channel.sent_bytes - self._sent,
             bytes_out=self._channel.received_bytes - self._received + printed,
-            fuel=fuel if type(fuel) is int else None,
+            fuel=fuel,
             cold=self._cold,
         )
 

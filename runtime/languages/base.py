@@ -80,6 +80,8 @@ class Language(Protocol):
     """One language. Implementations hold no state of a request."""
 
     name: str
+    counts_fuel: bool
+    """Whether its worker program counts fuel, out of the script's reach."""
 
     def preload(self) -> Preload:
         """What the fork server imports before it forks the first time."""
@@ -117,6 +119,7 @@ class Interpreted:
     """
 
     inventory: Path | None = None
+    counts_fuel = False
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
         return ""

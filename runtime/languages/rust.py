@@ -57,6 +57,7 @@ class Rust:
     """
 
     name = "rust"
+    counts_fuel = True
 
     def __init__(self, settings: Settings) -> None:
         artifacts = settings.state / "rust"

@@ -175,3 +175,26 @@ def test_a_client_that_hangs_up_ends_its_run(runtime: Server) -> None:
     until(lambda: runtime.workers()["busy"] == 0, "the worker that ran it is gone")
     answer = runtime.run(script, timeout_ms=100)
     assert answer.json()["usage"]["cold"] is True
+
+
+#: Writes the answer to its run, the second call of a worker that has not rehearsed, in the worker's place.
+FORGED = """
+import os
+
+def handle(params):
+    answer = b'{"id":2,"result":%s,"fuel":7}' % params["result"].encode()
+    os.write(3, len(answer).to_bytes(4, "big") + answer)
+    os._exit(0)
+"""
+
+
+def test_a_script_that_writes_its_own_answer_says_nothing_of_its_usage(serve: Serve) -> None:
+    answer = serve(WORKERS_RESERVE="0").fresh(FORGED, {"result": "1"}).json()
+    assert (answer["result"], answer["fuel"]) == (1, None)
+
+
+def test_a_number_that_json_cannot_hold_is_no_result(serve: Serve) -> None:
+    answer = serve(WORKERS_RESERVE="0").fresh(FORGED, {"result": "[1e999]"}).json()
+    assert answer["error"]["code"] == "RUNTIME_ERROR"
+    assert answer["error"]["details"]["kind"] == "result_not_json"
+    assert answer["usage"]["execution_time"] > 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from runtime.errors import ScriptFailed
 from runtime.executor import Executor
 from runtime.languages.base import Script
 from runtime.languages.rust import Rust
@@ -52,6 +53,16 @@ def test_a_run_that_fails_has_burnt_fuel_too(looping: Worker) -> None:
     answer = run(looping, n="many")
     assert answer["error"]["message"] == "n is no number"
     assert answer["fuel"] > 0
+
+
+def test_the_usage_of_a_run_has_it_however_the_run_ends(looping: Worker) -> None:
+    done = looping.run({"n": 1000}, {}, 10_000, None)
+    assert done.usage.fuel is not None
+    assert done.usage.fuel > 1000
+    with pytest.raises(ScriptFailed) as failed:
+        looping.run({"n": "many"}, {}, 10_000, None)
+    assert failed.value.usage is not None
+    assert failed.value.usage.fuel
 
 
 def test_fuel_never_runs_out_before_the_deadline_does(looping: Worker) -> None:
