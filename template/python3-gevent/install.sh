@@ -18,10 +18,14 @@ if [ -n "$library" ] && [ ! -d "function/$library" ]; then
     exit 2
 fi
 
-# In one go, so that pip sees all requirements and refuses those that contradict each other.
+# In one go, so that pip sees all requirements and refuses those that contradict each other. A library says itself what
+# it asks for; function/requirements.txt has then the versions, of the other library's packages as well.
 set -- --requirement requirements.txt
-[ ! -f function/requirements.txt ] || set -- "$@" --requirement function/requirements.txt
-[ -z "$library" ] || set -- "$@" ./function
+if [ -n "$library" ]; then
+    set -- "$@" --constraint function/requirements.txt "./function[$library]"
+elif [ -f function/requirements.txt ]; then
+    set -- "$@" --requirement function/requirements.txt
+fi
 pip install "$@"
 
 # The library is installed like any package; what stays in function/ is the handler.
