@@ -10,6 +10,7 @@ from pathlib import Path
 from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
+from controller.addressing import ADDRESSES, Addressed
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
@@ -231,4 +232,6 @@ def application(name: str) -> Function:
     allow_origins(app, shared.settings.cors_origins)
     answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
+    if name in ADDRESSES:
+        app.wsgi_app = Addressed(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]
     return app

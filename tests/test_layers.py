@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
-    {"controller.views", "controller.cors", "controller.web"},
+    {"controller.views", "controller.cors", "controller.web", "controller.addressing"},
     {"controller.openapi", "controller.operations"},
     {
         "controller.request",

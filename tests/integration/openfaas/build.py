@@ -1,5 +1,6 @@
 """Build folders as faas-cli lays them out, each installed in an environment of its own."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -40,14 +41,28 @@ class Build:
         return self.folder / "build" / function
 
     def installed(self, function: str, library: str = "") -> Path:
-        """Returns the function's own environment, which holds what its build folder brings and nothing else."""
+        """Returns the function's environment, which holds what its build folder brings and nothing else.
+
+        Functions whose folders differ in nothing but their handlers share one, into which each is installed.
+        """
         if function not in self._environments:
-            self._environments[function] = self._install(function, library)
+            environment = self.folder / "environment" / self._digest(function, library)
+            if not environment.exists():
+                _run([sys.executable, "-m", "venv", "--without-pip", str(environment)])
+            self._install(function, library, environment)
+            self._environments[function] = environment
         return self._environments[function]
 
-    def _install(self, function: str, library: str) -> Path:
-        environment = self.folder / "environment" / function
-        _run([sys.executable, "-m", "venv", "--without-pip", str(environment)])
+    def _digest(self, function: str, library: str) -> str:
+        """What decides about an environment: the build folder without the handler."""
+        context = self.context(function)
+        content = hashlib.sha256(library.encode())
+        for path in sorted(path for path in context.rglob("*") if path.is_file()):
+            if path != context / "function" / "handler.py":
+                content.update(f"{path.relative_to(context)}\0".encode() + path.read_bytes())
+        return content.hexdigest()[:16]
+
+    def _install(self, function: str, library: str, environment: Path) -> None:
         # Our own pip, told where to install: making one in each environment takes longer than all the rest.
         pip = {"PIP_PYTHON": str(environment / "bin" / "python"), "PIP_NO_COMPILE": "1"}
         wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self._wheels)}
@@ -57,7 +72,6 @@ class Build:
             self.context(function),
             clean_environment(environment) | pip | wheels | path,
         )
-        return environment
 
     def _collect_wheels(self, folder: Path) -> Path:
         """What all functions ask for, fetched once and not for each of them."""
