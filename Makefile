@@ -48,10 +48,11 @@ test: lint ## lint and all tests, with all they need
 soak: tests-environment ## each fault under a minute of load, and what was answered meanwhile
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py
 
-lint: tests-environment ## format, style and types
+lint: tests-environment ## format, style, types and the keys of stack.yml
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
+	@$(VENV)/python -m local.stack_check
 
 environment:
 	@$(PYTHON) -m local.environment

@@ -42,7 +42,7 @@ def test_the_stack_can_be_deployed(manifests: dict[str, str]) -> None:
         secrets = set(re.findall(r"^  - (\S+)$", document, re.MULTILINE))
         files = set(re.findall(r"_FILE: /var/openfaas/secrets/(\S+)$", document, re.MULTILINE))
         assert secrets == files, name
-        assert f"image: lambda-microservice/{name}:latest" in document
+        assert f"image: lambda-microservice/{name}:0.1.0" in document
 
 
 def test_the_time_limits_grow_outward(manifests: dict[str, str]) -> None:
