@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,10 +14,15 @@ UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
 
 
 class Build:
-    """A copy of what of the checkout goes into images, and the build folders made of it."""
+    """A copy of what of the checkout goes into images, and the build folders made of it.
 
-    def __init__(self, folder: Path, faas_cli: Path) -> None:
+    Args:
+        wheels: what the functions install, so that no package is asked for again for each of them.
+    """
+
+    def __init__(self, folder: Path, faas_cli: Path, wheels: Path) -> None:
         self.folder = folder
+        self._wheels = wheels
         self._faas_cli = faas_cli
         self._environments: dict[str, Path] = {}
         for name in COPIED:
@@ -27,7 +31,6 @@ class Build:
                 shutil.copytree(source, folder / name, ignore=UNWANTED)
             else:
                 shutil.copy(source, folder / name)
-        self._wheels = self._collect_wheels(folder / "wheels")
 
     def faas(self, *arguments: str) -> str:
         """Runs faas-cli in the copy and returns what it printed."""
@@ -72,16 +75,6 @@ class Build:
             self.context(function),
             clean_environment(environment) | pip | wheels | path,
         )
-
-    def _collect_wheels(self, folder: Path) -> Path:
-        """What all functions ask for, fetched once and not for each of them."""
-        lists = [self.folder / "requirements.txt", self.folder / "template" / TEMPLATE / "requirements.txt"]
-        asked = [argument for path in lists for argument in ("--requirement", str(path))]
-        builder = re.findall(
-            r'^requires = \["(.+)"\]$', (self.folder / "pyproject.toml").read_text(), re.MULTILINE
-        )
-        _run([sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(folder), *asked, *builder])
-        return folder
 
     def imports(self, function: str, module: str) -> bool:
         """Whether the function's environment, in its folder, can import the module."""

@@ -1,19 +1,17 @@
 """The real faas-cli and of-watchdog, and build folders made by them, once for all tests."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from local.openfaas_tools import Tools, UnavailableError
+from local.wheels import collect
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.served import Serve, Served
 
 GENERIC = "echo"
 HANDLER = Path(__file__).with_name("echo_handler.py")
-
-Serve = Callable[..., Served]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +29,7 @@ def build(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Build:
         faas_cli = tools.faas_cli()
     except UnavailableError as reason:
         missing(f"faas-cli: {reason}")
-    made = Build(tmp_path_factory.mktemp("checkout"), faas_cli)
+    made = Build(tmp_path_factory.mktemp("checkout"), faas_cli, collect(ROOT / ".local" / "wheels"))
     made.shrinkwrap()
     made.faas("new", "--lang", TEMPLATE, GENERIC)
     (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
@@ -39,7 +37,7 @@ def build(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Build:
     return made
 
 
-@pytest.fixture(params=["gunicorn", "of-watchdog"])
+@pytest.fixture(scope="module", params=["gunicorn", "of-watchdog"])
 def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
     """What stands before the function: nothing, or the of-watchdog."""
     if request.param == "gunicorn":
@@ -51,7 +49,7 @@ def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
         pytest.skip(f"of-watchdog: {reason}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve(build: Build, watchdog: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Makes a function of the stack ready to be started from its own build folder and environment."""
 

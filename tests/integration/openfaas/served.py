@@ -1,7 +1,7 @@
 """A function that is served: by gunicorn as the template starts it, with or without the of-watchdog before it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -102,3 +102,7 @@ class Served:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
+
+
+Serve = Callable[..., Served]
+"""Makes a function ready to be started: its name, the library it is built on, and its variables."""

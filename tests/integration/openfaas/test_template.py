@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.integration.openfaas.build import ROOT, TEMPLATE
-from tests.integration.openfaas.conftest import GENERIC, Serve
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 

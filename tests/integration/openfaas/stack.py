@@ -1,0 +1,116 @@
+"""All functions of stack.yml, each from its own build folder, as a client of the gateway meets them."""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+import requests
+import yaml
+
+from tests.integration.openfaas.build import Build
+from tests.integration.openfaas.served import Serve, Served
+
+SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32}
+TIMEOUT = 60
+
+
+@dataclass(frozen=True)
+class Function:
+    """What faas-cli makes of one function of stack.yml."""
+
+    name: str
+    library: str
+    environment: Mapping[str, str]
+
+    @property
+    def language(self) -> str | None:
+        """Of a runtime."""
+        return self.name.removeprefix("runtime-") if self.library == "runtime" else None
+
+
+def functions(build: Build) -> list[Function]:
+    """The functions as faas-cli would deploy them."""
+    built = yaml.safe_load((build.folder / "stack.yml").read_text())["functions"]
+    documents = yaml.safe_load_all(build.faas("generate", "--yaml", "stack.yml"))
+    specs = [document["spec"] for document in documents if document]
+    return [
+        Function(spec["name"], built[spec["name"]]["build_args"]["LIBRARY"], spec["environment"])
+        for spec in specs
+    ]
+
+
+class Stack:
+    """The functions that run, by name, and a user of them."""
+
+    def __init__(self, served: Mapping[str, Served]) -> None:
+        self.served = served
+        claims = {
+            "sub": f"user-{uuid.uuid4()}",
+            "scope": "execute:all read:functions",
+            "exp": time.time() + 600,
+        }
+        token = jwt.encode(claims, SECRETS["JWT_SECRET"], algorithm="HS256")
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def call(self, method: str, function: str, path: str = "", **options: Any) -> requests.Response:
+        headers = self._headers | options.pop("headers", {})
+        return requests.request(
+            method, f"{self.served[function].url}{path}", headers=headers, timeout=TIMEOUT, **options
+        )
+
+    def begin(self, language_title: str, script: str, **context: Any) -> str:
+        """The request_id of a new session."""
+        answer = self.call(
+            "POST",
+            "initialize",
+            json={"script_content": script, "context": context},
+            headers={"Language-Title": language_title},
+        )
+        assert answer.status_code == 200, answer.text
+        request_id: str = answer.json()["request_id"]
+        return request_id
+
+    def execute(self, request_id: str, params: Mapping[str, Any]) -> requests.Response:
+        return self.call("POST", "execute", f"/{request_id}", json={"params": params})
+
+
+@contextmanager
+def running(
+    build: Build, serve: Serve, secret_files: Mapping[str, str], parts: Mapping[str, str]
+) -> Iterator[Stack]:
+    """The whole stack with the environment that stack.yml gives it.
+
+    Args:
+        secret_files: the variables that name files of secrets, in the place of the platform's folder.
+        parts: variables of this machine's Node.js and Rust toolchain, and those a test changes.
+    """
+    all_functions = functions(build)
+    served: dict[str, Served] = {}
+    with ExitStack() as started:
+
+        def start(function: Function, variables: Mapping[str, str]) -> None:
+            secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
+            environment = {**function.environment, **parts, **secrets, **variables}
+            served[function.name] = serve(function.name, function.library, environment)
+            started.enter_context(served[function.name])
+
+        runtimes = [function for function in all_functions if function.language]
+        for function in runtimes:
+            start(function, {})
+        urls = ",".join(f"{function.language}={served[function.name].url}" for function in runtimes)
+        for function in all_functions:
+            if not function.language:
+                start(function, {"RUNTIME_URLS": urls, "METRICS_PORT": "0"})
+        yield Stack(served)
+
+
+def secret_files(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Writes each value to a file as `faas-cli secret create` keeps it; returns the variables that name them."""
+    for name, value in values.items():
+        (folder / name).write_text(f"{value}\n")
+    return {f"{name}_FILE": str(folder / name) for name in values}
