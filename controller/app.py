@@ -32,7 +32,8 @@ from controller.logs import configure
 from controller.maintenance import Maintenance
 from controller.mappings import MappingsFile
 from controller.masking import Masker
-from controller.metrics import MetricsCollector, MetricsServer
+from controller.metrics import MetricsCollector
+from controller.metrics_server import MetricsServer
 from controller.quotas import Quotas
 from controller.ratelimit import RateLimiter
 from controller.request import RequestParser
@@ -99,15 +100,20 @@ def compose(settings: Settings) -> Controller:
     """Makes the objects and hands them to each other; raises UnusableSetting."""
     timeout = settings.request_timeout / 1000
     metrics = MetricsCollector()
-    postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout)
-    backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT)
+    postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, metrics.postgres)
+    backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, metrics.redis)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
     masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, masker, spool)
     sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
     functions = FunctionCatalog(postgres)
     followed, selector = _runtime_selector(settings)
-    balancer = Balancer(settings.runtime_connections, settings.circuit_failures, settings.circuit_pause)
+    balancer = Balancer(
+        settings.runtime_connections,
+        settings.circuit_failures,
+        settings.circuit_pause,
+        metrics.circuit_changed,
+    )
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout)
     workflow = WorkflowManager(
         sessions=sessions,
@@ -134,23 +140,23 @@ def compose(settings: Settings) -> Controller:
         functions=functions,
         health=HealthCheck(kept, postgres, selector, runtimes),
     )
-    chores = [
-        sessions.clean_up,
-        functions.clean_up,
-        *_chores_of_the_log(postgres, settings.log_retention_days),
-        balancer.sweep,
-    ]
-    maintenance = Maintenance(chores, MAINTENANCE_INTERVAL)
+    tasks = {
+        "sessions": sessions.clean_up,
+        "functions": functions.clean_up,
+        **_tasks_of_the_log(postgres, settings.log_retention_days),
+        "connections": balancer.sweep,
+    }
+    maintenance = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server, followed)
 
 
-def _chores_of_the_log(postgres: Postgres, retention_days: int) -> list[Callable[[], object]]:
-    return [
-        lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
-        Retention(postgres, retention_days).clean_up,
-        Statistics(postgres).roll_up,
-    ]
+def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:
+    return {
+        "partitions": lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
+        "retention": Retention(postgres, retention_days).clean_up,
+        "statistics": Statistics(postgres).roll_up,
+    }
 
 
 def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:
@@ -227,7 +233,7 @@ def application(name: str) -> Function:
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
-    shared.metrics.observe(app)
+    shared.metrics.observe(app, name)
     mark_requests(app, shared.parser)
     allow_origins(app, shared.settings.cors_origins)
     answer_errors(app)

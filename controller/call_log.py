@@ -9,7 +9,7 @@ import gevent
 from controller.database.logger import DatabaseLogger
 from controller.database.records import Entry
 from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
-from controller.metrics import MetricsCollector
+from controller.metrics import NO_LANGUAGE, MetricsCollector
 
 
 class CallLog:
@@ -38,11 +38,26 @@ class CallLog:
             raise
         finally:
             entry.duration_ms = (perf_counter() - started) * 1000
+            self._count(entry)
             ran = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
             entry.executed = ran and not entry.replayed
             self._write(entry)
-            if entry.endpoint == "execute" and entry.name is not None:
-                self._metrics.execution_answered(entry.name.language, _outcome(entry.error))
+
+    @contextmanager
+    def remote(self, entry: Entry) -> Iterator[None]:
+        """Around what a runtime does for the call: that is not the controller's own time."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            entry.remote_ms += (perf_counter() - started) * 1000
+
+    def _count(self, entry: Entry) -> None:
+        code = "ok" if entry.error is None else entry.error.code.lower()
+        own = None if entry.coalesced else (entry.duration_ms - entry.remote_ms) / 1000
+        self._metrics.call_ended(entry.endpoint, entry.language or NO_LANGUAGE, code, own)
+        if entry.error is not None:
+            entry.error.counted = True
 
     def _write(self, entry: Entry) -> None:
         self._logger.log(entry)
@@ -50,7 +65,3 @@ class CallLog:
             # Redis has missed it: it has to be in PostgreSQL before it is answered, else it is in no count yet.
             with suppress(StoreUnavailable):
                 self._logger.flush()
-
-
-def _outcome(error: ServiceError | None) -> str:
-    return "ok" if error is None else error.code.lower()

@@ -22,6 +22,8 @@ class ServiceError(Exception):
     """Seconds, sent as `Retry-After`."""
     usage: Mapping[str, Any] | None = None
     """What a run that failed has used, as in `controller.models.Run`."""
+    counted: bool = False
+    """Whether the metrics have it already."""
 
     def __init__(
         self, message: str, *, details: Mapping[str, Any] | None = None, request_id: str | None = None

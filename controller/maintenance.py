@@ -1,7 +1,7 @@
 """What has to be done now and then, whether requests come or not."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import gevent
 
@@ -14,11 +14,15 @@ class Maintenance:
     """Does tasks again and again in a greenlet of its own.
 
     Args:
-        tasks: what to do; one that finds PostgreSQL away is done the next time.
+        tasks: what to do, by name; one that finds PostgreSQL away is done the next time.
         interval: seconds between two rounds.
+        done: is told the name of each task that succeeded.
     """
 
-    def __init__(self, tasks: Sequence[Callable[[], object]], interval: float) -> None:
+    def __init__(
+        self, tasks: Mapping[str, Callable[[], object]], interval: float, done: Callable[[str], object]
+    ) -> None:
+        self._done = done
         self._tasks = tasks
         self._interval = interval
         self._greenlet: gevent.Greenlet[[], None] | None = None
@@ -34,11 +38,12 @@ class Maintenance:
 
     def _work(self) -> None:
         while True:
-            for task in self._tasks:
+            for name, task in self._tasks.items():
                 try:
                     task()
+                    self._done(name)
                 except StoreUnavailable:
-                    log.warning("PostgreSQL is away: %s waits for the next round", task.__qualname__)
+                    log.warning("PostgreSQL is away: the task %s waits for the next round", name)
                 except Exception:
-                    log.exception("%s failed", task.__qualname__)
+                    log.exception("the task %s failed", name)
             gevent.sleep(self._interval)

@@ -1,18 +1,38 @@
-"""MetricsCollector: what the service counts and times, for Prometheus (specification 4.7)."""
+"""MetricsCollector: what the service counts and times, for Prometheus (specification 4.7). See docs/metrics.md."""
 
 import os
+import platform
+import re
 from functools import partial
-from time import perf_counter
+from time import perf_counter, time
 
 from flask import Flask, Response, g, request
-from gevent import socket
-from gevent.pywsgi import WSGIServer
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_flask_exporter import PrometheusMetrics
 
+from controller import VERSION
+from controller.store_clock import StoreClock
+
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
-FAST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+TRACE_ID = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+NO_LANGUAGE = "none"
+"""Of requests that concern no language, or did not come so far as to tell."""
+
+
+class PrometheusClock(StoreClock):
+    """A store's latency and failures as metrics."""
+
+    def __init__(self, seconds: Histogram, failures: Counter) -> None:
+        self._seconds = seconds
+        self._failures = failures
+
+    def took(self, operation: str, seconds: float) -> None:
+        self._seconds.labels(operation).observe(seconds)
+
+    def failed(self, operation: str) -> None:
+        self._failures.labels(operation).inc()
 
 
 class MetricsCollector:
@@ -28,24 +48,38 @@ class MetricsCollector:
         )
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
-        timer = partial(Histogram, registry=registry, buckets=FAST_BUCKETS)
-        self._requests = timer(
+        timer = partial(Histogram, registry=registry)
+        # Several processes write their figures to files, which have no place for exemplars.
+        self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+        self._http = timer(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer",
             ["method", "endpoint", "status"],
+            buckets=CALL_BUCKETS,
+        )
+        self._requests = counter(
+            "lambda_requests_total",
+            "Requests by how they ended: ok, or the code of their error in lower case",
+            ["endpoint", "language", "code"],
+        )
+        self._own = timer(
+            "lambda_controller_seconds",
+            "The controller's own time for an initialization or execution, without its calls to runtimes",
+            ["endpoint"],
+            buckets=OWN_BUCKETS,
         )
         self._runs = timer(
-            "lambda_runtime_execution_seconds", "Time of a script's run, by its runtime", ["language"]
-        )
-        self._executions = counter(
-            "lambda_executions_total", "Executions answered, by how they ended", ["language", "outcome"]
+            "lambda_runtime_execution_seconds",
+            "Time of a successful run, as its runtime tells it",
+            ["language"],
+            buckets=CALL_BUCKETS,
         )
         self._lookups = counter(
             "lambda_cache_lookups_total",
-            "Executions by where their answer came from: hit, twin (another one's run), miss, refresh",
+            "Executions by where their answer came from: hit, coalesced (another one's run), miss, refresh",
             ["result"],
         )
-        self._compilations = counter(
+        self._artifacts = counter(
             "lambda_artifacts_total",
             "Initializations of compiled languages, by whether an artifact was at hand",
             ["language", "source"],
@@ -53,9 +87,6 @@ class MetricsCollector:
         self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
         self._active = gauge(
             "lambda_sessions_active", "Sessions neither ended nor expired", multiprocess_mode="mostrecent"
-        )
-        self._cache_failures = counter(
-            "lambda_cache_failures_total", "Operations that the cache did not answer", ["operation"]
         )
         self._log_queue = gauge(
             "lambda_log_queue_records", "Log records waiting for PostgreSQL", multiprocess_mode="livesum"
@@ -68,29 +99,64 @@ class MetricsCollector:
         self._log_lost = counter(
             "lambda_log_records_lost_total", "Log records dropped: no room for them, damaged, or refused"
         )
+        self._circuits = gauge(
+            "lambda_circuits",
+            "Addresses of runtimes by the state of their circuit: closed, open, half-open",
+            ["state"],
+            multiprocess_mode="livesum",
+        )
+        self._chores = gauge(
+            "lambda_maintenance_success_timestamp_seconds",
+            "When a task of the maintenance last succeeded, in seconds since 1970",
+            ["task"],
+            multiprocess_mode="max",
+        )
+        clocks = {
+            store: PrometheusClock(
+                timer(
+                    f"lambda_{store}_seconds",
+                    f"Time of one operation of {name}",
+                    ["operation"],
+                    buckets=OWN_BUCKETS,
+                ),
+                counter(f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"]),
+            )
+            for store, name in {"redis": "Redis", "postgres": "PostgreSQL"}.items()
+        }
+        self.redis, self.postgres = clocks["redis"], clocks["postgres"]
+        gauge(
+            "lambda_build_info",
+            "The version that runs; always 1",
+            ["component", "version", "python"],
+            multiprocess_mode="max",
+        ).labels("controller", VERSION, platform.python_version()).set(1)
 
-    def observe(self, app: Flask) -> None:
-        """Serves `/metrics` from `app` and times its requests."""
+    def observe(self, app: Flask, endpoint: str) -> None:
+        """Serves `/metrics` from `app`, and counts and times its requests as those of `endpoint`."""
         self._exporter.register_endpoint("/metrics", app)
         app.before_request(_start_clock)
-        app.after_request(self._request_answered)
+        app.after_request(partial(self._request_answered, endpoint))
 
-    def execution_answered(self, language: str, outcome: str) -> None:
-        """`outcome`: ok, or the error's code in lower case."""
-        self._executions.labels(language, outcome).inc()
+    def call_ended(self, endpoint: str, language: str, code: str, own_seconds: float | None) -> None:
+        """A call that came as far as the workflow.
+
+        Args:
+            code: ok, or the error's in lower case.
+            own_seconds: without the runtime's; None where the call waited for another one's.
+        """
+        self._requests.labels(endpoint, language, code).inc()
+        if own_seconds is not None:
+            self._own.labels(endpoint).observe(own_seconds)
 
     def cache_answered(self, result: str) -> None:
-        """`result`: hit, twin, miss or refresh."""
+        """`result`: hit, coalesced, miss or refresh."""
         self._lookups.labels(result).inc()
-
-    def cache_failed(self, operation: str) -> None:
-        self._cache_failures.labels(operation).inc()
 
     def script_ran(self, language: str, milliseconds: float) -> None:
         self._runs.labels(language).observe(milliseconds / 1000)
 
     def artifact_made(self, language: str, cached: bool) -> None:
-        self._compilations.labels(language, "cache" if cached else "compiler").inc()
+        self._artifacts.labels(language, "cache" if cached else "compiler").inc()
 
     def session_created(self, language: str) -> None:
         self._created.labels(language).inc()
@@ -107,48 +173,31 @@ class MetricsCollector:
     def log_lost(self, records: int) -> None:
         self._log_lost.inc(records)
 
-    def _request_answered(self, response: Response) -> Response:
+    def circuit_changed(self, before: str | None, after: str | None) -> None:
+        """An address's circuit went from one state to another; None: there is no such address."""
+        if before is not None:
+            self._circuits.labels(before).dec()
+        if after is not None:
+            self._circuits.labels(after).inc()
+
+    def task_done(self, task: str) -> None:
+        self._chores.labels(task).set(time())
+
+    def _request_answered(self, endpoint: str, response: Response) -> Response:
         method = request.method if request.method in METHODS else "other"
-        endpoint = request.endpoint or "none"
         elapsed = perf_counter() - g.started
-        self._requests.labels(method, endpoint, str(response.status_code)).observe(elapsed)
+        exemplar = _exemplar(g.trace.traceparent) if self._exemplars else None
+        self._http.labels(method, endpoint, str(response.status_code)).observe(elapsed, exemplar)
+        if not g.get("counted"):
+            self._requests.labels(endpoint, NO_LANGUAGE, g.get("code", "ok")).inc()
         return response
-
-
-class MetricsServer:
-    """The metrics alone, on a port of their own.
-
-    Every worker process listens on the one port, and each answers for all of them: prometheus_client adds up what
-    they left in the folder PROMETHEUS_MULTIPROC_DIR.
-
-    Args:
-        port: TCP port on every interface; 0: no server.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._server: WSGIServer | None = None
-
-    def start(self) -> None:
-        """Starts to listen; raises OSError when the port is taken by somebody else."""
-        if self._port:
-            listener = socket.create_server(("", self._port), reuse_port=True)
-            self._server = WSGIServer(listener, make_wsgi_app(_whole_registry()), log=None)
-            self._server.start()
-
-    def close(self) -> None:
-        """Stops listening."""
-        if self._server is not None:
-            self._server.stop()
-
-
-def _whole_registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return registry
 
 
 def _start_clock() -> None:
     g.started = perf_counter()
+
+
+def _exemplar(traceparent: str | None) -> dict[str, str] | None:
+    """What leads from a bucket to a trace."""
+    found = TRACE_ID.match(traceparent or "")
+    return {"trace_id": found[1]} if found else None

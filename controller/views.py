@@ -57,6 +57,7 @@ def initialize(services: Services) -> Blueprint:
         services.admission("initialize", identity).take()
         call = services.parser.initialize(request.headers, body, g.trace)
         initialized = services.workflow.initialize(identity, call)
+        g.counted = True
         session = initialized.session
         document: dict[str, Any] = {
             "request_id": session.request_id,
@@ -84,7 +85,9 @@ def execute(services: Services) -> Blueprint:
         with services.admission("execute", identity) as admission:
             call = services.parser.execute(request_id, request.headers, body, g.trace)
             watch = request.environ.get("client.hangup", _unwatched)
-            return jsonify(services.workflow.execute(identity, call, admission, watch).document())
+            answer = services.workflow.execute(identity, call, admission, watch)
+            g.counted = True
+            return jsonify(answer.document())
 
     return blueprint
 

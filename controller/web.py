@@ -55,6 +55,7 @@ def answer_errors(app: Flask) -> None:
 
     @app.errorhandler(ServiceError)
     def expected(error: ServiceError) -> Response:
+        g.code, g.counted = error.code.lower(), error.counted
         response = jsonify(error.document())
         response.status_code = error.status
         response.headers.update(error.headers())

@@ -4,18 +4,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from controller.auth import require_execute
 from controller.cache.manager import CacheManager
 from controller.call_log import CallLog
-from controller.database.records import (
-    Entry,
-    Record,
-    artifact_records,
-    function_records,
-    script_records,
-    session_records,
-)
+from controller.database.records import Entry, initialization_records
 from controller.errors import NotFound, RuntimeUnavailable, StoreUnavailable
 from controller.flight import Execution, SingleFlight, Watch
 from controller.functions import FunctionCatalog, Registered
@@ -33,6 +27,8 @@ from controller.session import SessionManager
 
 PREPARE_DEADLINE_MS = 60_000
 """How long we wait for a script to be parsed or compiled; runtimes have limits of their own."""
+LOOKUPS = {"hit": "hit", "twin": "coalesced"}
+"""What the metrics call the source of an answer that took no run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +84,20 @@ class WorkflowManager:
         entry.payload = {"context": call.context, "script_given": call.script is not None}
         with self._calls.logged(entry):
             route = self._selector.route(call.name)
+            entry.language = route.language
             function = self._function(identity, call)
             script = function.script
             require_execute(identity, call.name.language)
-            self._quotas.check(identity.subject, call.name, registers=call.script is not None)
+            registers = call.script is not None
+            self._quotas.check(identity.subject, call.name, registers=registers)
             entry.script_hash = script.hash
-            prepared = self._prepare(route, script, identity, call)
+            prepared = self._prepare(route, script, identity, call, entry)
             session = self._session(identity, call, function, prepared)
             entry.session_id = session.request_id
-            replaced = self._replaced(session) if call.script is not None else None
-            self._sessions.create(session, _rows(session, call, script, prepared))
+            replaced = self._replaced(session) if registers else None
+            self._sessions.create(
+                session, initialization_records(session, script, prepared.artifact, registers=registers)
+            )
             self._keep(session, script, prepared)
             if replaced is not None:
                 self._cache.drop_results(session.user_id, session.name.language, replaced)
@@ -130,9 +130,11 @@ class WorkflowManager:
             if call.idempotency_key is None or (replay := self._keys.recall(identity, call)) is None:
                 raise
             entry.name, entry.script_hash, entry.replayed = replay.name, replay.script_hash, True
+            entry.language = replay.name.language
             require_execute(identity, replay.name.language)
             return replay
         entry.name, entry.script_hash = session.name, session.script_hash
+        entry.language = session.name.language
         require_execute(identity, session.name.language)
         check_params(session.params_schema, call.params)
         if call.idempotency_key is None:
@@ -150,14 +152,17 @@ class WorkflowManager:
     def _fly(
         self, session: Session, call: ExecuteCall, admission: Admission, watch: Watch, entry: Entry
     ) -> Execution:
-        execution = self._flights.execute(session, call, admission, watch, lambda: self._run(session, call))
+        run = partial(self._run, session, call, entry)
+        execution = self._flights.execute(session, call, admission, watch, run)
         entry.counted = execution.counted
+        entry.coalesced = execution.source == "twin"
         fresh = "miss" if call.directives.reuse else "refresh"
-        self._metrics.cache_answered(fresh if execution.source == "run" else execution.source)
+        self._metrics.cache_answered(LOOKUPS.get(execution.source, fresh))
         return execution
 
-    def _run(self, session: Session, call: ExecuteCall) -> Run:
-        run = self._run_remotely(session, call)
+    def _run(self, session: Session, call: ExecuteCall, entry: Entry) -> Run:
+        with self._calls.remote(entry):
+            run = self._run_remotely(session, call)
         self._metrics.script_ran(session.name.language, run.execution_time)
         return run
 
@@ -185,21 +190,24 @@ class WorkflowManager:
             return Registered(call.script)
         return self._functions.registered(call.name, identity.subject)
 
-    def _prepare(self, route: Route, script: Script, identity: Identity, call: InitializeCall) -> Prepared:
+    def _prepare(
+        self, route: Route, script: Script, identity: Identity, call: InitializeCall, entry: Entry
+    ) -> Prepared:
         """Parses or compiles the script, unless an artifact proves that this was done before."""
         key = ArtifactKey(script.hash, call.name.language, canonical(call.compile_options))
         if self._scripts.artifact(key) is not None:
             prepared = Prepared(artifact_cached=True)
         else:
-            prepared = self._runtimes.prepare(
-                route,
-                call.name,
-                script,
-                tenant=identity.subject,
-                compile_options=call.compile_options,
-                deadline_ms=PREPARE_DEADLINE_MS,
-                trace=call.trace,
-            )
+            with self._calls.remote(entry):
+                prepared = self._runtimes.prepare(
+                    route,
+                    call.name,
+                    script,
+                    tenant=identity.subject,
+                    compile_options=call.compile_options,
+                    deadline_ms=PREPARE_DEADLINE_MS,
+                    trace=call.trace,
+                )
         if prepared.artifact_cached is not None:
             self._metrics.artifact_made(call.name.language, prepared.artifact_cached)
         return prepared
@@ -233,13 +241,3 @@ class WorkflowManager:
 
 def _stay(_: Callable[[], object]) -> None:
     """A watch for those who see their run through, whether their client hangs up or not."""
-
-
-def _rows(session: Session, call: InitializeCall, script: Script, prepared: Prepared) -> list[Record]:
-    """A session's rows, those that others refer to first."""
-    rows = script_records(script)
-    if prepared.artifact is not None:
-        rows += artifact_records(session.artifact_key, prepared.artifact)
-    if call.script is not None:
-        rows += function_records(session)
-    return rows + session_records(session)

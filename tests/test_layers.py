@@ -40,12 +40,14 @@ LAYERS = (
     {
         "controller.models",
         "controller.metrics",
+        "controller.metrics_server",
         "controller.schemas",
         "controller.answers",
         "controller.strict_json",
     },
     {
         "controller.errors",
+        "controller.store_clock",
         "controller.settings",
         "controller.environment",
         "controller.token_settings",

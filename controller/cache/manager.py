@@ -226,7 +226,6 @@ class CacheManager:
             self._away("set", error)
 
     def _away(self, operation: str, error: CacheUnavailable) -> None:
-        self._metrics.cache_failed(operation)
         log.warning("the cache is away: %s: %s", operation, error)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from select import select
+from time import perf_counter
 from typing import Any
 
 import aiosql
@@ -15,6 +16,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_
 from psycopg2.extras import RealDictCursor
 
 from controller.errors import StoreRejected, StoreUnavailable
+from controller.store_clock import UNTIMED, StoreClock
 
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
 """Every query by its name in `queries.sql`."""
@@ -27,9 +29,11 @@ class Postgres:
         url: `postgres://...`.
         size: how many connections at most; who finds none waits.
         timeout: seconds to wait for a connection, and for any answer of the server.
+        clock: is told of every transaction.
     """
 
-    def __init__(self, url: str, size: int, timeout: float) -> None:
+    def __init__(self, url: str, size: int, timeout: float, clock: StoreClock = UNTIMED) -> None:
+        self._clock = clock
         self._url = url
         self._timeout = timeout
         self._idle: list[connection] = []
@@ -37,13 +41,28 @@ class Postgres:
         set_wait_callback(_cooperative_wait(timeout))
 
     @contextmanager
-    def transaction(self) -> Iterator[connection]:
+    def transaction(self, operation: str = "transaction") -> Iterator[connection]:
         """A connection for the block: committed at its end, rolled back when it raises.
+
+        Args:
+            operation: what it is, for the clock.
 
         Raises:
             StoreUnavailable: there is no connection, or it broke.
             StoreRejected: the server refused a statement.
         """
+        started = perf_counter()
+        try:
+            with self._connected() as opened:
+                yield opened
+        except (StoreUnavailable, StoreRejected):
+            self._clock.failed(operation)
+            raise
+        finally:
+            self._clock.took(operation, perf_counter() - started)
+
+    @contextmanager
+    def _connected(self) -> Iterator[connection]:
         if not self._places.acquire(timeout=self._timeout):
             raise StoreUnavailable("the store is busy")
         try:
@@ -59,7 +78,7 @@ class Postgres:
 
     def query(self, name: str, **parameters: Any) -> Any:
         """What the named query answers, in a transaction of its own."""
-        with self.transaction() as opened:
+        with self.transaction(name) as opened:
             return getattr(QUERIES, name)(opened, **parameters)
 
     def available(self) -> bool:

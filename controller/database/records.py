@@ -72,6 +72,12 @@ class Entry:
     replayed: bool = False
     """Whether it answers what an earlier one was answered."""
     duration_ms: float = 0.0
+    remote_ms: float = 0.0
+    """What of it the runtimes took."""
+    coalesced: bool = False
+    """Whether it waited for another one's run."""
+    language: str | None = None
+    """Of the runtime it concerns, once that is known to exist."""
     error: ServiceError | None = None
 
     def records(self, masker: Masker) -> list[Record]:
@@ -190,6 +196,18 @@ def session_records(session: Session) -> list[Record]:
             },
         )
     ]
+
+
+def initialization_records(
+    session: Session, script: Script, artifact: bytes | None, *, registers: bool
+) -> list[Record]:
+    """All rows of a session that begins, those that others refer to first. `registers`: a function as well."""
+    rows = script_records(script)
+    if artifact is not None:
+        rows += artifact_records(session.artifact_key, artifact)
+    if registers:
+        rows += function_records(session)
+    return rows + session_records(session)
 
 
 def session_end_records(session: Session, status: str) -> list[Record]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from time import monotonic
 
-from controller.transport.circuit import Circuit
+from controller.transport.circuit import Changed, Circuit
 from controller.transport.connection import Connection, Endpoint
 from controller.transport.failures import CircuitOpen, NothingRan
 from controller.transport.pool import IDLE_MAX, Pool
@@ -22,9 +22,13 @@ class Balancer:
         connections: how many an address may have in use at once.
         failures: how many in a row open an address's circuit.
         pause: seconds until an open circuit lets one request through.
+        circuit_changed: is told of each change of a circuit's state, its making and its end included.
     """
 
-    def __init__(self, connections: int, failures: int, pause: float) -> None:
+    def __init__(
+        self, connections: int, failures: int, pause: float, circuit_changed: Changed = lambda *_: None
+    ) -> None:
+        self._circuit_changed = circuit_changed
         self._connections = connections
         self._failures = failures
         self._pause = pause
@@ -82,13 +86,15 @@ class Balancer:
         for peer in self._peers.values():
             peer.pool.close_idle(IDLE_MAX)
         forgotten = monotonic() - FORGET_AFTER
-        self._peers = {name: peer for name, peer in self._peers.items() if peer.pool.used_at > forgotten}
+        for name in [name for name, peer in self._peers.items() if peer.pool.used_at <= forgotten]:
+            self._peers.pop(name).circuit.forget()
 
     def _peer(self, address: str) -> "_Peer":
         peer = self._peers.get(address)
         if peer is None:
             peer = self._peers[address] = _Peer(
-                Pool(address, self._connections), Circuit(address, self._failures, self._pause)
+                Pool(address, self._connections),
+                Circuit(address, self._failures, self._pause, self._circuit_changed),
             )
         return peer
 
@@ -102,10 +108,10 @@ class _Peer:
 
     def __init__(self, pool: Pool, circuit: Circuit) -> None:
         self.pool = pool
-        self._circuit = circuit
+        self.circuit = circuit
 
     def send(self, request: Request, budget: Budget, declined: Callable[[Answer], bool]) -> Answer:
-        with self._circuit.attempt(), self.pool.lease(budget.begun_by) as connection:
+        with self.circuit.attempt(), self.pool.lease(budget.begun_by) as connection:
             answer = connection.exchange(request, budget)
             if declined(answer):
                 raise NothingRan(f"declined: {answer.body[:200]!r}")

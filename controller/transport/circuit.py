@@ -1,7 +1,7 @@
 """The circuit breaker of one address: pybreaker's, with one trial at a time and an opinion on who is to blame."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pybreaker
@@ -9,6 +9,8 @@ import pybreaker
 from controller.transport.failures import CircuitOpen, RequestFailed
 
 log = logging.getLogger(__name__)
+
+Changed = Callable[[str | None, str | None], object]
 
 
 class Circuit:
@@ -20,18 +22,25 @@ class Circuit:
         name: for the log.
         failures: how many in a row open it.
         pause: seconds until one request may try again.
+        changed: is told of each change of its state: from, to.
     """
 
-    def __init__(self, name: str, failures: int, pause: float) -> None:
+    def __init__(self, name: str, failures: int, pause: float, changed: Changed) -> None:
         self._breaker = pybreaker.CircuitBreaker(
             fail_max=failures,
             reset_timeout=pause,
             exclude=[lambda error: not self._blames(error)],
-            listeners=[_Log()],
+            listeners=[_Listener(changed)],
             name=name,
             throw_new_error_on_trip=False,
         )
         self._on_trial = False
+        self._changed = changed
+        changed(None, self._breaker.current_state)
+
+    def forget(self) -> None:
+        """It is needed no more."""
+        self._changed(self._breaker.current_state, None)
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -59,7 +68,10 @@ class Circuit:
         return isinstance(error, RequestFailed) or self._on_trial
 
 
-class _Log(pybreaker.CircuitBreakerListener):
+class _Listener(pybreaker.CircuitBreakerListener):
+    def __init__(self, changed: Changed) -> None:
+        self._changed = changed
+
     def state_change(
         self,
         cb: pybreaker.CircuitBreaker,
@@ -68,3 +80,4 @@ class _Log(pybreaker.CircuitBreakerListener):
     ) -> None:
         if old_state is None or old_state.name != new_state.name:
             log.warning("the circuit of %s is %s", cb.name, new_state.name)
+            self._changed(old_state.name if old_state else None, new_state.name)

@@ -132,7 +132,7 @@ def test_no_cache_neither_joins_a_run_nor_is_undone_by_it(pair: Pair, crowd: Cro
 def hung_up(client: Client) -> float:
     """How many clients have left their executions at the controller."""
     text = client.request("GET", "/metrics").text
-    name = 'lambda_executions_total{language="python",outcome="client_gone"}'
+    name = 'lambda_requests_total{code="client_gone",endpoint="execute",language="python"}'
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
