@@ -13,6 +13,8 @@ from local.state import State
 
 #: Language, and the variable of its port.
 RUNTIMES = {"nodejs": "NODEJS_PORT", "python": "PYTHON_PORT", "rust": "RUST_PORT"}
+#: Language, and the variable of its metrics' port.
+METRICS = {language: variable.replace("_PORT", "_METRICS_PORT") for language, variable in RUNTIMES.items()}
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Parts:
         account = _server_account(RUNNER, self.code)
         variables = {
             **self.settings.runtime,
+            "METRICS_PORT": str(self.settings.ports[METRICS[language]]),
             "STATE_DIR": str(self.state.kept_folder(f"runtime-{language}", account)),
         }
         own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust or "")}}

@@ -42,7 +42,6 @@ CONTROLLER_VARIABLES = (
     "CIRCUIT_FAILURES",
     "CIRCUIT_PAUSE",
     "LOG_LEVEL",
-    "METRICS_PORT",
 )
 RUNTIME_VARIABLES = (
     "WORKERS_MAX",
@@ -80,6 +79,9 @@ PORTS = {
     "PYTHON_PORT": (8082, "the Python runtime"),
     "RUST_PORT": (8083, "the Rust runtime"),
     "METRICS_PORT": (9090, "the controller's metrics"),
+    "NODEJS_METRICS_PORT": (9091, "the Node.js runtime's metrics"),
+    "PYTHON_METRICS_PORT": (9092, "the Python runtime's metrics"),
+    "RUST_METRICS_PORT": (9093, "the Rust runtime's metrics"),
     "POSTGRES_PORT": (15432, "PostgreSQL"),
     "REDIS_PORT": (16379, "Redis"),
 }
@@ -119,7 +121,7 @@ class Settings:
         """Raises PortsInUse when one is taken, or two are the same."""
         lines = []
         for name, port in self.ports.items():
-            if port == 0 and name == "METRICS_PORT":
+            if port == 0 and name.endswith("METRICS_PORT"):
                 continue  # not served
             if port == 0:
                 lines.append(f"{name}=0 is no port to find the service at")

@@ -60,6 +60,11 @@ class Call:
             document["usage"] = known.usage._asdict()
         return known, document
 
+    @property
+    def outcome(self) -> str:
+        """ok, or the error's code in lower case."""
+        return "ok" if self.error_code is None else self.error_code.lower()
+
     def log(self, status: int) -> None:
         """Write the call's line. One that went well is the controller's to tell, so it is `debug` here."""
         level = logging.DEBUG if status < 400 else logging.INFO

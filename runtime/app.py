@@ -21,6 +21,7 @@ from runtime.answers import Call, headers_of
 from runtime.errors import NotFound, UnsupportedBody
 from runtime.executor import Executor
 from runtime.languages import LANGUAGES
+from runtime.metrics import MetricsServer, RuntimeMetrics
 from runtime.run_route import RunRoute, json_object
 from runtime.schemas import prepare_request
 from runtime.settings import Settings, UnusableSetting
@@ -33,6 +34,7 @@ class Front(Flask):
 
     def __init__(self, language: str, executor: Executor, settings: Settings) -> None:
         super().__init__("runtime", static_folder=None)
+        self._metrics_server = MetricsServer(executor.metrics.registry, settings.metrics_port)
         self.language = language
         self._executor = executor
         self._secret = settings.secret.encode()
@@ -84,6 +86,13 @@ class Front(Flask):
         """Whether work can be done. Needs no secret."""
         return {"status": "ok", "language": self.language, "workers": self._executor.workers()}
 
+    def serve_metrics(self) -> None:
+        """Raises UnusableSetting when METRICS_PORT is taken."""
+        try:
+            self._metrics_server.start()
+        except OSError as error:
+            raise UnusableSetting(f"METRICS_PORT: {error.strerror}") from error
+
     def drain(self) -> None:
         """For the server on its first SIGTERM: new work is answered RUNTIME_UNAVAILABLE, what runs goes on."""
         self._executor.drain()
@@ -91,6 +100,7 @@ class Front(Flask):
     def close(self) -> None:
         """For the server's worker-exit hook: end what still runs, and every process."""
         self._executor.close()
+        self._metrics_server.close()
 
     @property
     def _call(self) -> Call:
@@ -104,6 +114,8 @@ class Front(Flask):
         if self._call.id:
             response.headers["X-Request-ID"] = self._call.id
         self._call.log(response.status_code)
+        if request.endpoint == "prepare":
+            self._executor.metrics.answered("prepare", self._call.outcome)
         return response
 
     def _answer_error(self, error: Exception) -> Response:
@@ -122,7 +134,10 @@ def application(language: str) -> Front:
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level)
-        return Front(language, Executor(LANGUAGES[language](settings), settings), settings)
+        executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language))
+        front = Front(language, executor, settings)
+        front.serve_metrics()
+        return front
     except (EnvError, UnusableSetting) as error:
         print(f"runtime: {error}", file=sys.stderr)
         # gunicorn starts a worker anew for ever, unless it ends with this status.

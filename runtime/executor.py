@@ -1,9 +1,7 @@
 """Prepares and runs scripts of one language: script store, compiler, pool and workers brought together."""
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,9 +10,11 @@ from gevent.event import Event
 from greenlet import greenlet
 
 from runtime.claims import clear_abandoned
-from runtime.errors import InvalidRequest, RuntimeUnavailable, ScriptNeeded, WorkerLost
+from runtime.compiled_scripts import CompiledScripts, ScriptReference
+from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
 from runtime.idle import Key
 from runtime.languages.base import Language, Libraries, Script
+from runtime.metrics import RuntimeMetrics
 from runtime.overseer import Limits, Overseer
 from runtime.pool import Bounds, Pool
 from runtime.process import Launch, Process
@@ -32,25 +32,14 @@ _SHARED_BYTES = 64 << 20
 _LAST_ANSWERS = 1.0
 
 
-@dataclass(frozen=True)
-class ScriptReference:
-    """Which script a request means, and the script itself when the controller sent it along."""
-
-    tenant: str
-    script_hash: str
-    compile_options: Mapping[str, Any]
-    script_content: str | None = None
-    artifact: bytes | None = None
-
-
 class Executor:
     """The runtime of one language. It is also the `Host` that the language works in."""
 
-    def __init__(self, language: Language, settings: Settings) -> None:
+    def __init__(self, language: Language, settings: Settings, metrics: RuntimeMetrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self._language = language
-        self._scripts = ScriptStore(settings.scripts_max_bytes)
-        self._compiling: dict[tuple[str, str], Event] = {}
+        self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
         _clear(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
         self._overseer = Overseer(
@@ -69,7 +58,9 @@ class Executor:
                 queue_timeout=settings.queue_timeout / 1000,
                 queue_max=settings.queue_max,
             ),
+            metrics.waited,
         )
+        metrics.follow(lambda: {**self._pool.counts(), "blank": len(self._reserve)})
         self._draining = False
         self._running: set[greenlet] = set()
         self._quiet = Event()
@@ -94,14 +85,13 @@ class Executor:
         Returns the script and whether it was known before. Raises InitializationFailed.
         """
         with self._work():
-            options = self._language.options(reference.compile_options)
-            script, known = self._compiled(self._script(reference, options))
+            script, known = self._scripts.compiled(reference)
 
             def load(worker: Worker) -> None:
                 if not worker.loaded:
                     worker.load(self._load_payload(script, worker), "parse", self.settings.prepare_timeout)
 
-            self._with_worker(Key(reference.tenant, script.hash, options), load)
+            self._with_worker(Key(reference.tenant, script.hash, script.options), load)
             return script, known
 
     def run(
@@ -118,14 +108,21 @@ class Executor:
         Raises ScriptNeeded, RateLimited, and what the script's failure is.
         """
         with self._work():
-            options = self._language.options(reference.compile_options)
-            script, _ = self._compiled(self._script(reference, options))
+            script, _ = self._scripts.compiled(reference)
 
             def execute(worker: Worker) -> Execution:
                 payload = None if worker.loaded else self._load_payload(script, worker)
-                return worker.run(params, context, timeout_ms, payload)
+                try:
+                    done = worker.run(params, context, timeout_ms, payload)
+                except BaseException as error:
+                    self._note_failure(worker, error)
+                    raise
+                self.metrics.ran(done.usage)
+                return done
 
-            return self._with_worker(Key(reference.tenant, script.hash, options), execute, fresh=isolated)
+            return self._with_worker(
+                Key(reference.tenant, script.hash, script.options), execute, fresh=isolated
+            )
 
     def isolation(self) -> dict[str, bool]:
         """The layers of confinement that are on, as probed."""
@@ -169,34 +166,13 @@ class Executor:
         if missing:
             raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
 
-    def _script(self, reference: ScriptReference, options: str) -> Script:
-        if reference.script_content is not None:
-            _check_hash(reference.script_content, reference.script_hash)
-        if known := self._known(reference.script_hash, options):
-            return known
-        if reference.script_content is None and reference.artifact is None:
-            raise ScriptNeeded("this runtime does not hold the script")
-        return Script(reference.script_hash, options, reference.script_content, reference.artifact)
-
-    def _known(self, script_hash: str, options: str) -> Script | None:
-        return self._scripts.get(script_hash, options) or self._language.recall(script_hash, options)
-
-    def _compiled(self, script: Script) -> tuple[Script, bool]:
-        """The script ready to load, and whether it was so before. Twins wait for the one that compiles."""
-        key = (script.hash, script.options)
-        while twin := self._compiling.get(key):
-            twin.wait()
-        if known := self._known(*key):
-            self._scripts.put(known)
-            return known, True
-        done = self._compiling[key] = Event()
-        try:
-            compiled = self._language.compile(script, self)
-        finally:
-            del self._compiling[key]
-            done.set()
-        self._scripts.put(compiled)
-        return compiled, compiled.artifact is not None and compiled.artifact == script.artifact
+    def _note_failure(self, worker: Worker, error: BaseException) -> None:
+        if isinstance(error, WorkerLost):
+            return  # nothing ran
+        if isinstance(error, ServiceError) and error.usage is not None:
+            self.metrics.ran(error.usage)
+        if not worker.alive:
+            self.metrics.killed(error)
 
     def _with_worker(self, key: Key, use: Callable[[Worker], T], *, fresh: bool = False) -> T:
         try:
@@ -234,12 +210,3 @@ def _clear(state: Path) -> None:
         clear_abandoned(state)
     except OSError as error:
         raise UnusableSetting(f"STATE_DIR: {error}") from error
-
-
-def _check_hash(content: str, script_hash: str) -> None:
-    try:
-        actual = hashlib.sha256(content.encode()).hexdigest()
-    except UnicodeEncodeError as error:
-        raise InvalidRequest("script_content is not valid Unicode") from error
-    if actual != script_hash:
-        raise InvalidRequest("script_hash is not the SHA-256 of script_content")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Generic
 
 import gevent
@@ -38,10 +39,11 @@ class Bounds:
 
 
 class Pool(Generic[W]):
-    """Lends workers, which `start` makes, within its bounds."""
+    """Lends workers, which `start` makes, within its bounds; `waited` is told the seconds of each wait for one."""
 
-    def __init__(self, start: Callable[[], W], bounds: Bounds) -> None:
+    def __init__(self, start: Callable[[], W], bounds: Bounds, waited: Callable[[float], object]) -> None:
         self._start = start
+        self._waited = waited
         self._bounds = bounds
         self._idle: IdleWorkers[W] = IdleWorkers()
         self._line: Line[W] = Line()
@@ -78,8 +80,11 @@ class Pool(Generic[W]):
             _end(self._idle.take_oldest())
 
     def _take(self, key: Key, fresh: bool) -> W:
-        served = self._has_room() and self._may_go(key)
-        worker = self._claim(key, fresh) if served else self._wait(key, fresh)
+        if self._has_room() and self._may_go(key):
+            self._waited(0.0)
+            worker = self._claim(key, fresh)
+        else:
+            worker = self._wait(key, fresh)
         if worker is not None:
             return worker
         try:
@@ -117,6 +122,7 @@ class Pool(Generic[W]):
             raise RateLimited("too many requests wait for a worker of this runtime")
         waiter: Waiter[W] = Waiter(key, fresh=fresh)
         self._line.join(waiter)
+        since = perf_counter()
         try:
             return waiter.granted.get(timeout=self._bounds.queue_timeout)
         except BaseException as error:
@@ -126,6 +132,8 @@ class Pool(Generic[W]):
             if isinstance(error, gevent.Timeout):
                 raise RateLimited(self._why_not(key)) from None
             raise
+        finally:
+            self._waited(perf_counter() - since)
 
     def _why_not(self, key: Key) -> str:
         if self._may_go(key):

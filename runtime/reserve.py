@@ -29,6 +29,9 @@ class Reserve(Generic[W]):
         self._wanted.set()
         self._filler = gevent.spawn(self._fill)
 
+    def __len__(self) -> int:
+        return len(self._ready)
+
     def take(self) -> W:
         """A blank worker, which is the caller's from now on. Raises RuntimeUnavailable when none can be started."""
         gevent.spawn_later(PATIENCE, self.refill)

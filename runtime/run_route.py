@@ -53,6 +53,7 @@ class RunRoute:
             headers.append(("X-Request-ID", call.id))
         start_response(_STATUS_LINES[status], headers)
         call.log(status)
+        self._executor.metrics.answered("run", call.outcome)
         return [body]
 
     def _run(self, call: Call, environ: Mapping[str, Any]) -> bytes:

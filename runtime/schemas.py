@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
+from runtime.compiled_scripts import ScriptReference
 from runtime.errors import InvalidRequest
-from runtime.executor import ScriptReference
 
 _HOUR_MS = 3_600_000
 _TENANT_MAX = 256

@@ -76,6 +76,8 @@ class Settings:
     """Layers that stay off."""
     log_level: str
     """Least level of our own log: `debug`, `info`, `warning` or `error`."""
+    metrics_port: int
+    """TCP port that serves the metrics; 0: none."""
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -116,6 +118,7 @@ class Settings:
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
             ),
+            metrics_port=env.int("METRICS_PORT", 9090, validate=validate.Range(min=0, max=65535)),
         )
 
 

@@ -95,7 +95,7 @@ class Deployment:
         """Start a second Python runtime, and the controller anew with both."""
         folder = self._state.folder / "second"
         shutil.copytree(self._state.folder / "secrets", folder / "secrets")
-        ports = self._settings.ports | {"PYTHON_PORT": free_port()}
+        ports = self._settings.ports | {"PYTHON_PORT": free_port(), "PYTHON_METRICS_PORT": free_port()}
         second = replace(
             self._parts, state=State(folder), settings=replace(self._settings, ports=ports)
         ).runtime("python", self._node)

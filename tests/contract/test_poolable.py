@@ -9,6 +9,7 @@ import pytest
 from runtime.executor import Executor
 from runtime.idle import Poolable
 from runtime.languages import LANGUAGES
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 from tests.unit.runtime.puppet import Puppet
 
@@ -85,4 +86,4 @@ def _executor(state: Path) -> Executor:
         patch.setenv("STATE_DIR", str(state))
         patch.setenv("WORKERS_RESERVE", "0")
         settings = Settings.from_environment()
-    return Executor(LANGUAGES["python"](settings), settings)
+    return Executor(LANGUAGES["python"](settings), settings, RuntimeMetrics("python"))

@@ -13,6 +13,7 @@ from local.process import PROC, children, command_line
 from runtime.app import Front
 from runtime.executor import Executor
 from runtime.languages import LANGUAGES
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 
 #: Descriptors of the front for each worker: its channel, its pidfd, its status, and the two pipes of its output.
@@ -51,7 +52,9 @@ class Runtime:
         self.settings = settings
         self._headers = {"X-Runtime-Secret": settings.secret}
         earlier, descriptors = set(fork_servers()), open_descriptors()
-        self._front = Front(language, Executor(LANGUAGES[language](settings), settings), settings)
+        self._front = Front(
+            language, Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language)), settings
+        )
         (self.fork_server,) = set(fork_servers()) - earlier
         until(lambda: len(self.workers()) == len(self.folders()), "the probe of the start to be cleared away")
         self._own_descriptors = open_descriptors() - descriptors - self._descriptors_of_workers()

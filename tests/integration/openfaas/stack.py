@@ -95,7 +95,7 @@ def running(
 
         def start(function: Function, variables: Mapping[str, str]) -> None:
             secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
-            environment = {**function.environment, **parts, **secrets, **variables}
+            environment = {**function.environment, **parts, **secrets, **variables, "METRICS_PORT": "0"}
             served[function.name] = serve(function.name, function.library, environment)
             started.enter_context(served[function.name])
 
@@ -105,7 +105,7 @@ def running(
         urls = ",".join(f"{function.language}={served[function.name].url}" for function in runtimes)
         for function in all_functions:
             if not function.language:
-                start(function, {"RUNTIME_URLS": urls, "METRICS_PORT": "0"})
+                start(function, {"RUNTIME_URLS": urls})
         yield Stack(served)
 
 

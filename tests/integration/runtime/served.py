@@ -10,6 +10,7 @@ from runtime.app import Front
 from runtime.executor import Executor
 from runtime.languages import LANGUAGES
 from runtime.languages.base import Language
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 
 
@@ -29,7 +30,7 @@ class ServedRuntime:
     ) -> None:
         self.language = language
         self.settings = settings
-        self.executor = Executor(languages[language](settings), settings)
+        self.executor = Executor(languages[language](settings), settings, RuntimeMetrics(language))
         self._front = Front(language, self.executor, settings)
 
     def get(self, path: str, **headers: str) -> TestResponse:

@@ -18,6 +18,7 @@ TOLD = {
     "POSTGRES_URL",
     "JWT_SECRET",
     "RUNTIME_SECRET",
+    "METRICS_PORT",
     "RUNTIME_URLS",
     "STATE_DIR",
     "SPOOL_DIR",

@@ -22,9 +22,10 @@ class Bench:
 
     def __init__(self, bounds: Bounds) -> None:
         self.started: list[Puppet] = []
+        self.waits: list[float] = []
         self.served: list[str] = []
         self.refuses = False
-        self.pool = Pool(self._start, bounds)
+        self.pool = Pool(self._start, bounds, self.waits.append)
         self._holding: dict[str, gevent.event.Event] = {}
 
     def request(

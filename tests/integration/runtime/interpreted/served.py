@@ -39,6 +39,7 @@ class Server:
                 env={
                     **os.environ,
                     "RUNTIME_SECRET": SECRET,
+                    "METRICS_PORT": "0",
                     "STATE_DIR": str(state),
                     "PORT": "0",
                     "GRACEFUL_TIMEOUT": "10",

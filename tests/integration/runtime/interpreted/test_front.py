@@ -123,7 +123,7 @@ def test_the_request_id_is_echoed(python: Server) -> None:
     ],
 )
 def test_a_bad_setting_stops_the_start_and_is_named(variable: str, value: str) -> None:
-    environment = {**os.environ, "RUNTIME_SECRET": SECRET, variable: value}
+    environment = {**os.environ, "RUNTIME_SECRET": SECRET, "METRICS_PORT": "0", variable: value}
     started = subprocess.run(
         [sys.executable, "-c", "import function.runtime_python.handler"],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False,

@@ -7,6 +7,7 @@ from typing import Any, Self
 from runtime.app import Front
 from runtime.executor import Executor
 from runtime.languages.rust import Rust
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 
 HEAD = "use serde_json::{json, Map, Value};\n\n"
@@ -31,7 +32,7 @@ class RustRuntime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._front = Front("rust", Executor(Rust(settings), settings), settings)
+        self._front = Front("rust", Executor(Rust(settings), settings, RuntimeMetrics("rust")), settings)
 
     def prepare(self, content: str, artifact: str | None = None, **compile_options: Any) -> Answer:
         """Has a script compiled, unless its `artifact` goes along."""

@@ -11,6 +11,7 @@ from runtime.errors import ScriptFailed
 from runtime.executor import Executor
 from runtime.languages.base import Script
 from runtime.languages.rust import Rust
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 from runtime.worker import Worker
 from tests.integration.runtime.rust.served import script
@@ -25,7 +26,7 @@ LOOP = script("""    let n = context["params"]["n"].as_u64().ok_or("n is no numb
 def looping(settings: Settings) -> Iterator[Worker]:
     """A worker with LOOP loaded."""
     language = Rust(settings)
-    executor = Executor(language, settings)
+    executor = Executor(language, settings, RuntimeMetrics("rust"))
     source = Script(hashlib.sha256(LOOP.encode()).hexdigest(), language.options({}), content=LOOP)
     with closing(executor), closing(executor.worker()) as worker:
         compiled = language.compile(source, executor)
