@@ -42,6 +42,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
+	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	@$(VENV)/python -m local.wheels .local/wheels
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile
 	@$(VENV)/python -m local.hostile
