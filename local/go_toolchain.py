@@ -31,7 +31,7 @@ class Go:
 
     home: Path
 
-    def run(self, folder: Path, *arguments: str) -> str:
+    def run(self, folder: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
         """Runs `go` in the folder, and returns what it printed. Raises UnavailableError."""
         environment = os.environ | {
             "GOPATH": str(self.home / "path"),
@@ -42,7 +42,7 @@ class Go:
             "CGO_ENABLED": "0",
         }
         self.home.mkdir(parents=True, exist_ok=True)
-        return run([str(self._compiler()), *arguments], folder, environment)
+        return run([str(self._compiler()), *arguments], folder, environment, timeout)
 
     def fetch(self, module: str, version: str, checksum: str) -> Path:
         """Returns the folder with a module's files. `checksum` is as in a go.sum. Raises UnavailableError."""
@@ -73,7 +73,9 @@ def built(program: Path, sources: Path, build: Callable[[Path], None]) -> Path:
     return program
 
 
-def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+def run(
+    command: list[str], folder: Path, environment: dict[str, str], timeout: float = COMMAND_TIMEOUT
+) -> str:
     """Runs a command to its end; returns its standard output. Raises UnavailableError with the last lines it said."""
     name = f"{Path(command[0]).name} {command[1]}"
     try:
@@ -82,7 +84,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str]) -> str:
             cwd=folder,
             env=environment,
             check=True,
-            timeout=COMMAND_TIMEOUT,
+            timeout=timeout,
             capture_output=True,
             text=True,
         )

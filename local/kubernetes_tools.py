@@ -2,21 +2,24 @@
 
 kustomize is built from its Go module, whose version stands in `local/kustomize/go.mod`. The JSON schemas of the
 resources that Kubernetes has itself are in the Python package `kubernetes-validate`; those of others are definitions
-in their makers' Go modules. Everything is kept in the folder. Ends with status 1 and one line where something cannot
-be had.
+in their makers' Go modules. With --api-server also kube-apiserver and etcd, whose first build takes ten minutes.
+Everything is kept in the folder. Ends with status 1 and one line where something cannot be had.
 """
 
 import argparse
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local.go_toolchain import Go, UnavailableError, built, run
 
-KUSTOMIZE = Path(__file__).parent / "kustomize"
+SOURCES = Path(__file__).parent
 KUBERNETES = "1.37.0"
 SCHEMAS = f"kubernetes-validate=={KUBERNETES}"
+#: Seconds; kube-apiserver is two thousand packages.
+BUILD_TIMEOUT = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,15 @@ class Tools:
 
     def kustomize(self) -> Path:
         """Returns the program, built if need be. Raises UnavailableError."""
-        return built(self.folder / "bin" / "kustomize", KUSTOMIZE, self._build_kustomize)
+        return self._built("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+
+    def api_server(self) -> Path:
+        """Returns kube-apiserver, built if need be. Raises as above."""
+        return self._built("kube_apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")
+
+    def etcd(self) -> Path:
+        """Returns the program, built if need be. Raises as above."""
+        return self._built("etcd", "go.etcd.io/etcd/server/v3")
 
     def schemas(self) -> Path:
         """Returns the wheel that has Kubernetes' schemas; unpacked it is a hundred megabytes. Raises as above."""
@@ -88,21 +99,29 @@ class Tools:
     def _wheel(self) -> Path | None:
         return next(self.folder.glob(f"kubernetes_validate-{KUBERNETES}-*.whl"), None)
 
-    def _build_kustomize(self, program: Path) -> None:
-        self._go.run(
-            KUSTOMIZE, "build", "-mod=readonly", "-o", str(program), "sigs.k8s.io/kustomize/kustomize/v5"
-        )
+    def _built(self, name: str, package: str) -> Path:
+        """A program whose go.mod is in the folder of its name."""
+        sources = SOURCES / name
+        return built(self.folder / "bin" / name, sources, partial(self._build, sources, package))
+
+    def _build(self, sources: Path, package: str, program: Path) -> None:
+        arguments = ["build", "-mod=readonly", "-o", str(program), package]
+        self._go.run(sources, *arguments, timeout=BUILD_TIMEOUT)
 
 
 def main() -> int:
     """The command. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.kubernetes_tools", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR")
-    folder = parser.parse_args().folder.resolve()
+    parser.add_argument("--api-server", action="store_true", help="also a control plane to try manifests on")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     tools = Tools(folder)
     try:
         print(tools.kustomize(), tools.schemas(), *tools.definitions(), sep="\n")
+        if arguments.api_server:
+            print(tools.etcd(), tools.api_server(), sep="\n")
     except UnavailableError as reason:
         print(f"Kubernetes: {reason}", file=sys.stderr)
         return 1

@@ -85,6 +85,13 @@ def test_a_runtime_reaches_nothing_by_any_protocol(built: Built) -> None:
             )
 
 
+def test_what_no_policy_was_written_for_is_closed(built: Built) -> None:
+    network = Network(built("base"))
+    newcomer = Pod("newcomer", stack.NAMESPACE, {"app.kubernetes.io/part-of": "lambda-microservice"})
+    for other in [*OUR_OWN, *OTHERS, POSTGRES]:
+        assert not open_ways(network, newcomer, other) | open_ways(network, other, newcomer), other.name
+
+
 def test_the_stores_let_in_whom_they_serve(built: Built) -> None:
     network = Network(built("components/data-stores"))
     everybody = [*OUR_OWN, *OTHERS, REDIS]
