@@ -1,6 +1,5 @@
 """A dump of the database is restored by the commands of docs/deployment.md, and the next migration finds it whole."""
 
-import shlex
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -28,7 +27,7 @@ LIMIT 1
 def run(name: str, url: str, folder: Path) -> None:
     """The page's one call of a program, for this database."""
     [words] = commands("docs/deployment.md", name)
-    arguments = [word.replace("$POSTGRES_URL", url) for word in shlex.split(" ".join(words))]
+    arguments = [word.replace("$POSTGRES_URL", url) for word in words]
     done = subprocess.run(
         [program(name), *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )

@@ -1,8 +1,10 @@
 """docs/deployment.md and docs/operations.md: what they name exists, and what they tell to run can be run."""
 
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from local.postgres import PostgresServer
 from local.state import ROOT
 from local.variables import PARTS, variables
 from tests.conftest import missing
+from tests.integration.deploy.kubernetes import stack
 
 PAGES = ("docs/deployment.md", "docs/operations.md")
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -38,9 +41,16 @@ def spans(page: str) -> list[str]:
 
 def commands(page: str, program: str) -> Iterator[list[str]]:
     """The words of each call of a program, its continued lines included."""
-    joined = "\n".join(blocks(page, "sh")).replace("\\\n", " ")
-    for call in re.findall(rf"(?:^|\| *|\n){program} ([^|\n]*)", joined):
-        yield call.split()
+    for block in blocks(page, "sh"):
+        lexer = shlex.shlex(block.replace("\\\n", " "), posix=True, punctuation_chars="|&;()\n")
+        lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, ""
+        calls: list[list[str]] = [[]]
+        for word in lexer:
+            if set(word) <= set("|&;()\n"):
+                calls.append([])
+            else:
+                calls[-1].append(word)
+        yield from (call[1:] for call in calls if call and call[0] == program)
 
 
 def anchors(path: Path) -> set[str]:
@@ -137,6 +147,19 @@ def test_faas_cli_knows_its_options(faas_cli: Path) -> None:
         assert f"faas-cli {' '.join(verb)}" in told
         for option in (word.partition("=")[0] for word in call if word.startswith("--")):
             assert re.search(rf"{option}\b", told), f"{verb}: {option}"
+
+
+def test_openfaas_does_not_scale_what_kubernetes_scales() -> None:
+    """The page's way for production, where the component autoscaling is: every function, and each without it."""
+    every, *chosen = [call for call in commands("docs/deployment.md", "faas-cli") if call[0] == "deploy"]
+    assert every == ["deploy", "--yaml", "stack.yml"]
+    patterns = [
+        call[call.index(how) + 1] for call in chosen for how in ("--filter", "--regex") if how in call
+    ]
+    assert len(patterns) == len(chosen)
+    for name in stack.functions():
+        assert sum(fnmatch(name, one) or bool(re.fullmatch(one, name)) for one in patterns) == 1, name
+    assert all("com.openfaas.scale.factor=0" in call for call in chosen)
 
 
 @pytest.mark.parametrize("query", blocks("docs/operations.md", "sql"))

@@ -36,13 +36,23 @@ class Function:
 
 def functions() -> dict[str, Function]:
     """Those of stack.yml, with the defaults of what is substituted."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "stack.yml").read_text())
-    return {name: _function(name, one) for name, one in yaml.safe_load(text)["functions"].items()}
+    return {name: _function(name, one) for name, one in _document()["functions"].items()}
+
+
+def copied() -> set[str]:
+    """What every image gets besides its handler."""
+    return {path.removeprefix("./") for path in _document()["configuration"]["copy"]}
 
 
 def component(name: str) -> list[Function]:
     """The functions of a component: controller or runtime."""
     return [one for one in functions().values() if one.labels["app.kubernetes.io/component"] == name]
+
+
+def _document() -> dict[str, Any]:
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (ROOT / "stack.yml").read_text())
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
 
 
 def _function(name: str, one: dict[str, Any]) -> Function:

@@ -174,6 +174,9 @@ def test_the_migration_is_of_the_release_that_stack_yml_deploys(built: Built) ->
     [job] = built("migration")
     [container] = job["spec"]["template"]["spec"]["containers"]
     assert container["image"] == stack.functions()["initialize"].image
+    # faas-cli lays what it copies beside the handler.
+    folder = container["command"][container["command"].index("--folder") + 1]
+    assert folder.removeprefix("function/") in stack.copied()
 
 
 def test_limits_of_time_grow_outward(built: Built) -> None:
