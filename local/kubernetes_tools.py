@@ -10,16 +10,15 @@ import argparse
 import os
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from local.go_toolchain import Go, UnavailableError, built, run
+from local.go_programs import GoPrograms, UnavailableError, run
 
 SOURCES = Path(__file__).parent
 KUBERNETES = "1.37.0"
 SCHEMAS = f"kubernetes-validate=={KUBERNETES}"
-#: Seconds; kube-apiserver is two thousand packages.
-BUILD_TIMEOUT = 3600
+#: Seconds; it is two thousand packages.
+API_SERVER_TIMEOUT = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +62,19 @@ class Tools:
 
     def kustomize(self) -> Path:
         """Returns the program, built if need be. Raises UnavailableError."""
-        return self._built("kustomize", "sigs.k8s.io/kustomize/kustomize/v5")
+        return self._programs.of_package(
+            "kustomize", SOURCES / "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"
+        )
 
     def api_server(self) -> Path:
         """Returns kube-apiserver, built if need be. Raises as above."""
-        return self._built("kube_apiserver", "k8s.io/kubernetes/cmd/kube-apiserver")
+        return GoPrograms(self.folder, API_SERVER_TIMEOUT).of_package(
+            "kube_apiserver", SOURCES / "kube_apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"
+        )
 
     def etcd(self) -> Path:
         """Returns the program, built if need be. Raises as above."""
-        return self._built("etcd", "go.etcd.io/etcd/server/v3")
+        return self._programs.of_package("etcd", SOURCES / "etcd", "go.etcd.io/etcd/server/v3")
 
     def schemas(self) -> Path:
         """Returns the wheel that has Kubernetes' schemas; unpacked it is a hundred megabytes. Raises as above."""
@@ -90,23 +93,16 @@ class Tools:
 
     def definitions(self) -> list[Path]:
         """Returns the folders with definitions of other resources. Raises as above."""
-        return [self._go.fetch(one.module, one.version, one.checksum) / one.folder for one in DEFINITIONS]
+        return [
+            self._programs.module(one.module, one.version, one.checksum) / one.folder for one in DEFINITIONS
+        ]
 
     @property
-    def _go(self) -> Go:
-        return Go(self.folder.parent / "go")
+    def _programs(self) -> GoPrograms:
+        return GoPrograms(self.folder)
 
     def _wheel(self) -> Path | None:
         return next(self.folder.glob(f"kubernetes_validate-{KUBERNETES}-*.whl"), None)
-
-    def _built(self, name: str, package: str) -> Path:
-        """A program whose go.mod is in the folder of its name."""
-        sources = SOURCES / name
-        return built(self.folder / "bin" / name, sources, partial(self._build, sources, package))
-
-    def _build(self, sources: Path, package: str, program: Path) -> None:
-        arguments = ["build", "-mod=readonly", "-o", str(program), package]
-        self._go.run(sources, *arguments, timeout=BUILD_TIMEOUT)
 
 
 def main() -> int:

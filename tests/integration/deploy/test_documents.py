@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local.go_toolchain import UnavailableError
+from local.go_programs import UnavailableError
 from local.openfaas_tools import Tools
 from local.postgres import PostgresServer
 from local.state import ROOT

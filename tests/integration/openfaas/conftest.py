@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local.go_toolchain import UnavailableError
+from local.go_programs import UnavailableError
 from local.openfaas_tools import Tools
 from local.wheels import collect
 from tests.conftest import missing

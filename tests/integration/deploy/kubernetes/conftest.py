@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.go_toolchain import UnavailableError
+from local.go_programs import UnavailableError
 from local.kubernetes_tools import Tools
 from local.state import ROOT
 from tests.conftest import missing

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.go_toolchain import UnavailableError
+from local.go_programs import UnavailableError
 from local.kubernetes_tools import Tools
 from local.port import LOOPBACK
 from local.state import ROOT

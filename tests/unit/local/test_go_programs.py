@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.go_toolchain import UnavailableError, built, run
+from local.go_programs import UnavailableError, built, run
 
 
 def test_a_program_is_built_again_when_its_sources_have_changed(tmp_path: Path) -> None:
