@@ -4,9 +4,10 @@ VENV := .local/venv/bin
 SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
+API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
+.PHONY: help run demo token migrate forget config configuration openapi test soak api-server lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,12 +43,17 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
+	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	@$(VENV)/python -m local.wheels .local/wheels
-	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile
+	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS)
 	@$(VENV)/python -m local.hostile
 
 soak: tests-environment ## each fault under a minute of load, and what was answered meanwhile
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py
+
+api-server: tests-environment ## the Kubernetes manifests on a real API server; building it takes ten minutes once
+	@$(VENV)/python -m local.kubernetes_tools --api-server .local/kubernetes
+	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
 lint: tests-environment ## format, style, types and the keys of stack.yml
 	@$(VENV)/ruff format --check .

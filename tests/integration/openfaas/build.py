@@ -9,7 +9,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = "python3-gevent"
-COPIED = ["template", "function", "controller", "runtime", "pyproject.toml", "requirements.txt", "stack.yml"]
+COPIED = [
+    "template",
+    "function",
+    "controller",
+    "runtime",
+    "sql",
+    "pyproject.toml",
+    "requirements.txt",
+    "stack.yml",
+]
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
 
 
