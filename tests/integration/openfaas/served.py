@@ -61,7 +61,7 @@ class Served:
     def start(self) -> subprocess.Popen[bytes]:
         """Starts it without waiting until it is ready."""
         # The watchdog, too, splits at single spaces and knows no quotes.
-        command = [str(self._watchdog)] if self._watchdog else FPROCESS.split(" ")
+        command = ["python", "init.py", str(self._watchdog)] if self._watchdog else FPROCESS.split(" ")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self._context, env=self._variables, stdout=log, stderr=subprocess.STDOUT

@@ -1,0 +1,148 @@
+"""When a function is ready, and how it ends: told to, killed in part, or broken from the start."""
+
+import runpy
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local.port import is_free
+from local.process import born, children
+from tests.integration.openfaas.build import ROOT, TEMPLATE
+from tests.integration.openfaas.conftest import GENERIC, Serve
+from tests.integration.openfaas.served import Served
+from tests.waiting import until
+
+
+@pytest.fixture
+def echo(serve: Serve) -> Iterator[Served]:
+    with serve(GENERIC) as served:
+        yield served
+
+
+def pids(served: Served) -> list[int]:
+    """All processes of the function."""
+    assert served.process is not None
+    found = [served.process.pid]
+    for pid in found:
+        found += children(pid)
+    return found
+
+
+def call(served: Served, path: str) -> None:
+    """Asks for what ends the one who is asked."""
+    with suppress(requests.ConnectionError):
+        requests.get(f"{served.url}/{path}", timeout=10)
+
+
+def test_it_is_ready_when_the_handler_is_loaded_and_not_before(serve: Serve, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    served = serve(GENERIC, variables={"GATE": str(gate)})
+    served.lock.touch()  # as a killed server leaves it
+    served.start()
+    try:
+        until(lambda: not served.lock.exists(), "the old lock is removed")
+        early = served.ready()
+        gate.touch()
+        until(served.ready, "it is ready")
+        status = requests.get(f"{served.url}/text", timeout=10).status_code
+    finally:
+        served.stop()
+
+    assert (early, status) == (False, 200)
+
+
+def test_a_handler_that_cannot_be_loaded_ends_the_start(serve: Serve) -> None:
+    served = serve(GENERIC, variables={"BROKEN": "1"})
+    process = served.start()
+    try:
+        status = process.wait(20)
+    finally:
+        if process.poll() is None:
+            served.stop()
+
+    assert status != 0
+    assert "broken as asked" in served.log.read_text()
+
+
+def test_an_orderly_end_leaves_nothing(echo: Served) -> None:
+    family = pids(echo)
+    status = echo.stop()
+
+    assert status == 0
+    assert not echo.lock.exists()
+    assert [pid for pid in family if born(pid) is not None] == []
+
+
+def test_when_gunicorns_arbiter_is_killed_everything_ends_with_an_error(echo: Served) -> None:
+    assert echo.process is not None
+    family = pids(echo)
+    call(echo, "kill-server")
+
+    assert echo.process.wait(20) != 0
+    until(lambda: not any(born(pid) for pid in family), "the workers are gone")
+    assert not echo.lock.exists()
+    assert is_free(urlsplit(echo.url).port or 0)
+
+
+def test_when_gunicorn_ends_behind_the_watchdogs_back_the_function_is_not_ready(echo: Served) -> None:
+    assert echo.process is not None
+    call(echo, "end-server")
+
+    until(lambda: not echo.lock.exists(), "the lock is removed")
+    # Alone it has ended, and its status says so. The watchdog stays: its health tells.
+    until(lambda: echo.process.poll() == 0 or echo.health() == 503, "it says that it is not ready")
+
+
+def test_a_worker_that_is_killed_again_and_again_is_replaced(echo: Served) -> None:
+    for _ in range(3):
+        call(echo, "kill-worker")
+        until(lambda: "was sent SIGKILL" in echo.log.read_text(), "the death is in the log")
+        until(echo.ready, "it is ready again")
+        assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
+
+
+def test_of_several_workers_one_is_enough(serve: Serve) -> None:
+    with serve(GENERIC, variables={"WEB_CONCURRENCY": "2"}) as served:
+        until(lambda: served.log.read_text().count("Booting worker") == 2, "two workers")
+        call(served, "kill-worker")
+        assert served.ready()
+        assert requests.get(f"{served.url}/text", timeout=10).status_code == 200
+
+
+def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
+    serve: Serve, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
+        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
+        until(closed.with_suffix(".busy").exists, "the call is under way")
+        assert served.stop() == 0
+
+    assert (call.result().status_code, call.result().text) == (200, "from the application")
+    assert closed.read_text() == "closed"
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({"exec_timeout": "40s", "healthcheck_interval": "5s"}, 6 + 40 + 3),
+        ({"exec_timeout": "1m30s", "healthcheck_interval": "1500ms"}, 2 + 90 + 3),
+        ({"exec_timeout": "1h", "write_timeout": "45", "healthcheck_interval": "2"}, 3 + 3600 + 3),
+        # The watchdog's own defaults.
+        ({"write_timeout": "20s"}, 21 + 30 + 3),
+        ({}, 31 + 30 + 3),
+    ],
+)
+def test_an_end_waits_until_nobody_sends_and_then_as_long_as_a_call_may_take(
+    variables: dict[str, str], seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "template" / TEMPLATE)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    conf = runpy.run_path(str(ROOT / "template" / TEMPLATE / "gunicorn_conf.py"))
+    assert conf["graceful_timeout"] == seconds
