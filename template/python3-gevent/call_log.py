@@ -2,9 +2,9 @@
 
     2026-11-22T09:30:00.123Z INFO orders 8d2f1c3a-… stored 3 rows
 
-Line breaks in a message or a traceback are written as `\\n`, so that a record stays one line for whoever collects them.
-gunicorn sets this up before it loads the handler (`logconfig_dict`), and LOG_LEVEL says from which level on. A function
-that wants another format says so by `logging.config.dictConfig` or `logging.basicConfig(force=True)`.
+Line breaks in a message or a traceback are written as `\\n`, so that a record stays one line for whoever collects
+them. gunicorn sets this up before it loads the handler (`logconfig_dict`), and LOG_LEVEL says from which level on. A
+function that wants another format says so by `logging.config.dictConfig` or `logging.basicConfig(force=True)`.
 """
 
 import logging
@@ -24,7 +24,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class LineFormatter(logging.Formatter):
     """One line, however many the record has."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
     default_msec_format = "%s.%03dZ"
 

@@ -71,7 +71,7 @@ def on_starting(server):
 
 
 def when_ready(server):
-    """From SIGTERM on the function is not ready. The watchdog says so itself; without one it is the file's absence."""
+    """From SIGTERM on the function is not ready. The watchdog says so itself; without one the missing file does."""
 
     def end(number, frame):
         LOCK.unlink(missing_ok=True)
@@ -81,7 +81,7 @@ def when_ready(server):
 
 
 def post_fork(server, worker):
-    """A worker that is told to end before it has begun just goes; the arbiter's handler, inherited, would forget it."""
+    """Told to end before it has begun, a worker just goes; the arbiter's handler, inherited, would forget it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 

@@ -1,8 +1,8 @@
 """The first process of the image: `python init.py fwatchdog` runs the watchdog and outlives it by a moment.
 
-The watchdog ends with its last answer, waits for nobody, and as process 1 would take all others down with it: gunicorn
-while its application still writes what it has queued. So this one waits for whoever is left. Besides, it reaps
-the processes that lost their parent, which the watchdog does not.
+The watchdog ends with its last answer, waits for nobody, and as process 1 would take all others down with it,
+gunicorn for one, whose application still writes what it has queued. So this one waits for whoever is left. Besides,
+it reaps the processes that lost their parent, which the watchdog does not.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 #: Handed on to the program, which knows what to do with them.
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
@@ -21,7 +22,7 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def run(command: list[str]) -> int:
-    """Runs the command to its end, and waits for what it leaves behind if that was a good one. Returns its status."""
+    """Runs the command, waits for what it leaves behind if it ends well, and returns its status."""
     if os.getpid() != 1:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     # Blocked, so that none is lost before somebody waits for it.
@@ -30,6 +31,7 @@ def run(command: list[str]) -> int:
     status = supervise(program)
     if status == 0:
         wait_for_others(time.monotonic() + REMAINING)
+    end_others()
     # As shells say it of a program that a signal ended.
     return status if status >= 0 else 128 - status
 
@@ -52,6 +54,17 @@ def wait_for_others(deadline: float) -> None:
             pid, _ = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 signal.sigtimedwait({signal.SIGCHLD}, left)
+
+
+def end_others() -> None:
+    """What the kernel does when process 1 ends, for where this is not process 1."""
+    children = Path("/proc/self/task", str(os.getpid()), "children")
+    with suppress(ChildProcessError):
+        while True:
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+            # Raises when none is left. Whoever loses its parent here is ours next.
+            os.waitpid(-1, 0)
 
 
 def ended() -> Iterator[tuple[int, int]]:

@@ -118,7 +118,8 @@ class Image:
         if stage and not self._stages[stage].steps:  # an image from elsewhere
             self.left_out.append(f"COPY {text}")
             return
-        into = Path(self._here(target if target.startswith("/") else f"{variables['WORKDIR']}/{target}"))
+        # An absolute target stands alone.
+        into = self.root / Path(variables["WORKDIR"], target).relative_to("/")
         origin = self._folder / stage if stage else self._context
         found = list(origin.glob(source.lstrip("/"))) if source != "." else sent(origin)
         assert found, f"COPY {text}: there is no {source}"

@@ -34,7 +34,8 @@ def image(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Image:
     context = tmp_path_factory.mktemp("context") / GENERIC
     shutil.copytree(build.context(GENERIC), context)
     (context / "function" / "test_handler.py").write_text(TEST.format(7))
-    made = Image(context, tmp_path_factory.mktemp("image"), {}, clean_environment(Path(sys.prefix)))
+    environment = clean_environment(Path(sys.prefix)) | {"PIP_NO_COMPILE": "1"}
+    made = Image(context, tmp_path_factory.mktemp("image"), {}, environment)
     made.make("ship")
     return made
 
@@ -94,6 +95,13 @@ def test_tests_are_left_out_with_a_word_and_never_without(image: Image, test_fil
 
     assert "switched off" in off
     assert "no tests" in none
+
+
+def test_the_toolchain_of_node_runs(image: Image) -> None:
+    node = image.make("toolchain-nodejs") / "usr" / "local" / "bin" / "node"
+
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    assert version.startswith("v24.")
 
 
 def test_what_is_copied_for_a_toolchain_is_there(build: Build) -> None:

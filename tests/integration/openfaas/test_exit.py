@@ -3,7 +3,7 @@
 import runpy
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,7 +12,7 @@ import requests
 
 from local.port import is_free
 from local.process import born, children
-from tests.integration.openfaas.build import ROOT, TEMPLATE
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.conftest import GENERIC, Serve
 from tests.integration.openfaas.served import Served
 from tests.waiting import until
@@ -90,12 +90,13 @@ def test_when_gunicorns_arbiter_is_killed_everything_ends_with_an_error(echo: Se
 
 
 def test_when_gunicorn_ends_behind_the_watchdogs_back_the_function_is_not_ready(echo: Served) -> None:
-    assert echo.process is not None
+    process = echo.process
+    assert process is not None
     call(echo, "end-server")
 
     until(lambda: not echo.lock.exists(), "the lock is removed")
     # Alone it has ended, and its status says so. The watchdog stays: its health tells.
-    until(lambda: echo.process.poll() == 0 or echo.health() == 503, "it says that it is not ready")
+    until(lambda: process.poll() == 0 or echo.health() == 503, "it says that it is not ready")
 
 
 def test_a_worker_that_is_killed_again_and_again_is_replaced(echo: Served) -> None:
@@ -125,6 +126,59 @@ def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
 
     assert (call.result().status_code, call.result().text) == (200, "from the application")
     assert closed.read_text() == "closed"
+
+
+def test_gunicorns_own_gevent_worker_serves_on_just_as_long(serve: Serve, tmp_path: Path) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    query = {"begun": str(begun), "gate": str(gate)}
+    setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent"}
+    with serve(GENERIC, variables=setting) as served, ThreadPoolExecutor(1) as threads:
+        assert served.process is not None
+        slow = threads.submit(requests.get, f"{served.url}/wait", params=query, timeout=20)
+        until(begun.exists, "a call is under way")
+        served.process.terminate()
+        until(lambda: not served.lock.exists(), "it is no longer ready")
+        late = requests.get(f"{served.url}/text", timeout=10)
+        gate.touch()
+        status = served.process.wait(20)
+
+    assert "Using worker: gevent" in served.log.read_text()
+    assert (late.status_code, slow.result().text, status) == (200, "waited", 0)
+
+
+def test_nothing_is_written_but_to_the_temporary_folder(serve: Serve, build: Build, tmp_path: Path) -> None:
+    """As on a read-only file system. Root could write all the same, so what is there is looked at too."""
+    home = tmp_path / "home"
+    home.mkdir()
+    folders = [home, build.context(GENERIC)]
+    setting = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    with unwritable(folders):
+        before = contents(folders)
+        with serve(GENERIC, variables=setting) as served:
+            statuses = [
+                requests.get(f"{served.url}/{path}", timeout=10).status_code
+                for path in ("text", "log", "raise")
+            ]
+        assert contents(folders) == before
+
+    assert statuses == [200, 200, 500]
+
+
+@contextmanager
+def unwritable(folders: list[Path]) -> Iterator[None]:
+    modes = {path: path.stat().st_mode for folder in folders for path in (folder, *folder.rglob("*"))}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def contents(folders: list[Path]) -> dict[Path, int]:
+    """Every file, and when it was last written."""
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
 
 
 @pytest.mark.parametrize(

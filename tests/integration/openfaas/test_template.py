@@ -1,11 +1,16 @@
-"""A function that `faas-cli new` made from the template, in its two forms: what it is told, and what it may answer."""
+"""A function that `faas-cli new` made from the template, in its two forms: what it is told and may answer."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from local.openfaas_tools import Tools
+from tests.conftest import missing
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.conftest import GENERIC, Serve
 from tests.integration.openfaas.served import Served
 from tests.waiting import until
@@ -111,7 +116,7 @@ def test_a_generator_that_nobody_hears_out_is_closed(echo: Served, tmp_path: Pat
     query = {"gate": str(gate), "closed": str(closed)}
     with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
         next(answer.iter_content(chunk_size=None))
-    requests.head(f"{echo.url}/stream", params={"gate": gate, "closed": tmp_path / "head"}, timeout=10)
+    requests.head(f"{echo.url}/stream", params=query | {"closed": str(tmp_path / "head")}, timeout=10)
     gate.touch()
 
     until(closed.exists, "the generator is closed")
@@ -145,3 +150,37 @@ def test_an_application_is_served_as_it_is_and_closed_at_the_end(serve: Serve, t
         assert not closed.exists()
 
     assert (text, closed.read_text()) == ("from the application", "closed")
+
+
+def test_it_can_be_pulled_from_a_clone_and_made_into_a_function(
+    tools: Tools, build: Build, tmp_path: Path
+) -> None:
+    if shutil.which("git") is None:
+        missing("git")
+    clone, mine = tmp_path / "clone", tmp_path / "mine"
+    shutil.copytree(build.folder / "template", clone / "template")
+    mine.mkdir()
+    author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    run(clone, "git", "init", "--quiet")
+    run(clone, "git", "add", ".")
+    run(clone, "git", *author, "commit", "--quiet", "--message", "template")
+    faas_cli = str(tools.faas_cli())
+    run(mine, faas_cli, "template", "pull", str(clone))
+    run(mine, faas_cli, "new", "--lang", TEMPLATE, "mine")
+    run(mine, faas_cli, "build", "--shrinkwrap", "--yaml", stack_of(mine))
+
+    assert (mine / "mine" / "handler.py").is_file()
+    assert {path.name for path in (mine / "template" / TEMPLATE).iterdir()} == {
+        path.name for path in (ROOT / "template" / TEMPLATE).iterdir() if path.name != "__pycache__"
+    }
+    assert (mine / "build" / "mine" / "function" / "handler.py").is_file()
+
+
+def stack_of(folder: Path) -> str:
+    """The file that `faas-cli new` wrote: its name differs from version to version."""
+    (found,) = folder.glob("*.y*ml")
+    return found.name
+
+
+def run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60)
