@@ -39,7 +39,7 @@ def build(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Build:
     return made
 
 
-@pytest.fixture(scope="session", params=["gunicorn", "of-watchdog"])
+@pytest.fixture(scope="module", params=["gunicorn", "of-watchdog"])
 def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
     """What stands before the function: nothing, or the of-watchdog."""
     if request.param == "gunicorn":
@@ -51,7 +51,7 @@ def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
         pytest.skip(f"of-watchdog: {reason}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve(build: Build, watchdog: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Serve:
     """Makes a function of the stack ready to be started from its own build folder and environment."""
 
