@@ -1,6 +1,5 @@
 """The real faas-cli and of-watchdog, and build folders made by them, once for all tests."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,12 +7,10 @@ import pytest
 from local.openfaas_tools import Tools, UnavailableError
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.served import Serve, Served
 
 GENERIC = "echo"
 HANDLER = Path(__file__).with_name("echo_handler.py")
-
-Serve = Callable[..., Served]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """A function that is served: by gunicorn as the template starts it, with or without the of-watchdog before it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -53,7 +53,7 @@ class Served:
             "log_buffer_size": "-1",
             "port": str(port),
             "metrics_port": str(metrics),
-            "healthcheck_interval": "1s",
+            "healthcheck_interval": "100ms",
             **(variables or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -102,3 +102,7 @@ class Served:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
+
+
+Serve = Callable[..., Served]
+"""Makes a function ready to be started: its name, the library it is built on, and its variables."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.integration.openfaas.conftest import GENERIC, Serve
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"

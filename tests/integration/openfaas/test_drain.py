@@ -24,8 +24,8 @@ import requests
 from local.port import is_free
 from local.process import born
 from tests.conftest import ROOT
-from tests.integration.openfaas.conftest import GENERIC, Serve
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 CLIENTS = 8

@@ -13,8 +13,8 @@ import requests
 from local.port import is_free
 from local.process import born, children
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
-from tests.integration.openfaas.conftest import GENERIC, Serve
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 
@@ -134,7 +134,7 @@ def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
 def test_gunicorns_own_gevent_worker_serves_on_just_as_long(serve: Serve, tmp_path: Path) -> None:
     begun, gate = tmp_path / "begun", tmp_path / "gate"
     query = {"begun": str(begun), "gate": str(gate)}
-    setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent"}
+    setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent", "healthcheck_interval": "2s"}
     with serve(GENERIC, variables=setting) as served, ThreadPoolExecutor(1) as threads:
         assert served.process is not None
         slow = threads.submit(requests.get, f"{served.url}/wait", params=query, timeout=20)

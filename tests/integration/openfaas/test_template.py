@@ -11,8 +11,8 @@ import requests
 from local.openfaas_tools import Tools
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
-from tests.integration.openfaas.conftest import GENERIC, Serve
-from tests.integration.openfaas.served import Served
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 EVENTS = {"Accept": "text/event-stream"}
