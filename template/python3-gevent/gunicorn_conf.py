@@ -22,6 +22,7 @@ import os
 import re
 import signal
 from functools import partial
+from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ LOCK = Path(os.environ.get("TMPDIR") or "/tmp", ".lock")  # noqa: S108
 # Seconds of step 2. The last request that the watchdog took needs some time to get here.
 LEAVING = healthcheck_interval + 1
 # Seconds of steps 3 and 4, of which the last three are for step 4 (`http_worker.CLOSING`).
-ENDING = int(exec_timeout) + 3
+ENDING = ceil(exec_timeout) + 3
 
 bind = urlsplit(upstream_url).netloc
 worker_class = "http_worker.HttpWorker"
@@ -59,7 +60,7 @@ keepalive = 5
 # may take no longer anyway.
 timeout = max(30, ENDING)
 # Kubernetes has to grant as much, by terminationGracePeriodSeconds.
-graceful_timeout = int(LEAVING) + ENDING
+graceful_timeout = ceil(LEAVING) + ENDING
 logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"))
 # It would lie in the home folder, which a read-only container does not have.
 control_socket_disable = True

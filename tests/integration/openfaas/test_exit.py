@@ -188,7 +188,7 @@ def contents(folders: list[Path]) -> dict[Path, int]:
     ("variables", "seconds"),
     [
         ({"exec_timeout": "40s", "healthcheck_interval": "5s"}, 6 + 40 + 3),
-        ({"exec_timeout": "1m30s", "healthcheck_interval": "1500ms"}, 2 + 90 + 3),
+        ({"exec_timeout": "1m30s", "healthcheck_interval": "1500ms"}, 3 + 90 + 3),
         ({"exec_timeout": "1h", "write_timeout": "45", "healthcheck_interval": "2"}, 3 + 3600 + 3),
         # The watchdog's own defaults.
         ({"write_timeout": "20s"}, 21 + 30 + 3),
