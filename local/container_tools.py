@@ -1,0 +1,65 @@
+"""What Dockerfiles, Compose files and the files of images are checked with, where there is no Docker.
+
+Kept in one folder: `compose`, Docker's own reader of Compose files, compiled from a Go module; skopeo, which asks
+registries for images, promtool and haproxy of the machine or of the distribution's packages.
+"""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.go_programs import GoPrograms, UnavailableError
+from local.rust_packages import Packages, PackagesError
+
+SOURCES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A program of a package that need not be installed, and the variables it needs to find its libraries."""
+
+    program: Path
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ContainerTools:
+    """The folder with the programs. Each is fetched or built at the first question; each raises UnavailableError."""
+
+    folder: Path
+
+    def compose(self) -> Path:
+        """Prints what a Compose file amounts to, or what is wrong with it."""
+        return GoPrograms(self.folder).of_main("compose", SOURCES / "compose")
+
+    def skopeo(self) -> Unpacked:
+        """Asks registries for images."""
+        return self._unpacked("skopeo", "usr/bin/skopeo")
+
+    def promtool(self) -> Unpacked:
+        """Checks Prometheus's files."""
+        return self._unpacked("prometheus", "usr/bin/promtool")
+
+    def haproxy(self) -> Unpacked:
+        """Checks its own configuration."""
+        return self._unpacked("haproxy", "usr/sbin/haproxy")
+
+    def _unpacked(self, package: str, program: str) -> Unpacked:
+        own = shutil.which(Path(program).name)
+        if own is not None:
+            return Unpacked(Path(own), {})
+        packages = Packages(self.folder / package)
+        path = packages.root / program
+        if not path.is_file():
+            try:
+                lacking = packages.missing_dependencies([package])
+                libraries = [name for name in lacking if re.match("lib(?!js)", name)]
+                packages.unpack([package, *libraries])
+            except PackagesError as error:
+                raise UnavailableError(str(error)) from error
+            finally:
+                packages.close()
+        folders = {str(library.parent) for library in packages.root.rglob("*.so*")}
+        return Unpacked(path, {"LD_LIBRARY_PATH": os.pathsep.join(sorted(folders))})
