@@ -1,11 +1,7 @@
 """The images of the deployment, laid out once for all tests."""
 
-import hashlib
 import os
-import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +10,7 @@ import pytest
 
 from local.account import RUNNER, Account, remove
 from local.container_tools import ContainerTools
+from local.wheels import collect
 from runtime.languages.rust_toolchain import Toolchain
 from tests.conftest import ROOT
 from tests.integration.deploy.layout import Image, Layout, Machine
@@ -38,26 +35,7 @@ def account() -> Account:
 
 
 @pytest.fixture(scope="session")
-def wheels() -> Path:
-    """What all images ask for, fetched once and not for each of them; kept between runs."""
-    backend = re.findall(r'^requires = \["(.+)"\]$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    requirements = ROOT / "requirements.txt"
-    asked = f"{sys.version}{backend}{requirements.read_text()}"
-    folder = ROOT / ".local" / "wheels" / hashlib.sha256(asked.encode()).hexdigest()[:16]
-    if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
-            wanted = ["--requirement", str(requirements), *backend]
-            pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", f"{unfinished}/all"]
-            subprocess.run([*pip, *wanted], check=True, timeout=300)
-            Path(unfinished, "all").rename(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def machine(
-    wheels: Path, node_program: str, rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Machine:
+def machine(node_program: str, rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """This machine's Python, Node.js and Rust compiler in the place of the base image and of Debian's packages."""
     toolchain = Toolchain.load(rust_toolchain)
     programs = [Path(sys.executable), Path(node_program), Path(toolchain.rustc)]
@@ -65,7 +43,7 @@ def machine(
     path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
     # pip takes the value of its --no-... options for what they set: 0 is to compile nothing, and to compare nothing.
     quick = {"PIP_NO_COMPILE": "0", "PIP_NO_WARN_CONFLICTS": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)} | quick
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(collect(ROOT / ".local" / "wheels"))} | quick
     return Machine(
         {"PATH": path, "LANG": "C.UTF-8"} | pip | toolchain.environment,
         {"/usr/share/cargo/registry": toolchain.crates},

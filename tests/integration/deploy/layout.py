@@ -1,8 +1,8 @@
-"""Lays out the stages of a Dockerfile in plain folders: what it copies is copied, what it runs, run, in order.
+"""Lays out the stages of a Dockerfile in plain folders: what it copies is copied, what it runs is run.
 
-No engine and no rights are needed, for two things are different. `/opt` and `/srv`, where our Dockerfiles put all that
-is ours, are folders of the stage; the rest is this machine's. And what the distribution's packages would bring is the
-machine's too: a RUN that calls apt-get is not run, but has to be provided for by the test.
+No engine and no rights are needed, for two things are different. `/opt` and `/srv`, where our Dockerfiles put all
+that is ours, are folders of the stage; the rest is this machine's. And what the distribution's packages would bring is
+the machine's too: a RUN that calls apt-get is not run, but has to be provided for by the test.
 """
 
 import copy

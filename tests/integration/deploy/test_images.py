@@ -132,7 +132,14 @@ def test_nothing_is_written_but_to_the_state(
         request_id = service.client.begin(f"{language}-sum", SCRIPTS[language])
         service.client.result(request_id, {"a": 1, "b": 1})
 
-    assert {name: _files(one.image) for name, one in service.containers.items()} == files_before
+    after = {name: _files(container.image) for name, container in service.containers.items()}
+    written = {
+        (name, path.relative_to(service.containers[name].image.folder))
+        for name, files in after.items()
+        for path, _ in files.items() ^ files_before[name].items()
+    }
+
+    assert written == set()
 
 
 def test_images_say_who_runs_them_how_and_what_they_are(images: dict[str, Image]) -> None:
@@ -157,10 +164,10 @@ def test_what_runs_is_answered_when_the_controller_is_told_to_end(service: Servi
 
 
 def _files(image: Image) -> dict[Path, int]:
-    """Every file outside the state, and when it was written."""
+    """Every file outside the state, and when it was written. Compiled modules come with an image, but not here."""
     state = image.place("/srv/state")
-    paths = (path for path in image.folder.rglob("*") if not path.is_relative_to(state))
-    return {path: path.lstat().st_mtime_ns for path in paths}
+    paths = (path for path in image.folder.rglob("*") if path.is_file() and not path.is_relative_to(state))
+    return {path: path.stat().st_mtime_ns for path in paths if path.suffix != ".pyc"}
 
 
 def _at_work(runtime: Container) -> bool:
