@@ -35,10 +35,10 @@ def account() -> Account:
 
 
 @pytest.fixture(scope="session")
-def machine(node_program: str, rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """This machine's Python, Node.js and Rust compiler in the place of the base image and of Debian's packages."""
+def machine(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """This machine's Python and Rust compiler in the place of the base image and of Debian's packages."""
     toolchain = Toolchain.load(rust_toolchain)
-    programs = [Path(sys.executable), Path(node_program), Path(toolchain.rustc)]
+    programs = [Path(sys.executable), Path(toolchain.rustc)]
     folders = [_linker(toolchain, tmp_path_factory), *(str(program.parent) for program in programs)]
     path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
     # pip takes the value of its --no-... options for what they set: 0 is to compile nothing, and to compare nothing.

@@ -33,7 +33,7 @@ class Container:
         self.url = f"http://{LOOPBACK}:{port}"
         # Within a container every address is its own; here it is on loopback only.
         only_here = {"PORT": str(port), "GUNICORN_CMD_ARGS": f"--bind {LOOPBACK}:{port}"}
-        self._variables = image.variables() | variables | only_here
+        self._variables = {**image.variables(), **variables, **only_here}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -1,8 +1,8 @@
 """Lays out the stages of a Dockerfile in plain folders: what it copies is copied, what it runs is run.
 
 No engine and no rights are needed, for two things are different. `/opt` and `/srv`, where our Dockerfiles put all
-that is ours, are folders of the stage; the rest is this machine's. And what the distribution's packages would bring is
-the machine's too: a RUN that calls apt-get is not run, but has to be provided for by the test.
+that is ours, are folders of the stage; the rest is this machine's. And what the distribution's packages would bring
+is the machine's too: a RUN that calls apt-get is not run, but has to be provided for by the test.
 """
 
 import copy
@@ -169,7 +169,11 @@ class Layout:
 
     @staticmethod
     def _copy_from(other: Image, source: str, target: Path) -> None:
-        _copy_tree(other.place(source), target, other.folder)
+        found = other.place(source)
+        if found.is_file():
+            shutil.copy(found, target)
+        else:
+            _copy_tree(found, target, other.folder)
 
     def _copy_context(self, source: str, target: Path, *, many: bool, line: int) -> None:
         files = self._context.files(source)
