@@ -1,12 +1,15 @@
 """What Dockerfiles, Compose files and the files of images are checked with, where there is no Docker.
 
-Kept in one folder: `compose`, Docker's own reader of Compose files, compiled from a Go module; skopeo, which asks
-registries for images, promtool and haproxy of the machine or of the distribution's packages.
+`python -m local.container_tools DIR` keeps them in DIR: `compose`, Docker's own reader of Compose files, compiled
+from a Go module; skopeo, which asks registries for images, promtool and haproxy, of the distribution's packages
+unless the machine has them. Ends with status 1 and one line for each program that cannot be had.
 """
 
+import argparse
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,3 +66,24 @@ class ContainerTools:
                 packages.close()
         folders = {str(library.parent) for library in packages.root.rglob("*.so*")}
         return Unpacked(path, {"LD_LIBRARY_PATH": os.pathsep.join(sorted(folders))})
+
+
+def main() -> int:
+    """Has all of them fetched or built. Returns the exit status: 1 when one cannot be had."""
+    parser = argparse.ArgumentParser(prog="python -m local.container_tools", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder = parser.parse_args().folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    tools = ContainerTools(folder)
+    status = 0
+    for provide in (tools.compose, tools.skopeo, tools.promtool, tools.haproxy):
+        try:
+            provide()
+        except UnavailableError as reason:
+            print(f"{provide.__name__}: {reason}", file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
