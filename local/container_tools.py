@@ -17,6 +17,7 @@ from local.go_programs import GoPrograms, UnavailableError
 from local.rust_packages import Packages, PackagesError
 
 SOURCES = Path(__file__).parent
+PACKAGES = ("haproxy", "prometheus", "skopeo")
 
 
 @dataclass(frozen=True)
@@ -39,33 +40,37 @@ class ContainerTools:
 
     def skopeo(self) -> Unpacked:
         """Asks registries for images."""
-        return self._unpacked("skopeo", "usr/bin/skopeo")
+        return self._unpacked("usr/bin/skopeo")
 
     def promtool(self) -> Unpacked:
         """Checks Prometheus's files."""
-        return self._unpacked("prometheus", "usr/bin/promtool")
+        return self._unpacked("usr/bin/promtool")
 
     def haproxy(self) -> Unpacked:
         """Checks its own configuration."""
-        return self._unpacked("haproxy", "usr/sbin/haproxy")
+        return self._unpacked("usr/sbin/haproxy")
 
-    def _unpacked(self, package: str, program: str) -> Unpacked:
+    def _unpacked(self, program: str) -> Unpacked:
         own = shutil.which(Path(program).name)
         if own is not None:
             return Unpacked(Path(own), {})
-        packages = Packages(self.folder / package)
-        path = packages.root / program
-        if not path.is_file():
-            try:
-                lacking = packages.missing_dependencies([package])
-                libraries = [name for name in lacking if re.match("lib(?!js)", name)]
-                packages.unpack([package, *libraries])
-            except PackagesError as error:
-                raise UnavailableError(str(error)) from error
-            finally:
-                packages.close()
+        packages = Packages(self.folder / "packages")
+        if not (packages.root / program).is_file():
+            _unpack(packages)
         folders = {str(library.parent) for library in packages.root.rglob("*.so*")}
-        return Unpacked(path, {"LD_LIBRARY_PATH": os.pathsep.join(sorted(folders))})
+        return Unpacked(packages.root / program, {"LD_LIBRARY_PATH": os.pathsep.join(sorted(folders))})
+
+
+def _unpack(packages: Packages) -> None:
+    """All at once, since the lists take longer than the packages; with the libraries that this machine lacks."""
+    try:
+        lacking = packages.missing_dependencies(PACKAGES)
+        libraries = [name for name in lacking if re.match("lib(?!js)", name)]
+        packages.unpack([*PACKAGES, *libraries])
+    except PackagesError as error:
+        raise UnavailableError(str(error)) from error
+    finally:
+        packages.close()
 
 
 def main() -> int:
