@@ -7,10 +7,10 @@ TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test soak api-server lint environment tests-environment bench-runtimes clean
+.PHONY: help run demo token migrate forget config configuration openapi compose-secrets pin test soak api-server lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: environment ## the whole service on this machine, until Ctrl-C
 	@$(VENV)/python -m local.run
@@ -38,6 +38,12 @@ configuration: environment ## write docs/configuration.md anew
 openapi: tests-environment ## write docs/openapi.yaml anew
 	@$(VENV)/python -m local.openapi docs/openapi.yaml
 
+compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, where there are none yet
+	@$(PYTHON) -m local.compose_secrets
+
+pin: ## write the digests of all images into the Dockerfiles and the Compose file
+	@$(PYTHON) -m local.image_pins
+
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
@@ -45,6 +51,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	@$(VENV)/python -m local.wheels .local/wheels
+	-@$(VENV)/python -m local.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS)
 	@$(VENV)/python -m local.hostile
 
