@@ -76,7 +76,8 @@ class Build:
 
     def _install(self, function: str, library: str, environment: Path) -> None:
         # Our own pip, told where to install: making one in each environment takes longer than all the rest.
-        pip = {"PIP_PYTHON": str(environment / "bin" / "python"), "PIP_NO_COMPILE": "1"}
+        # Its variables of switches mean what the switch sets: 0 is not to compile.
+        pip = {"PIP_PYTHON": str(environment / "bin" / "python"), "PIP_NO_COMPILE": "0"}
         wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self._wheels)}
         path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         _run(

@@ -34,7 +34,7 @@ def image(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Image:
     context = tmp_path_factory.mktemp("context") / GENERIC
     shutil.copytree(build.context(GENERIC), context)
     (context / "function" / "test_handler.py").write_text(TEST.format(7))
-    environment = clean_environment(Path(sys.prefix)) | {"PIP_NO_COMPILE": "1"}
+    environment = clean_environment(Path(sys.prefix)) | {"PIP_NO_COMPILE": "0"}
     made = Image(context, tmp_path_factory.mktemp("image"), {}, environment)
     made.make("ship")
     return made
