@@ -1,0 +1,89 @@
+"""A function's build folder, as `faas-cli build --shrinkwrap` lays it out."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import yaml
+
+from local.faas import dockerfile
+from local.faas.refusal import Refused
+
+#: What a template must have for its functions to run here: the Dockerfile's own way to install them.
+INSTALLER = "install.sh"
+_UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
+
+
+class BuildFolder:
+    """What Docker would be given for one function.
+
+    Args:
+        root: the folder of build folders; stack files lie beside it.
+        service: the function's name.
+
+    Raises:
+        Refused: there is none, or it is not of a template that can be installed here.
+    """
+
+    def __init__(self, root: Path, service: str) -> None:
+        self.path = root / service
+        self._stacks = root.parent
+        self._service = service
+        if not self.path.is_dir():
+            command = "faas-cli build --shrinkwrap -f stack.yml"
+            raise Refused(400, f"{self.path} is missing; make it: (cd {root.parent} && {command})")
+        if not (self.path / INSTALLER).is_file():
+            raise Refused(400, f"{self.path} has no {INSTALLER}: its template cannot be installed here")
+
+    def variables(self) -> dict[str, str]:
+        """What the image would set for the function's process."""
+        return dockerfile.variables(self._text("Dockerfile"))
+
+    def library(self) -> str:
+        """The build argument LIBRARY. A deployment does not carry it, so the stack files are asked.
+
+        Raises:
+            Refused: they do not agree.
+        """
+        found = {str(function.get("build_args", {}).get("LIBRARY", "")) for function in self._functions()}
+        if len(found) > 1:
+            raise Refused(400, f"stack files in {self._stacks} differ in LIBRARY of {self._service}")
+        return found.pop() if found else ""
+
+    def modules(self) -> list[Path]:
+        """The handler's own modules, relative to the folder: what is served from there and not installed."""
+        return sorted(path.relative_to(self.path) for path in self.path.glob("function/*.py"))
+
+    def digest(self, *, modules: bool) -> str:
+        """Of all that is in the folder and what it is installed with; with or without the handler's own modules."""
+        left_out = set() if modules else set(self.modules())
+        digest = hashlib.sha256(self.library().encode())
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path)
+            if path.is_file() and name not in left_out and "__pycache__" not in name.parts:
+                digest.update(f"\0{name}\0".encode() + path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    def copy(self, place: Path) -> None:
+        """Installing changes the folder, so it is done to a copy."""
+        shutil.copytree(self.path, place, ignore=_UNWANTED)
+
+    def _text(self, name: str) -> str:
+        path = self.path / name
+        return path.read_text() if path.is_file() else ""
+
+    def _functions(self) -> list[dict[str, dict[str, str]]]:
+        """The function, as each stack file that has it tells of it."""
+        documents = [_parsed(path) for path in sorted(self._stacks.glob("*.y*ml"))]
+        listed = [document.get("functions") for document in documents]
+        found = [functions.get(self._service) for functions in listed if isinstance(functions, dict)]
+        return [function for function in found if isinstance(function, dict)]
+
+
+def _parsed(path: Path) -> dict[str, object]:
+    """A file that is no YAML is no stack file either."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except yaml.YAMLError:
+        return {}
+    return document if isinstance(document, dict) else {}

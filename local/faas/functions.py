@@ -1,0 +1,105 @@
+"""All deployed functions. They are kept in files, so that they are there again after a restart."""
+
+import json
+from pathlib import Path
+
+import gevent
+
+from local.faas.build_folder import BuildFolder
+from local.faas.deployment import Deployment
+from local.faas.environment import Environments
+from local.faas.function import Function
+from local.faas.logs import Log
+from local.faas.machine import Machine
+from local.faas.refusal import Refused
+from local.faas.secret_store import SecretStore
+
+
+class Functions:
+    """The functions by their names.
+
+    Args:
+        folder: of the files that say what is deployed, and of the logs.
+        builds: the folder of build folders.
+    """
+
+    def __init__(
+        self, folder: Path, builds: Path, machine: Machine, environments: Environments, store: SecretStore
+    ) -> None:
+        self._folder = folder / "functions"
+        self._logs = folder / "log"
+        self._builds = builds
+        self._machine = machine
+        self._environments = environments
+        self._store = store
+        self._functions: dict[str, Function] = {}
+        for path in (self._folder, self._logs):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def restore(self) -> list[str]:
+        """Start what was deployed; returns a line for each function that cannot be."""
+        problems = []
+        for path in sorted(self._folder.glob("*.json")):
+            kept = json.loads(path.read_text())
+            try:
+                self._deploy(Deployment.from_json(kept["deployment"]), kept["replicas"])
+            except Refused as refused:
+                problems.append(f"{path.stem} is not started again: {refused}")
+        return problems
+
+    def all(self) -> list[Function]:
+        return [self._functions[name] for name in sorted(self._functions)]
+
+    def get(self, name: str) -> Function:
+        """Raises Refused when there is none of that name."""
+        function = self._functions.get(name)
+        if function is None:
+            raise Refused(404, f"there is no function {name}")
+        return function
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Begin to bring the function up, or a new version of it. Raises Refused."""
+        known = self._functions.get(deployment.service)
+        current = known.replicas if known else 0
+        replicas = max(deployment.minimum, 1, min(current, deployment.maximum))
+        self._deploy(deployment, replicas)
+        self._keep(deployment.service)
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Raises Refused."""
+        self.get(name).scale(replicas)
+        self._keep(name)
+
+    def remove(self, name: str) -> None:
+        """Forget the function; its processes end after the calls they have begun. Raises Refused."""
+        function = self.get(name)
+        del self._functions[name]
+        self._file(name).unlink(missing_ok=True)
+        function.log.remove()
+        gevent.spawn(function.stop)
+
+    def stop(self) -> None:
+        """End all processes; what is deployed is kept."""
+        gevent.joinall([gevent.spawn(function.stop) for function in self._functions.values()])
+
+    def _deploy(self, deployment: Deployment, replicas: int) -> None:
+        build = BuildFolder(self._builds, deployment.service)
+        build.library()
+        self._store.require(deployment.secrets)
+        function = self._functions.get(deployment.service)
+        if function is None:
+            log = Log(self._logs / f"{deployment.service}.log", deployment.service)
+            function = Function(self._machine, self._environments, self._store, log)
+            self._functions[deployment.service] = function
+        function.deploy(deployment, build, replicas)
+
+    def _keep(self, name: str) -> None:
+        function = self._functions[name]
+        fresh = self._file(name).with_suffix(".new")
+        fresh.write_text(
+            json.dumps({"deployment": function.deployment.to_json(), "replicas": function.replicas})
+        )
+        fresh.rename(self._file(name))
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
