@@ -6,13 +6,16 @@ SCOPE ?= execute:all read:functions
 TTL ?= 86400
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 run: environment ## the whole service on this machine, until Ctrl-C
 	@$(VENV)/python -m local.run
+
+faas: environment ## a provider for faas-cli on this machine, with PostgreSQL and Redis, until Ctrl-C
+	@$(VENV)/python -m local.faas
 
 demo: environment ## run the samples and a script of each language, and show the times
 	@$(VENV)/python -m local.demo

@@ -54,7 +54,7 @@ def _add_system(app: Flask) -> None:
         return jsonify([NAMESPACE])
 
     @app.route("/async-function/<path:name>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
-    def call_later(name: str) -> None:
+    def call_later(name: str) -> str:
         raise Refused(501, f"there is no queue here: call /function/{name}")
 
 

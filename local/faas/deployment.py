@@ -36,7 +36,7 @@ class Deployment:
         try:
             deployment: Deployment = _SCHEMA.load(document if isinstance(document, dict) else {})
         except ValidationError as error:
-            raise Refused(400, f"no deployment: {error.normalized_messages()}") from error
+            raise Refused(400, f"no deployment: {error.messages}") from error
         return deployment
 
     def to_json(self) -> dict[str, Any]:

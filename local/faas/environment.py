@@ -106,7 +106,7 @@ def _run(command: list[str], folder: Path, more: dict[str, str], say: Callable[[
     )
     last = command[0]
     try:
-        for line in process.stdout:
+        for line in process.stdout or ():
             last = line.rstrip() or last
             say(line.rstrip())
         if process.wait() != 0:

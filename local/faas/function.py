@@ -39,7 +39,7 @@ class Function:
         self.reason = "it is being installed"
         self._make: Callable[[], Instance]
         self._serving: list[Replica] = []
-        self._rollout = gevent.Greenlet()
+        self._rollout: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._turns = itertools.count()
 
     @property

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import gevent
 from gevent import subprocess
@@ -50,9 +49,9 @@ class Instance:
         self._folder = machine.run / self.name
         self._upstream, self._metrics = machine.ports.take(), machine.ports.take()
         self.port = machine.ports.take() if machine.watchdog else self._upstream
-        self._process: subprocess.Popen | None = None
-        self._starter: gevent.Greenlet | None = None
-        self._reader: gevent.Greenlet | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starter: gevent.Greenlet[[], None] | None = None
+        self._reader: gevent.Greenlet[..., None] | None = None
 
     def start(self) -> None:
         """Start it without waiting until it answers. Raises OSError when its program cannot be started."""
@@ -71,11 +70,11 @@ class Instance:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=bind_to_parent(signal.SIGTERM),  # noqa: PLW1509 - no thread of ours is near
+            preexec_fn=bind_to_parent(signal.SIGTERM),
             **self._machine.account.popen,
         )
         self._process = process
-        self._reader = gevent.spawn(self._read, process.stdout)
+        self._reader = gevent.spawn(self._read, process.stdout or ())
 
     @property
     def alive(self) -> bool:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Iterator
 
 from local.port import is_free
 
@@ -15,7 +16,7 @@ class Ports:
 
     def __init__(self) -> None:
         begin = random.randrange(len(RANGE))  # noqa: S311 - another provider shall begin elsewhere, no more
-        self._next = itertools.cycle([*RANGE[begin:], *RANGE[:begin]])
+        self._next: Iterator[int] = itertools.cycle([*RANGE[begin:], *RANGE[:begin]])
 
     def take(self) -> int:
         """A port that nobody listens on."""

@@ -1,4 +1,6 @@
-"""The provider's process, which `python -m local.faas` starts: `python -m gevent.monkey --module local.faas.provider`.
+"""The provider's process, which `python -m local.faas` starts.
+
+By hand: `python -m gevent.monkey --module local.faas.provider --help`.
 
 Its end, step by step:
 
@@ -22,19 +24,19 @@ from local.faas.functions import Functions
 from local.faas.machine import Machine
 from local.faas.ports import Ports
 from local.faas.proxy import PREFIX, Proxy
-from local.faas.secret_store import SecretStore
+from local.faas.secret_store import FOLDER, SecretStore
 from local.faas.server import Dispatcher, server
 from local.server import INTERPRETER
 
-#: Folders in the state's.
-SECRETS, ENVIRONMENTS, RUN = "secrets", "environments", "run"
+#: Folders in the state.
+ENVIRONMENTS, RUN = "environments", "run"
 #: Seconds for the last bytes to those who are let go.
 LAST_BYTES_TIMEOUT = 1.0
 
 
 def main() -> None:
     arguments = _arguments()
-    store = SecretStore(arguments.state / SECRETS)
+    store = SecretStore(arguments.state / FOLDER)
     environments = Environments(arguments.state / ENVIRONMENTS)
     environments.prune()
     functions = Functions(arguments.state, arguments.builds, _machine(arguments), environments, store)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from local.faas.refusal import Refused
 
+#: Where the provider keeps them, in its own folder.
+FOLDER = "secrets"
 #: What Kubernetes takes as a name.
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
