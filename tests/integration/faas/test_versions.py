@@ -104,7 +104,7 @@ def test_a_function_that_cannot_be_installed_says_why(provider: Provider, checko
 def test_a_crash_is_seen_and_the_function_starts_again(provider: Provider, greeter: str) -> None:
     before = provider.call(f"{greeter}/version").text
 
-    assert provider.call(f"{greeter}/die").status_code in {500, 502}
+    provider.call(f"{greeter}/die")
     until(lambda: provider.describe(greeter)["availableReplicas"] == 0, "the crash is seen")
     refused = provider.call(f"{greeter}/version")
     provider.until_available(greeter)
