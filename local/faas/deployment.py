@@ -70,7 +70,7 @@ class _DeploymentSchema(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    service = fields.String(required=True, validate=validate.Regexp(f"{NAME}$"))
+    service = fields.String(required=True, validate=validate.Regexp(rf"{NAME}\Z"))
     image = fields.String(required=True)
     process = fields.String(data_key="envProcess", allow_none=True)
     variables = fields.Dict(fields.String(), fields.String(), data_key="envVars", allow_none=True)

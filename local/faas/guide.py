@@ -7,7 +7,6 @@ from local.guide import SCRIPT
 from local.state import State
 
 
-
 def guide(choice: Choice, state: State, faas_cli: Path | None) -> str:
     """The lines for a user whose provider runs at `choice.address`."""
     path = f" PATH={faas_cli.parent}:$PATH" if faas_cli else ""

@@ -1,0 +1,89 @@
+"""What the provider reads from a build folder."""
+
+from pathlib import Path
+
+import pytest
+
+from local.faas import dockerfile
+from local.faas.build_folder import BuildFolder
+from local.faas.refusal import Refused
+from local.state import ROOT
+
+STACK = "functions:\n  mine:\n    build_args: {LIBRARY: %s}\n  other:\n    build_args: {LIBRARY: runtime}\n"
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> BuildFolder:
+    folder = tmp_path / "build" / "mine"
+    (folder / "function").mkdir(parents=True)
+    (folder / "install.sh").touch()
+    (folder / "function" / "handler.py").write_text("one")
+    (folder / "function" / "requirements.txt").touch()
+    return BuildFolder(tmp_path / "build", "mine")
+
+
+def test_the_image_sets_what_its_last_stage_says() -> None:
+    text = "\n".join(
+        [
+            "FROM a AS build",
+            "ENV early=1",
+            "FROM b",
+            "ENV PATH=/x:$PATH plain=1",
+            "# ENV hidden=1",
+            'ENV mode=http \\\n    fprocess="serve --now" \\\n    # why\n    last=2',
+        ]
+    )
+    assert dockerfile.variables(text) == {
+        "plain": "1",
+        "mode": "http",
+        "fprocess": "serve --now",
+        "last": "2",
+    }
+
+
+def test_our_template_says_how_it_is_ready() -> None:
+    text = (ROOT / "template" / "python3-gevent" / "Dockerfile").read_text()
+    found = dockerfile.variables(text)
+    assert (found["mode"], found["suppress_lock"], found["log_buffer_size"]) == ("http", "true", "-1")
+
+
+def test_a_folder_that_is_missing_or_has_no_installer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="faas-cli build --shrinkwrap"):
+        BuildFolder(tmp_path, "mine")
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(Refused, match=r"no install\.sh"):
+        BuildFolder(tmp_path, "mine")
+
+
+def test_the_library_is_what_the_stack_files_say(build: BuildFolder, tmp_path: Path) -> None:
+    assert build.library() == ""
+    (tmp_path / "broken.yml").write_text("{")
+    (tmp_path / "list.yaml").write_text("- 1")
+    (tmp_path / "stack.yml").write_text(STACK % "controller")
+    assert build.library() == "controller"
+    (tmp_path / "twin.yaml").write_text(STACK % "controller")
+    assert build.library() == "controller"
+    (tmp_path / "rival.yml").write_text(STACK % "runtime")
+    with pytest.raises(Refused, match="differ in LIBRARY of mine"):
+        build.library()
+
+
+def test_the_digest_tells_what_has_changed(build: BuildFolder, tmp_path: Path) -> None:
+    def digests() -> tuple[str, str]:
+        return build.digest(modules=False), build.digest(modules=True)
+
+    first = digests()
+    (build.path / "function" / "__pycache__").mkdir()
+    (build.path / "function" / "__pycache__" / "handler.pyc").touch()
+    assert digests() == first
+
+    (build.path / "function" / "handler.py").write_text("two")
+    second = digests()
+    assert (second[0] == first[0], second[1] == first[1]) == (True, False)
+
+    (build.path / "function" / "requirements.txt").write_text("Flask")
+    third = digests()
+    assert not set(third) & {*first, *second}
+
+    (tmp_path / "stack.yml").write_text(STACK % "controller")
+    assert not set(digests()) & set(third)
