@@ -3,24 +3,27 @@
 import platform
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 
+from controller import VERSION
 from local.faas.deployment import NAMESPACE, Deployment, require_namespace
 from local.faas.functions import Functions
 from local.faas.logs import Query
 from local.faas.refusal import Refused
 from local.faas.secret_store import SecretStore, value_of
 from local.faas.status import status
+from local.port import LOOPBACK
 
-VERSION = {"release": "0.1.0", "sha": ""}
+RELEASE = {"release": VERSION, "sha": ""}
 INFO = {
     "provider": {
         "provider": "lambda-microservice local",
         "orchestration": "processes of this machine",
-        "version": VERSION,
+        "version": RELEASE,
     },
-    "version": VERSION,
+    "version": RELEASE,
     "arch": platform.machine(),
 }
 
@@ -31,7 +34,10 @@ def application(functions: Functions, store: SecretStore, watchdog: str) -> Flas
     app.register_error_handler(Refused, lambda refused: (f"{refused}\n", refused.status))
 
     @app.before_request
-    def check_namespace() -> None:
+    def check() -> None:
+        # A page in the user's browser could have its own name lead to this machine, and call us by it.
+        if urlsplit(f"//{request.host}").hostname not in {LOOPBACK, "localhost"}:
+            raise Refused(403, f"call this at {LOOPBACK}, not at {request.host}")
         require_namespace(request.args.get("namespace"))
 
     _add_system(app)
@@ -120,10 +126,13 @@ def _add_secrets(app: Flask, store: SecretStore) -> None:
 
 
 def _document() -> dict[str, Any]:
-    """The request's body, whatever its type is said to be; the namespace in it has to be ours."""
-    document = request.get_json(force=True, silent=True)
+    """The request's body; the namespace in it has to be ours.
+
+    It has to say that it is JSON: a page in the user's browser may not do so without being allowed to first.
+    """
+    document = request.get_json(silent=True)
     if not isinstance(document, dict):
-        raise Refused(400, "the body is no JSON object")
+        raise Refused(400, "the body is no JSON object, or has no Content-Type: application/json")
     require_namespace(document.get("namespace"))
     return document
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import signal
 import sys
@@ -57,9 +58,9 @@ class Environments:
 
     def install(self, build: BuildFolder, say: Callable[[str], None]) -> Installation:
         """What is there, or made now; `say` is told what the installer says. Raises InstallError."""
-        shared = self._folder / build.digest(modules=False)
+        shared = self._folder / f"{platform.python_version()}-{build.digest(modules=False)}"
         with self._busy.setdefault(shared.name, BoundedSemaphore(1)):
-            if not (shared / COMPLETE).exists():
+            if not _is_complete(shared):
                 with self._places:
                     self._make(shared, build, say)
         (shared / COMPLETE).touch()
@@ -77,7 +78,13 @@ class Environments:
         # Our own pip, told where to install: making one in each environment takes longer than most packages.
         pip = {"PIP_PYTHON": str(python), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
         _run(["sh", INSTALLER, build.library()], place / "app", pip, say)
-        (place / COMPLETE).touch()
+        (place / COMPLETE).write_text(str(place))
+
+
+def _is_complete(place: Path) -> bool:
+    """Whether it was installed to its end, and has not lost its place or its Python since."""
+    mark = place / COMPLETE
+    return mark.is_file() and mark.read_text() == str(place) and (place / "venv/bin/python").exists()
 
 
 def _lay_out(app: Path, installed: Path, build: BuildFolder) -> None:

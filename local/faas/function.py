@@ -37,7 +37,7 @@ class Function:
         self.replicas = 0
         self.deployment: Deployment
         self.reason = "it is being installed"
-        self._make: Callable[[], Instance]
+        self._make: Callable[[], Instance] | None = None
         self._serving: list[Replica] = []
         self._rollout: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._turns = itertools.count()
@@ -55,13 +55,18 @@ class Function:
         self.reason = "it is being installed"
         self._rollout = gevent.spawn(self._roll_out, deployment, build)
 
+    def hold(self, deployment: Deployment, replicas: int, reason: str) -> None:
+        """Keep what was deployed, which cannot run; the reason is shown."""
+        self.deployment = deployment
+        self.replicas = replicas
+        self._report(reason)
+
     def scale(self, replicas: int) -> None:
         """Raises Refused when the function's label forbids so many."""
         if not 0 <= replicas <= self.deployment.maximum:
             raise Refused(400, f"{self.deployment.service} may have 0 to {self.deployment.maximum} replicas")
         self.replicas = replicas
-        if self._rollout.ready():
-            self._fit()
+        self._fit()
 
     def candidates(self) -> Iterator[Replica]:
         """Those that serve, beginning with another one each time. Raises Refused when there is none."""
@@ -77,13 +82,14 @@ class Function:
         self._rollout.kill()
         replicas, self._serving = self._serving, []
         gevent.joinall([gevent.spawn(replica.stop) for replica in replicas])
+        self.log.end()
 
     def _roll_out(self, deployment: Deployment, build: BuildFolder) -> None:
         fresh: list[Replica] = []
         try:
-            self._make = self._maker(deployment, self._environments.install(build, self._say))
+            make = self._maker(deployment, self._environments.install(build, self._say))
             self.reason = "it is starting"
-            fresh += [Replica(self._make, self._report) for _ in range(self.replicas)]
+            fresh += [Replica(make, self._report) for _ in range(self.replicas)]
             for replica in fresh:
                 replica.ready.wait()
         except InstallError as error:
@@ -92,7 +98,7 @@ class Function:
         except gevent.GreenletExit:
             gevent.joinall([gevent.spawn(replica.stop) for replica in fresh])
             raise
-        old, self._serving = self._serving, fresh
+        old, self._serving, self._make = self._serving, fresh, make
         _end(old)
         self._fit()
 
@@ -104,7 +110,9 @@ class Function:
         return make
 
     def _fit(self) -> None:
-        """As many replicas as are wanted."""
+        """As many replicas of the version that serves as are wanted."""
+        if self._make is None:
+            return
         surplus, self._serving = self._serving[self.replicas :], self._serving[: self.replicas]
         _end(surplus)
         while len(self._serving) < self.replicas:

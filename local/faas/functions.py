@@ -36,16 +36,15 @@ class Functions:
         for path in (self._folder, self._logs):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def restore(self) -> list[str]:
-        """Start what was deployed; returns a line for each function that cannot be."""
-        problems = []
+    def restore(self) -> None:
+        """Start what was deployed. Where the build folder is gone meanwhile the function's status says so."""
         for path in sorted(self._folder.glob("*.json")):
             kept = json.loads(path.read_text())
+            deployment = Deployment.from_json(kept["deployment"])
             try:
-                self._deploy(Deployment.from_json(kept["deployment"]), kept["replicas"])
+                self._deploy(deployment, kept["replicas"])
             except Refused as refused:
-                problems.append(f"{path.stem} is not started again: {refused}")
-        return problems
+                self._function(deployment.service).hold(deployment, kept["replicas"], str(refused))
 
     def all(self) -> list[Function]:
         return [self._functions[name] for name in sorted(self._functions)]
@@ -86,12 +85,14 @@ class Functions:
         build = BuildFolder(self._builds, deployment.service)
         build.library()
         self._store.require(deployment.secrets)
-        function = self._functions.get(deployment.service)
-        if function is None:
-            log = Log(self._logs / f"{deployment.service}.log", deployment.service)
-            function = Function(self._machine, self._environments, self._store, log)
-            self._functions[deployment.service] = function
-        function.deploy(deployment, build, replicas)
+        self._function(deployment.service).deploy(deployment, build, replicas)
+
+    def _function(self, name: str) -> Function:
+        """The one of that name, a new one if need be."""
+        if name not in self._functions:
+            log = Log(self._logs / f"{name}.log", name)
+            self._functions[name] = Function(self._machine, self._environments, self._store, log)
+        return self._functions[name]
 
     def _keep(self, name: str) -> None:
         function = self._functions[name]

@@ -87,11 +87,15 @@ class Log:
         finally:
             self._followers.discard(queue)
 
-    def remove(self) -> None:
-        """The function is gone: whoever follows is told so."""
-        self._removed = True
+    def end(self) -> None:
+        """Nothing more is written: whoever follows is told so."""
         for follower in list(self._followers):
             self._tell(follower, None)
+
+    def remove(self) -> None:
+        """The function is gone, and so is what it wrote."""
+        self._removed = True
+        self.end()
         for path in (self._path, self._before):
             path.unlink(missing_ok=True)
 

@@ -52,8 +52,7 @@ def _serve(port: int, dispatcher: Dispatcher, functions: Functions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, told.set)
     front = server(port, dispatcher)
-    for problem in functions.restore():
-        print(problem, flush=True)
+    functions.restore()
     front.start()
     told.wait()
     front.close()

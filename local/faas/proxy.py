@@ -94,7 +94,8 @@ class Proxy:
             raise Refused(502, f"the function did not answer in {self._timeout:g} s") from None
         except (OSError, http.client.HTTPException) as error:
             raise Refused(502, f"the function did not answer: {error or type(error).__name__}") from error
-        start_response(f"{answer.status} {answer.reason}", _end_to_end(answer.getheaders()) + call.marks)
+        own = [mark for mark in call.marks if mark[0] not in answer.headers]
+        start_response(f"{answer.status} {answer.reason}", _end_to_end(answer.getheaders()) + own)
         while part := answer.read1(CHUNK):
             yield part
 

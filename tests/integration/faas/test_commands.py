@@ -127,3 +127,16 @@ def test_errors_say_what_is_wrong(
 ) -> None:
     answer = requests.request(method, f"{provider.url}{path}", json=body, timeout=5)
     assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"), [({"Content-Type": "text/plain"}, 400), ({"Host": "evil.example"}, 403)]
+)
+def test_a_page_in_a_browser_can_deploy_nothing(
+    provider: Provider, headers: dict[str, str], status: int
+) -> None:
+    body = '{"service": "greeter", "image": "x", "envProcess": "touch /tmp/owned"}'
+    headers = {"Content-Type": "application/json", **headers}
+    answer = requests.post(f"{provider.url}/system/functions", data=body, headers=headers, timeout=5)
+    assert answer.status_code == status
+    assert provider.cli("list").splitlines()[1:] == []

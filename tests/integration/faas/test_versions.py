@@ -1,6 +1,5 @@
 """From one version to the next, up and down, and through crashes."""
 
-import json
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,6 +173,6 @@ def reason(provider: Provider) -> str:
 
 def scale(provider: Provider, replicas: int) -> int:
     """As faas-cli's library asks; returns the status."""
-    body = json.dumps({"serviceName": FUNCTION, "replicas": replicas})
+    body = {"serviceName": FUNCTION, "replicas": replicas}
     url = f"{provider.url}/system/scale-function/{FUNCTION}?namespace=openfaas-fn"
-    return requests.post(url, data=body, timeout=10).status_code
+    return requests.post(url, json=body, timeout=10).status_code
