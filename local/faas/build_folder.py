@@ -65,8 +65,10 @@ class BuildFolder:
         return digest.hexdigest()[:16]
 
     def copy(self, place: Path) -> None:
-        """Installing changes the folder, so it is done to a copy."""
+        """Installing changes the folder, so it is done to a copy, which any account can read: faas-cli's cannot."""
         shutil.copytree(self.path, place, ignore=_UNWANTED)
+        for path in (place, *place.rglob("*")):
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
 
     def _text(self, name: str) -> str:
         path = self.path / name
