@@ -13,6 +13,7 @@ from pathlib import Path
 from environs import Env, EnvError, validate
 
 from local import node
+from local.account import RUNNER, Account
 from local.faas.guide import guide
 from local.faas.part import Choice, ProviderPart, folder
 from local.faas.secret_store import FOLDER, SecretStore
@@ -111,7 +112,7 @@ def run(state: State, arguments: argparse.Namespace, interruption: Interruption)
         settings, choice = choose(arguments)
         settings.check_ports()
         state.rotate_logs()
-        tools = Tools(state.folder / "openfaas")
+        tools = Tools(Account.named(RUNNER).folder(ROOT / ".local") / "openfaas")
         tools.folder.mkdir(exist_ok=True)
         client = faas_cli(tools)
         rust = (arguments.rust or state.folder / RUST).absolute()
