@@ -89,14 +89,14 @@ def faas_cli(tools: Tools) -> Path | None:
         return None
 
 
-def choose(arguments: argparse.Namespace) -> tuple[Settings, Choice]:
+def choose() -> tuple[Settings, Choice]:
     """From the environment and `.env`. Raises EnvError or PortsInUse."""
     settings = Settings.from_environment(ROOT / ".env")
     stores = {name: settings.ports[name] for name in ("POSTGRES_PORT", "REDIS_PORT")}
     env = Env()
     choice = Choice(
         env.int("FAAS_PORT", PORT, validate=validate.Range(min=1, max=65535)),
-        arguments.builds.absolute(),
+        env.path("FAAS_BUILDS", ROOT / "build").absolute(),
         env.float("FAAS_TIMEOUT", 60.0, validate=validate.Range(min=0.1)),
     )
     if not is_free(choice.port):
@@ -109,7 +109,7 @@ def run(state: State, arguments: argparse.Namespace, interruption: Interruption)
     supervisor = Supervisor(interruption, state.run_folder / "parts.json", announce)
     try:
         supervisor.end_leftovers()
-        settings, choice = choose(arguments)
+        settings, choice = choose()
         settings.check_ports()
         state.rotate_logs()
         tools = Tools(Account.named(RUNNER).folder(ROOT / ".local") / "openfaas")
@@ -130,7 +130,6 @@ def run(state: State, arguments: argparse.Namespace, interruption: Interruption)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.faas", description=__doc__)
     parser.add_argument("--state", type=Path, default=ROOT / ".local", help="folder of data and secrets")
-    parser.add_argument("--builds", type=Path, default=ROOT / "build", help="folder of build folders")
     parser.add_argument("--rust", type=Path, help="folder of the Rust toolchain")
     arguments = parser.parse_args()
     with Interruption() as interruption:

@@ -46,12 +46,12 @@ class Stack:
         self.output = folder / "output"
         ports = {name: str(free_port()) for name in ("FAAS_PORT", "POSTGRES_PORT", "REDIS_PORT")}
         self.url = f"http://127.0.0.1:{ports['FAAS_PORT']}"
-        places = ["--state", str(state), "--builds", str(folder / "build"), "--rust", str(rust)]
+        places = ["--state", str(state), "--rust", str(rust)]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "local.faas", *places],
                 cwd=ROOT,
-                env=os.environ | ports,
+                env=os.environ | ports | {"FAAS_BUILDS": str(folder / "build")},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
