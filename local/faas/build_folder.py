@@ -30,7 +30,8 @@ class BuildFolder:
         self._stacks = root.parent
         self._service = service
         if not self.path.is_dir():
-            command = "faas-cli build --shrinkwrap -f stack.yml"
+            stack = next(iter(self._functions()), "stack.yml")
+            command = f"faas-cli build --shrinkwrap -f {stack}"
             raise Refused(400, f"{self.path} is missing; make it: (cd {root.parent} && {command})")
         if not (self.path / INSTALLER).is_file():
             raise Refused(400, f"{self.path} has no {INSTALLER}: its template cannot be installed here")
@@ -45,7 +46,8 @@ class BuildFolder:
         Raises:
             Refused: they do not agree.
         """
-        found = {str(function.get("build_args", {}).get("LIBRARY", "")) for function in self._functions()}
+        functions = self._functions().values()
+        found = {str(function.get("build_args", {}).get("LIBRARY", "")) for function in functions}
         if len(found) > 1:
             raise Refused(400, f"stack files in {self._stacks} differ in LIBRARY of {self._service}")
         return found.pop() if found else ""
@@ -74,12 +76,15 @@ class BuildFolder:
         path = self.path / name
         return path.read_text() if path.is_file() else ""
 
-    def _functions(self) -> list[dict[str, dict[str, str]]]:
-        """The function, as each stack file that has it tells of it."""
-        documents = [_parsed(path) for path in sorted(self._stacks.glob("*.y*ml"))]
-        listed = [document.get("functions") for document in documents]
-        found = [functions.get(self._service) for functions in listed if isinstance(functions, dict)]
-        return [function for function in found if isinstance(function, dict)]
+    def _functions(self) -> dict[str, dict[str, dict[str, str]]]:
+        """The function as the stack files tell of it, by their names."""
+        found = {}
+        for path in sorted(self._stacks.glob("*.y*ml")):
+            functions = _parsed(path).get("functions")
+            function = functions.get(self._service) if isinstance(functions, dict) else None
+            if isinstance(function, dict):
+                found[path.name] = function
+        return found
 
 
 def _parsed(path: Path) -> dict[str, object]:

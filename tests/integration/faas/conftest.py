@@ -83,3 +83,13 @@ def greeter(provider: Provider) -> Iterator[str]:
     provider.until_available(FUNCTION)
     yield FUNCTION
     provider.cli("remove", "-f", f"{FUNCTION}.yml")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Path]:
+    """A file that lets a call go on, once it is there; functions can write beside it."""
+    account = Account.named(RUNNER)
+    folder = account.folder(tmp_path / "gate")
+    account.owns(folder)
+    yield folder / "gate"
+    remove(tmp_path / "gate")

@@ -66,8 +66,7 @@ def test_head_has_no_body_and_leaves_the_connection_usable(provider: Provider, g
     connection.close()
 
 
-def test_an_answer_is_streamed(provider: Provider, greeter: str, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_an_answer_is_streamed(provider: Provider, greeter: str, gate: Path) -> None:
     headers = {"Accept": "text/event-stream"}
     with provider.call(f"{greeter}/stream?{gate}", stream=True, headers=headers) as answer:
         lines = answer.iter_lines(chunk_size=None)
@@ -77,9 +76,8 @@ def test_an_answer_is_streamed(provider: Provider, greeter: str, tmp_path: Path)
 
 
 def test_a_client_that_hangs_up_is_noticed_by_the_function(
-    provider: Provider, greeter: str, tmp_path: Path
+    provider: Provider, greeter: str, gate: Path
 ) -> None:
-    gate = tmp_path / "gate"
     with pytest.raises(requests.Timeout):
         requests.get(f"{provider.url}/function/{greeter}/wait?{gate}", timeout=1)
 
@@ -88,10 +86,9 @@ def test_a_client_that_hangs_up_is_noticed_by_the_function(
 
 
 def test_a_function_that_takes_too_long_is_answered_for(
-    state: Path, checkout: Path, faas_cli: Path, watchdog: Path | None, provider: Provider, tmp_path: Path
+    state: Path, checkout: Path, faas_cli: Path, watchdog: Path | None, provider: Provider, gate: Path
 ) -> None:
     provider.stop()
-    gate = tmp_path / "gate"
     with Provider(state, checkout, faas_cli, watchdog, timeout=1) as hasty:
         hasty.cli("deploy", "-f", f"{FUNCTION}.yml")
         hasty.until_available(FUNCTION)

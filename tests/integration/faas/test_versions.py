@@ -149,10 +149,7 @@ def test_a_killed_provider_takes_its_functions_with_it(provider: Provider, greet
     provider.until_available(greeter)
 
 
-def test_calls_under_way_are_answered_before_the_end(
-    provider: Provider, greeter: str, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
+def test_calls_under_way_are_answered_before_the_end(provider: Provider, greeter: str, gate: Path) -> None:
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(provider.call, f"{greeter}/wait?{gate}")
         until(gate.with_suffix(".busy").exists, "the call is under way")

@@ -48,11 +48,14 @@ def test_our_template_says_how_it_is_ready() -> None:
 
 
 def test_a_folder_that_is_missing_or_has_no_installer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="faas-cli build --shrinkwrap"):
-        BuildFolder(tmp_path, "mine")
-    (tmp_path / "mine").mkdir()
+    with pytest.raises(Refused, match=r"faas-cli build --shrinkwrap -f stack\.yml"):
+        BuildFolder(tmp_path / "build", "mine")
+    (tmp_path / "mine.yml").write_text(STACK % "controller")
+    with pytest.raises(Refused, match=r"faas-cli build --shrinkwrap -f mine\.yml"):
+        BuildFolder(tmp_path / "build", "mine")
+    (tmp_path / "build" / "mine").mkdir(parents=True)
     with pytest.raises(Refused, match=r"no install\.sh"):
-        BuildFolder(tmp_path, "mine")
+        BuildFolder(tmp_path / "build", "mine")
 
 
 def test_the_library_is_what_the_stack_files_say(build: BuildFolder, tmp_path: Path) -> None:
