@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import gevent
+from gevent.lock import BoundedSemaphore
+from gevent.pool import Group
 
 from local.faas.build_folder import BuildFolder
 from local.faas.deployment import Deployment
@@ -41,6 +43,9 @@ class Function:
         self._serving: list[Replica] = []
         self._rollout: gevent.Greenlet[..., None] = gevent.Greenlet()
         self._turns = itertools.count()
+        self._changing = BoundedSemaphore(1)
+        self._ending = Group()
+        self._gone = False
 
     @property
     def available(self) -> int:
@@ -48,12 +53,15 @@ class Function:
         return sum(replica.ready.is_set() for replica in self._serving)
 
     def deploy(self, deployment: Deployment, build: BuildFolder, replicas: int) -> None:
-        """Begin to bring this version up; what was begun before it is given up."""
-        self._rollout.kill()
-        self.deployment = deployment
-        self.replicas = replicas
-        self.reason = "it is being installed"
-        self._rollout = gevent.spawn(self._roll_out, deployment, build)
+        """Begin to bring this version up; what was begun before it is given up. Raises Refused."""
+        with self._changing:
+            if self._gone:
+                raise Refused(409, f"{deployment.service} is just being removed: deploy it again")
+            self._rollout.kill()
+            self.deployment = deployment
+            self.replicas = replicas
+            self.reason = "it is being installed"
+            self._rollout = gevent.spawn(self._roll_out, deployment, build)
 
     def hold(self, deployment: Deployment, replicas: int, reason: str) -> None:
         """Keep what was deployed, which cannot run; the reason is shown."""
@@ -78,10 +86,13 @@ class Function:
         return iter(ready[turn:] + ready[:turn])
 
     def stop(self) -> None:
-        """End its processes, after the calls that are under way."""
-        self._rollout.kill()
-        replicas, self._serving = self._serving, []
-        gevent.joinall([gevent.spawn(replica.stop) for replica in replicas])
+        """End its processes, after the calls that are under way, for good."""
+        with self._changing:
+            self._gone = True
+            self._rollout.kill()
+        serving, self._serving = self._serving, []
+        self._end(serving)
+        self._ending.join()
         self.log.end()
 
     def _roll_out(self, deployment: Deployment, build: BuildFolder) -> None:
@@ -92,14 +103,14 @@ class Function:
             fresh += [Replica(make, self._report) for _ in range(self.replicas)]
             for replica in fresh:
                 replica.ready.wait()
-        except InstallError as error:
+        except (InstallError, OSError, Refused) as error:
             self._report(f"it cannot be installed: {error}")
             return
         except gevent.GreenletExit:
-            gevent.joinall([gevent.spawn(replica.stop) for replica in fresh])
+            self._end(fresh)
             raise
         old, self._serving, self._make = self._serving, fresh, make
-        _end(old)
+        self._end(old)
         self._fit()
 
     def _maker(self, deployment: Deployment, installation: Installation) -> Callable[[], Instance]:
@@ -114,9 +125,14 @@ class Function:
         if self._make is None:
             return
         surplus, self._serving = self._serving[self.replicas :], self._serving[: self.replicas]
-        _end(surplus)
+        self._end(surplus)
         while len(self._serving) < self.replicas:
             self._serving.append(Replica(self._make, self._report))
+
+    def _end(self, replicas: list[Replica]) -> None:
+        """In the background: calls may still be under way."""
+        for replica in replicas:
+            self._ending.spawn(replica.stop)
 
     def _report(self, reason: str) -> None:
         if reason and reason != self.reason:
@@ -125,9 +141,3 @@ class Function:
 
     def _say(self, line: str) -> None:
         self.log.write(PROVIDER, line)
-
-
-def _end(replicas: list[Replica]) -> None:
-    """In the background: calls may still be under way."""
-    for replica in replicas:
-        gevent.spawn(replica.stop)

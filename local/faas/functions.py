@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import gevent
+from gevent.pool import Group
 
 from local.faas.build_folder import BuildFolder
 from local.faas.deployment import Deployment
@@ -33,6 +33,7 @@ class Functions:
         self._environments = environments
         self._store = store
         self._functions: dict[str, Function] = {}
+        self._ending = Group()
         for path in (self._folder, self._logs):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -75,11 +76,13 @@ class Functions:
         del self._functions[name]
         self._file(name).unlink(missing_ok=True)
         function.log.remove()
-        gevent.spawn(function.stop)
+        self._ending.spawn(function.stop)
 
     def stop(self) -> None:
         """End all processes; what is deployed is kept."""
-        gevent.joinall([gevent.spawn(function.stop) for function in self._functions.values()])
+        for function in self._functions.values():
+            self._ending.spawn(function.stop)
+        self._ending.join()
 
     def _deploy(self, deployment: Deployment, replicas: int) -> None:
         build = BuildFolder(self._builds, deployment.service)

@@ -8,6 +8,7 @@ import gevent
 from gevent.event import Event
 
 from local.faas.instance import Instance
+from local.faas.refusal import Refused
 
 #: Seconds between two looks at a process that starts, and at one that serves.
 STARTING_LOOK = 0.05
@@ -76,11 +77,11 @@ class Replica:
 
     def _run(self) -> float:
         """One process from its start to its end; returns for how many seconds it has served."""
-        instance = self._instance = self._make()
         try:
+            instance = self._instance = self._make()
             instance.start()
-        except OSError as error:
-            self._report(f"cannot be started: {error}")
+        except (OSError, Refused) as error:
+            self._report(f"it cannot be started: {error}")
             return 0.0
         while instance.alive and not instance.answers():
             gevent.sleep(STARTING_LOOK)
