@@ -71,7 +71,7 @@ def _add_functions(app: Flask, functions: Functions, watchdog: str) -> None:
 
     @app.get("/system/function/<name>")
     def described(name: str) -> Response:
-        return jsonify(status(functions.get(name), watchdog))
+        return jsonify(status(functions.get(name), watchdog, measured="usage" in request.args))
 
     @app.post("/system/functions")
     def deploy() -> tuple[str, int]:

@@ -52,6 +52,11 @@ class Function:
         """Replicas that serve."""
         return sum(replica.ready.is_set() for replica in self._serving)
 
+    @property
+    def pids(self) -> list[int]:
+        """Of its replicas' processes."""
+        return [replica.pid for replica in self._serving if replica.pid is not None]
+
     def deploy(self, deployment: Deployment, build: BuildFolder, replicas: int) -> None:
         """Begin to bring this version up; what was begun before it is given up. Raises Refused."""
         with self._changing:

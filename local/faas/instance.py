@@ -77,6 +77,11 @@ class Instance:
         self._reader = gevent.spawn(self._read, process.stdout or ())
 
     @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        return self._process.pid if self._process is not None and self.alive else None
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 

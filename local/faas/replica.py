@@ -47,6 +47,11 @@ class Replica:
             raise RuntimeError("a replica that is not ready has no port")
         return self._instance.port
 
+    @property
+    def pid(self) -> int | None:
+        """Of its process; None while there is none."""
+        return self._instance.pid if self._instance else None
+
     @contextlib.contextmanager
     def call(self) -> Iterator[None]:
         """A call is under way meanwhile: the replica does not end under it."""

@@ -25,6 +25,10 @@ def test_a_function_is_deployed_listed_described_invoked_and_removed(provider: P
         assert re.search(line, described), described
     assert "gunicorn --config gunicorn_conf.py host:app" in described
 
+    used = provider.describe(FUNCTION)["usage"]
+    assert used["cpu"] > 0
+    assert 10e6 < used["totalMemoryBytes"] < 1e9
+
     processes = provider.tree()
     assert "Removing old function" in provider.cli("remove", "-f", f"{FUNCTION}.yml")
     assert FUNCTION not in provider.cli("list")
