@@ -1,12 +1,10 @@
 """One process of a function, under of-watchdog where there is one."""
 
 import contextlib
-import http.client
 import os
 import secrets
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Iterable
 
 import gevent
@@ -15,11 +13,11 @@ from gevent import subprocess
 from local.faas.deployment import Deployment
 from local.faas.environment import Installation
 from local.faas.machine import MOUNTED, Machine
+from local.faas.probe import is_well, listens
 from local.part import bind_to_parent
 from local.port import LOOPBACK
 
-#: Seconds for one look at its health, for its orderly end, and for its last lines after that.
-HEALTH_TIMEOUT = 2.0
+#: Seconds for its orderly end, and for its last lines after that.
 STOP_TIMEOUT = 15.0
 LAST_LINES_TIMEOUT = 2.0
 
@@ -90,10 +88,10 @@ class Instance:
         if not self.alive:
             return False
         if self._machine.watchdog:
-            return _healthy(self.port)
+            return is_well(self.port, "/_/health")
         if self._variables().get("suppress_lock") == "true":
             return (self._folder / "tmp" / ".lock").exists()
-        return _listens(self.port)
+        return listens(self.port)
 
     def wait(self, seconds: float) -> None:
         """Returns when it has ended, or when the time is over."""
@@ -168,21 +166,3 @@ class Instance:
             "metrics_port": str(self._metrics),
             **machine.overrides,
         }
-
-
-def _healthy(port: int) -> bool:
-    """Whether the watchdog says so."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HEALTH_TIMEOUT)
-    try:
-        connection.request("GET", "/_/health")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), HEALTH_TIMEOUT):
-        return True
-    return False

@@ -1,14 +1,14 @@
 """The provider's process as a part of what `make faas` starts."""
 
-import http.client
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from local.account import Account
+from local.faas.probe import is_well
 from local.faas.replica import DRAIN_TIMEOUT
 from local.port import LOOPBACK
-from local.server import HEALTH_TIMEOUT, Program
+from local.server import Program
 from local.state import ROOT, State
 
 #: The provider's folder in the state.
@@ -67,14 +67,7 @@ class ProviderPart(Program):
         )
 
     def answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=HEALTH_TIMEOUT)
-        try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_well(self._port, "/healthz")
 
 
 def folder(state: State) -> Path:
