@@ -1,12 +1,14 @@
 """A function's build folder, as `faas-cli build --shrinkwrap` lays it out."""
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
 import yaml
 
 from local.faas import dockerfile
+from local.faas.dockerfile import Image
 from local.faas.refusal import Refused
 
 #: What a template must have for its functions to run here: the Dockerfile's own way to install them.
@@ -36,21 +38,20 @@ class BuildFolder:
         if not (self.path / INSTALLER).is_file():
             raise Refused(400, f"{self.path} has no {INSTALLER}: its template cannot be installed here")
 
-    def variables(self) -> dict[str, str]:
+    def image(self) -> Image:
         """What the image would set for the function's process."""
-        return dockerfile.variables(self._text("Dockerfile"))
+        return dockerfile.image(self._text("Dockerfile"), self.arguments())
 
-    def library(self) -> str:
-        """The build argument LIBRARY. A deployment does not carry it, so the stack files are asked.
+    def arguments(self) -> dict[str, str]:
+        """The build's arguments. A deployment does not carry them, so the stack files are asked.
 
         Raises:
             Refused: they do not agree.
         """
-        functions = self._functions().values()
-        found = {str(function.get("build_args", {}).get("LIBRARY", "")) for function in functions}
-        if len(found) > 1:
-            raise Refused(400, f"stack files in {self._stacks} differ in LIBRARY of {self._service}")
-        return found.pop() if found else ""
+        found = [function.get("build_args") or {} for function in self._functions().values()]
+        if any(arguments != found[0] for arguments in found):
+            raise Refused(400, f"stack files in {self._stacks} differ in build_args of {self._service}")
+        return {name: str(value) for name, value in found[0].items()} if found else {}
 
     def modules(self) -> list[Path]:
         """The handler's own modules, relative to the folder: what is served from there and not installed."""
@@ -59,7 +60,7 @@ class BuildFolder:
     def digest(self, *, modules: bool) -> str:
         """Of all that is in the folder and what it is installed with; with or without the handler's own modules."""
         left_out = set() if modules else set(self.modules())
-        digest = hashlib.sha256(self.library().encode())
+        digest = hashlib.sha256(json.dumps(self.arguments(), sort_keys=True).encode())
         for path in sorted(self.path.rglob("*")):
             name = path.relative_to(self.path)
             if path.is_file() and name not in left_out and "__pycache__" not in name.parts:

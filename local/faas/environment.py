@@ -15,6 +15,7 @@ from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 
 from local.faas.build_folder import INSTALLER, BuildFolder
+from local.faas.dockerfile import Image
 
 #: A file in an environment that was installed to its end.
 COMPLETE = "complete"
@@ -30,11 +31,11 @@ class InstallError(Exception):
 
 @dataclass(frozen=True)
 class Installation:
-    """A function that can be started: the folder it runs in, and its environment's programs."""
+    """A function that can be started: the folder it runs in, its environment's programs, and its image's settings."""
 
     app: Path
     programs: Path
-    variables: dict[str, str]
+    image: Image
 
 
 class Environments:
@@ -67,7 +68,7 @@ class Environments:
         app = shared / "apps" / build.digest(modules=True)
         if not app.is_dir():
             _lay_out(app, shared / "app", build)
-        return Installation(app, shared / "venv" / "bin", build.variables())
+        return Installation(app, shared / "venv" / "bin", build.image())
 
     def _make(self, place: Path, build: BuildFolder, say: Callable[[str], None]) -> None:
         shutil.rmtree(place, ignore_errors=True)
@@ -77,7 +78,7 @@ class Environments:
         _run([sys.executable, "-m", "venv", "--without-pip", str(place / "venv")], place, {}, say)
         # Our own pip, told where to install: making one in each environment takes longer than most packages.
         pip = {"PIP_PYTHON": str(python), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
-        _run(["sh", INSTALLER, build.library()], place / "app", pip, say)
+        _run(["sh", INSTALLER, build.arguments().get("LIBRARY", "")], place / "app", pip, say)
         (place / COMPLETE).write_text(str(place))
 
 

@@ -86,7 +86,7 @@ class Functions:
 
     def _deploy(self, deployment: Deployment, replicas: int) -> None:
         build = BuildFolder(self._builds, deployment.service)
-        build.library()
+        build.arguments()
         self._store.require(deployment.secrets)
         self._function(deployment.service).deploy(deployment, build, replicas)
 

@@ -18,7 +18,7 @@ from local.part import bind_to_parent
 from local.port import LOOPBACK
 
 #: Seconds for its orderly end, and for its last lines after that.
-STOP_TIMEOUT = 15.0
+STOP_TIMEOUT = 25.0
 LAST_LINES_TIMEOUT = 2.0
 
 
@@ -61,7 +61,7 @@ class Instance:
         self._make_folder()
         variables = self._variables()
         process = subprocess.Popen(
-            self._machine.command(variables.get("fprocess", "")),
+            self._machine.command(self._installation.image.command, variables.get("fprocess", "")),
             cwd=self._installation.app,
             env=variables,
             stdin=subprocess.DEVNULL,
@@ -150,10 +150,8 @@ class Instance:
         process = {"fprocess": deployment.process} if deployment.process else {}
         return {
             "LANG": "C.UTF-8",
-            # It is told to end once nothing is under way; nobody would look at its health meanwhile.
-            "healthcheck_interval": "1s",
+            **self._installation.image.variables,
             **machine.defaults,
-            **self._installation.variables,
             **process,
             **chosen,
             "PATH": f"{self._installation.programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
@@ -161,6 +159,8 @@ class Instance:
             "TMPDIR": private,
             "HOSTNAME": self.name,
             "secret_mount_path": mounted,
+            # It is told to end once nothing is under way, and nobody looks at its health from then on.
+            "healthcheck_interval": "1s",
             "port": str(self.port),
             "upstream_url": f"http://{LOOPBACK}:{self._upstream}",
             "metrics_port": str(self._metrics),

@@ -8,6 +8,8 @@ from local.faas.ports import Ports
 
 #: Where the platform mounts secrets, and what the variables of functions say of it.
 MOUNTED = "/var/openfaas/secrets/"
+#: As images call the watchdog.
+WATCHDOG = "fwatchdog"
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Machine:
         run: a folder for what only running functions need.
         account: who they run as.
         watchdog: the of-watchdog; None: functions are started without one.
-        defaults: variables of this machine; what an image or a deployment says goes before.
+        defaults: variables of this machine; what a deployment says goes before, what an image says does not.
         overrides: variables that a function cannot choose, since it shares the machine with others.
     """
 
@@ -29,6 +31,11 @@ class Machine:
     defaults: dict[str, str]
     overrides: dict[str, str]
 
-    def command(self, process: str) -> list[str]:
-        """What to start for a function's process. Like the watchdog it knows single spaces and no quotes."""
-        return [str(self.watchdog)] if self.watchdog else process.split(" ")
+    def command(self, image: tuple[str, ...], process: str) -> list[str]:
+        """What to start: the image's command with our watchdog, or else the function's process.
+
+        Like the watchdog it knows single spaces and no quotes in that.
+        """
+        if self.watchdog is None:
+            return process.split(" ")
+        return [str(self.watchdog) if word == WATCHDOG else word for word in image or (WATCHDOG,)]

@@ -22,29 +22,40 @@ def build(tmp_path: Path) -> BuildFolder:
     return BuildFolder(tmp_path / "build", "mine")
 
 
-def test_the_image_sets_what_its_last_stage_says() -> None:
-    text = "\n".join(
-        [
-            "FROM a AS build",
-            "ENV early=1",
-            "FROM b",
-            "ENV PATH=/x:$PATH plain=1",
-            "# ENV hidden=1",
-            'ENV mode=http \\\n    fprocess="serve --now" \\\n    # why\n    last=2',
-        ]
-    )
-    assert dockerfile.variables(text) == {
-        "plain": "1",
-        "mode": "http",
-        "fprocess": "serve --now",
-        "last": "2",
-    }
+DOCKERFILE = r"""
+ARG KIND=none
+FROM x AS base
+ENV PATH=/x:$PATH inherited=1
+FROM base AS build
+ENV early=1
+FROM base AS kind-none
+FROM base AS kind-special
+ENV special=1
+# ENV hidden=1
+FROM kind-${KIND:-none} AS ship
+ENV mode=http \
+    fprocess="serve --now" \
+    # why
+    last=2
+CMD ["python", "init.py", "fwatchdog"]
+"""
+
+
+def test_the_image_sets_what_its_last_stage_and_those_below_it_say() -> None:
+    plain = dockerfile.image(DOCKERFILE, {})
+    special = dockerfile.image(DOCKERFILE, {"KIND": "special"})
+    expected = {"inherited": "1", "mode": "http", "fprocess": "serve --now", "last": "2"}
+    assert plain.variables == expected
+    assert special.variables == expected | {"special": "1"}
+    assert plain.command == ("python", "init.py", "fwatchdog")
 
 
 def test_our_template_says_how_it_is_ready() -> None:
     text = (ROOT / "template" / "python3-gevent" / "Dockerfile").read_text()
-    found = dockerfile.variables(text)
-    assert (found["mode"], found["suppress_lock"], found["log_buffer_size"]) == ("http", "true", "-1")
+    image = dockerfile.image(text, {})
+    expected = {"mode": "http", "suppress_lock": "true", "log_buffer_size": "-1", "PYTHONUNBUFFERED": "1"}
+    assert image.variables.items() >= expected.items()
+    assert image.command[-1] == "fwatchdog"
 
 
 def test_a_folder_that_is_missing_or_has_no_installer_is_refused(tmp_path: Path) -> None:
@@ -58,17 +69,17 @@ def test_a_folder_that_is_missing_or_has_no_installer_is_refused(tmp_path: Path)
         BuildFolder(tmp_path / "build", "mine")
 
 
-def test_the_library_is_what_the_stack_files_say(build: BuildFolder, tmp_path: Path) -> None:
-    assert build.library() == ""
+def test_the_arguments_are_those_of_the_stack_files(build: BuildFolder, tmp_path: Path) -> None:
+    assert build.arguments() == {}
     (tmp_path / "broken.yml").write_text("{")
     (tmp_path / "list.yaml").write_text("- 1")
     (tmp_path / "stack.yml").write_text(STACK % "controller")
-    assert build.library() == "controller"
+    assert build.arguments() == {"LIBRARY": "controller"}
     (tmp_path / "twin.yaml").write_text(STACK % "controller")
-    assert build.library() == "controller"
+    assert build.arguments() == {"LIBRARY": "controller"}
     (tmp_path / "rival.yml").write_text(STACK % "runtime")
-    with pytest.raises(Refused, match="differ in LIBRARY of mine"):
-        build.library()
+    with pytest.raises(Refused, match="differ in build_args of mine"):
+        build.arguments()
 
 
 def test_the_digest_tells_what_has_changed(build: BuildFolder, tmp_path: Path) -> None:
