@@ -15,13 +15,13 @@ from local.account import RUNNER, Account, remove
 from local.port import free_port
 from local.state import ROOT
 from local.token import token
+from tests.integration.openfaas.build import COPIED
 from tests.waiting import until
 
 START_TIMEOUT = 120
 #: Two environments are installed meanwhile.
 READY_TIMEOUT = 400
 STOP_TIMEOUT = 60
-COPIED = ["template", "function", "controller", "runtime", "pyproject.toml", "requirements.txt", "stack.yml"]
 FUNCTIONS = {"initialize", "execute", "sessions", "functions", "health"}
 RUNTIMES = {"runtime-python", "runtime-nodejs", "runtime-rust"}
 RUST = """
