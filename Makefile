@@ -7,13 +7,16 @@ TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi compose-secrets pin test soak api-server lint environment tests-environment bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin test soak api-server lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: environment ## the whole service on this machine, until Ctrl-C
 	@$(VENV)/python -m local.run
+
+faas: environment ## a provider for faas-cli on this machine, with PostgreSQL and Redis, until Ctrl-C
+	@$(VENV)/python -m local.faas
 
 demo: environment ## run the samples and a script of each language, and show the times
 	@$(VENV)/python -m local.demo

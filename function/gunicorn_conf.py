@@ -13,6 +13,7 @@ The end of a part, step by step:
 """
 
 import os
+import signal
 from typing import Any
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # a runtime has no prometheus_client
@@ -30,6 +31,11 @@ control_socket_disable = True
 accesslog = None
 errorlog = "-"
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat's, not ours
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Told to end before it has begun, a worker just goes; the arbiter's handler, inherited, would forget it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
