@@ -4,15 +4,19 @@ VENV := .local/venv/bin
 SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
+API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin test soak api-server lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: environment ## the whole service on this machine, until Ctrl-C
 	@$(VENV)/python -m local.run
+
+faas: environment ## a provider for faas-cli on this machine, with PostgreSQL and Redis, until Ctrl-C
+	@$(VENV)/python -m local.faas
 
 demo: environment ## run the samples and a script of each language, and show the times
 	@$(VENV)/python -m local.demo
@@ -37,17 +41,29 @@ configuration: environment ## write docs/configuration.md anew
 openapi: tests-environment ## write docs/openapi.yaml anew
 	@$(VENV)/python -m local.openapi docs/openapi.yaml
 
+compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, where there are none yet
+	@$(PYTHON) -m local.compose_secrets
+
+pin: ## write the digests of all images into the Dockerfiles and the Compose file
+	@$(PYTHON) -m local.image_pins
+
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
+	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	@$(VENV)/python -m local.wheels .local/wheels
-	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile
+	-@$(VENV)/python -m local.container_tools .local/containers
+	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS)
 	@$(VENV)/python -m local.hostile
 
 soak: tests-environment ## each fault under a minute of load, and what was answered meanwhile
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py
+
+api-server: tests-environment ## the Kubernetes manifests on a real API server; building it takes ten minutes once
+	@$(VENV)/python -m local.kubernetes_tools --api-server .local/kubernetes
+	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
 lint: tests-environment ## format, style, types and the keys of stack.yml
 	@$(VENV)/ruff format --check .

@@ -12,7 +12,7 @@ from local.part import PartError
 from local.state import ROOT
 
 OLDEST = 20
-REQUIREMENTS = ROOT / "function/runtime_nodejs/requirements-nodejs.txt"
+REQUIREMENTS = ROOT / "template/python3-gevent/requirements-nodejs.txt"
 #: Seconds to ask a Node.js for its version.
 ASK_TIMEOUT = 10
 

@@ -104,7 +104,7 @@ class Part(ABC):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_bind_to_parent(self.stop_signal),  # noqa: PLW1509 - no thread of ours is near
+                preexec_fn=bind_to_parent(self.stop_signal),  # noqa: PLW1509 - no thread of ours is near
                 **self.account.popen,
             )
 
@@ -156,7 +156,7 @@ class Part(ABC):
             return
 
 
-def _bind_to_parent(number: signal.Signals) -> Callable[[], None]:
+def bind_to_parent(number: signal.Signals) -> Callable[[], None]:
     """For the child: end when we are gone, however that came; and hear the signals that we may have blocked."""
     parent = os.getpid()
 

@@ -116,7 +116,7 @@ class Parts:
         secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
         return HttpServer(
             name,
-            "local.service:app",
+            "function.service:app",
             ports["PORT"],
             self.settings.grace,
             log=self.state.log(name),

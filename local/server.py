@@ -78,6 +78,12 @@ class Program(Part):
         return self._process is not None and self._process.poll() == 0
 
 
+def serving(port: int) -> list[str]:
+    """gunicorn's arguments for a server on loopback with the worker of the functions' images."""
+    worker = ["--pythonpath", "template/python3-gevent"]
+    return ["--config", "function/gunicorn_conf.py", *worker, "--bind", f"{LOOPBACK}:{port}"]
+
+
 class HttpServer(Program):
     """gunicorn with one of our apps. It answers when its health is `ok`.
 
@@ -88,8 +94,7 @@ class HttpServer(Program):
     start_timeout = 60.0
 
     def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
-        arguments = ["-m", "gunicorn", "--config", "local/gunicorn_conf.py", app]
-        super().__init__(name, arguments, **parts)  # type: ignore[arg-type]
+        super().__init__(name, ["-m", "gunicorn", *serving(port), app], **parts)  # type: ignore[arg-type]
         self.port = port
         self._graceful_timeout = grace + CLOSING
         self.stop_timeout = self._graceful_timeout + 5.0

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def collect(folder: Path) -> Path:
     """Returns the folder once it holds all of them. Raises CalledProcessError when one cannot be had."""
-    lists = [ROOT / "requirements.txt", *sorted(ROOT.glob("template/*/requirements.txt"))]
+    lists = [ROOT / "requirements.txt", *sorted(ROOT.glob("template/*/requirements*.txt"))]
     builders = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     content = "\0".join([*(path.read_text() for path in lists), *builders, sys.version])
     mark, wanted = folder / "collected", hashlib.sha256(content.encode()).hexdigest()

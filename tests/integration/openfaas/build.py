@@ -9,7 +9,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = "python3-gevent"
-COPIED = ["template", "function", "controller", "runtime", "pyproject.toml", "requirements.txt", "stack.yml"]
+COPIED = [
+    "template",
+    "function",
+    "controller",
+    "runtime",
+    "sql",
+    "pyproject.toml",
+    "requirements.txt",
+    "stack.yml",
+]
 UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
 
 
@@ -67,7 +76,8 @@ class Build:
 
     def _install(self, function: str, library: str, environment: Path) -> None:
         # Our own pip, told where to install: making one in each environment takes longer than all the rest.
-        pip = {"PIP_PYTHON": str(environment / "bin" / "python"), "PIP_NO_COMPILE": "1"}
+        # Its variables of switches mean what the switch sets: 0 is not to compile.
+        pip = {"PIP_PYTHON": str(environment / "bin" / "python"), "PIP_NO_COMPILE": "0"}
         wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self._wheels)}
         path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
         _run(

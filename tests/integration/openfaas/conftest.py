@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from local.openfaas_tools import Tools, UnavailableError
+from local.go_programs import UnavailableError
+from local.openfaas_tools import Tools
 from local.wheels import collect
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build

@@ -1,39 +1,53 @@
-"""A function for tests: its path says in which form it answers.
+"""A function for tests: its path says what it does, and its query names the files it waits for or leaves.
 
 With CLOSED in the environment it is a WSGI application instead, which notes its end in the file of that name. Its
-path /until-drained is answered when the server has told it to take no more work.
+path /until-drained is answered when the server has told it to take no more work, /stream in two parts.
 """
 
 import json
+import logging
 import os
+import signal
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+LOG = logging.getLogger("echo")
 
 ANSWERS = {
     "/text": "grüß Gott",
     "/list": [1, "two", None],
-    "/dict": {"answer": 42},
+    "/empty-list": [],
+    "/dict": {"b": 42, "a": {"z": 1, "y": 2}},
+    "/empty-dict": {},
     "/none": None,
+    "/false": False,
     "/binary": bytes(range(256)),
     "/number": 7,
     "/full": {"statusCode": 201, "headers": {"X-Kind": "full", "Content-Type": "text/csv"}, "body": "a,b"},
+    "/status": ("made", 201),
+    "/cookies": ({"a": 1}, 202, [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]),
+    "/pair": (3, 4),
 }
 
 if os.environ.get("BROKEN"):
     raise RuntimeError("broken as asked")
 
-# Loading lasts until the test opens the gate, so that it can look at what is not ready.
-if os.environ.get("GATE"):
-    while not Path(os.environ["GATE"]).exists():
+
+def wait_for(gate: Path) -> None:
+    while not gate.exists():
         time.sleep(0.02)
 
 
+# Loading lasts until the test opens the gate, so that it can look at what is not ready.
+if os.environ.get("GATE"):
+    wait_for(Path(os.environ["GATE"]))
+
+
 def handle(event: Any, context: Any) -> Any:
-    if event.path == "/raise":
-        raise ValueError("as asked")
-    if event.path == "/exit":
-        os.kill(os.getppid(), 9)
+    if event.path in BEHAVIOURS:
+        return BEHAVIOURS[event.path](event, context)
     if event.path in ANSWERS:
         return ANSWERS[event.path]
     seen = {
@@ -46,17 +60,113 @@ def handle(event: Any, context: Any) -> Any:
     return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(seen)}
 
 
+def fail(event: Any, context: Any) -> Any:
+    raise ValueError("as asked")
+
+
+def hostname(event: Any, context: Any) -> str:
+    return str(context.hostname)
+
+
+def wait(event: Any, context: Any) -> str:
+    """Leaves the file `begun`, and answers when there is a file `gate`."""
+    LOG.info("begun %s", event.query["gate"])
+    Path(event.query["begun"]).touch()
+    wait_for(Path(event.query["gate"]))
+    LOG.info("ended %s", event.query["gate"])
+    return "waited"
+
+
+def stream(event: Any, context: Any) -> dict[str, Any]:
+    """An event, and another one when there is a file `gate`. Leaves the file `closed`."""
+
+    def parts() -> Iterator[str | bytes]:
+        try:
+            yield "data: öne\n\n"
+            wait_for(Path(event.query["gate"]))
+            LOG.info("the gate is open")
+            yield b"data: two\n\n"
+        finally:
+            Path(event.query["closed"]).touch()
+
+    return {"headers": {"Content-Type": "text/event-stream"}, "body": parts()}
+
+
+def parts(event: Any, context: Any) -> Iterator[bytes]:
+    return iter([b"\x00", b"\xff"])
+
+
+def no_parts(event: Any, context: Any) -> Iterator[bytes]:
+    return iter(())
+
+
+def fail_at_once(event: Any, context: Any) -> Iterator[str]:
+    raise ValueError("as asked")
+    yield "never"
+
+
+def fail_later(event: Any, context: Any) -> Iterator[str]:
+    yield "a part"
+    raise ValueError("as asked, after a part")
+
+
+def log(event: Any, context: Any) -> str:
+    """Leaves lines in all ways."""
+    LOG.info("in two\nlines")
+    LOG.debug("too little to tell")
+    print("printed")
+    return "logged"
+
+
+def log_long(event: Any, context: Any) -> str:
+    LOG.info("x" * 200 * 1024)
+    print("y" * 200 * 1024)
+    return "logged"
+
+
+def kill_worker(event: Any, context: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_server(event: Any, context: Any) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+
+
+def end_server(event: Any, context: Any) -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+
+
+BEHAVIOURS = {
+    "/raise": fail,
+    "/hostname": hostname,
+    "/wait": wait,
+    "/stream": stream,
+    "/parts": parts,
+    "/no-parts": no_parts,
+    "/fail-at-once": fail_at_once,
+    "/fail-later": fail_later,
+    "/log": log,
+    "/log-long": log_long,
+    "/kill-worker": kill_worker,
+    "/kill-server": kill_server,
+    "/end-server": end_server,
+}
+
+
 class Application:
     """The smallest application with an end."""
 
     def __init__(self) -> None:
         self._drained = False
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         while environ["PATH_INFO"] == "/until-drained" and not self._drained:
             Path(os.environ["CLOSED"]).with_suffix(".busy").touch()
             time.sleep(0.02)
-        start_response("200 OK", [("Content-Type", "text/plain")])
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        if environ["PATH_INFO"] == "/stream":
+            return self._parts(Path(environ["QUERY_STRING"]))
+        LOG.info("called")
         return [b"from the application"]
 
     def drain(self) -> None:
@@ -64,6 +174,11 @@ class Application:
 
     def close(self) -> None:
         Path(os.environ["CLOSED"]).write_text("closed")
+
+    def _parts(self, gate: Path) -> Iterator[bytes]:
+        yield b"data: one\n\n"
+        wait_for(gate)
+        yield b"data: two\n\n"
 
 
 if "CLOSED" in os.environ:

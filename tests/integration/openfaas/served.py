@@ -53,7 +53,7 @@ class Served:
             "log_buffer_size": "-1",
             "port": str(port),
             "metrics_port": str(metrics),
-            "healthcheck_interval": "1s",
+            "healthcheck_interval": "100ms",
             **(variables or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -61,7 +61,7 @@ class Served:
     def start(self) -> subprocess.Popen[bytes]:
         """Starts it without waiting until it is ready."""
         # The watchdog, too, splits at single spaces and knows no quotes.
-        command = [str(self._watchdog)] if self._watchdog else FPROCESS.split(" ")
+        command = ["python", "init.py", str(self._watchdog)] if self._watchdog else FPROCESS.split(" ")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self._context, env=self._variables, stdout=log, stderr=subprocess.STDOUT

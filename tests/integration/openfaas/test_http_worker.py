@@ -288,6 +288,7 @@ def test_a_client_that_hangs_up_is_noticed(server: HttpServer, tmp_path: Path) -
     with server.connect() as client:
         client.sendall(f"GET /hold?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     until(note.exists, "the application hears of it")
+    server.ask("/release")
 
 
 def test_a_client_that_takes_nothing_holds_up_nobody(server: HttpServer) -> None:

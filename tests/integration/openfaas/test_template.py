@@ -1,21 +1,24 @@
-"""A function that `faas-cli new` made from the template, in its two forms."""
+"""A function that `faas-cli new` made from the template, in its two forms: what it is told and may answer."""
 
-import runpy
+import shutil
+import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.integration.openfaas.build import ROOT, TEMPLATE
+from local.openfaas_tools import Tools
+from tests.conftest import missing
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.conftest import GENERIC
 from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
+EVENTS = {"Accept": "text/event-stream"}
 
-@pytest.fixture
+
+@pytest.fixture(scope="module")
 def echo(serve: Serve) -> Iterator[Served]:
     with serve(GENERIC) as served:
         yield served
@@ -24,25 +27,35 @@ def echo(serve: Serve) -> Iterator[Served]:
 def test_a_handler_may_return_text_json_nothing_and_bytes(echo: Served) -> None:
     answers = {
         path: requests.get(f"{echo.url}/{path}", timeout=10)
-        for path in ("text", "list", "dict", "none", "binary", "number")
+        for path in ("text", "list", "empty-list", "dict", "empty-dict", "none", "false", "binary", "number")
     }
 
     assert {answer.status_code for answer in answers.values()} == {200}
     assert answers["text"].content.decode() == "grüß Gott"
     assert answers["text"].headers["Content-Type"] == "text/plain; charset=utf-8"
     assert answers["list"].json() == [1, "two", None]
-    assert answers["dict"].json() == {"answer": 42}
+    assert answers["list"].headers["Content-Type"] == "application/json"
+    assert answers["empty-list"].json() == []
+    assert answers["dict"].text.replace(" ", "").strip() == '{"b":42,"a":{"z":1,"y":2}}'
+    assert answers["empty-dict"].json() == {}
     assert answers["none"].content == b""
+    assert answers["false"].json() is False
     assert answers["binary"].content == bytes(range(256))
     assert answers["binary"].headers["Content-Type"] == "application/octet-stream"
     assert answers["number"].json() == 7
 
 
 def test_a_handler_may_say_status_headers_and_body(echo: Served) -> None:
-    answer = requests.get(f"{echo.url}/full", timeout=10)
+    full, status, cookies, pair = (
+        requests.get(f"{echo.url}/{path}", timeout=10) for path in ("full", "status", "cookies", "pair")
+    )
 
-    assert (answer.status_code, answer.text) == (201, "a,b")
-    assert (answer.headers["X-Kind"], answer.headers["Content-Type"]) == ("full", "text/csv")
+    assert (full.status_code, full.text) == (201, "a,b")
+    assert (full.headers["X-Kind"], full.headers["Content-Type"]) == ("full", "text/csv")
+    assert (status.status_code, status.text) == (201, "made")
+    assert (cookies.status_code, cookies.json()) == (202, {"a": 1})
+    assert dict(cookies.cookies) == {"a": "1", "b": "2"}
+    assert pair.json() == [3, 4]
 
 
 def test_the_event_tells_all_of_the_request(echo: Served) -> None:
@@ -61,6 +74,20 @@ def test_the_event_tells_all_of_the_request(echo: Served) -> None:
     }
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS"])
+def test_every_method_with_an_empty_body_is_the_handlers(echo: Served, method: str) -> None:
+    answer = requests.request(method, f"{echo.url}/any", timeout=10)
+
+    assert (answer.status_code, answer.json()["method"], answer.json()["bytes"]) == (200, method, 0)
+
+
+def test_head_is_answered_like_get_without_the_body(echo: Served) -> None:
+    head, get = (requests.request(method, f"{echo.url}/text", timeout=10) for method in ("HEAD", "GET"))
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
 def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: Served) -> None:
     failed = requests.get(f"{echo.url}/raise", timeout=10)
     after = requests.get(f"{echo.url}/text", timeout=10)
@@ -69,79 +96,91 @@ def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: 
     until(lambda: "ValueError: as asked" in echo.log.read_text(), "the traceback is in the log")
 
 
-def test_it_is_ready_when_the_handler_is_loaded_and_not_before(serve: Serve, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    served = serve(GENERIC, variables={"GATE": str(gate)})
-    served.lock.touch()  # as a killed server leaves it
-    served.start()
-    try:
-        until(lambda: not served.lock.exists(), "the old lock is removed")
-        early = served.ready()
+def test_a_generators_parts_are_sent_as_they_come(echo: Served, tmp_path: Path) -> None:
+    gate, closed = tmp_path / "gate", tmp_path / "closed"
+    query = {"gate": str(gate), "closed": str(closed)}
+    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
+        parts = answer.iter_content(chunk_size=None)
+        first = next(parts)
+        assert not gate.exists()
         gate.touch()
-        until(served.ready, "it is ready")
-        status = requests.get(f"{served.url}/text", timeout=10).status_code
-    finally:
-        served.stop()
+        rest = b"".join(parts)
 
-    assert (early, status) == (False, 200)
-
-
-def test_when_gunicorn_is_killed_the_process_ends_with_an_error(echo: Served) -> None:
-    assert echo.process is not None
-    with suppress(requests.ConnectionError):
-        requests.get(f"{echo.url}/exit", timeout=10)
-
-    assert echo.process.wait(20) != 0
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert (first.decode(), rest) == ("data: öne\n\n", b"data: two\n\n")
+    until(closed.exists, "the generator has come to its end")
 
 
-def test_an_orderly_end_is_quick_and_leaves_nothing(echo: Served) -> None:
-    status = echo.stop()
+def test_a_generator_that_nobody_hears_out_is_closed(echo: Served, tmp_path: Path) -> None:
+    gate, closed = tmp_path / "gate", tmp_path / "closed"
+    query = {"gate": str(gate), "closed": str(closed)}
+    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
+        next(answer.iter_content(chunk_size=None))
+    requests.head(f"{echo.url}/stream", params=query | {"closed": str(tmp_path / "head")}, timeout=10)
+    gate.touch()
 
-    assert status == 0
-    assert not echo.lock.exists()
+    until(closed.exists, "the generator is closed")
+    until((tmp_path / "head").exists, "HEAD's generator is closed")
+
+
+def test_an_iterator_may_give_bytes_or_nothing(echo: Served) -> None:
+    binary, nothing = (requests.get(f"{echo.url}/{path}", timeout=10) for path in ("parts", "no-parts"))
+
+    assert (binary.content, binary.headers["Content-Type"]) == (b"\x00\xff", "application/octet-stream")
+    assert (nothing.status_code, nothing.content) == (200, b"")
+
+
+def test_a_generator_that_fails_is_a_500_or_an_answer_without_an_end(echo: Served) -> None:
+    assert requests.get(f"{echo.url}/fail-at-once", timeout=10).status_code == 500
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        requests.get(f"{echo.url}/fail-later", headers=EVENTS, timeout=10)
+    until(lambda: "as asked, after a part" in echo.log.read_text(), "the failure is in the log")
+    assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
 
 
 def test_an_application_is_served_as_it_is_and_closed_at_the_end(serve: Serve, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+    closed, gate = tmp_path / "closed", tmp_path / "gate"
     with serve(GENERIC, variables={"CLOSED": str(closed)}) as served:
         text = requests.get(f"{served.url}/any/path", timeout=10).text
+        with requests.get(f"{served.url}/stream?{gate}", headers=EVENTS, stream=True, timeout=10) as answer:
+            parts = answer.iter_content(chunk_size=None)
+            assert next(parts) == b"data: one\n\n"
+            gate.touch()
+            assert b"".join(parts) == b"data: two\n\n"
         assert not closed.exists()
 
     assert (text, closed.read_text()) == ("from the application", "closed")
 
 
-def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
-    serve: Serve, tmp_path: Path
+def test_it_can_be_pulled_from_a_clone_and_made_into_a_function(
+    tools: Tools, build: Build, tmp_path: Path
 ) -> None:
-    closed = tmp_path / "closed"
-    with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
-        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
-        until(closed.with_suffix(".busy").exists, "the call is under way")
-        assert served.stop() == 0
+    if shutil.which("git") is None:
+        missing("git")
+    clone, mine = tmp_path / "clone", tmp_path / "mine"
+    shutil.copytree(build.folder / "template", clone / "template")
+    mine.mkdir()
+    author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    run(clone, "git", "init", "--quiet")
+    run(clone, "git", "add", ".")
+    run(clone, "git", *author, "commit", "--quiet", "--message", "template")
+    faas_cli = str(tools.faas_cli())
+    run(mine, faas_cli, "template", "pull", str(clone))
+    run(mine, faas_cli, "new", "--lang", TEMPLATE, "mine")
+    run(mine, faas_cli, "build", "--shrinkwrap", "--yaml", stack_of(mine))
 
-    assert (call.result().status_code, call.result().text) == (200, "from the application")
-    assert closed.read_text() == "closed"
+    assert (mine / "mine" / "handler.py").is_file()
+    assert {path.name for path in (mine / "template" / TEMPLATE).iterdir()} == {
+        path.name for path in (ROOT / "template" / TEMPLATE).iterdir() if path.name != "__pycache__"
+    }
+    assert (mine / "build" / "mine" / "function" / "handler.py").is_file()
 
 
-@pytest.mark.parametrize(
-    ("exec_timeout", "seconds"), [("40s", 40), ("1m30s", 90), ("1h", 3600), ("1500ms", 1), ("45", 45)]
-)
-def test_an_end_waits_as_long_as_a_call_may_take(
-    exec_timeout: str, seconds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("exec_timeout", exec_timeout)
-    conf = runpy.run_path(str(ROOT / "template" / TEMPLATE / "gunicorn_conf.py"))
-    assert conf["graceful_timeout"] == seconds + 3
+def stack_of(folder: Path) -> str:
+    """The file that `faas-cli new` wrote: its name differs from version to version."""
+    (found,) = folder.glob("*.y*ml")
+    return found.name
 
 
-def test_a_handler_that_cannot_be_loaded_ends_the_start(serve: Serve) -> None:
-    served = serve(GENERIC, variables={"BROKEN": "1"})
-    process = served.start()
-    try:
-        status = process.wait(20)
-    finally:
-        if process.poll() is None:
-            served.stop()
-
-    assert status != 0
-    assert "broken as asked" in served.log.read_text()
+def run(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60)

@@ -31,7 +31,8 @@ class Server:
         with listener:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "--config", "local/gunicorn_conf.py"),
+                    *(sys.executable, "-m", "gunicorn", "--config", "function/gunicorn_conf.py"),
+                    *("--pythonpath", "template/python3-gevent"),
                     *("--log-level", "warning", "-b", f"fd://{listener.fileno()}"),
                     f"function.runtime_{language}.handler:app",
                 ],

@@ -1,34 +1,40 @@
-"""How gunicorn serves the controller and the runtimes on one machine: one gevent worker each.
+"""How gunicorn serves the controller and the runtimes where no watchdog does: one gevent worker each.
+
+That is on one machine (`make run`) and in the images of Docker Compose.
 
 The end of a part, step by step:
 
-1. The supervisor sends SIGTERM, to the controller first: while it finishes what it has begun it needs the runtimes.
+1. The supervisor, or Compose, sends SIGTERM, to the controller first: while it finishes what it has begun it needs
+   the runtimes.
 2. The arbiter closes the listening socket and tells the worker, whose app (`drain`) takes no more work.
 3. The worker ends idle connections. What runs goes on until its own deadline, and its answer is sent.
 4. `worker_exit`: the app ends what it has started. So much of `graceful_timeout` is left for it: http_worker.CLOSING.
-5. After `graceful_timeout` the arbiter kills the worker, a little later the supervisor kills the arbiter.
+5. After `graceful_timeout` the arbiter kills the worker, a little later whoever sent SIGTERM kills the arbiter.
 """
 
 import os
-from pathlib import Path
+import signal
 from typing import Any
 
 from prometheus_client import multiprocess
 
-bind = f"127.0.0.1:{os.environ['PORT']}"
-# The same worker as in the functions' images.
-pythonpath = str(Path(__file__).parents[1] / "template" / "python3-gevent")
+bind = f"0.0.0.0:{os.environ['PORT']}"
 worker_class = "http_worker.HttpWorker"
 workers = 1
 worker_connections = 2000
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.
 keepalive = 75
-# Seconds. Whoever starts us knows how long a call may take: see local.server.HttpServer.
+# Seconds. Whoever starts us knows how long a call may take: local.server.HttpServer and deploy/docker-compose.yml.
 graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "30"))
 control_socket_disable = True
 accesslog = None
 errorlog = "-"
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat's, not ours
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Told to end before it has begun, a worker just goes; the arbiter's handler, inherited, would forget it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

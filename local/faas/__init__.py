@@ -1,0 +1,1 @@
+"""A provider for faas-cli on one machine: functions run as processes, without Docker or a cluster."""

@@ -1,0 +1,99 @@
+"""What a function leaves in its log: at once, a line each, with the id of the call."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
+from tests.waiting import until
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+@pytest.fixture(scope="module")
+def echo(serve: Serve) -> Iterator[Served]:
+    with serve(GENERIC) as served:
+        yield served
+
+
+def lines(served: Served, pattern: str) -> list[str]:
+    return [line for line in served.log.read_text().splitlines() if re.search(pattern, line)]
+
+
+def get(served: Served, path: str, call_id: str, **query: str) -> requests.Response:
+    return requests.get(f"{served.url}/{path}", params=query, headers={"X-Call-Id": call_id}, timeout=20)
+
+
+def test_a_record_is_one_line_with_the_calls_id_and_prints_are_as_they_are(echo: Served) -> None:
+    get(echo, "log", "one")
+
+    until(lambda: "printed" in echo.log.read_text().splitlines(), "the print is there")
+    (record,) = lines(echo, "in two")
+    assert re.fullmatch(TIME + r" INFO echo one in two\\nlines", record)
+    assert "too little" not in echo.log.read_text()
+
+
+def test_an_exception_is_one_line_with_the_calls_id(echo: Served) -> None:
+    get(echo, "raise", "two")
+    with suppress(requests.exceptions.ChunkedEncodingError):
+        get(echo, "fail-later", "three")
+
+    until(lambda: len(lines(echo, "ValueError: as asked")) == 2, "both are there")
+    first, second = lines(echo, "ValueError: as asked")
+    assert re.match(TIME + r" ERROR \S+ two .*\\nTraceback .*handler\.py.*\\nValueError: as asked$", first)
+    assert re.match(TIME + r" ERROR \S+ three .*\\nTraceback .*as asked, after a part$", second)
+
+
+def test_lines_are_there_while_their_calls_still_run_and_ids_are_not_mixed_up(
+    echo: Served, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(4):
+            gate, begun = str(tmp_path / f"gate-{number}"), str(tmp_path / "begun")
+            threads.submit(get, echo, "wait", f"call-{number}", gate=gate, begun=begun)
+        until(lambda: len(lines(echo, "begun ")) == 4, "all have begun")
+        assert lines(echo, "ended ") == []
+        for number in (2, 0, 3, 1):
+            (tmp_path / f"gate-{number}").touch()
+
+    until(lambda: len(lines(echo, "ended ")) == 4, "all have ended")
+    for number in range(4):
+        assert len(lines(echo, rf" call-{number} (begun|ended) .*gate-{number}$")) == 2
+
+
+def test_a_streams_lines_have_the_calls_id(echo: Served, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    gate.touch()
+    get(echo, "stream", "four", gate=str(gate), closed=str(tmp_path / "closed"))
+
+    until(lambda: lines(echo, " four the gate is open$") != [], "the line is there")
+
+
+def test_a_line_of_200_kib_harms_nothing(echo: Served) -> None:
+    answers = [get(echo, "log-long", "five").status_code for _ in range(3)]
+    after = get(echo, "text", "six").status_code
+
+    assert (answers, after) == ([200] * 3, 200)
+    until(lambda: len(lines(echo, f" five {'x' * 200 * 1024}$")) == 3, "the records are whole")
+    until(lambda: len(lines(echo, f"^{'y' * 200 * 1024}$")) == 3, "the prints are whole")
+
+
+def test_gunicorns_own_lines_have_the_same_form_and_no_call(echo: Served) -> None:
+    assert re.fullmatch(
+        TIME + r" INFO gunicorn\.error - Booting worker with pid: \d+", lines(echo, "Booting")[0]
+    )
+
+
+def test_an_application_finds_its_calls_marked_too(serve: Serve, tmp_path: Path) -> None:
+    with serve(GENERIC, variables={"CLOSED": str(tmp_path / "closed"), "LOG_LEVEL": "debug"}) as served:
+        get(served, "any", "seven")
+        requests.get(f"{served.url}/any", timeout=10)
+        until(lambda: len(lines(served, "INFO echo")) == 2, "both calls are logged")
+
+        assert len(lines(served, "echo seven called$")) == len(lines(served, "echo - called$")) == 1

@@ -1,0 +1,205 @@
+"""When a function is ready, and how it ends: told to, killed in part, or broken from the start."""
+
+import runpy
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local.port import is_free
+from local.process import born, children
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
+from tests.integration.openfaas.conftest import GENERIC
+from tests.integration.openfaas.served import Serve, Served
+from tests.waiting import until
+
+
+@pytest.fixture
+def echo(serve: Serve) -> Iterator[Served]:
+    with serve(GENERIC) as served:
+        yield served
+
+
+def pids(served: Served) -> list[int]:
+    """All processes of the function."""
+    assert served.process is not None
+    found = [served.process.pid]
+    for pid in found:
+        found += children(pid)
+    return found
+
+
+def call(served: Served, path: str) -> None:
+    """Asks for what ends the one who is asked."""
+    with suppress(requests.ConnectionError):
+        requests.get(f"{served.url}/{path}", timeout=10)
+
+
+def test_it_is_ready_when_the_handler_is_loaded_and_not_before(serve: Serve, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    served = serve(GENERIC, variables={"GATE": str(gate)})
+    served.lock.touch()  # as a killed server leaves it
+    served.start()
+    try:
+        until(lambda: not served.lock.exists(), "the old lock is removed")
+        early = served.ready()
+        gate.touch()
+        until(served.ready, "it is ready")
+        status = requests.get(f"{served.url}/text", timeout=10).status_code
+    finally:
+        served.stop()
+
+    assert (early, status) == (False, 200)
+
+
+def test_a_handler_that_cannot_be_loaded_ends_the_start(serve: Serve) -> None:
+    served = serve(GENERIC, variables={"BROKEN": "1"})
+    process = served.start()
+    try:
+        status = process.wait(20)
+    finally:
+        if process.poll() is None:
+            served.stop()
+
+    assert status != 0
+    assert "broken as asked" in served.log.read_text()
+
+
+def test_an_orderly_end_leaves_nothing(echo: Served) -> None:
+    family = pids(echo)
+    status = echo.stop()
+
+    assert status == 0
+    assert not echo.lock.exists()
+    assert [pid for pid in family if born(pid) is not None] == []
+
+
+def test_when_gunicorns_arbiter_is_killed_everything_ends_with_an_error(
+    echo: Served, watchdog: Path | None
+) -> None:
+    assert echo.process is not None
+    family = pids(echo)
+    call(echo, "kill-server")
+
+    assert echo.process.wait(20) != 0
+    until(lambda: not any(born(pid) for pid in family), "the workers are gone")
+    # With the watchdog there is nobody left to ask.
+    assert echo.health() is None if watchdog else not echo.lock.exists()
+    assert is_free(urlsplit(echo.url).port or 0)
+
+
+def test_when_gunicorn_ends_behind_the_watchdogs_back_the_function_is_not_ready(echo: Served) -> None:
+    process = echo.process
+    assert process is not None
+    call(echo, "end-server")
+
+    until(lambda: not echo.lock.exists(), "the lock is removed")
+    # Alone it has ended, and its status says so. The watchdog stays: its health tells.
+    until(lambda: process.poll() == 0 or echo.health() == 503, "it says that it is not ready")
+
+
+def test_a_worker_that_is_killed_again_and_again_is_replaced(echo: Served) -> None:
+    for _ in range(3):
+        call(echo, "kill-worker")
+        until(lambda: "was sent SIGKILL" in echo.log.read_text(), "the death is in the log")
+        until(echo.ready, "it is ready again")
+        assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
+
+
+def test_of_several_workers_one_is_enough(serve: Serve) -> None:
+    with serve(GENERIC, variables={"WEB_CONCURRENCY": "2"}) as served:
+        until(lambda: served.log.read_text().count("Booting worker") == 2, "two workers")
+        call(served, "kill-worker")
+        assert served.ready()
+        assert requests.get(f"{served.url}/text", timeout=10).status_code == 200
+
+
+def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
+    serve: Serve, tmp_path: Path
+) -> None:
+    closed = tmp_path / "closed"
+    with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
+        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
+        until(closed.with_suffix(".busy").exists, "the call is under way")
+        assert served.stop() == 0
+
+    assert (call.result().status_code, call.result().text) == (200, "from the application")
+    assert closed.read_text() == "closed"
+
+
+def test_gunicorns_own_gevent_worker_serves_on_just_as_long(serve: Serve, tmp_path: Path) -> None:
+    begun, gate = tmp_path / "begun", tmp_path / "gate"
+    query = {"begun": str(begun), "gate": str(gate)}
+    setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent", "healthcheck_interval": "2s"}
+    with serve(GENERIC, variables=setting) as served, ThreadPoolExecutor(1) as threads:
+        assert served.process is not None
+        slow = threads.submit(requests.get, f"{served.url}/wait", params=query, timeout=20)
+        until(begun.exists, "a call is under way")
+        served.process.terminate()
+        until(lambda: not served.lock.exists(), "it is no longer ready")
+        late = requests.get(f"{served.url}/text", timeout=10)
+        gate.touch()
+        status = served.process.wait(20)
+
+    assert "Using worker: gevent" in served.log.read_text()
+    assert (late.status_code, slow.result().text, status) == (200, "waited", 0)
+
+
+def test_nothing_is_written_but_to_the_temporary_folder(serve: Serve, build: Build, tmp_path: Path) -> None:
+    """As on a read-only file system. Root could write all the same, so what is there is looked at too."""
+    home = tmp_path / "home"
+    home.mkdir()
+    folders = [home, build.context(GENERIC)]
+    setting = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    with unwritable(folders):
+        before = contents(folders)
+        with serve(GENERIC, variables=setting) as served:
+            statuses = [
+                requests.get(f"{served.url}/{path}", timeout=10).status_code
+                for path in ("text", "log", "raise")
+            ]
+        assert contents(folders) == before
+
+    assert statuses == [200, 200, 500]
+
+
+@contextmanager
+def unwritable(folders: list[Path]) -> Iterator[None]:
+    modes = {path: path.stat().st_mode for folder in folders for path in (folder, *folder.rglob("*"))}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+def contents(folders: list[Path]) -> dict[Path, int]:
+    """Every file, and when it was last written."""
+    return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        ({"exec_timeout": "40s", "healthcheck_interval": "5s"}, 6 + 40 + 3),
+        ({"exec_timeout": "1m30s", "healthcheck_interval": "1500ms"}, 3 + 90 + 3),
+        ({"exec_timeout": "1h", "write_timeout": "45", "healthcheck_interval": "2"}, 3 + 3600 + 3),
+        # The watchdog's own defaults.
+        ({"write_timeout": "20s"}, 21 + 30 + 3),
+        ({}, 31 + 30 + 3),
+    ],
+)
+def test_an_end_waits_until_nobody_sends_and_then_as_long_as_a_call_may_take(
+    variables: dict[str, str], seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "template" / TEMPLATE)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    conf = runpy.run_path(str(ROOT / "template" / TEMPLATE / "gunicorn_conf.py"))
+    assert conf["graceful_timeout"] == seconds
