@@ -45,7 +45,7 @@ def ways(sources: list[Pod], targets: list[Pod], *ports: int) -> set[Way]:
 
 SHARED = (
     ways([GATEWAY], CONTROLLERS, stack.PORT)
-    | ways(PROMETHEUS, CONTROLLERS, METRICS)
+    | ways(PROMETHEUS, [*CONTROLLERS, *RUNTIMES], METRICS)
     | ways([*CONTROLLERS, MIGRATION], [NAMES], 53)
     | ways(CONTROLLERS, [GATEWAY], stack.PORT)
 )
