@@ -21,6 +21,7 @@ Nothing here depends on which gevent worker it is: `worker_class = "gevent"` wou
 import os
 import re
 import signal
+import tempfile
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -28,6 +29,11 @@ from urllib.parse import urlsplit
 
 import call_log
 import gevent
+
+try:
+    from prometheus_client import multiprocess
+except ImportError:  # the function has no metrics of its own
+    multiprocess = None
 
 UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "": 1}
 
@@ -59,6 +65,9 @@ keepalive = 5
 # Seconds after which a worker is replaced that only computes and lets nobody else have a turn: not before its call
 # may take no longer anyway.
 timeout = max(30, ENDING)
+# Several processes tell each other of their metrics by files: whichever is asked answers for all of them.
+if multiprocess is not None and int(os.environ.get("WEB_CONCURRENCY", "1")) > 1:
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
 # Kubernetes has to grant as much, by terminationGracePeriodSeconds.
 graceful_timeout = ceil(LEAVING) + ENDING
 logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"))
@@ -110,7 +119,9 @@ def worker_exit(server, worker):
 
 
 def child_exit(server, worker):
-    """Between the last worker's death and the next one's start nothing serves."""
+    """Between the last worker's death and the next one's start nothing serves, and its gauges are of nobody."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ and multiprocess is not None:
+        multiprocess.mark_process_dead(worker.pid)
     if not server.WORKERS:
         LOCK.unlink(missing_ok=True)
 

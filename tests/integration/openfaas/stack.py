@@ -95,7 +95,7 @@ def running(
 
         def start(function: Function, variables: Mapping[str, str]) -> None:
             secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
-            environment = {**function.environment, **parts, **secrets, **variables, "METRICS_PORT": "0"}
+            environment = {**function.environment, "METRICS_PORT": "0", **parts, **secrets, **variables}
             served[function.name] = serve(function.name, function.library, environment)
             started.enter_context(served[function.name])
 

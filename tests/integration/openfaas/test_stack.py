@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
+from local.port import free_port
 from local.postgres import PostgresServer
 from local.redis import RedisServer
 from tests.integration.openfaas.build import Build
 from tests.integration.openfaas.served import Serve
 from tests.integration.openfaas.stack import SECRETS, Stack, functions, running, secret_files
+from tests.waiting import until
 
 #: One script in each language: the sum of two parameters.
 ADDERS = {
@@ -146,3 +149,32 @@ def test_neither_library_can_be_imported_where_the_other_runs(build: Build) -> N
         modules = ("controller", "runtime", "local", "tests")
         found = {module for module in modules if build.imports(function.name, module)}
         assert found == {function.library}, function.name
+
+
+def test_two_processes_of_a_function_have_one_set_of_metrics(
+    build: Build, serve: Serve, secrets: dict[str, str]
+) -> None:
+    function = next(each for each in functions(build) if each.name == "health")
+    port = free_port()
+    variables = {
+        "WEB_CONCURRENCY": "2",
+        "METRICS_PORT": str(port),
+        "healthcheck_interval": "1s",
+        "RUNTIME_URLS": "",
+    }
+    with serve("health", "controller", {**function.environment, **secrets, **variables}) as health:
+        # Each on a connection of its own, so that both processes have their share.
+        files = health.lock.parent.glob
+        until(lambda: len(list(files("metrics-*/gauge_livesum_*.db"))) == 2, "both processes have loaded it")
+        for _ in range(40):
+            requests.get(f"{health.url}/openapi.json", timeout=10)
+        counted = [counts(address) for address in (f"http://127.0.0.1:{port}/metrics",) * 5]
+
+    assert counted == [40.0] * 5
+
+
+def counts(address: str) -> float:
+    """How many requests of the function were answered well, as one of its processes tells."""
+    text = requests.get(address, timeout=10).text
+    name = 'lambda_requests_total{code="ok",endpoint="health",language="none"}'
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
