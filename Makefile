@@ -4,9 +4,10 @@ VENV := .local/venv/bin
 SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
+PROMETHEUS_PORT ?= 9094
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo token migrate forget config configuration openapi test soak lint environment tests-environment bench-runtimes clean
+.PHONY: help run demo token migrate forget config configuration openapi dashboards grafana test soak lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -37,11 +38,18 @@ configuration: environment ## write docs/configuration.md anew
 openapi: tests-environment ## write docs/openapi.yaml anew
 	@$(VENV)/python -m local.openapi docs/openapi.yaml
 
+dashboards: environment ## a Prometheus beside `make run`, with our rules, until Ctrl-C
+	@$(VENV)/python -m local.monitoring --port "$(PROMETHEUS_PORT)"
+
+grafana: tests-environment ## write the dashboards of deploy/grafana anew
+	@$(VENV)/python -m local.dashboards deploy/grafana/dashboards
+
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
+	-@$(VENV)/python -m local.prometheus .local/prometheus
 	@$(VENV)/python -m local.wheels .local/wheels
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile
 	@$(VENV)/python -m local.hostile
