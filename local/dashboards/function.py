@@ -50,7 +50,7 @@ def function() -> dict[str, Any]:
         "One function, call by call, from the log of requests: choose its language and title above. "
         "LOG_RETENTION_DAYS says for how long calls are known.",
         (LANGUAGE, TITLE, ENDPOINT),
-        {"Chosen time": _figures(), "Course": _course(), "Calls": _calls()},
+        {"Chosen time": _figures(), "Course": _course(), "Single calls": _calls()},
     )
 
 
