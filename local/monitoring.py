@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from environs import EnvError
 
@@ -64,7 +65,6 @@ def run(state: State, settings: Settings, port: int, interruption: Interruption)
     server = PrometheusServer(found, state, port, targets(settings.ports), INTERVAL)
     supervisor = Supervisor(interruption, state.run_folder / "monitoring.json", announce)
     try:
-        supervisor.end_leftovers()
         supervisor.launch(server)
         supervisor.await_answers(server)
         announce(guide(server.url, state, settings))
@@ -77,11 +77,14 @@ def main() -> int:
     """The command. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.monitoring", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where Prometheus listens on loopback")
-    port = parser.parse_args().port
+    parser.add_argument(
+        "--state", type=Path, default=ROOT / ".local", help="folder of the program, its data and its log"
+    )
+    arguments = parser.parse_args()
     with Interruption() as interruption:
         try:
             settings = Settings.from_environment(ROOT / ".env")
-            run(State(ROOT / ".local"), settings, port, interruption)
+            run(State(arguments.state), settings, arguments.port, interruption)
         except Interrupted:
             return 0
         except (EnvError, PackagesError) as error:

@@ -122,6 +122,13 @@ def _requests() -> list[Panel]:
             red="Has no limit. `none`: the request concerns no language, or failed before that was known.",
         ),
         series(
+            "Sessions begun by language",
+            Prom(rate("lambda_sessions_created_total", chosen("language"), by="language"), "{{language}}"),
+            unit="reqps",
+            red="Has no limit but each user's. As many as executions: clients begin one for every call, which costs "
+            "them a trip to PostgreSQL.",
+        ),
+        series(
             "Answers by status",
             Prom(rate(ANSWERS, chosen("endpoint"), by="status"), "{{status}}"),
             unit="reqps",

@@ -1,7 +1,7 @@
 """What each panel has to show after the load: by dashboard and title."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from tests.integration.observability import gateway
 from tests.integration.observability.faults import CALLS
@@ -19,7 +19,7 @@ from tests.integration.observability.seen import (
     peaks,
 )
 
-LANGUAGES = {("nodejs",), ("python",), ("rust",)}
+LANGUAGES: set[tuple[str, ...]] = {("nodejs",), ("python",), ("rust",)}
 #: Of a figure that may be anything but nothing: a tenth of a millisecond.
 SOME = 1e-4
 WAITING = CROWD - 8
@@ -47,11 +47,10 @@ def without_run(seen: Seen) -> float:
 
 
 def by_status(seen: Seen) -> Mapping[tuple[str, ...], float]:
-    return counted((status,) for (_, status), n in seen.ledger.answers.items() for _ in range(n))
-
-
-def counted(keys: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
-    return Counter(keys)
+    counted: Counter[tuple[str, ...]] = Counter()
+    for (_, status), number in seen.ledger.answers.items():
+        counted[status,] += number
+    return counted
 
 
 def errors(seen: Seen) -> Mapping[tuple[str, ...], float]:
@@ -66,9 +65,8 @@ def part_killed(seen: Seen) -> float:
 def runtime_calls(seen: Seen) -> Mapping[tuple[str, ...], float]:
     """By call and code."""
     asked = seen.ledger.by(0, 2)
-    lookups = seen.ledger.lookups
-    outcomes = {
-        ("run", "ok"): lookups["miss"] + lookups["refresh"],
+    outcomes: dict[tuple[str, ...], float] = {
+        ("run", "ok"): seen.ledger.runs,
         ("prepare", "ok"): asked["initialize", "ok"] - seen.ledger.artifacts["rust", "cache"],
         ("prepare", "initialization_error"): asked["initialize", "initialization_error"],
     }
@@ -124,6 +122,7 @@ OVERVIEW: dict[str, Check] = {
     "Requests by endpoint": counts(lambda seen: seen.ledger.by(0)),
     "Errors by code": counts(errors),
     "Requests by language": counts(lambda seen: seen.ledger.by(1)),
+    "Sessions begun by language": counts(lambda seen: keyed(seen.ledger.sessions)),
     "Answers by status": counts(by_status),
     "Gateway: calls by function": counts(lambda _: {(gateway.FUNCTION,): sum(gateway.CALLS.values())}),
     "Gateway: calls that failed, by function": about(

@@ -1,4 +1,4 @@
-"""Series of the names that OpenFaaS' gateway has, with known values. Its licence keeps the gateway itself out of tests."""
+"""Series of the names that OpenFaaS' gateway has, with known values: its licence keeps the gateway out of tests."""
 
 from typing import Self
 

@@ -14,19 +14,19 @@ Answer = Callable[[], Response]
 class Ledger:
     """Counts of one round of load."""
 
-    requests: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    requests: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By endpoint, language and code; `none` where the language is not known."""
-    answers: Counter[tuple[str, str]] = field(default_factory=Counter)
+    answers: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """By endpoint and status, which those have that somebody waited for."""
     seconds: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """How long they took in the eyes of the client, by endpoint."""
     lookups: Counter[str] = field(default_factory=Counter)
-    """Successful executions by the source of their answer."""
+    """Executions that came as far as the cache, by the source of their answer."""
     sessions: Counter[str] = field(default_factory=Counter)
     """Begun, by language."""
-    artifacts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    artifacts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Initializations of compiled languages by language and source."""
-    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kills: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Workers that ended, by language and verdict."""
 
     def count(self, endpoint: str, language: str, code: str, call: Answer) -> Response:
@@ -49,6 +49,12 @@ class Ledger:
             artifacts=self.artifacts + other.artifacts,
             kills=self.kills + other.kills,
         )
+
+    @property
+    def runs(self) -> int:
+        """Executions that ran and succeeded."""
+        executed = self.by(0, 2)["execute", "ok"]
+        return executed - self.lookups["hit"] - self.lookups["coalesced"]
 
     def by(self, *places: int) -> Counter[tuple[str, ...]]:
         """The requests by some of endpoint (0), language (1) and code (2)."""

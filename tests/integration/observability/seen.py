@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 
 import pytest
@@ -26,6 +26,7 @@ class Seen:
         ledger: the round in the eyes of its clients.
         total: all rounds in the eyes of clients.
         starts: its runs by language and start, from the log.
+        log: the URL of the log of requests, for the account that Grafana reads it with.
     """
 
     api: Api
@@ -34,6 +35,7 @@ class Seen:
     ledger: Ledger
     total: Ledger
     starts: Counter[tuple[str, ...]]
+    log: str
 
     @property
     def window(self) -> float:
@@ -79,6 +81,15 @@ def about(figure: Figure, allowance: float = 0.1) -> Check:
     return check
 
 
+def shares(expected: Expected) -> Check:
+    """These series with these values, give or take a tenth."""
+
+    def check(expression: str, seen: Seen) -> None:
+        assert seen.now(expression) == pytest.approx(dict(expected(seen)), rel=0.1)
+
+    return check
+
+
 def exactly(expected: Expected) -> Check:
     """These series with these values at the end."""
 
@@ -88,7 +99,7 @@ def exactly(expected: Expected) -> Check:
     return check
 
 
-def between(low: float | Figure, high: float | Figure, keys: set[tuple[str, ...]] | None = None) -> Check:
+def between(low: float | Figure, high: float | Figure, keys: Set[tuple[str, ...]] | None = None) -> Check:
     """Every value at the end lies between those two; `keys` are the series that there have to be."""
 
     def check(expression: str, seen: Seen) -> None:

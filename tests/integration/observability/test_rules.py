@@ -37,11 +37,12 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
-def run(promtool: DebianProgram, *arguments: str | Path) -> None:
+def run(promtool: DebianProgram, *arguments: str | Path) -> str:
     done = subprocess.run(
         [promtool.path, *arguments], env=promtool.environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def fires(series: Series, alert: str | None, minute: int) -> dict[str, Any]:
@@ -55,9 +56,8 @@ def fires(series: Series, alert: str | None, minute: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("name", ["prometheus.yml", "kubernetes.yml"])
-def test_promtool_accepts_configuration_and_rules(promtool: DebianProgram, name: str) -> None:
-    run(promtool, "check", "config", DEPLOYED / name)
+def test_promtool_accepts_configuration_and_rules(promtool: DebianProgram) -> None:
+    run(promtool, "check", "config", DEPLOYED / "prometheus.yml")
 
 
 def test_every_alert_has_its_case() -> None:
