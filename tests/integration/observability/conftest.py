@@ -10,6 +10,10 @@ from local.prometheus import PROGRAMS, program
 from local.rust_packages import PackagesError
 from tests.conftest import ROOT, missing
 
+#: Checks that are no tests tell, too, what they have compared.
+CHECKS = ("expected_log", "expected_panels", "expected_rules", "ledger", "load", "seen")
+pytest.register_assert_rewrite(*(f"tests.integration.observability.{name}" for name in CHECKS))
+
 
 def fetched(name: str) -> DebianProgram:
     folder: Path = Account.named(RUNNER).folder(ROOT / ".local") / PROGRAMS

@@ -3,10 +3,10 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from local.dashboards import limits
@@ -45,15 +45,27 @@ def run(promtool: DebianProgram, *arguments: str | Path) -> str:
     return done.stdout
 
 
-def fires(series: Series, alert: str | None, minute: int) -> dict[str, Any]:
+def fires(name: str, series: Series, alert: str | None, minute: int) -> dict[str, Any]:
     """A test of promtool's: at that minute that alert fires and no other, or none."""
     query = f"count by (alertname) ({FIRING})"
     samples = [] if alert is None else [{"labels": f'{{alertname="{alert}"}}', "value": 1}]
     return {
+        "name": name,
         "interval": "1m",
-        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "input_series": [{"series": series_name, "values": values} for series_name, values in series.items()],
         "promql_expr_test": [{"expr": query, "eval_time": f"{minute}m", "exp_samples": samples}],
     }
+
+
+def cases() -> Iterator[dict[str, Any]]:
+    """Each alert fires for what it is meant for, not before its time, and not for what is like it."""
+    for alert, case in CASES.items():
+        yield fires(f"{alert} fires", case.sick, alert, LAST)
+        yield fires(f"{alert} is silent", case.well, None, LAST)
+        if case.held:
+            yield fires(f"{alert} waits", case.sick, None, case.held - 1)
+    never = {'lambda_build_info{component="controller"}': "1+0x30"}
+    yield fires("a clean-up that never was is stalled", never, "LambdaSessionCleanUpStalled", LAST)
 
 
 def test_promtool_accepts_configuration_and_rules(promtool: DebianProgram) -> None:
@@ -64,26 +76,12 @@ def test_every_alert_has_its_case() -> None:
     assert CASES.keys() == alerts().keys()
 
 
-@pytest.mark.parametrize("alert", CASES)
-def test_an_alert_fires_in_its_time_and_is_silent_otherwise(
-    promtool: DebianProgram, alert: str, tmp_path: Path
+def test_each_alert_fires_in_its_time_and_is_silent_otherwise(
+    promtool: DebianProgram, tmp_path: Path
 ) -> None:
-    case = CASES[alert]
-    tests = [fires(case.sick, alert, LAST), fires(case.well, None, LAST)]
-    if case.held:
-        tests.append(fires(case.sick, None, case.held - 1))
-    document = {"rule_files": [str(path) for path in RULES], "evaluation_interval": "1m", "tests": tests}
+    document = {"rule_files": [str(path) for path in RULES], "tests": list(cases())}
     file = tmp_path / "test.yml"
     file.write_text(json.dumps(document))
-
-    run(promtool, "test", "rules", file)
-
-
-def test_a_clean_up_that_never_was_is_stalled(promtool: DebianProgram, tmp_path: Path) -> None:
-    series = {'lambda_build_info{component="controller"}': "1+0x30"}
-    tests = [fires(series, "LambdaSessionCleanUpStalled", LAST)]
-    file = tmp_path / "test.yml"
-    file.write_text(json.dumps({"rule_files": [str(path) for path in RULES], "tests": tests}))
 
     run(promtool, "test", "rules", file)
 
