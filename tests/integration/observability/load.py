@@ -24,7 +24,7 @@ RUST = """
     }
 """
 #: Seconds of a run: of most, of one that twins wait for, and of a crowd's: longer than it takes to be scraped.
-SLOW, TWINS, LONG = 0.05, 0.7, 1.2
+SLOW, TWINS, LONG = 0.05, 0.7, 1.5
 MISSES, HITS, REFRESHES, WAITERS = 8, 6, 4, 3
 FAILURES, TIMEOUTS, ISOLATED = 4, 3, 3
 #: More than the runs of one script at once, WORKERS_PER_SCRIPT_MAX: the others wait for a worker.
