@@ -5,9 +5,10 @@ SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
+PROMETHEUS_PORT ?= 9094
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin test soak api-server lint environment tests-environment bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -47,12 +48,19 @@ compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, wh
 pin: ## write the digests of all images into the Dockerfiles and the Compose file
 	@$(PYTHON) -m local.image_pins
 
+dashboards: environment ## a Prometheus beside `make run`, with our rules, until Ctrl-C
+	@$(VENV)/python -m local.monitoring --port "$(PROMETHEUS_PORT)"
+
+grafana: tests-environment ## write the dashboards of deploy/grafana anew
+	@$(VENV)/python -m local.dashboards deploy/grafana/dashboards
+
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
+	-@$(VENV)/python -m local.prometheus .local/prometheus
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS)

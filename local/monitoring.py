@@ -1,0 +1,98 @@
+"""Prometheus beside the service on this machine, with our rules, until Ctrl-C: `make dashboards`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from environs import EnvError
+
+from local.interruption import Interrupted, Interruption
+from local.part import PartError
+from local.parts import METRICS
+from local.port import LOOPBACK, is_free
+from local.postgres import DATABASE, USER
+from local.prometheus import PROGRAMS, PrometheusServer, program
+from local.run import announce, complain
+from local.rust_packages import PackagesError
+from local.settings import Settings
+from local.state import ROOT, State
+from local.supervisor import Supervisor
+
+#: Seconds between two scrapes: a human being is looking.
+INTERVAL = 5
+
+GUIDE = """
+Prometheus is at {prometheus}, with our rules; Ctrl-C ends it. Start the service in another terminal: make run
+Unpacked from its package it has an HTTP API and no pages (one that is installed, or that PROMETHEUS names, has):
+  curl -s {prometheus}/api/v1/alerts
+  curl -s {prometheus}/api/v1/query --data-urlencode 'query=sum by (code) (rate(lambda_requests_total[1m]))'
+
+Grafana is in none of the registries that this project fetches from. Give one of yours two data sources:
+  Prometheus    uid prometheus     {prometheus}
+  PostgreSQL    uid request-log    {host}:{port}, database {database}, user {user}, without TLS,
+                                   password in {secret}
+and import the files of {dashboards}"""
+
+
+def targets(ports: dict[str, int]) -> dict[str, list[str]]:
+    """Where the parts serve their metrics, by job; 0 is nowhere."""
+    jobs = {"controller": ["METRICS_PORT"], "runtime": list(METRICS.values())}
+    return {
+        job: [f"{LOOPBACK}:{ports[variable]}" for variable in variables if ports[variable]]
+        for job, variables in jobs.items()
+    }
+
+
+def guide(prometheus: str, state: State, settings: Settings) -> str:
+    """What to do now."""
+    return GUIDE.format(
+        prometheus=prometheus,
+        host=LOOPBACK,
+        port=settings.ports["POSTGRES_PORT"],
+        database=DATABASE,
+        user=USER,
+        secret=state.folder / "secrets" / "POSTGRES_PASSWORD",
+        dashboards=ROOT / "deploy" / "grafana" / "dashboards",
+    )
+
+
+def run(state: State, settings: Settings, port: int, interruption: Interruption) -> None:
+    """Run Prometheus until told to end. Raises PartError, PackagesError or Interrupted."""
+    if not is_free(port):
+        raise PartError(f"port {port} is in use; choose another: make dashboards PROMETHEUS_PORT=...")
+    announce("fetching Prometheus where it is not there yet")
+    found = program("prometheus", state.folder / PROGRAMS)
+    server = PrometheusServer(found, state, port, targets(settings.ports), INTERVAL)
+    supervisor = Supervisor(interruption, state.run_folder / "monitoring.json", announce)
+    try:
+        supervisor.launch(server)
+        supervisor.await_answers(server)
+        announce(guide(server.url, state, settings))
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+def main() -> int:
+    """The command. Returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.monitoring", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where Prometheus listens on loopback")
+    parser.add_argument(
+        "--state", type=Path, default=ROOT / ".local", help="folder of the program, its data and its log"
+    )
+    arguments = parser.parse_args()
+    with Interruption() as interruption:
+        try:
+            settings = Settings.from_environment(ROOT / ".env")
+            run(State(arguments.state), settings, arguments.port, interruption)
+        except Interrupted:
+            return 0
+        except (EnvError, PackagesError) as error:
+            print(error, file=sys.stderr)
+        except PartError as error:
+            complain(error)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

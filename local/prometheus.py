@@ -1,0 +1,129 @@
+"""Prometheus on one machine: `python -m local.prometheus DIR` fetches it and promtool into DIR, which takes a moment.
+
+Both are the machine's own, or of the distribution's package, unpacked; PROMETHEUS and PROMTOOL name others.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.account import KEEPER, Account
+from local.debian_program import DebianProgram, debian_program
+from local.part import Part
+from local.port import LOOPBACK
+from local.rust_packages import PackagesError
+from local.state import ROOT, State
+
+DEPLOYED = ROOT / "deploy" / "prometheus"
+#: The folder of the programs in the state.
+PROGRAMS = "prometheus"
+#: Seconds for one look whether it is ready.
+READY_TIMEOUT = 3
+
+
+def program(name: str, folder: Path) -> DebianProgram:
+    """`prometheus` or `promtool`, fetched into `folder` if need be. Raises PackagesError."""
+    given = os.environ.get(name.upper())
+    return DebianProgram(Path(given), {}) if given else debian_program(name, "prometheus", folder)
+
+
+class PrometheusServer(Part):
+    """A Prometheus with our configuration and rules.
+
+    Args:
+        server: the program.
+        state: keeps its data and its log.
+        port: where it listens on the loopback address.
+        targets: addresses by the name of their job; they take the place of those in `deploy/prometheus`.
+        interval: seconds between two scrapes, and between two looks at the rules.
+    """
+
+    def __init__(
+        self,
+        server: DebianProgram,
+        state: State,
+        port: int,
+        targets: Mapping[str, Sequence[str]],
+        interval: int = 15,
+    ) -> None:
+        super().__init__("prometheus", state.log("prometheus"), Account.named(KEEPER))
+        self.port = port
+        self._server = server
+        self._targets = {**targets, "prometheus": [f"{LOOPBACK}:{port}"]}
+        self._interval = interval
+        self._state = state
+        self._folder = state.run_folder / "prometheus"
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> None:
+        """Its account may not be able to read the checkout: it gets files of its own."""
+        self._state.private_folder("prometheus", self.account)
+        rules = self._folder / "rules"
+        shutil.copytree(DEPLOYED / "rules", rules)
+        configuration = self._folder / "prometheus.yml"
+        configuration.write_text(json.dumps(scraping(self._targets, self._interval)))
+        for path in (rules, *rules.iterdir(), configuration):
+            self.account.owns(path)
+
+    def environment(self) -> dict[str, str]:
+        return super().environment() | self._server.environment
+
+    def command(self) -> list[str]:
+        data = self._state.kept_folder("prometheus-data", self.account)
+        return [
+            str(self._server.path),
+            f"--config.file={self._folder / 'prometheus.yml'}",
+            f"--storage.tsdb.path={data}",
+            f"--web.listen-address={LOOPBACK}:{self.port}",
+        ]
+
+    def answers(self) -> bool:
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=READY_TIMEOUT)
+        try:
+            connection.request("GET", "/-/ready")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def scraping(targets: Mapping[str, Sequence[str]], interval: int) -> dict[str, Any]:
+    """The deployed configuration with other addresses and another interval; further jobs come last."""
+    document: dict[str, Any] = yaml.safe_load(DEPLOYED.joinpath("prometheus.yml").read_text())
+    document["global"] = {"scrape_interval": f"{interval}s", "evaluation_interval": f"{interval}s"}
+    jobs = {job["job_name"]: job for job in document["scrape_configs"]}
+    for name, addresses in targets.items():
+        job = jobs.setdefault(name, {"job_name": name})
+        job["static_configs"] = [{"targets": list(addresses)}]
+    document["scrape_configs"] = list(jobs.values())
+    return document
+
+
+def main() -> int:
+    """The command. Returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.prometheus", description=__doc__)
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    folder = parser.parse_args().folder.resolve()
+    try:
+        for name in ("prometheus", "promtool"):
+            print(program(name, folder).path)
+    except PackagesError as error:
+        print(f"prometheus: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
