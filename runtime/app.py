@@ -25,7 +25,7 @@ from runtime.metrics import MetricsServer, RuntimeMetrics
 from runtime.run_route import RunRoute, json_object
 from runtime.schemas import prepare_request
 from runtime.settings import Settings, UnusableSetting
-from runtime.tracing import NO_SPAN, Tracer, tracer
+from runtime.tracing import NO_SPAN, UNTRACED, Tracer, tracer
 
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,7 +33,9 @@ _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Front(Flask):
     """The WSGI application of one language's runtime."""
 
-    def __init__(self, language: str, executor: Executor, settings: Settings, tracer: Tracer) -> None:
+    def __init__(
+        self, language: str, executor: Executor, settings: Settings, tracer: Tracer = UNTRACED
+    ) -> None:
         super().__init__("runtime", static_folder=None)
         self._metrics_server = MetricsServer(executor.metrics.registry, settings.metrics_port)
         self.language = language
