@@ -26,7 +26,7 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: Paths that we have. Others are their callers' words, which the log does not repeat.
 _PATH = re.compile(
-    r"/(?:isolation|libraries|health|runtime/[a-z][a-z0-9]{0,63}/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
+    r"/(?:isolation|libraries|health|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
 )
 
 
@@ -41,6 +41,7 @@ class Call:
         self._span = span.__enter__()
         self._started = time.perf_counter()
         self.session: str | None = None
+        self.user: str | None = None
         self.error_code: str | None = None
         self._kind: str | None = None
         given = environ.get("HTTP_X_REQUEST_ID", "")
@@ -114,6 +115,8 @@ class Call:
             "http.request.method": method if method in _METHODS else None,
             "http.request.id": self.id,
             "url.path": path[0] if path else None,
+            "faas.name": f"{path[1]}-{path[2]}" if path and path[1] else None,
+            "user.id": self.user,
             "trace.id": trace[1] if trace else None,
             "span.id": trace[2] if trace and self._span.traceparent else None,
             "labels.session_id": self.session if _REQUEST_ID.fullmatch(self.session or "") else None,

@@ -67,6 +67,7 @@ class Front(Flask):
         if not request.is_json:
             raise UnsupportedBody("Content-Type must be application/json")
         reference = prepare_request(json_object(request.get_data(cache=False)))
+        self._call.user = reference.tenant
         self._call.end_with_client()
         script, known = self._executor.prepare(reference)
         if script.artifact is None:

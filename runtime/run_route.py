@@ -73,6 +73,7 @@ class RunRoute:
         session = body.get("request_id")
         call.session = session if isinstance(session, str) else None
         reference, arguments = run_request(body)
+        call.user = reference.tenant
         call.end_with_client()
         done = self._executor.run(reference, **arguments)
         output = {"stdout": done.stdout, "stderr": done.stderr}

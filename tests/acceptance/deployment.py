@@ -60,6 +60,11 @@ class Deployment:
         return self._settings.address
 
     @property
+    def ports(self) -> dict[str, int]:
+        """By their variables."""
+        return self._settings.ports
+
+    @property
     def jwt_secret(self) -> str:
         return self._state.secret("JWT_SECRET")
 

@@ -213,6 +213,7 @@ def test_a_runtime_tells_its_side_of_a_failure(
 
     assert theirs["service.name"] == "lambda-runtime-python"
     assert theirs["labels.session_id"] == run[0].sessions["python"]
+    assert (theirs["faas.name"], theirs["user.id"]) == ("python-echo", run[0].client.sub)
     assert theirs["url.path"] == "/runtime/python/echo"
     assert theirs["error.code"] == line(run, kind)["error.code"]
     assert theirs.get("error.type") == verdict
