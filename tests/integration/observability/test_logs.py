@@ -1,6 +1,7 @@
 """Every line of a whole run, from its start to its end, against the fields that the index template declares."""
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+from tests.conftest import ROOT
 from tests.integration.observability.log_lines import ELASTIC, declared, fits, parts, records
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -130,6 +132,16 @@ def test_every_field_is_declared_and_of_its_type(written: Records) -> None:
 
     assert wrong == set()
     assert {len(lines) > 3 for lines in written.values()} == {True}
+
+
+def test_the_page_has_the_fields_that_there_are(written: Records) -> None:
+    rows = re.findall(r"^\| `([a-z@_.]+)` \| (\w+) \|", (ROOT / "docs" / "logs.md").read_text(), re.MULTILINE)
+    seen = {name for lines in written.values() for record in lines for name in record}
+
+    assert dict(rows).items() <= declared().items()
+    assert seen - dict(rows).keys() == set()
+    # Those of traces, and of what did not go wrong here.
+    assert dict(rows).keys() - seen == {"span.id", "error.message", "error.stack_trace"}
 
 
 def test_every_line_says_when_where_and_how_bad(written: Records) -> None:
