@@ -1,5 +1,6 @@
 """Every line of a whole run, from its start to its end, against the fields that the index template declares."""
 
+import http.client
 import json
 import re
 import uuid
@@ -14,6 +15,7 @@ from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
 from tests.integration.observability.log_lines import ELASTIC, declared, fits, parts, records
+from tests.waiting import until
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -59,6 +61,17 @@ class Calls:
         headers = {"X-Request-ID": self._id(kind), **options.pop("headers", {})}
         return self.client.request(method, path, headers=headers, **options).status_code
 
+    def hang_up(self, kind: str, log: Path) -> None:
+        """Asks for a run that takes long, and goes away."""
+        host = self.client.url.removeprefix("http://")
+        path = f"/api/v1/execute/{self.sessions['python']}"
+        headers = {"Authorization": f"Bearer {self.client.token}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection(host)
+        body = json.dumps({"params": {"n": "loop", "kind": kind}})
+        connection.request("POST", path, body, {**headers, "X-Request-ID": self._id(kind)})
+        connection.close()
+        until(lambda: self.ids[kind] in log.read_text(), "the call that nobody waits for has its line")
+
     def _id(self, kind: str) -> str:
         return self.ids.setdefault(kind, str(uuid.uuid4()))
 
@@ -72,6 +85,7 @@ def make_calls(deployment: Deployment) -> Calls:
     assert calls.execute("refresh", "python", 1, X_Cache_Control="no-cache") == 200
     assert calls.execute("error", "python", "raise") == 500
     assert calls.execute("timeout", "python", "loop") == 504
+    calls.hang_up("hung up", deployment.controller.log)
     assert calls.request("no session", "POST", "/api/v1/execute/none", json={}) == 404
     assert calls.request("no json", "POST", "/api/v1/execute/none", data="{") == 415
     assert calls.request("no token", "GET", "/api/v1/functions", headers={"Authorization": ""}) == 401
@@ -200,6 +214,7 @@ def test_hits_are_told_from_misses(run: tuple[Calls, Records, str], language: st
     [
         ("error", 500, "RUNTIME_ERROR", "exception"),
         ("timeout", 504, "TIMEOUT", None),
+        ("hung up", 499, "CLIENT_GONE", None),
         ("no session", 404, "NOT_FOUND", None),
         ("no json", 415, "INVALID_REQUEST", None),
         ("no token", 401, "UNAUTHORIZED", None),

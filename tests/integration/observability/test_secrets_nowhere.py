@@ -197,7 +197,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     variables = {**collector.variables, "LOG_LEVEL": "debug"}
     folder = tmp_path_factory.mktemp("secrets")
-    with Deployment(folder, node_program, rust_toolchain, runtime=variables, **variables) as started:
+    with Deployment(folder, node_program, rust_toolchain, 0, variables, **variables) as started:
         yield started
 
 
@@ -291,7 +291,7 @@ def test_scripts_sessions_and_results_keep_what_was_sent(deployment: Deployment,
     sessions = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM sessions AS s"))
     texts = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM scripts AS s"))
     store = redis.Redis.from_url(deployment.redis.url)
-    results = b"".join(store.get(key) or b"" for key in store.keys("result:*")).decode()
+    results = str([store.get(key) for key in store.scan_iter("result:*")])
     store.close()
 
     contexts = {place for place in plot.planted.keyed if " context " in place}

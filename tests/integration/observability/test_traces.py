@@ -51,7 +51,8 @@ def traced(
         tmp_path_factory.mktemp("traced"),
         node_program,
         rust_toolchain,
-        runtime=collector.variables,
+        0,
+        collector.variables,
         **collector.variables,
     ) as deployment:
         yield deployment
@@ -169,13 +170,13 @@ def test_a_failure_is_told_by_its_code_in_every_span_that_it_passed(
 def test_a_script_sees_its_trace(client: Client, language: str) -> None:
     session, call = client.begin(f"{language}-trace", SCRIPTS[language]), Call()
 
-    assert client.result(session, **call.headers) == call.trace_id
+    assert client.result(session, {}, **call.headers) == call.trace_id
 
 
 def test_a_sessions_own_trace_id_is_left_alone(client: Client) -> None:
     session = client.begin("python-trace", SCRIPTS["python"], trace_id="mine")
 
-    assert client.result(session, **Call().headers) == "mine"
+    assert client.result(session, {}, **Call().headers) == "mine"
 
 
 def test_without_a_caller_that_traces_a_trace_begins_here(client: Client, collector: Collector) -> None:
@@ -203,7 +204,7 @@ def test_probes_make_no_traces(client: Client, collector: Collector) -> None:
         assert client.request("GET", path, headers=call.headers).status_code == 200
 
     session, after = client.begin("python-trace", SCRIPTS["python"]), Call()
-    client.execute(session, **after.headers)
+    client.execute(session, {}, **after.headers)
     whole(collector, after, 8)
     assert collector.of(call.trace_id) == []
 
