@@ -10,6 +10,7 @@ from pathlib import Path
 from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
+from controller.access_log import AccessLog
 from controller.addressing import ADDRESSES, Addressed
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
@@ -43,9 +44,10 @@ from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
 from controller.token_settings import TokenSettings
+from controller.tracing import Tracer, tracer
 from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
-from controller.web import Function, Json, answer_errors, mark_requests
+from controller.web import Function, Json, answer_errors
 from controller.workflow import WorkflowManager
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Controller:
     services: Services
     parser: RequestParser
     metrics: MetricsCollector
+    tracer: Tracer
     postgres: Postgres
     logger: DatabaseLogger
     maintenance: Maintenance
@@ -94,17 +97,19 @@ class Controller:
         self.logger.close(LAST_WORDS)
         self.postgres.close()
         self.metrics_server.close()
+        self.tracer.close()
 
 
 def compose(settings: Settings) -> Controller:
     """Makes the objects and hands them to each other; raises UnusableSetting."""
     timeout = settings.request_timeout / 1000
-    metrics = MetricsCollector()
-    postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, metrics.postgres)
-    backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, metrics.redis)
+    metrics, traces = MetricsCollector(), tracer()
+    database, cache = traces.clock(metrics.postgres, "postgresql"), traces.clock(metrics.redis, "redis")
+    postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, database)
+    backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, cache)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
     masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
-    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, masker, spool)
+    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, masker, spool, traces)
     sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
     functions = FunctionCatalog(postgres)
     followed, selector = _runtime_selector(settings)
@@ -114,7 +119,7 @@ def compose(settings: Settings) -> Controller:
         settings.circuit_pause,
         metrics.circuit_changed,
     )
-    runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout)
+    runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
     workflow = WorkflowManager(
         sessions=sessions,
         scripts=ScriptStore(kept, postgres),
@@ -129,6 +134,7 @@ def compose(settings: Settings) -> Controller:
         metrics=metrics,
         session_ttl=settings.session_ttl,
         script_timeout_max=settings.script_timeout_max,
+        tracer=traces,
     )
     parser = RequestParser(settings.script_max_bytes)
     services = Services(
@@ -146,9 +152,9 @@ def compose(settings: Settings) -> Controller:
         **_tasks_of_the_log(postgres, settings.log_retention_days),
         "connections": balancer.sweep,
     }
-    maintenance = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
+    chores = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, parser, metrics, postgres, logger, maintenance, server, followed)
+    return Controller(settings, services, parser, metrics, traces, postgres, logger, chores, server, followed)
 
 
 def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:
@@ -234,7 +240,7 @@ def application(name: str) -> Function:
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
     shared.metrics.observe(app, name)
-    mark_requests(app, shared.parser)
+    AccessLog(name, shared.parser, shared.tracer).observe(app)
     allow_origins(app, shared.settings.cors_origins)
     answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))

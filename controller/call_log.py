@@ -9,6 +9,7 @@ import gevent
 from controller.database.logger import DatabaseLogger
 from controller.database.records import Entry
 from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
+from controller.logs import mark
 from controller.metrics import NO_LANGUAGE, MetricsCollector
 
 
@@ -39,6 +40,7 @@ class CallLog:
         finally:
             entry.duration_ms = (perf_counter() - started) * 1000
             self._count(entry)
+            mark(entry.marks())
             ran = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
             entry.executed = ran and not entry.replayed
             self._write(entry)

@@ -37,6 +37,11 @@ class ServiceError(Exception):
         """Headers that belong to this failure."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
+    def marks(self) -> dict[str, str]:
+        """What the log says of it: its code, and of a script's failure the kind."""
+        kind = self.details.get("kind")
+        return {"error.code": self.code} | ({"error.type": kind} if isinstance(kind, str) else {})
+
     def document(self) -> dict[str, Any]:
         """The one shape of an error, see the contract."""
         error: dict[str, Any] = {"code": self.code, "message": self.message, "details": self.details}

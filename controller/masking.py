@@ -8,9 +8,9 @@ between words, make no difference, so that `api_key` covers `X-Api-Key` and `api
   numbers, booleans and null: counting tokens is common, and a number there is rarely a secret. `secretary: "Ann"` is
   hidden too: a text too few in a log is a small loss, a password in it is not.
 
-Texts are searched for the same keys before `=` or `:`, as in queries, headers, JSON and tracebacks, for bearer
-tokens, JSON Web Tokens and the password of a URL. Not found: a secret as another's key, or `{"name": "password",
-"value": ...}`.
+Texts are searched for the same keys before `=` or `:`, as in queries, headers, JSON, tracebacks and source
+(`password: &str = "..."`), for bearer tokens, JSON Web Tokens and the password of a URL. Not found: a secret as
+another's key, or `{"name": "password", "value": ...}`.
 """
 
 import json
@@ -45,11 +45,17 @@ FORMS = ("bearer", "eyj", "://")
 
 # Every repetition is bounded or possessive: a text of megabytes takes linear time.
 WORD_GAP = r"[-_. ]?"
-AFTER_KEY = r"\\{0,3}[\"']?\]?[ \t]{0,8}(?:=>|[:=])[ \t]{0,8}"
+AFTER_KEY = r"\\{0,3}[\"']?\]?[ \t]{0,8}(?:=>|(?P<colon>:)|=)[ \t]{0,8}"
 ESCAPED = r"""\\"(?:[^"\\]|\\\\\\?.|\\[^"\\])*+(?:\\")?"""
 """A quoted text inside a quoted text."""
 QUOTED = r""""(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?"""
 BARE = r"""[^\s,;&"'<>(){}\[\]\\]++"""
+TYPE = (
+    r"(?:&(?:'\w{1,16}+[ \t])?(?:mut[ \t])?)?[A-Za-z_][\w.:]{0,64}+"
+    r"(?:[<\[][\w.,:&'<>\[\] \t]{0,64}[>\]])?"
+)
+DECLARED = rf"{TYPE}[ \t]{{0,8}}=(?![=>])[ \t]{{0,8}}(?:\w{{1,16}}+\()?(?:{QUOTED}|{BARE})"
+"""In source, after a colon: the key's type, and only then its value."""
 SEPARATOR = re.compile(r"[:=. \t]")
 """A key and its value, a scheme and its token, the parts of a JSON Web Token: one of these is between them."""
 OPENING_QUOTE = re.compile(r"\\?[\"']")
@@ -78,7 +84,7 @@ class Masker:
         self._at_end = re.compile(rf"(?:{names})[0-9_. -]*$", re.IGNORECASE)
         self._assignment = re.compile(
             rf"(?P<key>(?P<name>(?P<line>{lines})|{names})(?P<more>[\w.-]{{0,64}}+){AFTER_KEY})"
-            rf"(?P<value>{ESCAPED}|{QUOTED}|(?(line)[^\r\n]++|{BARE}))",
+            rf"(?P<value>{ESCAPED}|{QUOTED}|(?(line)[^\r\n]++|(?:(?(colon){DECLARED}|(?!))|{BARE})))",
             re.IGNORECASE,
         )
         self._hides: Callable[[str], str | None] = lru_cache(4096)(self._told)

@@ -19,6 +19,7 @@ from controller.errors import (
 from controller.logs import Trace
 from controller.models import LanguageTitle, Run, Script, Session
 from controller.selector import Route
+from controller.tracing import UNTRACED, Tracer
 from controller.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
 from controller.transport.request import Answer, Budget, Request
 
@@ -71,8 +72,9 @@ class RuntimeClient:
         timeout: seconds for all but the script's own time: connecting, waiting for a worker, answering.
     """
 
-    def __init__(self, transport: Transport, secret: str, timeout: float) -> None:
+    def __init__(self, transport: Transport, secret: str, timeout: float, tracer: Tracer = UNTRACED) -> None:
         self._transport = transport
+        self._tracer = tracer
         self._secret = {"X-Runtime-Secret": secret}
         self._timeout = timeout
 
@@ -132,7 +134,7 @@ class RuntimeClient:
             "tenant": session.user_id,
             "script_hash": session.script_hash,
             "params": params,
-            "context": dict(session.context),
+            "context": _context(session, trace),
             "timeout_ms": session.timeout_ms,
             "isolation": session.isolation,
             "compile_options": dict(session.compile_options),
@@ -164,20 +166,29 @@ class RuntimeClient:
     def _post(
         self, route: Route, path: str, body: Mapping[str, Any], deadline_ms: int, trace: Trace
     ) -> dict[str, Any]:
-        request = Request(path, json.dumps(body).encode(), {**self._secret, **trace.headers()})
+        with self._tracer.call("runtime call", {"lambda.language": route.language}) as span:
+            headers = {**self._secret, **trace.headers(), **span.headers()}
+            request = Request(path, json.dumps(body).encode(), headers)
+            return _document(path, self._sent(route, request, body, deadline_ms), deadline_ms)
+
+    def _sent(self, route: Route, request: Request, body: Mapping[str, Any], deadline_ms: int) -> Answer:
         key = f"{body['tenant']}\0{body['script_hash']}"
+        budget = Budget.of(self._timeout, deadline_ms / 1000)
         try:
-            answer = self._transport.send(
-                route.addresses, key, request, Budget.of(self._timeout, deadline_ms / 1000), declined
-            )
+            return self._transport.send(route.addresses, key, request, budget, declined)
         except AnswerLate as error:
             raise _late(deadline_ms) from error
         except NoFreeConnection as error:
             raise RateLimited("the runtime is at its limit of connections") from error
         except (RequestFailed, CircuitOpen) as error:
-            log.warning("no answer to %s: %s", path, error)
+            log.warning("no answer to %s: %s", request.path, error)
             raise RuntimeUnavailable("the runtime cannot be reached") from error
-        return _document(path, answer, deadline_ms)
+
+
+def _context(session: Session, trace: Trace) -> dict[str, Any]:
+    """What the script sees: its session's context and, unless that has one, the id of the call's trace."""
+    told = {} if trace.trace_id is None else {"trace_id": trace.trace_id}
+    return {**told, **session.context}
 
 
 def declined(answer: Answer) -> bool:

@@ -10,6 +10,7 @@ from controller import openapi
 from controller.auth import Authenticator, require_execute, require_scope
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
+from controller.logs import mark
 from controller.models import Identity, rfc3339
 from controller.ratelimit import Admission, RateLimiter
 from controller.request import RequestParser
@@ -35,7 +36,9 @@ class Services:
 
     def caller(self) -> Identity:
         """Who makes the present request; raises Unauthorized."""
-        return self.authenticator.identify(request.headers.get("Authorization"))
+        identity = self.authenticator.identify(request.headers.get("Authorization"))
+        mark({"user.id": identity.subject})
+        return identity
 
     def admission(
         self, endpoint: Literal["execute", "initialize", "functions"], identity: Identity

@@ -1,16 +1,14 @@
-"""What every endpoint's Flask app has in common: marks of a request, and one shape of errors."""
+"""What every endpoint's Flask app has in common: JSON as the contract shows it, and one shape of errors."""
 
 import logging
 from collections.abc import Callable
-from contextvars import Token
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, jsonify
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException
 
 from controller.errors import InvalidRequest, NotFound, ServiceError
-from controller.logs import Trace, current_trace
-from controller.request import RequestParser
+from controller.logs import mark
 
 log = logging.getLogger(__name__)
 
@@ -28,34 +26,13 @@ class Json(DefaultJSONProvider):
     compact = True
 
 
-def mark_requests(app: Flask, parser: RequestParser) -> None:
-    """Gives every request its id, in its answer and in every log line."""
-
-    @app.before_request
-    def mark() -> None:
-        g.trace = parser.trace(request.headers)
-        g.trace_token = current_trace.set(g.trace)
-
-    @app.after_request
-    def echo(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.trace.http_request_id
-        if "admission" in g:
-            response.headers.update(g.admission.headers())
-        return response
-
-    @app.teardown_request
-    def unmark(_: BaseException | None) -> None:
-        token: Token[Trace | None] | None = g.pop("trace_token", None)
-        if token is not None:
-            current_trace.reset(token)
-
-
 def answer_errors(app: Flask) -> None:
     """The one boundary between what went wrong and what the client is told."""
 
     @app.errorhandler(ServiceError)
     def expected(error: ServiceError) -> Response:
         g.code, g.counted = error.code.lower(), error.counted
+        mark(error.marks())
         response = jsonify(error.document())
         response.status_code = error.status
         response.headers.update(error.headers())

@@ -24,6 +24,7 @@ from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
 from controller.scripts import ScriptStore
 from controller.selector import Route, RuntimeSelector
 from controller.session import SessionManager
+from controller.tracing import UNTRACED, Tracer
 
 PREPARE_DEADLINE_MS = 60_000
 """How long we wait for a script to be parsed or compiled; runtimes have limits of their own."""
@@ -63,6 +64,7 @@ class WorkflowManager:
         metrics: MetricsCollector,
         session_ttl: int,
         script_timeout_max: int,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._sessions = sessions
         self._scripts = scripts
@@ -77,6 +79,7 @@ class WorkflowManager:
         self._metrics = metrics
         self._session_ttl = session_ttl
         self._script_timeout_max = script_timeout_max
+        self._tracer = tracer
 
     def initialize(self, identity: Identity, call: InitializeCall) -> Initialized:
         """Registers a script, or takes up a registered one, and begins a session with it."""
@@ -124,7 +127,8 @@ class WorkflowManager:
         if call.idempotency_key is not None or not self._sessions.remembers(call.request_id):
             admission.take()
         try:
-            session = self._sessions.get(call.request_id, identity.subject)
+            with self._tracer.step("session lookup"):
+                session = self._sessions.get(call.request_id, identity.subject)
         except NotFound:
             # A key is answered even after its session has ended.
             if call.idempotency_key is None or (replay := self._keys.recall(identity, call)) is None:
@@ -157,7 +161,8 @@ class WorkflowManager:
         entry.counted = execution.counted
         entry.coalesced = execution.source == "twin"
         fresh = "miss" if call.directives.reuse else "refresh"
-        self._metrics.cache_answered(LOOKUPS.get(execution.source, fresh))
+        entry.lookup = LOOKUPS.get(execution.source, fresh)
+        self._metrics.cache_answered(entry.lookup)
         return execution
 
     def _run(self, session: Session, call: ExecuteCall, entry: Entry) -> Run:

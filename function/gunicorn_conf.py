@@ -29,6 +29,20 @@ graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "30"))
 control_socket_disable = True
 accesslog = None
 errorlog = "-"
+# The arbiter's lines have the form of ours; a worker's are the app's to write: controller/logs.py, runtime/logs.py.
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "ecs": {
+            "()": "ecs_logging.StdlibFormatter",
+            "exclude_fields": ["log.original", "process.name", "process.thread"],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "ecs"}},
+    "root": {"level": "INFO", "handlers": ["stderr"]},
+    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
+}
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat's, not ours
 
 

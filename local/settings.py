@@ -1,5 +1,6 @@
 """What a user may choose for the service on one machine: ports, and what is handed on to the parts."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ RUNTIME_VARIABLES = (
     "WASM_MEMORY_MAX_BYTES",
     "LOG_LEVEL",
 )
+#: How OpenTelemetry's variables begin, which are handed on as they are.
+TRACING = "OTEL_"
 #: Milliseconds; the controller's default.
 _SCRIPT_TIMEOUT_MAX = 300_000
 #: Seconds of a call that are not its script's: waiting for a worker, the controller's own budget.
@@ -111,7 +114,9 @@ class Settings:
         ports = {name: env.int(name, default, validate=valid) for name, (default, _) in PORTS.items()}
         longest = env.int("SCRIPT_TIMEOUT_MAX", _SCRIPT_TIMEOUT_MAX, validate=validate.Range(min=1))
         grace = longest // 1000 + _AROUND_SCRIPT
-        return cls(ports, _chosen(env, CONTROLLER_VARIABLES), _chosen(env, RUNTIME_VARIABLES), grace)
+        tracing = {name: value for name, value in os.environ.items() if name.startswith(TRACING)}
+        controller, runtime = (_chosen(env, names) for names in (CONTROLLER_VARIABLES, RUNTIME_VARIABLES))
+        return cls(ports, controller | tracing, runtime | tracing, grace)
 
     @property
     def address(self) -> str:

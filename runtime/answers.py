@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import gevent
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -19,18 +19,31 @@ from runtime.errors import (
     Unauthorized,
     WrongMethod,
 )
+from runtime.tracing import NO_SPAN, Span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: Paths that we have. Others are their callers' words, which the log does not repeat.
+_PATH = re.compile(
+    r"/(?:isolation|libraries|health|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
+)
 
 
 class Call:
-    """One request, from its arrival to its line in the log. `session` is its request_id in the body, once known."""
+    """One request, from its arrival to its line in the log. `session` is its request_id in the body, once known.
 
-    def __init__(self, environ: Mapping[str, Any]) -> None:
+    Its `span` ends with it: with `end`, or with the block.
+    """
+
+    def __init__(self, environ: Mapping[str, Any], span: Span = NO_SPAN) -> None:
         self._environ = environ
+        self._span = span.__enter__()
         self._started = time.perf_counter()
         self.session: str | None = None
+        self.user: str | None = None
         self.error_code: str | None = None
+        self._kind: str | None = None
         given = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str | None = given if _REQUEST_ID.fullmatch(given) else None
 
@@ -48,7 +61,9 @@ class Call:
     def failure(self, error: Exception) -> tuple[ServiceError, dict[str, Any]]:
         """How a failure is told: its status and headers, and the document. What is not the caller's is logged."""
         known = _as_service_error(error)
-        self.error_code = known.code
+        self.error_code, self._kind = known.code, known.details.get("kind")
+        if known.status >= 500:
+            self._span.failed(known.code)
         if known.code == ServiceError.code:
             logs.LOG.error("internal error", exc_info=error)
         document: dict[str, Any] = {
@@ -71,17 +86,41 @@ class Call:
         if not logs.LOG.isEnabledFor(level):
             return
         fields = {
-            "http.request.method": self._environ["REQUEST_METHOD"],
-            "url.path": self._environ["PATH_INFO"],
-            "http.response.status_code": status,
+            "event.dataset": "lambda.access",
             "event.duration": int((time.perf_counter() - self._started) * 1e9),
-            "http.request.id": self.id,
-            "trace.parent": self._environ.get("HTTP_TRACEPARENT"),
+            "event.outcome": "success" if status < 400 else "failure",
+            "http.response.status_code": status,
             "error.code": self.error_code,
-            "labels.session": self.session,
+            "error.type": self._kind,
+            **self._marks(),
         }
         extra = {name: value for name, value in fields.items() if value is not None}
         logs.LOG.log(level, "request", extra=extra)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """End its span."""
+        self._span.__exit__(type(error) if error else None, error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self.end(error)
+
+    def _marks(self) -> dict[str, str | None]:
+        """What the call is known by. Names that clients choose have the form of a name, or are left out."""
+        method, path = self._environ["REQUEST_METHOD"], _PATH.fullmatch(self._environ["PATH_INFO"])
+        trace = _TRACEPARENT.fullmatch(self._span.traceparent or self._environ.get("HTTP_TRACEPARENT", ""))
+        return {
+            "http.request.method": method if method in _METHODS else None,
+            "http.request.id": self.id,
+            "url.path": path[0] if path else None,
+            "faas.name": f"{path[1]}-{path[2]}" if path and path[1] else None,
+            "user.id": self.user,
+            "trace.id": trace[1] if trace else None,
+            "span.id": trace[2] if trace and self._span.traceparent else None,
+            "labels.session_id": self.session if _REQUEST_ID.fullmatch(self.session or "") else None,
+        }
 
 
 def headers_of(error: ServiceError) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ from runtime.metrics import MetricsServer, RuntimeMetrics
 from runtime.run_route import RunRoute, json_object
 from runtime.schemas import prepare_request
 from runtime.settings import Settings, UnusableSetting
+from runtime.tracing import NO_SPAN, UNTRACED, Tracer, tracer
 
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -32,13 +33,16 @@ _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 class Front(Flask):
     """The WSGI application of one language's runtime."""
 
-    def __init__(self, language: str, executor: Executor, settings: Settings) -> None:
+    def __init__(
+        self, language: str, executor: Executor, settings: Settings, tracer: Tracer = UNTRACED
+    ) -> None:
         super().__init__("runtime", static_folder=None)
         self._metrics_server = MetricsServer(executor.metrics.registry, settings.metrics_port)
         self.language = language
         self._executor = executor
         self._secret = settings.secret.encode()
-        self._run = RunRoute(language, executor, self._secret, settings.body_max_bytes)
+        self._tracer = tracer
+        self._run = RunRoute(language, executor, self._secret, settings.body_max_bytes, tracer)
         self.config["MAX_CONTENT_LENGTH"] = settings.body_max_bytes
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
         self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
@@ -47,6 +51,7 @@ class Front(Flask):
         self.add_url_rule("/health", view_func=self.health, methods=["GET"])
         self.before_request(self._begin)
         self.after_request(self._finish)
+        self.teardown_request(self._end)
         self.register_error_handler(Exception, self._answer_error)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -62,6 +67,7 @@ class Front(Flask):
         if not request.is_json:
             raise UnsupportedBody("Content-Type must be application/json")
         reference = prepare_request(json_object(request.get_data(cache=False)))
+        self._call.user = reference.tenant
         self._call.end_with_client()
         script, known = self._executor.prepare(reference)
         if script.artifact is None:
@@ -101,6 +107,7 @@ class Front(Flask):
         """For the server's worker-exit hook: end what still runs, and every process."""
         self._executor.close()
         self._metrics_server.close()
+        self._tracer.close()
 
     @property
     def _call(self) -> Call:
@@ -108,7 +115,10 @@ class Front(Flask):
         return call
 
     def _begin(self) -> None:
-        g.call = Call(request.environ)
+        name = "prepare" if request.endpoint == "prepare" else None
+        g.call = Call(
+            request.environ, NO_SPAN if name is None else self._tracer.request(name, request.environ)
+        )
 
     def _finish(self, response: Response) -> Response:
         if self._call.id:
@@ -117,6 +127,10 @@ class Front(Flask):
         if request.endpoint == "prepare":
             self._executor.metrics.answered("prepare", self._call.outcome)
         return response
+
+    def _end(self, error: BaseException | None) -> None:
+        if "call" in g:
+            self._call.end(error)
 
     def _answer_error(self, error: Exception) -> Response:
         known, document = self._call.failure(error)
@@ -133,9 +147,10 @@ def application(language: str) -> Front:
     """
     try:
         settings = Settings.from_environment()
-        logs.configure(settings.log_level)
-        executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language))
-        front = Front(language, executor, settings)
+        logs.configure(settings.log_level, language)
+        traces = tracer(language)
+        executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language), traces)
+        front = Front(language, executor, settings, traces)
         front.serve_metrics()
         return front
     except (EnvError, UnusableSetting) as error:

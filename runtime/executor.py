@@ -22,6 +22,7 @@ from runtime.reserve import Reserve
 from runtime.scripts import ScriptStore
 from runtime.settings import Settings, UnusableSetting
 from runtime.spawner import Spawner
+from runtime.tracing import UNTRACED, Tracer
 from runtime.worker import Execution, Worker
 
 T = TypeVar("T")
@@ -35,9 +36,12 @@ _LAST_ANSWERS = 1.0
 class Executor:
     """The runtime of one language. It is also the `Host` that the language works in."""
 
-    def __init__(self, language: Language, settings: Settings, metrics: RuntimeMetrics) -> None:
+    def __init__(
+        self, language: Language, settings: Settings, metrics: RuntimeMetrics, tracer: Tracer = UNTRACED
+    ) -> None:
         self.settings = settings
         self.metrics = metrics
+        self._tracer = tracer
         self._language = language
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
         _clear(settings.state)
@@ -49,7 +53,7 @@ class Executor:
             self.worker, settings.reserve, lambda worker: worker.rehearse(settings.prepare_timeout)
         )
         self._pool = Pool(
-            self._reserve.take,
+            self._start_worker,
             Bounds(
                 size=settings.workers_max,
                 per_key=settings.workers_per_script_max,
@@ -58,7 +62,7 @@ class Executor:
                 queue_timeout=settings.queue_timeout / 1000,
                 queue_max=settings.queue_max,
             ),
-            metrics.waited,
+            self._waited,
         )
         metrics.follow(lambda: {**self._pool.counts(), "blank": len(self._reserve)})
         self._draining = False
@@ -89,7 +93,10 @@ class Executor:
 
             def load(worker: Worker) -> None:
                 if not worker.loaded:
-                    worker.load(self._load_payload(script, worker), "parse", self.settings.prepare_timeout)
+                    with self._tracer.step("script load"):
+                        worker.load(
+                            self._load_payload(script, worker), "parse", self.settings.prepare_timeout
+                        )
 
             self._with_worker(Key(reference.tenant, script.hash, script.options), load)
             return script, known
@@ -112,11 +119,13 @@ class Executor:
 
             def execute(worker: Worker) -> Execution:
                 payload = None if worker.loaded else self._load_payload(script, worker)
-                try:
-                    done = worker.run(params, context, timeout_ms, payload)
-                except BaseException as error:
-                    self._note_failure(worker, error)
-                    raise
+                with self._tracer.step("script run") as span:
+                    span.note({"faas.coldstart": payload is not None})
+                    try:
+                        done = worker.run(params, context, timeout_ms, payload)
+                    except BaseException as error:
+                        self._note_failure(worker, error)
+                        raise
                 self.metrics.ran(done.usage)
                 return done
 
@@ -165,6 +174,14 @@ class Executor:
         missing = [name for name in self.settings.isolation_required if not layers.get(name)]
         if missing:
             raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
+
+    def _waited(self, seconds: float) -> None:
+        self.metrics.waited(seconds)
+        self._tracer.took("queue", seconds)
+
+    def _start_worker(self) -> Worker:
+        with self._tracer.step("worker start"):
+            return self._reserve.take()
 
     def _note_failure(self, worker: Worker, error: BaseException) -> None:
         if isinstance(error, WorkerLost):

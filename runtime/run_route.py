@@ -14,6 +14,7 @@ from runtime.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
 from runtime.executor import Executor
 from runtime.frames import FrameError, decode, encode
 from runtime.schemas import run_request
+from runtime.tracing import UNTRACED, Tracer
 from runtime.verdict import broken_run
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -29,7 +30,15 @@ class RunRoute:
         body_max_bytes: of a request.
     """
 
-    def __init__(self, language: str, executor: Executor, secret: bytes, body_max_bytes: int) -> None:
+    def __init__(
+        self,
+        language: str,
+        executor: Executor,
+        secret: bytes,
+        body_max_bytes: int,
+        tracer: Tracer = UNTRACED,
+    ) -> None:
+        self._tracer = tracer
         self._path = re.compile(rf"/runtime/{language}/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}")
         self._executor = executor
         self._secret = secret
@@ -40,7 +49,10 @@ class RunRoute:
         return environ["REQUEST_METHOD"] == "POST" and bool(self._path.fullmatch(environ["PATH_INFO"]))
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
-        call = Call(environ)
+        with Call(environ, self._tracer.request("run", environ)) as call:
+            return self._answered(call, environ, start_response)
+
+    def _answered(self, call: Call, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
         status, extra = 200, []
         try:
             call.check_secret(self._secret)
@@ -61,6 +73,7 @@ class RunRoute:
         session = body.get("request_id")
         call.session = session if isinstance(session, str) else None
         reference, arguments = run_request(body)
+        call.user = reference.tenant
         call.end_with_client()
         done = self._executor.run(reference, **arguments)
         output = {"stdout": done.stdout, "stderr": done.stderr}

@@ -10,7 +10,13 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"controller.app"},
-    {"controller.views", "controller.cors", "controller.web", "controller.addressing"},
+    {
+        "controller.views",
+        "controller.cors",
+        "controller.web",
+        "controller.access_log",
+        "controller.addressing",
+    },
     {"controller.openapi", "controller.operations"},
     {
         "controller.request",
@@ -53,6 +59,9 @@ LAYERS = (
         "controller.token_settings",
         "controller.keys",
         "controller.logs",
+        "controller.tracing",
+        "controller.open_telemetry",
+        "controller.span_export",
     },
     {"controller.masking"},
     {"controller"},

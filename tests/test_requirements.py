@@ -80,7 +80,7 @@ def test_exactly_what_is_asked_for_is_pinned() -> None:
 
 
 def test_a_runtime_brings_nothing_of_the_controllers() -> None:
-    assert not closure(asked("runtime")) & {"kubernetes", "redis", "psycopg2-binary", "requests", "pyjwt"}
+    assert not closure(asked("runtime")) & {"kubernetes", "redis", "psycopg2-binary", "pyjwt"}
 
 
 def test_the_host_is_the_same_in_every_image() -> None:

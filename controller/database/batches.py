@@ -8,6 +8,7 @@ from controller.database.postgres import QUERIES, Postgres
 from controller.database.records import Group, Record
 from controller.errors import StoreRejected
 from controller.metrics import MetricsCollector
+from controller.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +20,9 @@ MOST_BYTES = 1 << 20
 class BatchWriter:
     """Writes batches. What PostgreSQL refuses for good is dropped and counted, and holds up nothing else."""
 
-    def __init__(self, postgres: Postgres, metrics: MetricsCollector) -> None:
+    def __init__(self, postgres: Postgres, metrics: MetricsCollector, tracer: Tracer = UNTRACED) -> None:
         self._postgres = postgres
+        self._tracer = tracer
         self._metrics = metrics
 
     def write(self, groups: Sequence[Group]) -> None:
@@ -29,11 +31,12 @@ class BatchWriter:
         Raises:
             StoreUnavailable: PostgreSQL is away; some may be written, and writing them again does no harm.
         """
-        try:
-            self._write_together(record for group in groups for record in group)
-        except StoreRejected:
-            for group in groups:
-                self._write_group(group)
+        with self._tracer.batch("log write", (record.traceparent for group in groups for record in group)):
+            try:
+                self._write_together(record for group in groups for record in group)
+            except StoreRejected:
+                for group in groups:
+                    self._write_group(group)
 
     def _write_group(self, group: Group) -> None:
         try:

@@ -20,6 +20,7 @@ from controller.database.spool import Spool, SpoolFull
 from controller.errors import StoreUnavailable
 from controller.masking import DEFAULT_MASKER, Masker
 from controller.metrics import MetricsCollector
+from controller.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class DatabaseLogger:
         metrics: told of the queue's length and of losses.
         masker: takes secrets out of what is logged.
         spool: where records wait while PostgreSQL is away; None: in the queue alone.
+        tracer: makes a span of every batch.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class DatabaseLogger:
         metrics: MetricsCollector,
         masker: Masker = DEFAULT_MASKER,
         spool: Spool | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._postgres = postgres
-        self._batches = BatchWriter(postgres, metrics)
+        self._batches = BatchWriter(postgres, metrics, tracer)
         self._metrics = metrics
         self._masker = masker
         self._spool = spool

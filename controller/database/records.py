@@ -29,6 +29,8 @@ class Record:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     row: str | None = None
     """The row as a JSON object."""
+    traceparent: str | None = None
+    """Of the call it tells of; it is forgotten where the record has to wait in a file."""
 
     @property
     def size(self) -> int:
@@ -79,6 +81,20 @@ class Entry:
     language: str | None = None
     """Of the runtime it concerns, once that is known to exist."""
     error: ServiceError | None = None
+    lookup: str | None = None
+    """Where the answer came from: hit, coalesced, miss or refresh."""
+
+    def marks(self) -> dict[str, Any]:
+        """What the line of the call says of it."""
+        marks = {
+            "faas.name": str(self.name) if self.name else None,
+            "faas.coldstart": self.run.usage.get("cold") if self.run else None,
+            "labels.session_id": self.session_id,
+            "labels.language": self.language,
+            "labels.cache": "replay" if self.replayed else self.lookup,
+            **(self.error.marks() if self.error else {}),
+        }
+        return {name: value for name, value in marks.items() if value is not None}
 
     def records(self, masker: Masker) -> list[Record]:
         """The rows of this call, without secrets: one of `request_logs`, and one of `error_logs` where it failed."""
@@ -93,7 +109,8 @@ class Entry:
             "language": self.name.language if self.name else None,
             "title": self.name.title if self.name else None,
         }
-        records = [Record("write_requests", row=json.dumps(call | self._outcome(masker)))]
+        row = json.dumps(call | self._outcome(masker))
+        records = [Record("write_requests", row=row, traceparent=self.trace.traceparent)]
         if self.error is not None:
             records.append(Record("write_errors", row=json.dumps(call | _failure(self.error, masker))))
         return records

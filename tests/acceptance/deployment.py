@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,11 +26,18 @@ class Deployment:
         node: the Node.js program.
         rust_toolchain: the folder of a prepared toolchain.
         metrics_port: where the controller serves its metrics alone; 0: nowhere.
+        runtime: the runtimes' variables, by name.
         controller: the controller's variables, by name.
     """
 
     def __init__(
-        self, folder: Path, node: str, rust_toolchain: Path, metrics_port: int = 0, **controller: str
+        self,
+        folder: Path,
+        node: str,
+        rust_toolchain: Path,
+        metrics_port: int = 0,
+        runtime: Mapping[str, str] | None = None,
+        **controller: str,
     ) -> None:
         self._folder = folder
         self._node = node
@@ -39,7 +46,7 @@ class Deployment:
             # What a test does in one go may be more than a user's share of a minute.
             controller={f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS")}
             | controller,
-            runtime={},
+            runtime=dict(runtime or {}),
         )
         self._state = State(folder)
         self._parts = Parts(self._state, self._settings, self._state.code(), rust_toolchain)

@@ -30,6 +30,11 @@ HIDDEN_KEYS = [
 ]
 KEPT_KEYS = ["name", "key", "api", "keys", "pass", "author", "cook", "tok", "private", "", "path"]
 HIDDEN_IN_TEXT = [
+    ('let password: &str = "hunter2";', "let password: ***;"),
+    ('const API_KEY: Option<&\'static str> = Some("hunter2");', "const API_KEY: ***);"),
+    ("password: str = 'hunter2'", "password: ***"),
+    ("password: hunter2 = wrong", "password: ***"),
+    ("cookie: a=b; c=hunter2", "cookie: ***"),
     ("password=hunter2", "password=***"),
     ("a=1&password=hunter2&b=2", "a=1&password=***&b=2"),
     ("Password: hunter2, retry", "Password: ***, retry"),
@@ -63,6 +68,8 @@ KEPT_IN_TEXT = [
     "",
 ]
 EVIL = [
+    "password: a<" * 100_000,
+    ("password: " + "a" * 60 + "<" + "b" * 60) * 10_000,
     "token" * 40_000,
     "token" + "a" * 200_000,
     'token: "' * 25_000,

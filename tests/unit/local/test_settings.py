@@ -90,3 +90,11 @@ def test_every_variable_a_part_reads_can_be_chosen(part: str, handed_on: tuple[s
 def test_the_example_names_all_of_them() -> None:
     named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert named == {*PORTS, *CONTROLLER_VARIABLES, *RUNTIME_VARIABLES}
+
+
+def test_the_variables_of_tracing_go_to_all_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+
+    chosen = Settings.from_environment(tmp_path / "absent")
+
+    assert chosen.controller["OTEL_TRACES_EXPORTER"] == chosen.runtime["OTEL_TRACES_EXPORTER"] == "otlp"

@@ -1,0 +1,93 @@
+"""Spans on their way to a collector: a bounded queue, and one greenlet that exports it in batches.
+
+The SDK's own BatchSpanProcessor does it in a thread, and makes a new one in every child that is forked. Under gevent
+that is a greenlet, and starting one in the child turns the parent's loop there, with the parent's connections.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+
+import gevent
+from gevent.event import Event
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from controller.errors import UnusableSetting
+
+log = logging.getLogger(__name__)
+
+DELAY_MS, MOST, BATCH = 5000, 2048, 64
+"""The specification's, but for the batch: encoding 512 spans would hold up this process' calls for milliseconds."""
+
+
+class SpanExport(SpanProcessor):
+    """Exports sampled spans. A collector that is slow or away costs spans, never a call.
+
+    Args:
+        environment: may have OTEL_BSP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE and _MAX_EXPORT_BATCH_SIZE.
+
+    Raises:
+        UnusableSetting: one of them is no number above zero.
+    """
+
+    def __init__(self, exporter: SpanExporter, environment: Mapping[str, str]) -> None:
+        self._delay = _number(environment, "OTEL_BSP_SCHEDULE_DELAY", DELAY_MS) / 1000
+        self._most = _number(environment, "OTEL_BSP_MAX_QUEUE_SIZE", MOST)
+        self._batch = _number(environment, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH)
+        self._exporter = exporter
+        self._queue: deque[ReadableSpan] = deque()
+        self._filled = Event()
+        self._lost = 0
+        self._greenlet = gevent.spawn(self._export_for_ever)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing to do yet."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queues it; never waits."""
+        if span.context is None or not span.context.trace_flags.sampled:
+            return
+        if len(self._queue) >= self._most:
+            self._lost += 1
+            return
+        self._queue.append(span)
+        if len(self._queue) >= self._batch:
+            self._filled.set()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Exports what waits; returns whether there was time for it."""
+        with suppress(gevent.Timeout), gevent.Timeout(timeout_millis / 1000):
+            self._export()
+        return not self._queue
+
+    def shutdown(self) -> None:
+        """Ends the greenlet and the exporter. What still waits is for `force_flush`."""
+        self._greenlet.kill()
+        self._exporter.shutdown()
+
+    def _export_for_ever(self) -> None:
+        while True:
+            self._filled.wait(self._delay)
+            self._filled.clear()
+            self._export()
+
+    def _export(self) -> None:
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(self._batch, len(self._queue)))]
+            try:
+                self._exporter.export(batch)
+            except Exception:
+                log.exception("spans could not be exported")
+            if self._lost:
+                log.warning("%d spans lost: their collector is too slow", self._lost)
+                self._lost = 0
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(name, "").strip()
+    if given and not (given.isdecimal() and int(given)):
+        raise UnusableSetting(f"{name}: {given!r} is no number above zero")
+    return int(given) if given else default

@@ -1,0 +1,57 @@
+"""The runtime's lines: where a failure came from, and nothing that it was sent."""
+
+import io
+import json
+import logging
+from typing import Any
+
+from runtime.logs import Formatter
+
+
+def logged(error: Exception) -> dict[str, Any]:
+    """The line of a failure."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(Formatter("python"))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    logger.error("internal error", exc_info=error)
+    assert "hunter2" not in written.getvalue()
+    line: dict[str, Any] = json.loads(written.getvalue())
+    return line
+
+
+def raised(message: str) -> Exception:
+    def inner() -> None:
+        try:
+            raise KeyError(message)
+        except KeyError as error:
+            raise ValueError(message) from error
+
+    try:
+        inner()
+    except ValueError as error:
+        return error
+    raise AssertionError
+
+
+def test_an_exceptions_message_is_left_out_and_that_of_its_cause() -> None:
+    failure = logged(raised("hunter2"))["error"]
+
+    assert failure["type"] == "ValueError"
+    assert "message" not in failure
+    assert failure["stack_trace"].count("in inner") == 2
+    assert [line for line in failure["stack_trace"].splitlines() if line[0] != " "] == [
+        "KeyError",
+        "ValueError",
+    ]
+
+
+def test_what_the_system_says_is_told() -> None:
+    failure = logged(OSError(28, "No space left on device", "/hunter2"))["error"]
+
+    assert failure["message"] == "No space left on device"
+
+
+def test_the_service_has_its_name() -> None:
+    assert logged(ValueError())["service"] == {"name": "lambda-runtime-python"}
