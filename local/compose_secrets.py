@@ -19,6 +19,7 @@ MADE: dict[str, Callable[[dict[str, str]], str]] = {
     "jwt-secret": lambda _: secrets.token_urlsafe(BYTES),
     "runtime-secret": lambda _: secrets.token_urlsafe(BYTES),
     "grafana-password": lambda _: secrets.token_urlsafe(BYTES),
+    "grafana-postgres-password": lambda _: secrets.token_urlsafe(BYTES),
     "postgres-password": lambda _: secrets.token_urlsafe(BYTES),
     "postgres-url": lambda made: f"postgres://controller:{made['postgres-password']}@postgres:5432/logs",
     "redis-url": lambda _: f"redis://:{secrets.token_urlsafe(BYTES)}@redis:6379",
