@@ -1,7 +1,7 @@
 """Connections to PostgreSQL that suit gevent. Driver errors become StoreUnavailable here and nowhere else."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from select import select
 from time import perf_counter
@@ -69,8 +69,14 @@ class Postgres:
             with _translated():
                 opened = self._checkout()
                 try:
-                    with opened:
-                        yield opened
+                    yield opened
+                    opened.commit()
+                except BaseException:
+                    # Not the block's own `with`: where the connection is gone it would put its error in the place of
+                    # this one, and a greenlet that is killed in here would live on.
+                    with suppress(psycopg2.Error, socket_timeout):
+                        opened.rollback()
+                    raise
                 finally:
                     self._keep(opened)
         finally:

@@ -79,14 +79,19 @@ def test_every_service_is_confined_and_bounded(services: dict[str, dict[str, Any
         assert {"mem_limit", "cpus", "pids_limit", "restart", "logging"} <= service.keys(), name
 
 
-def test_runtimes_are_on_one_network_without_a_way_out(
+def test_runtimes_are_on_networks_without_a_way_out(
     project: dict[str, Any], services: dict[str, dict[str, Any]]
 ) -> None:
     on_it = {name for name, service in services.items() if "runtimes" in service["networks"]}
 
     assert on_it == {"controller", "runtime-ports", *(f"runtime-{language}" for language in RUNTIMES)}
     for language in RUNTIMES:
-        assert services[f"runtime-{language}"]["networks"].keys() == {"runtimes"}
+        assert services[f"runtime-{language}"]["networks"].keys() == {"runtimes", "runtime-metrics"}
+    # Who reads their metrics is no way out either.
+    assert {name for name, service in services.items() if "runtime-metrics" in service["networks"]} == {
+        "prometheus",
+        *(f"runtime-{language}" for language in RUNTIMES),
+    }
     assert {name for name, network in project["networks"].items() if not network.get("internal")} == {"edge"}
 
 
