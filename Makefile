@@ -5,6 +5,7 @@ SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
+FAAS_STACK_TEST := tests/integration/faas/test_stack.py
 PROMETHEUS_PORT ?= 9094
 
 .DEFAULT_GOAL := help
@@ -63,11 +64,13 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.prometheus .local/prometheus
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
-	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS)
+	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile \
+		--ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
 	@$(VENV)/python -m local.hostile
 
-soak: tests-environment ## each fault under a minute of load, and what was answered meanwhile
-	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py
+soak: tests-environment ## each fault under a minute of load; a million rows; all of stack.yml by `make faas`
+	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py \
+		tests/integration/controller/test_statistics.py $(FAAS_STACK_TEST)
 
 api-server: tests-environment ## the Kubernetes manifests on a real API server; building it takes ten minutes once
 	@$(VENV)/python -m local.kubernetes_tools --api-server .local/kubernetes

@@ -30,6 +30,10 @@ from urllib.parse import urlsplit
 import call_log
 import gevent
 
+# Several processes tell each other of their metrics by files: whichever is asked answers for all of them. The library
+# wants to know where when it is loaded.
+if int(os.environ.get("WEB_CONCURRENCY", "1")) > 1:
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
 try:
     from prometheus_client import multiprocess
 except ImportError:  # the function has no metrics of its own
@@ -65,9 +69,6 @@ keepalive = 5
 # Seconds after which a worker is replaced that only computes and lets nobody else have a turn: not before its call
 # may take no longer anyway.
 timeout = max(30, ENDING)
-# Several processes tell each other of their metrics by files: whichever is asked answers for all of them.
-if multiprocess is not None and int(os.environ.get("WEB_CONCURRENCY", "1")) > 1:
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="metrics-"))
 # Kubernetes has to grant as much, by terminationGracePeriodSeconds.
 graceful_timeout = ceil(LEAVING) + ENDING
 logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"))

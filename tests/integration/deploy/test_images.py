@@ -67,7 +67,8 @@ def service(
     logs = tmp_path_factory.mktemp("logs")
     with ExitStack() as stack:
         containers = {
-            language: Container(images[language], account, logs / language, SECRETS) for language in RUNTIMES
+            language: Container(images[language], account, logs / language, SECRETS | {"METRICS_PORT": "0"})
+            for language in RUNTIMES
         }
         urls = ",".join(f"{language}={container.url}" for language, container in containers.items())
         variables = {

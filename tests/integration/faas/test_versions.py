@@ -21,8 +21,8 @@ class Load:
         self._url = f"{provider.url}/function/{FUNCTION}/version"
         self._enough = Event()
         self._pool = ThreadPoolExecutor(CLIENTS)
-        self._clients = [self._pool.submit(self._client) for _ in range(CLIENTS)]
         self.answers: list[tuple[int, str]] = []
+        self._clients = [self._pool.submit(self._client) for _ in range(CLIENTS)]
 
     def versions(self) -> set[str]:
         return {text.split(" ")[0] for _, text in self.answers}
