@@ -88,17 +88,7 @@ class MetricsCollector:
         self._active = gauge(
             "lambda_sessions_active", "Sessions neither ended nor expired", multiprocess_mode="mostrecent"
         )
-        self._log_queue = gauge(
-            "lambda_log_queue_records", "Log records waiting for PostgreSQL", multiprocess_mode="livesum"
-        )
-        self._log_spool = gauge(
-            "lambda_log_spool_bytes",
-            "Log records of all processes on disk, waiting for PostgreSQL",
-            multiprocess_mode="mostrecent",
-        )
-        self._log_lost = counter(
-            "lambda_log_records_lost_total", "Log records dropped: no room for them, damaged, or refused"
-        )
+        self._make_log_metrics(registry)
         self._circuits = gauge(
             "lambda_circuits",
             "Addresses of runtimes by the state of their circuit: closed, open, half-open",
@@ -111,25 +101,28 @@ class MetricsCollector:
             ["task"],
             multiprocess_mode="max",
         )
-        clocks = {
-            store: PrometheusClock(
-                timer(
-                    f"lambda_{store}_seconds",
-                    f"Time of one operation of {name}",
-                    ["operation"],
-                    buckets=OWN_BUCKETS,
-                ),
-                counter(f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"]),
-            )
-            for store, name in {"redis": "Redis", "postgres": "PostgreSQL"}.items()
-        }
-        self.redis, self.postgres = clocks["redis"], clocks["postgres"]
-        gauge(
-            "lambda_build_info",
-            "The version that runs; always 1",
-            ["component", "version", "python"],
-            multiprocess_mode="max",
-        ).labels("controller", VERSION, platform.python_version()).set(1)
+        self.redis = _clock("redis", "Redis", registry)
+        self.postgres = _clock("postgres", "PostgreSQL", registry)
+        _tell_build(registry)
+
+    def _make_log_metrics(self, registry: CollectorRegistry) -> None:
+        self._log_queue = Gauge(
+            "lambda_log_queue_records",
+            "Log records waiting for PostgreSQL",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._log_spool = Gauge(
+            "lambda_log_spool_bytes",
+            "Log records of all processes on disk, waiting for PostgreSQL",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._log_lost = Counter(
+            "lambda_log_records_lost_total",
+            "Log records dropped: no room for them, damaged, or refused",
+            registry=registry,
+        )
 
     def observe(self, app: Flask, endpoint: str) -> None:
         """Serves `/metrics` from `app`, and counts and times its requests as those of `endpoint`."""
@@ -191,6 +184,32 @@ class MetricsCollector:
         if not g.get("counted"):
             self._requests.labels(endpoint, NO_LANGUAGE, g.get("code", "ok")).inc()
         return response
+
+
+def _clock(store: str, name: str, registry: CollectorRegistry) -> PrometheusClock:
+    """The metrics of one store; `name` is what people call it."""
+    seconds = Histogram(
+        f"lambda_{store}_seconds",
+        f"Time of one operation of {name}",
+        ["operation"],
+        buckets=OWN_BUCKETS,
+        registry=registry,
+    )
+    failures = Counter(
+        f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"], registry=registry
+    )
+    return PrometheusClock(seconds, failures)
+
+
+def _tell_build(registry: CollectorRegistry) -> None:
+    build = Gauge(
+        "lambda_build_info",
+        "The version that runs; always 1",
+        ["component", "version", "python"],
+        multiprocess_mode="max",
+        registry=registry,
+    )
+    build.labels("controller", VERSION, platform.python_version()).set(1)
 
 
 def _start_clock() -> None:

@@ -147,6 +147,7 @@ def test_a_killed_provider_takes_its_functions_with_it(provider: Provider, greet
     until(lambda: gone(processes), "the end of the functions")
     provider.start()
     provider.until_available(greeter)
+    assert provider.call(f"{greeter}/version").status_code == 200
 
 
 def test_calls_under_way_are_answered_before_the_end(provider: Provider, greeter: str, gate: Path) -> None:
