@@ -63,7 +63,7 @@ LAYERS = (
         "controller.open_telemetry",
         "controller.span_export",
     },
-    {"controller.masking"},
+    {"controller.masking", "controller.json_text"},
     {"controller"},
 )
 PACKAGES = ("controller", "runtime", "function", "local")
