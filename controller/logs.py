@@ -40,21 +40,21 @@ class Trace:
 
     def headers(self) -> dict[str, str]:
         """What is passed on to the runtime."""
-        marks = {
-            "X-Request-ID": self.http_request_id,
-            "X-Call-Id": self.call_id,
-            "traceparent": self.traceparent,
-        }
-        return {name: value for name, value in marks.items() if value}
+        headers = {"X-Request-ID": self.http_request_id}
+        if self.call_id is not None:
+            headers["X-Call-Id"] = self.call_id
+        if self.traceparent is not None:
+            headers["traceparent"] = self.traceparent
+        return headers
 
     def marks(self) -> dict[str, Any]:
         """The same as fields of the log."""
-        marks = {
-            "http.request.id": self.http_request_id,
-            "labels.call_id": self.call_id,
-            "trace.id": self.trace_id,
-        }
-        return {name: value for name, value in marks.items() if value}
+        marks = {"http.request.id": self.http_request_id}
+        if self.call_id is not None:
+            marks["labels.call_id"] = self.call_id
+        if self.trace_id is not None:
+            marks["trace.id"] = self.trace_id
+        return marks
 
 
 current_marks: ContextVar[dict[str, Any] | None] = ContextVar("current_marks", default=None)

@@ -12,9 +12,10 @@ LAYERS = (
     {"controller.app"},
     {
         "controller.views",
+        "controller.execute_route",
         "controller.cors",
         "controller.web",
-        "controller.access_log",
+        "controller.exchange",
         "controller.addressing",
     },
     {"controller.openapi", "controller.operations"},
@@ -63,7 +64,8 @@ LAYERS = (
         "controller.open_telemetry",
         "controller.span_export",
     },
-    {"controller.masking", "controller.json_text"},
+    {"controller.masking"},
+    {"controller.json_text"},
     {"controller"},
 )
 PACKAGES = ("controller", "runtime", "function", "local")
