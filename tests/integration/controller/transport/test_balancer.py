@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import gevent
 import pytest
 
-from controller.runtime import declined
+from controller.runtime_answer import declined
 from controller.transport.balancer import Balancer, ranked
 from controller.transport.failures import (
     AnswerLate,
