@@ -116,7 +116,7 @@ class RuntimeClient:
             ScriptFailed, DeadlinePassed: what became of the script.
             RuntimeUnavailable, RateLimited: it did not run.
         """
-        body = {
+        body: dict[str, Any] = {
             "request_id": session.request_id,
             "tenant": session.user_id,
             "script_hash": session.script_hash,
@@ -125,8 +125,9 @@ class RuntimeClient:
             "timeout_ms": session.timeout_ms,
             "isolation": session.isolation,
             "compile_options": session.compile_options,
-            **(material or {}),
         }
+        if material is not None:
+            body |= material
         path = f"/runtime/{route.language}/{session.name.title}"
         return self._post(route, path, body, session.timeout_ms, trace, read_run)
 

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -47,11 +46,19 @@ class RunAnswer(Struct):
     fuel: Number = None
     cold: bool | None = None
 
+    def usage(self) -> dict[str, Any]:
+        """What was measured of it besides its time."""
+        return {
+            "cpu_time": self.cpu_time,
+            "memory_usage_bytes": self.memory_usage_bytes,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+            "fuel": self.fuel,
+            "cold": self.cold,
+        }
 
-USAGE = ("cpu_time", "memory_usage_bytes", "bytes_in", "bytes_out", "fuel", "cold")
-"""What a runtime tells of a run besides its result and its time."""
+
 _RUNS = Reader(RunAnswer, raw=["result"])
-_usage = attrgetter(*USAGE)
 
 
 def read_run(path: str, answer: Answer, deadline_ms: int) -> Run:
@@ -64,8 +71,7 @@ def read_run(path: str, answer: Answer, deadline_ms: int) -> Run:
         run = _RUNS.read(answer.body)
     except (ValueError, RecursionError) as unreadable:
         raise unusable(path, f"no run: {unreadable}") from unreadable
-    usage = dict(zip(USAGE, _usage(run), strict=True))
-    return Run(run.result, run.execution_time, run.stdout, run.stderr, usage)
+    return Run(run.result, run.execution_time, run.stdout, run.stderr, run.usage())
 
 
 def read_document(path: str, answer: Answer, deadline_ms: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-class Budget(Struct, frozen=True):
+class Budget(Struct, frozen=True, gc=False):
     """Until when, on the monotonic clock in seconds, what has to be done."""
 
     begun_by: float
@@ -50,15 +50,15 @@ class Request(Struct, frozen=True):
         Raises:
             ValueError: a header holds what would end it.
         """
-        lines = self.constant + (header_lines(self.headers) if self.headers else "")
+        lines = header_lines(self.headers) if self.headers else ""
         if self.method == "POST":
             lines += f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
         target = checked(base_path + self.path)
-        head = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n"
+        head = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\n{self.constant}{lines}\r\n"
         return head.encode("latin-1") + self.body
 
 
-class Answer(Struct, frozen=True):
+class Answer(Struct, frozen=True, gc=False):
     """A complete answer; what its body holds is for the caller to judge."""
 
     status: int
@@ -67,14 +67,12 @@ class Answer(Struct, frozen=True):
 
 def header_lines(headers: Mapping[str, str]) -> str:
     """Headers as a request has them; raises ValueError when one holds what would end it."""
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    checked("".join(lines))
-    return "\r\n".join([*lines, ""])
+    return "".join([checked(f"{name}: {value}") + "\r\n" for name, value in headers.items()])
 
 
 def checked(text: str) -> str:
     """Text that may stand in a request's head; raises ValueError for any other."""
-    if _CONTROL.search(text):
+    if not text.isprintable() and _CONTROL.search(text):  # the first is quick, the second exact
         raise ValueError("a control character in a header")
     return text
 

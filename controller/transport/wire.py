@@ -51,9 +51,10 @@ class Wire:
     def send(self, data: bytes, deadline: float) -> None:
         """Sends all of it; raises OSError when some of it did not leave us, TimeoutError when not in time."""
         remaining(deadline)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._when_ready(self._socket.send, rest, self._writable, deadline) :]
+        sent = 0
+        while sent < len(data):
+            rest = memoryview(data)[sent:] if sent else data
+            sent += self._when_ready(self._socket.send, rest, self._writable, deadline)
 
     def receive(self, deadline: float) -> bytes:
         """What came, nothing when the peer has closed; raises OSError, TimeoutError."""
