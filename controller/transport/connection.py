@@ -9,7 +9,7 @@ from gevent import socket, ssl
 
 from controller.transport.failures import AnswerLate, NothingRan, RequestFailed
 from controller.transport.request import Answer, Budget, Request, checked, remaining
-from controller.transport.wire import Wire
+from controller.transport.wire import wire
 
 HEAD_MAX_BYTES = 1 << 16
 BODY_MAX_BYTES = 128 << 20
@@ -28,7 +28,7 @@ class Endpoint:
         self.address = address
         self.host = checked(parts.netloc)
         self.base_path = parts.path.rstrip("/")
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = _trust() if parts.scheme == "https" else None
         self._name = parts.hostname or ""
         self._target = (self._name, parts.port or (443 if self._tls else 80))
 
@@ -52,6 +52,13 @@ class Endpoint:
             raise
 
 
+def _trust() -> ssl.SSLContext:
+    # Not `create_default_context`, whose sockets stop everybody unless Python's ssl was made gevent's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context
+
+
 class Connection:
     """Carries one request at a time. It is good for another one only while `reusable`.
 
@@ -69,7 +76,7 @@ class Connection:
         self.reusable = True
         self.idle_since = 0.0
         try:
-            self._wire = Wire(endpoint.connect(remaining(connect_by)))
+            self._wire = wire(endpoint.connect(remaining(connect_by)))
         except OSError as error:
             raise NothingRan(f"no connection: {error}") from error
 

@@ -15,11 +15,34 @@ TCP_INFO_BYTES_ACKED = 120
 """Offset of `tcpi_bytes_acked`, 64 bits, in the kernel's `struct tcp_info` (linux/tcp.h)."""
 READABLE, WRITABLE = 1, 2
 """libev's events, as gevent's loop takes them."""
-
-PlainSocket: type[socket.socket] = monkey.get_original("socket", "socket")
-PlainPoll = monkey.get_original("select", "poll")
+KernelSocket: type[socket.socket] = monkey.get_original("socket", "socket")
+KernelPoll = monkey.get_original("select", "poll")
 """Python's own, which go to the kernel by the shortest way. They would stop everybody where they wait; none does."""
 Done = TypeVar("Done")
+
+
+class Wire(Protocol):
+    """Sends and receives for one greenlet at a time; deadlines are on the monotonic clock."""
+
+    def send(self, data: bytes, deadline: float) -> None:
+        """Sends all of it; raises OSError when some of it did not leave us, TimeoutError when not in time."""
+
+    def receive(self, deadline: float) -> bytes:
+        """What came, nothing when the peer has closed; raises OSError, TimeoutError."""
+
+    def quiet(self) -> bool:
+        """Whether the peer has left the idle connection open and said nothing."""
+
+    def acknowledged(self) -> int | None:
+        """How many bytes the peer's kernel has taken. None: that cannot be told."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+def wire(opened: socket.socket) -> Wire:
+    """What a connected socket is sent and received by; the socket itself is used no more."""
+    return TlsWire(opened) if isinstance(opened, ssl.SSLSocket) else PlainWire(opened)
 
 
 class Watcher(Protocol):
@@ -30,28 +53,24 @@ class Watcher(Protocol):
     def close(self) -> None: ...
 
 
-class Wire:
-    """Sends and receives for one greenlet at a time.
+class PlainWire:
+    """TCP.
 
-    gevent's sockets do so too, but first try to receive what cannot be there yet, and make an exception for every
+    gevent's sockets do the same, but first try to receive what cannot be there yet, and make an exception for every
     wait in case its time should run out: together that costs more than the system calls.
-
-    Args:
-        opened: connected; it is this object's from now on.
     """
 
     def __init__(self, opened: socket.socket) -> None:
-        self._encrypted = isinstance(opened, ssl.SSLSocket)
-        self._socket = opened if self._encrypted else PlainSocket(fileno=opened.detach())
-        self._socket.settimeout(0)
+        self._socket = KernelSocket(fileno=opened.detach())
+        self._socket.setblocking(False)
         self._hub = get_hub()
-        self._readable: Watcher = self._hub.loop.io(self._socket.fileno(), READABLE)
-        self._writable: Watcher = self._hub.loop.io(self._socket.fileno(), WRITABLE)
-        self._look = PlainPoll()
-        self._look.register(self._socket.fileno(), select.POLLIN)
+        descriptor = self._socket.fileno()
+        self._readable: Watcher = self._hub.loop.io(descriptor, READABLE)
+        self._writable: Watcher = self._hub.loop.io(descriptor, WRITABLE)
+        self._look = KernelPoll()
+        self._look.register(descriptor, select.POLLIN)
 
     def send(self, data: bytes, deadline: float) -> None:
-        """Sends all of it; raises OSError when some of it did not leave us, TimeoutError when not in time."""
         remaining(deadline)
         sent = 0
         while sent < len(data):
@@ -59,38 +78,20 @@ class Wire:
             sent += self._when_ready(self._socket.send, rest, self._writable, deadline)
 
     def receive(self, deadline: float) -> bytes:
-        """What came, nothing when the peer has closed; raises OSError, TimeoutError."""
-        if not self._encrypted:  # of what TLS has decrypted already, the kernel knows nothing
-            self._wait(self._readable, deadline)
+        self._wait(self._readable, deadline)
         return self._when_ready(self._socket.recv, READ_BYTES, self._readable, deadline)
 
     def quiet(self) -> bool:
-        """Whether the peer has left the idle connection open and said nothing."""
-        if not self._look.poll(0):
-            return True
-        try:
-            self._socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
-        return False
+        return not self._look.poll(0)
 
     def acknowledged(self) -> int | None:
-        """How many bytes the peer's kernel has taken. None: that cannot be told.
-
-        A kernel may keep no such count, and TLS sends others than we do.
-        """
-        if self._encrypted:
-            return None
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_ACKED + 8)
         if len(info) < TCP_INFO_BYTES_ACKED + 8:
-            return None
+            return None  # this kernel keeps no such count
         (count,) = struct.unpack_from("Q", info, TCP_INFO_BYTES_ACKED)
-        return int(count) - 1  # the kernel counts our SYN as one byte
+        return int(count) - 1  # our SYN is counted as one byte
 
     def close(self) -> None:
-        """Ends it."""
         self._readable.close()
         self._writable.close()
         self._socket.close()
@@ -101,10 +102,6 @@ class Wire:
         while True:
             try:
                 return act(argument)
-            except ssl.SSLWantReadError:
-                self._wait(self._readable, deadline)
-            except ssl.SSLWantWriteError:
-                self._wait(self._writable, deadline)
             except BlockingIOError:
                 self._wait(ready, deadline)
 
@@ -120,3 +117,35 @@ class Wire:
         finally:
             ready.stop()
             timer.close()
+
+
+class TlsWire:
+    """TLS, whose bytes on the way are not ours to count: gevent knows what it waits for."""
+
+    def __init__(self, opened: ssl.SSLSocket) -> None:
+        self._socket = opened
+
+    def send(self, data: bytes, deadline: float) -> None:
+        self._socket.settimeout(remaining(deadline))
+        self._socket.sendall(data)
+
+    def receive(self, deadline: float) -> bytes:
+        self._socket.settimeout(remaining(deadline))
+        received: bytes = self._socket.recv(READ_BYTES)
+        return received
+
+    def quiet(self) -> bool:
+        self._socket.settimeout(0)
+        try:
+            self._socket.recv(1)
+        except ssl.SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def acknowledged(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        self._socket.close()
