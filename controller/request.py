@@ -47,8 +47,7 @@ class InitializeCall:
     trace: Trace
 
 
-@dataclass(frozen=True, slots=True)
-class CacheDirectives:
+class CacheDirectives(msgspec.Struct, frozen=True):
     """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
 
     reuse: bool = True
@@ -58,8 +57,7 @@ class CacheDirectives:
 NO_DIRECTIVES = CacheDirectives()
 
 
-@dataclass(frozen=True, slots=True)
-class ExecuteCall:
+class ExecuteCall(msgspec.Struct, frozen=True):
     """An execute request."""
 
     request_id: str
