@@ -3,7 +3,7 @@
 import os
 import platform
 import re
-from functools import partial
+from functools import cache, partial
 from time import perf_counter, time
 
 from flask import Flask, Response, g, request
@@ -25,11 +25,12 @@ class PrometheusClock(StoreClock):
     """A store's latency and failures as metrics."""
 
     def __init__(self, seconds: Histogram, failures: Counter) -> None:
-        self._seconds = seconds
+        # Asking for a label's metric costs more than the metric.
+        self._seconds = cache(seconds.labels)
         self._failures = failures
 
     def took(self, operation: str, seconds: float) -> None:
-        self._seconds.labels(operation).observe(seconds)
+        self._seconds(operation).observe(seconds)
 
     def failed(self, operation: str) -> None:
         self._failures.labels(operation).inc()

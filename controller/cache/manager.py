@@ -68,7 +68,7 @@ class CacheManager:
             session=_session_key(session.request_id),
             result=result,
             flight=f"flight:{result}:{session.timeout_ms}:{session.isolation}",
-            index=index,
+            catalog=index,
             token=self.token(),
             claim_ms=claim_ms,
             reuse=reuse,
