@@ -25,6 +25,7 @@ class RedisAddress:
 
     Raises:
         ValueError: it is no such URL.
+        OSError: a file that it names cannot be read.
     """
 
     def __init__(self, url: str) -> None:
@@ -97,11 +98,12 @@ def _greet(opened: socket.socket, commands: list[tuple[Argument, ...]]) -> None:
 
 
 def _tls(options: Mapping[str, Any]) -> ssl.SSLContext:
-    context = ssl.create_default_context(
-        cafile=options.get("ssl_ca_certs"),
-        capath=options.get("ssl_ca_path"),
-        cadata=options.get("ssl_ca_data"),
-    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusted = [options.get(name) for name in ("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data")]
+    if any(trusted):
+        context.load_verify_locations(*trusted)
+    else:
+        context.load_default_certs()
     verify = options.get("ssl_cert_reqs", "required")
     context.check_hostname = verify != "none" and options.get("ssl_check_hostname", True)
     context.verify_mode = ssl.VerifyMode[f"CERT_{verify.upper()}"]

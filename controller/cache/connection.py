@@ -17,7 +17,10 @@ from gevent.hub import Waiter
 from controller.errors import CacheUnavailable
 
 READ_BYTES = 1 << 16
-"""Received at once: more than a record of TLS, and little enough that nobody waits for who gets megabytes."""
+RECORD_BYTES = 1 << 14
+"""Where so many came there may be more: TLS hands out no more at once."""
+READS = 16
+"""Before others have their turn: a reply may have megabytes."""
 READABLE, WRITABLE = 1, 2
 """Events of libev."""
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -27,7 +30,7 @@ LOOKS = 5
 """In a timeout's time, at whether the server still answers."""
 BEHIND = 10 * LOOKS
 """Looks after which a server that answers, but ever later, is given up with all that it still owes."""
-IDLE = 0.05
+IDLE = 0.01
 """Seconds of silence after which the socket is asked whether the server has closed it."""
 
 
@@ -55,7 +58,7 @@ class Connection:
         self._looks = self._heard = 0
         self._heard_at = monotonic()
         self.closed = False
-        self._readable.start(self._receive)
+        self._readable.start(self._gather)
 
     def ask(self, command: bytes) -> Any:
         """The reply to a command, packed; a refusal is a `hiredis.ReplyError` that is returned.
@@ -110,6 +113,11 @@ class Connection:
                 return
         self._writable.stop()
 
+    def _gather(self) -> None:
+        for _ in range(READS):
+            if not self._receive():
+                return
+
     def _receive(self) -> bool:
         """Takes some of what has come; returns whether there may be more."""
         try:
@@ -125,7 +133,7 @@ class Connection:
         self._heard, self._heard_at = self._looks, monotonic()
         self._reader.feed(received)
         self._deliver()
-        return not self.closed
+        return not self.closed and len(received) >= RECORD_BYTES
 
     def _deliver(self) -> None:
         try:
