@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import gevent
 import pytest
 
-from controller.runtime import declined
+from controller.runtime_answer import declined
 from controller.transport.balancer import Balancer, ranked
 from controller.transport.failures import (
     AnswerLate,
@@ -64,7 +64,7 @@ def test_an_idle_connection_that_the_peer_closed_costs_nobody_anything() -> None
 def test_a_connection_that_goes_stale_under_the_request_is_retried_once_on_a_fresh_one() -> None:
     """The peer closes after our look at the connection and before our bytes."""
 
-    class ClosedUnderneath(Request):
+    class ClosedUnderneath(Request, frozen=True):
         def encode(self, host: str, base_path: str) -> bytes:
             server.hang_up()
             return super().encode(host, base_path)
