@@ -59,7 +59,9 @@ class Balancer:
             NoFreeConnection: each had all its connections in use until the budget's `begun_by`.
             RequestFailed: see `controller.transport.failures`.
         """
-        peers = sorted([self._peer(one) for one in _ranking(tuple(addresses), key)], key=_full)
+        peers = [self._peer(one) for one in _ranking(tuple(addresses), key)]
+        if len(peers) > 1:
+            peers.sort(key=_full)
         failed: NothingRan | None = None
         while peers:
             peer = peers.pop(0)

@@ -38,8 +38,8 @@ class Pool:
             NoFreeConnection: there is none in time.
             RequestFailed: see `Connection`.
         """
-        if not self._places.acquire(timeout=max(0.0, budget.begun_by - monotonic())):
-            raise NoFreeConnection(self._endpoint.address)
+        if not self._places.acquire(blocking=False):
+            self._wait_for_place(budget.begun_by)
         try:
             connection = self._kept() or Connection(self._endpoint, budget.begun_by)
             try:
@@ -62,6 +62,10 @@ class Pool:
             else:
                 connection.close()
 
+    def _wait_for_place(self, deadline: float) -> None:
+        if not self._places.acquire(timeout=max(0.0, deadline - monotonic())):
+            raise NoFreeConnection(self._endpoint.address)
+
     def _kept(self) -> Connection | None:
         oldest = monotonic() - IDLE_MAX
         while self._idle:
@@ -72,8 +76,9 @@ class Pool:
         return None
 
     def _take_back(self, connection: Connection) -> None:
-        self.used_at = monotonic()
         if connection.reusable:
+            self.used_at = connection.idle_since
             self._idle.append(connection)
         else:
+            self.used_at = monotonic()
             connection.close()

@@ -16,6 +16,9 @@ TCP_INFO_BYTES_ACKED = 120
 READABLE, WRITABLE = 1, 2
 """libev's events, as gevent's loop takes them."""
 
+PlainSocket: type[socket.socket] = monkey.get_original("socket", "socket")
+PlainPoll = monkey.get_original("select", "poll")
+"""Python's own, which go to the kernel by the shortest way. They would stop everybody where they wait; none does."""
 Done = TypeVar("Done")
 
 
@@ -38,15 +41,14 @@ class Wire:
     """
 
     def __init__(self, opened: socket.socket) -> None:
-        opened.settimeout(0)
-        self._socket = opened
         self._encrypted = isinstance(opened, ssl.SSLSocket)
+        self._socket = opened if self._encrypted else PlainSocket(fileno=opened.detach())
+        self._socket.settimeout(0)
         self._hub = get_hub()
-        self._readable: Watcher = self._hub.loop.io(opened.fileno(), READABLE)
-        self._writable: Watcher = self._hub.loop.io(opened.fileno(), WRITABLE)
-        # The kernel's own, which is asked without waiting: gevent's would go by way of the loop.
-        self._look = monkey.get_original("select", "poll")()
-        self._look.register(opened.fileno(), select.POLLIN)
+        self._readable: Watcher = self._hub.loop.io(self._socket.fileno(), READABLE)
+        self._writable: Watcher = self._hub.loop.io(self._socket.fileno(), WRITABLE)
+        self._look = PlainPoll()
+        self._look.register(self._socket.fileno(), select.POLLIN)
 
     def send(self, data: bytes, deadline: float) -> None:
         """Sends all of it; raises OSError when some of it did not leave us, TimeoutError when not in time."""
