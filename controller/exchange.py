@@ -5,9 +5,10 @@ answered, and ends. It ends unanswered when its client is gone.
 """
 
 import logging
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
+
+import msgspec
 
 from controller.errors import ClientGone, ServiceError
 from controller.logs import ACCESS, Trace, current_marks
@@ -81,7 +82,7 @@ class Exchange:
         self._probe = probe
         self._span = span.__enter__()
         own = span.traceparent
-        self.trace = replace(trace, traceparent=own) if own else trace
+        self.trace = msgspec.structs.replace(trace, traceparent=own) if own else trace
         marks = self.trace.marks()
         if own:
             marks["span.id"] = own.split("-")[2]

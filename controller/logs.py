@@ -7,11 +7,11 @@ import json
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import ecs_logging
+import msgspec
 from gevent import get_hub
 
 from controller.masking import Masker
@@ -25,8 +25,7 @@ ACCESS = logging.getLogger("access")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """The marks by which one call is found again in every log."""
 
     http_request_id: str

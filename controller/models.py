@@ -175,8 +175,7 @@ FAILURES = {error.code: error for error in ServiceError.__subclasses__()}
 _OUTCOMES = Reader(KeptOutcome, raw=["result"])
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a run ended, for everybody who waited for it: what it gave, or what went wrong."""
 
     end: Run | ServiceError
@@ -225,8 +224,7 @@ class Outcome:
         return cls.of_kept(_OUTCOMES.read(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A run as one caller gets it."""
 
     request_id: str

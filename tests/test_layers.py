@@ -52,6 +52,7 @@ LAYERS = (
         "controller.schemas",
         "controller.answers",
         "controller.strict_json",
+        "controller.body",
     },
     {
         "controller.errors",
