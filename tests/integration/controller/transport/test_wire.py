@@ -56,6 +56,15 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tls: ssl.SSLContext | No
         assert 0.19 < time.monotonic() - started < 2
 
 
+def test_an_answer_that_lies_there_when_a_busy_process_looks_again_is_taken() -> None:
+    def then_busy(exchange: Exchange) -> None:
+        exchange.answer()
+        time.sleep(0.3)  # holds up the whole process, the client's timers too
+
+    with serving(then_busy) as server:
+        assert connect(server).exchange(RUN, Budget.of(0.1, 0.1)).body == b"ok"
+
+
 def test_a_peer_that_does_not_read_is_not_waited_for(tls: ssl.SSLContext | None) -> None:
     with (
         serving(on_accept=lambda _: gevent.sleep(60), tls=tls) as server,
