@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, g, request
 
 from controller.errors import ClientGone
-from controller.logs import ACCESS, current_marks
+from controller.logs import LINES, current_marks
 from controller.metrics import METHODS
 from controller.request import RequestParser
 from controller.tracing import NO_SPAN, Span, Tracer
@@ -76,9 +76,7 @@ class AccessLog:
         current_marks.reset(token)
         status = fields["http.response.status_code"]
         level = logging.DEBUG if g.probe and status < 400 else logging.INFO
-        if ACCESS.isEnabledFor(level):
-            message = f"{fields['http.request.method']} /{self._endpoint} {status}"
-            ACCESS.log(level, message, extra={"fields": fields})
+        LINES.write(level, f"{fields['http.request.method']} /{self._endpoint} {status}", fields)
         self._end_span(g.span, fields)
 
     def _span(self) -> Span:
