@@ -8,7 +8,8 @@ import gevent
 
 from runtime.channel import ProcessChannel
 from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
-from runtime.frames import ChannelClosed, FrameError, OutOfRange, TooDeep, Unread
+from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
+from runtime.front_json import OutOfRange
 from runtime.overseer import Overseer
 from runtime.process import Process, Usage
 from runtime.verdict import broken_run, initialization_failure, script_failure
