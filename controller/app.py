@@ -238,7 +238,7 @@ def application(name: str) -> Function:
     app.close = shared.close
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
+    app.config["MAX_CONTENT_LENGTH"] = app.body_max_bytes = shared.settings.body_max_bytes
     shared.metrics.observe(app, name)
     AccessLog(name, shared.parser, shared.tracer).observe(app)
     allow_origins(app, shared.settings.cors_origins)

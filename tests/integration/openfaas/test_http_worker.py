@@ -134,14 +134,8 @@ REFUSED = {
     "too many headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\r\n" * 101 + b"\r\n", 431),
     "too long a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 40_000 + b"\r\n\r\n", 431),
     "a header without end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 100_000, 431),
-    "too long a path": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 431),
+    "too long a path": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "too long a body": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 70000000\r\n\r\n", 413),
-    "a request after a chunked one": (
-        b"POST / HTTP/1.1\r\n"
-        + HOST
-        + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: a\r\n\r\nGET / HTTP/1.1\r\n",
-        400,
-    ),
 }
 
 
@@ -149,10 +143,6 @@ REFUSED = {
 def test_what_is_not_understood_is_refused_in_the_contracts_shape(server: HttpServer, case: str) -> None:
     request, status = REFUSED[case]
     answer = server.send(request)
-    if case == "a request after a chunked one":
-        first, _, answer = answer.partition(b"}HTTP/1.1")
-        answer = b"HTTP/1.1" + answer
-        assert status_of(first) == 200
     assert status_of(answer) == status
     assert seen(answer)["error"]["code"] == "INVALID_REQUEST"
     assert server.ask("/")[0] == 200
