@@ -48,13 +48,13 @@ def test_one_that_is_handed_over_may_come_again(late: list[str]) -> None:
     def passed(name: str) -> None:
         late.append(name)
         if len(late) < len("abc"):
-            deadlines.add(name, FAR if name == "b" else 0.0)
+            made.add(name, FAR if name == "b" else 0.0)
 
-    deadlines = Deadlines(passed)
-    deadlines.add("b", 0.01)
-    deadlines.add("a", 0.02)
+    made: Deadlines[str] = Deadlines(passed)
+    made.add("b", 0.01)
+    made.add("a", 0.02)
     until_greenlets(lambda: late == ["b", "a", "a"], "a is late twice, in spite of the far time of b")
-    deadlines.close()
+    made.close()
 
 
 def test_a_new_time_takes_the_place_of_the_old_one(deadlines: Deadlines[str], late: list[str]) -> None:
