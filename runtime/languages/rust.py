@@ -39,7 +39,7 @@ WORKER = "runtime.workers.wasm_worker"
 MODULE_MAX_BYTES = 16 << 20
 
 #: Address space of rustc, which takes half of it for itself; 600 functions, optimized, need all but a tenth.
-COMPILER_MEMORY_BYTES = 1536 << 20
+COMPILER_MEMORY_BYTES = 1728 << 20
 
 #: What a script may name: crates of the compiler, and of those that the glue is made of.
 _STANDARD_LIBRARY = ("alloc", "core", "std")
