@@ -72,6 +72,7 @@ class HttpWorker(GeventWorker):
         self._listeners = [self._listener(listening) for listening in self.sockets]
         while self.alive:
             self._tick()
+            self._resume()
             gevent.sleep(TICK)
         # No new connections from here on; those that wait in the kernel's queue belong to other workers.
         for listener in self._listeners:
@@ -96,6 +97,9 @@ class HttpWorker(GeventWorker):
         """A connection has ended."""
         self.connections.discard(connection)
         self.watched.discard(connection)
+        self._resume()
+
+    def _resume(self) -> None:
         for listener in self._listeners:
             listener.resume()
 
@@ -108,7 +112,7 @@ class HttpWorker(GeventWorker):
             return True
         spare = (one for one in self.connections if one.idle and self.now - one.since > _SPARE)
         for connection in nsmallest(self._most // _ROOM + 1, spare, key=lambda one: one.since):
-            connection.close()
+            connection.retire()
         return len(self.connections) < self._most
 
     def _take(self, listener: Listener, client: Any, address: Any) -> None:
