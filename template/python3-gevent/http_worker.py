@@ -34,6 +34,8 @@ from http_listener import Listener
 
 #: Seconds between two looks at the clock, and at the clients of those who want to know that they are gone.
 TICK = 0.25
+#: Seconds between two looks at which connections are due, of which there may be thousands.
+SWEEP = 1.0
 #: Seconds of gunicorn's graceful_timeout that are left for the application's own end.
 CLOSING = 3
 #: Seconds for which a connection's greenlet is kept for its client's next bytes.
@@ -64,6 +66,7 @@ class HttpWorker(GeventWorker):
         self.keepalive: float = self.cfg.keepalive
         self.kept = min(_KEPT, self.keepalive, self.patience.head)
         self.access_log = AccessLog.of(self.log)
+        self._swept = 0.0
         self._most = _descriptors_for(self.worker_connections)
         self._tick()
         # What the application has made so far stays: no collection need look at it again.
@@ -150,9 +153,11 @@ class HttpWorker(GeventWorker):
         self.notify()
         self.date = f"Date: {formatdate(usegmt=True)}"
         self.now = now = monotonic()
-        due = [connection for connection in self.connections if connection.due <= now]
-        for connection in due:
-            self.loop.run_callback(connection.look)
+        if now >= self._swept + SWEEP or not self.alive:
+            self._swept = now
+            for connection in self.connections:
+                if connection.due <= now:
+                    self.loop.run_callback(connection.look)
         if self.watched:
             self._call_those_hung_up_on()
 
