@@ -33,7 +33,7 @@ from tests.integration.openfaas.http_server import (
 from tests.waiting import until
 
 GET = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
-MANY = 2000
+MANY = 1000
 
 
 class Load:
