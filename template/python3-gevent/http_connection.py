@@ -212,6 +212,8 @@ class Connection:
     def _send(self, response: Response, parts: Iterable[bytes]) -> None:
         try:
             self._forget_hangup()
+            if not self._worker.alive and not response.started:
+                response.keep_alive = False  # the end has begun meanwhile
             response.send(parts)
         finally:
             if hasattr(parts, "close"):
