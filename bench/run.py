@@ -1,0 +1,144 @@
+"""Measures the service and its yardsticks, and prints the table: `python -m bench.run`, or `make bench`."""
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+from bench.gates import verdicts
+from bench.machine import facts
+from bench.measurement import Figures, measure
+from bench.scenarios import GROUPS, Group
+from bench.scenarios.scenario import Bench, Scale
+from bench.service import Service
+from bench.table import table
+from bench.wrk import Wrk
+from local import node, wrk
+from local.account import RUNNER, Account
+from local.go_programs import UnavailableError
+from local.openfaas_tools import Tools
+from local.part import PartError
+from local.parts import RUNTIMES
+from local.rust_packages import PackagesError
+from local.run import complain
+from local.state import ROOT, RUST
+
+RESULTS = ROOT / "bench" / "results"
+announce = partial(print, flush=True, file=sys.stderr)
+
+
+class Means:
+    """What measuring needs; what cannot be had is said, and what needs it is left out."""
+
+    def __init__(self, local: Path) -> None:
+        self.wrk = Wrk(wrk.program(local / wrk.FOLDER))
+        self.node = node.program(announce)
+        self.rust = Path(os.environ.get("RUST_TOOLCHAIN", Account.named(RUNNER).folder(local) / RUST))
+        self.watchdog: Path | None = None
+        try:
+            self.watchdog = Tools(local / "openfaas").watchdog()
+        except UnavailableError as reason:
+            announce(f"without of-watchdog: {reason}")
+        if not (self.rust / "toolchain.json").exists():
+            announce(f"without Rust: there is no toolchain in {self.rust}")
+
+    @property
+    def languages(self) -> list[str]:
+        """Those that can be served."""
+        return [each for each in RUNTIMES if each != "rust" or (self.rust / "toolchain.json").exists()]
+
+    def service(self, group: Group) -> Service:
+        """The service that a group is run against."""
+        folder = Path(tempfile.mkdtemp(prefix="bench-"))
+        guard = self.watchdog if group.watchdog else None
+        return Service(
+            folder, self.languages, self.node, self.rust, group.controller, group.runtime, watchdog=guard
+        )
+
+
+def selected(patterns: Sequence[str], languages: Sequence[str], *, watchdog: bool) -> list[Group]:
+    """The groups with those of their scenarios that are asked for and can be run, and what those refer to."""
+    groups = [group for group in GROUPS if watchdog or not group.watchdog]
+    scenarios = {each.name: each for group in groups for each in group.scenarios}
+    absent = set(RUNTIMES) - set(languages)
+    wanted = [
+        name
+        for name in scenarios
+        if any(fnmatch(name, pattern) for pattern in patterns) and not absent & set(name.split("-"))
+    ]
+    for name in wanted:
+        wanted += [other for other in scenarios[name].references if other not in wanted]
+    restricted = (
+        replace(group, scenarios=tuple(each for each in group.scenarios if each.name in wanted))
+        for group in groups
+    )
+    return [group for group in restricted if group.scenarios]
+
+
+def run(means: Means, groups: Sequence[Group], scale: Scale, runs: int) -> dict[str, Figures]:
+    """The figures of all scenarios, each group against a service of its own."""
+    results: dict[str, Figures] = {}
+    latest: dict[str, dict[str, float]] = {}
+    for group in groups:
+        announce(f"{group.name}: starting the service")
+        with means.service(group) as service:
+            bench = Bench(service, means.wrk, scale, announce, latest)
+            results |= measure(bench, group.scenarios, min(runs, group.runs or runs))
+    return results
+
+
+def save(path: Path, titles: dict[str, str], results: dict[str, Figures]) -> None:
+    """Write the figures of every run, with what was measured and where."""
+    scenarios = {
+        name: {"title": titles[name], "runs": {key: _short(values) for key, values in figures.items()}}
+        for name, figures in results.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": facts(), "scenarios": scenarios}, indent=1) + "\n")
+
+
+def _short(values: list[float]) -> list[float]:
+    return [float(f"{value:.5g}") for value in values]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("--scenario", default="*", help="names or patterns, separated by commas")
+    parser.add_argument(
+        "--runs", type=int, default=5, help="of each scenario; some take too long for as many"
+    )
+    parser.add_argument("--seconds", type=int, default=Scale.seconds, help="of one run")
+    parser.add_argument("--gate", action="store_true", help="status 1 when a target is missed")
+    parser.add_argument("--results", type=Path, default=RESULTS / "latest.json", help="where the figures go")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ten thousand connections take a descriptor each, here and in the controller, which inherits this.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    try:
+        means = Means(ROOT / ".local")
+        groups = selected(arguments.scenario.split(","), means.languages, watchdog=means.watchdog is not None)
+        results = run(means, groups, Scale(seconds=arguments.seconds), arguments.runs)
+    except PackagesError as error:
+        announce(f"wrk: {error}")
+        return 1
+    except PartError as error:
+        complain(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    titles = {each.name: each.title for group in groups for each in group.scenarios}
+    save(arguments.results, titles, results)
+    print(*table(titles, results), sep="\n")
+    return int(arguments.gate and not all(verdict.reached for verdict in verdicts(results)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
