@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
@@ -27,8 +27,8 @@ from local.go_programs import UnavailableError
 from local.openfaas_tools import Tools
 from local.part import PartError
 from local.parts import RUNTIMES
-from local.rust_packages import PackagesError
 from local.run import complain
+from local.rust_packages import PackagesError
 from local.state import ROOT, RUST
 
 RESULTS = ROOT / "bench" / "results"

@@ -7,25 +7,21 @@ from typing import Self
 
 from bench.connection import Connection
 from bench.processes import Meter, fork_server
-from bench.yardstick.servers import CONSTANT, FUNCTION, Listener, Watchdog, Yardstick
+from bench.yardstick.servers import CONSTANT, FUNCTION, Watchdog, Yardstick
 from local.account import remove
-from local.part import Part
 from local.parts import Parts
 from local.port import LOOPBACK, free_port
+from local.server import HttpServer
 from local.settings import PORTS, Settings
 from local.state import State
 from local.token import token
 
-#: A limit that is asked for with each request, and that no load reaches.
-UNREACHED = "999999"
+#: Asked for with each request as always, and never reached.
 LIMITS = {
-    name: UNREACHED
-    for name in (
-        "RATE_LIMIT_EXECUTE",
-        "RATE_LIMIT_INITIALIZE",
-        "SESSIONS_PER_USER_MAX",
-        "FUNCTIONS_PER_USER_MAX",
-    )
+    "RATE_LIMIT_EXECUTE": "999999",
+    "RATE_LIMIT_INITIALIZE": "999999",
+    "SESSIONS_PER_USER_MAX": "1000000",
+    "FUNCTIONS_PER_USER_MAX": "1000000",
 }
 _OWN_TIME = re.compile(r'^lambda_controller_seconds_(sum|count)\{endpoint="(\w+)"\} (\S+)$', re.MULTILINE)
 
@@ -54,27 +50,25 @@ class Service:
         watchdog: Path | None = None,
     ) -> None:
         self._folder = folder
+        self._watchdog = watchdog
+        self._guards: list[Watchdog] = []
         self._state = State(folder)
         ports = {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}
         settings = Settings(ports, controller=LIMITS | dict(controller), runtime=dict(runtime))
         self._parts = Parts(self._state, settings, self._state.code(), rust)
         self._postgres, self._redis = self._parts.postgres(), self._parts.redis()
         self.runtimes = {language: self._parts.runtime(language, node) for language in languages}
+        settings.controller["RUNTIME_URLS"] = ",".join(
+            f"{language}=http://{LOOPBACK}:{self._entrance(part)}" for language, part in self.runtimes.items()
+        )
+        self._controller = self._parts.controller(self._postgres, self._redis, list(languages))
         self._yardstick = Yardstick("yardstick", FUNCTION, folder)
         self._constant = Yardstick("constant", CONSTANT, folder)
-        self._watchdogs: list[Watchdog] = []
-        if watchdog is not None:
-            before = {language: self._guard(watchdog, part.port) for language, part in self.runtimes.items()}
-            urls = (f"{language}=http://{LOOPBACK}:{part.port}" for language, part in before.items())
-            settings.controller["RUNTIME_URLS"] = ",".join(urls)
-        self._controller = self._parts.controller(self._postgres, self._redis, list(languages))
-        fronts: list[Part] = [self._controller, self._yardstick]
-        if watchdog is not None:
-            fronts = [self._guard(watchdog, part.port) for part in (self._controller, self._yardstick)]
-        self.port, self.yardstick_port = (front.port for front in fronts)
+        self.port = self._entrance(self._controller)
+        self.yardstick_port = self._entrance(self._yardstick)
         self.constant_port = self._constant.port
         self.headers = {"Authorization": f"Bearer {token(self._state.secret('JWT_SECRET'), 'bench')}"}
-        self.meter: Meter
+        self.meter = Meter({})
 
     def connect(self, *, cooperative: bool = False) -> Connection:
         """A client of the controller with a token."""
@@ -90,42 +84,37 @@ class Service:
 
     def start(self) -> None:
         """Start every part in the order of need, and wait until the whole answers. Raises PartError."""
-        servers: list[Part] = [*self.runtimes.values(), self._yardstick, self._constant, *self._watchdogs]
-        for part in (self._postgres, self._redis, *servers):
+        stores = (self._postgres, self._redis)
+        servers = (*self.runtimes.values(), self._yardstick, self._constant, *self._guards)
+        for part in (*stores, *servers):
             part.launch()
-        for store in (self._postgres, self._redis):
-            store.await_answer()
+        for part in (*stores, *servers):
+            part.await_answer()
         migration = self._parts.migration(self._postgres)
         try:
             migration.start()
         finally:
             migration.stop()
-        for part in (*self.runtimes.values(), self._controller):
-            part.start() if part is self._controller else part.await_answer()
-        for part in servers:
-            part.await_answer()
+        self._controller.start()
         self.meter = self._meter()
 
     def stop(self) -> None:
         """The controller first, which still writes then; after it all that it needs."""
         self._controller.stop()
-        others = (
-            *self._watchdogs,
-            self._constant,
-            self._yardstick,
-            *self.runtimes.values(),
-            self._redis,
-            self._postgres,
-        )
+        servers = (*self._guards, self._constant, self._yardstick, *self.runtimes.values())
+        others = (*servers, self._redis, self._postgres)
         for part in others:
             part.ask_to_stop()
         for part in others:
             part.stop()
 
-    def _guard(self, program: Path, upstream: int) -> Watchdog:
-        guard = Watchdog(f"watchdog-{len(self._watchdogs)}", program, upstream, self._folder)
-        self._watchdogs.append(guard)
-        return guard
+    def _entrance(self, server: HttpServer | Yardstick) -> int:
+        """The port where the server is asked: that of a watchdog before it, or its own."""
+        if self._watchdog is None:
+            return server.port
+        guard = Watchdog(f"watchdog-{server.name}", self._watchdog, server.port, self._folder)
+        self._guards.append(guard)
+        return guard.port
 
     def _meter(self) -> Meter:
         fronts = [part.pid for part in self.runtimes.values()]
@@ -135,7 +124,7 @@ class Service:
             "workers": [fork_server(front) for front in fronts],
             "redis": [self._redis.pid],
             "postgres": [self._postgres.pid],
-            "watchdogs": [guard.pid for guard in self._watchdogs],
+            "watchdogs": [guard.pid for guard in self._guards],
             "yardstick": [self._yardstick.pid],
             "constant": [self._constant.pid],
         }

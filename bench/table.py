@@ -46,9 +46,10 @@ GROUPS = (
     ("memory, MiB (PSS)", "pss controller", "pss postgres"),
 )
 LEGEND = """\
-Medians. A microsecond of CPU a request is a millisecond per 1,000 requests. front: the runtimes' HTTP processes; work:
-their fork servers and workers; own ms: the controller's mean time for an execution without the runtime's; x yard, x
-const: throughput over that of Flask on waitress with the same function, and of Flask on gunicorn with a constant."""
+Medians. A microsecond of CPU a request is a millisecond per 1,000 requests. front: the runtimes' HTTP processes;
+work: their fork servers and workers; own ms: the controller's mean time for an execution without the runtime's;
+x yard, x const: throughput over that of Flask on waitress with the same function, and of Flask on gunicorn with a
+constant."""
 
 
 def table(titles: Mapping[str, str], results: Mapping[str, Figures]) -> Iterator[str]:

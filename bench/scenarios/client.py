@@ -1,10 +1,9 @@
-"""A client of our own, for what wrk cannot tell: one connection's share, the first request, ten thousand that wait."""
+"""A client of our own, for what wrk cannot tell: a connection's share, first requests, thousands that wait."""
 
 import json
 from collections.abc import Callable
 from time import perf_counter
 
-from bench.connection import Connection
 from bench.load import Tally
 from bench.service import Service
 
