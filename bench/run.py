@@ -2,85 +2,28 @@
 
 import argparse
 import json
-import os
 import resource
 import signal
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
 from bench.gates import verdicts
 from bench.machine import facts
+from bench.means import Means
 from bench.measurement import Figures, measure
-from bench.scenarios import GROUPS, Group
+from bench.scenarios import Group
 from bench.scenarios.scenario import Bench, Scale
-from bench.service import Service
+from bench.selection import selected
 from bench.table import table
-from bench.wrk import Wrk
-from local import node, wrk
-from local.account import RUNNER, Account
-from local.go_programs import UnavailableError
-from local.openfaas_tools import Tools
 from local.part import PartError
-from local.parts import RUNTIMES
 from local.run import complain
 from local.rust_packages import PackagesError
-from local.state import ROOT, RUST
+from local.state import ROOT
 
 RESULTS = ROOT / "bench" / "results"
 announce = partial(print, flush=True, file=sys.stderr)
-
-
-class Means:
-    """What measuring needs; what cannot be had is said, and what needs it is left out."""
-
-    def __init__(self, local: Path) -> None:
-        self.wrk = Wrk(wrk.program(local / wrk.FOLDER))
-        self.node = node.program(announce)
-        self.rust = Path(os.environ.get("RUST_TOOLCHAIN", Account.named(RUNNER).folder(local) / RUST))
-        self.watchdog: Path | None = None
-        try:
-            self.watchdog = Tools(local / "openfaas").watchdog()
-        except UnavailableError as reason:
-            announce(f"without of-watchdog: {reason}")
-        if not (self.rust / "toolchain.json").exists():
-            announce(f"without Rust: there is no toolchain in {self.rust}")
-
-    @property
-    def languages(self) -> list[str]:
-        """Those that can be served."""
-        return [each for each in RUNTIMES if each != "rust" or (self.rust / "toolchain.json").exists()]
-
-    def service(self, group: Group) -> Service:
-        """The service that a group is run against."""
-        folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        guard = self.watchdog if group.watchdog else None
-        return Service(
-            folder, self.languages, self.node, self.rust, group.controller, group.runtime, watchdog=guard
-        )
-
-
-def selected(patterns: Sequence[str], languages: Sequence[str], *, watchdog: bool) -> list[Group]:
-    """The groups with those of their scenarios that are asked for and can be run, and what those refer to."""
-    groups = [group for group in GROUPS if watchdog or not group.watchdog]
-    scenarios = {each.name: each for group in groups for each in group.scenarios}
-    absent = set(RUNTIMES) - set(languages)
-    wanted = [
-        name
-        for name in scenarios
-        if any(fnmatch(name, pattern) for pattern in patterns) and not absent & set(name.split("-"))
-    ]
-    for name in wanted:
-        wanted += [other for other in scenarios[name].references if other not in wanted]
-    restricted = (
-        replace(group, scenarios=tuple(each for each in group.scenarios if each.name in wanted))
-        for group in groups
-    )
-    return [group for group in restricted if group.scenarios]
 
 
 def run(means: Means, groups: Sequence[Group], scale: Scale, runs: int) -> dict[str, Figures]:
@@ -123,8 +66,9 @@ def main() -> int:
     # Ten thousand connections take a descriptor each, here and in the controller, which inherits this.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     try:
-        means = Means(ROOT / ".local")
-        groups = selected(arguments.scenario.split(","), means.languages, watchdog=means.watchdog is not None)
+        chosen = selected(arguments.scenario.split(","))
+        means = Means(ROOT / ".local", announce, watchdog=any(group.watchdog for group in chosen))
+        groups = means.possible(chosen)
         results = run(means, groups, Scale(seconds=arguments.seconds), arguments.runs)
     except PackagesError as error:
         announce(f"wrk: {error}")

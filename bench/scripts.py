@@ -14,29 +14,31 @@ TRIVIAL = {
 }
 """,
 }
-#: They compute by the clock, so that every machine is as long about it.
-TEN_MILLISECONDS = {
-    "python": """import time
-
-def handle(params):
-    end = time.perf_counter() + 0.01
-    while time.perf_counter() < end:
-        pass
-    return params['n'] + 1
+#: They compute for as long as the params' `loops` say.
+BUSY = {
+    "python": """def handle(params):
+    x = 1
+    for _ in range(params['loops']):
+        x = x * 75 % 65537
+    return params['n'] + (1 if x else 0)
 """,
     "nodejs": """module.exports = async (event) => {
-  const end = performance.now() + 10;
-  while (performance.now() < end);
-  return event.params.n + 1;
+  let x = 1;
+  for (let i = 0; i < event.params.loops; i++) x = (x * 75) % 65537;
+  return event.params.n + (x ? 1 : 0);
 };
 """,
     "rust": """pub fn handler(
     context: serde_json::Map<String, serde_json::Value>,
 ) -> Result<serde_json::Value, String> {
-    let start = std::time::Instant::now();
-    while start.elapsed().as_millis() < 10 {}
-    let n = context["params"]["n"].as_i64().ok_or("n is missing")?;
-    Ok(serde_json::json!(n + 1))
+    let params = &context["params"];
+    let loops = params["loops"].as_i64().ok_or("loops is missing")?;
+    let mut x = 1;
+    for _ in 0..loops {
+        x = std::hint::black_box(x * 75 % 65537);
+    }
+    let n = params["n"].as_i64().ok_or("n is missing")?;
+    Ok(serde_json::json!(n + if x != 0 { 1 } else { 0 }))
 }
 """,
 }

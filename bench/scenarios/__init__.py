@@ -6,7 +6,7 @@ from bench.scenarios.clients import Fairness, IdleConnections
 from bench.scenarios.requests import Execute, Initialize, Rotation, Server
 from bench.scenarios.scenario import Scenario
 from bench.scenarios.sequences import Compile, FirstExecution
-from bench.scripts import TEN_MILLISECONDS, TRIVIAL
+from bench.scripts import BUSY, TRIVIAL
 
 LANGUAGES = {"python": "Python", "nodejs": "Node.js", "rust": "Rust"}
 MIB = 1 << 20
@@ -66,7 +66,7 @@ GROUPS = (
         (
             *(
                 Execute(
-                    f"ten-ms-{language}", f"execute, 10 ms, {name}", language, TEN_MILLISECONDS[language], 1.0
+                    f"ten-ms-{language}", f"execute, 10 ms, {name}", language, BUSY[language], 1.0, busy=10
                 )
                 for language, name in LANGUAGES.items()
             ),

@@ -29,10 +29,11 @@ class Fairness:
     title: str
     fresh: bool
     clients: int = 64
+    language: str = "python"
     references: tuple[str, ...] = ()
 
     def prepare(self, bench: Bench) -> Run:
-        path = session(bench.service, "python", TRIVIAL["python"])
+        path = session(bench.service, self.language, TRIVIAL[self.language])
         first = 0
 
         def run(begin: Callable[[], None]) -> Load:
@@ -67,10 +68,11 @@ class IdleConnections:
 
     name: str
     title: str
+    language: str = "python"
     references: tuple[str, ...] = ()
 
     def prepare(self, bench: Bench) -> Run:
-        path = session(bench.service, "python", TRIVIAL["python"])
+        path = session(bench.service, self.language, TRIVIAL[self.language])
 
         def run(begin: Callable[[], None]) -> Load:
             tally = Tally()

@@ -1,12 +1,12 @@
 """Scenarios that wrk makes: many clients who ask without a pause, or at a pace."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.load import Load
 from bench.scenarios.scenario import Bench, Run
-from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
+from bench.scenarios.sessions import INITIALIZE, burst, loops, session, sessions, title_line
 from bench.scripts import COMMENTS, TRIVIAL
 from bench.service import Service
 from bench.wrk import Plan
@@ -27,6 +27,7 @@ class Execute:
         fresh: share of requests that nobody has asked before; the others' results are cached.
         known: how many different requests the others are.
         padding: bytes of params besides.
+        busy: milliseconds that the script is to compute, which it does for as long as `loops` says; 0: it has none.
         full: the scenario of which half the throughput is asked for; empty: as much as there can be.
     """
 
@@ -37,6 +38,7 @@ class Execute:
     fresh: float = 0.0
     known: int = 1
     padding: int = 0
+    busy: int = 0
     full: str = ""
     yardsticks: tuple[str, ...] = REFERENCES
 
@@ -46,7 +48,10 @@ class Execute:
 
     def prepare(self, bench: Bench) -> Run:
         path = session(bench.service, self.language, self.script)
-        plan = execution(bench.service, [path], self.fresh, self.known, self.padding)
+        params: dict[str, object] = {"padding": "x" * self.padding} if self.padding else {}
+        if self.busy:
+            params["loops"] = loops(bench.service, path, self.busy)
+        plan = execution(bench.service, [path], self.fresh, self.known, params)
 
         def run(begin: Callable[[], None]) -> Load:
             paced = replace(plan.anew(), pause=self._pause(bench))
@@ -99,6 +104,7 @@ class Server:
     title: str
     port: Callable[[Service], int]
     fresh: float = 1.0
+    language: str = ""
     references: tuple[str, ...] = ()
 
     def prepare(self, bench: Bench) -> Run:
@@ -151,14 +157,15 @@ class Initialize:
         return run
 
 
-def execution(service: Service, paths: Sequence[str], fresh: float, known: int = 1, padding: int = 0) -> Plan:
-    """Executions whose params are a number and so many bytes besides."""
-    filling = f'"padding": "{"x" * padding}", ' if padding else ""
+def execution(
+    service: Service,
+    paths: Sequence[str],
+    fresh: float,
+    known: int = 1,
+    params: Mapping[str, object] | None = None,
+) -> Plan:
+    """Executions whose params are a number, and what is the same for all."""
+    before, after = json.dumps({"params": {**(params or {}), "n": 0}}).rsplit("0", 1)
     return Plan(
-        paths=paths,
-        headers=service.headers | JSON,
-        before=f'{{"params": {{{filling}"n": ',
-        after="}}",
-        fresh=fresh,
-        known=known,
+        paths=paths, headers=service.headers | JSON, before=before, after=after, fresh=fresh, known=known
     )

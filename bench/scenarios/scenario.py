@@ -53,6 +53,10 @@ class Scenario(Protocol):
     def title(self) -> str: ...
 
     @property
+    def language(self) -> str:
+        """Of its scripts; empty where it has none."""
+
+    @property
     def references(self) -> tuple[str, ...]:
         """The scenarios that this one's throughput is compared to, which have to be run before it."""
 

@@ -18,6 +18,8 @@ INITIALIZE = "/api/v1/initialize"
 BURST_CLIENTS = 16
 #: Clients that open sessions: as many as have something to do on a small machine.
 INITIALIZING = 4
+#: Far from taking long in any language.
+FEWEST_LOOPS = 10_000
 
 
 def title_line(language: str) -> dict[str, str]:
@@ -73,3 +75,15 @@ def burst(port: int, plan: Plan, numbers: Iterable[int]) -> None:
 
     clients = [gevent.spawn(work) for _ in range(min(BURST_CLIENTS, len(waiting)))]
     gevent.joinall(clients, raise_error=True)
+
+
+def loops(service: Service, path: str, milliseconds: float) -> int:
+    """How many loops keep a busy script at work for so long, here and now. Raises UnexpectedAnswer."""
+    connection = service.connect()
+    tried, took = FEWEST_LOOPS, 0.0
+    while took < milliseconds:
+        tried *= 2
+        body = json.dumps({"params": {"loops": tried, "n": 1}}).encode()
+        took = json.loads(expect_ok(connection.post(path, body)))["execution_time"]
+    connection.close()
+    return round(tried * milliseconds / took)
