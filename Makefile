@@ -9,7 +9,7 @@ FAAS_STACK_TEST := tests/integration/faas/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
 RUNS ?= 5
-SECONDS ?= 4
+SECONDS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-runtimes clean
@@ -92,7 +92,7 @@ tests-environment:
 	@$(PYTHON) -m local.environment --tests
 
 # Rust and of-watchdog, where they cannot be had, are left out.
-bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=4
+bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)

@@ -94,7 +94,10 @@ GROUPS = (
         "rotation",
         tuple(
             Rotation(
-                f"rotation-{language}", f"1000 scripts, 50 workers, {name}", language, f"warm-{language}"
+                f"rotation-{language}",
+                f"execute, scripts in turn, 50 workers, {name}",
+                language,
+                f"warm-{language}",
             )
             for language, name in LANGUAGES.items()
         ),
@@ -133,5 +136,6 @@ GROUPS = (
             ),
         ),
         watchdog=True,
+        runs=3,
     ),
 )
