@@ -70,7 +70,7 @@ def test_right_answers_are_no_errors(load: Wrk, fresh: float) -> None:
 
 
 def test_each_kind_of_error_is_counted(load: Wrk) -> None:
-    replies = {
+    replies: dict[int, Callable[[int], bytes]] = {
         0: lambda n: answer(200, {"result": n + 1}),
         1: lambda n: answer(200, {"result": n + 2}),
         2: lambda n: answer(200, {"something": "else"}),
