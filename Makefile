@@ -12,7 +12,7 @@ RUNS ?= 5
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -96,6 +96,9 @@ bench: tests-environment ## throughput, latency and CPU beside a yardstick: make
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
+
+bench-report: tests-environment ## write bench/results/report.html anew, of all results there
+	@$(VENV)/python -m bench.report
 
 bench-runtimes: environment ## what a script costs at each runtime's HTTP port
 	@$(VENV)/python -m bench.runtimes

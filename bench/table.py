@@ -52,8 +52,10 @@ x yard, x const: throughput over that of Flask on waitress with the same functio
 constant."""
 
 
-def table(titles: Mapping[str, str], results: Mapping[str, Figures]) -> Iterator[str]:
-    """All lines: the medians of each scenario, and what became of the targets."""
+def table(
+    titles: Mapping[str, str], results: Mapping[str, Figures], *, targets: bool = True
+) -> Iterator[str]:
+    """All lines: the medians of each scenario, and what became of the targets unless they are not wanted."""
     yield from _heads()
     for name, figures in results.items():
         yield (
@@ -63,7 +65,7 @@ def table(titles: Mapping[str, str], results: Mapping[str, Figures]) -> Iterator
         )
     yield ""
     yield LEGEND
-    if lines := [verdict.text for verdict in verdicts(results)]:
+    if targets and (lines := [verdict.text for verdict in verdicts(results)]):
         yield from ("", *lines)
 
 
