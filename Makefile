@@ -65,6 +65,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	-@$(VENV)/python -m local.prometheus .local/prometheus
+	-@$(VENV)/python -m local.wrk .local/wrk
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile \
