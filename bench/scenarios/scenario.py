@@ -21,7 +21,7 @@ class Scale:
     """Of what is done one at a time, in one run."""
     compilations: int = 4
     sessions: int = 1000
-    compiled_sessions: int = 300
+    compiled_sessions: int = 150
     """Of compiled scripts: as with more, each finds its worker gone when its turn comes, and it takes no minutes."""
     connections: int = 10_000
     hold: int = 60
