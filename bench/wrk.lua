@@ -14,10 +14,12 @@ end
 function init(arguments)
    plan = dofile(arguments[1])
    heads, remembered, expected, turn, last = {}, {}, {}, 0, plan.first + plan.known
-   for index, path in ipairs(plan.paths) do
-      heads[index] = "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
-         .. "Content-Length: "
-      remembered[index] = {}
+   for _, path in ipairs(plan.paths) do
+      for _, lines in ipairs(plan.lines) do
+         table.insert(heads, "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
+            .. lines .. "Content-Length: ")
+         table.insert(remembered, {})
+      end
    end
    for number = plan.first, plan.first + plan.known - 1 do
       expected[number + 1] = "always"

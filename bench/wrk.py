@@ -37,6 +37,8 @@ class Plan:
     before: str
     """A body is this, a number, and `after`."""
     after: str
+    lines: Sequence[str] = ("",)
+    """Further headers, with their ends of line: with each path go each of them in turn."""
     fresh: float = 0.0
     """The share of requests with a number that was never asked before; the others ask for one of the known."""
     known: int = 1

@@ -22,20 +22,15 @@ INITIALIZING = 2
 FEWEST_LOOPS = 10_000
 
 
-def title_line(language: str) -> dict[str, str]:
-    """The header that says what a script is called."""
-    return {"Language-Title": f"{language}-bench"}
-
-
-def title_lines(language: str) -> str:
-    """The same for `Connection.post`."""
-    return "".join(f"\r\n{name}: {value}" for name, value in title_line(language).items())
+def title_line(language: str, title: str = "bench") -> str:
+    """The header that says what a script is called, with its end of line."""
+    return f"Language-Title: {language}-{title}\r\n"
 
 
 def initialize(connection: Connection, language: str, script: str) -> str:
     """Open a session; returns the path to execute in it. Raises UnexpectedAnswer."""
     body = json.dumps({"script_content": script}).encode()
-    document = json.loads(expect_ok(connection.post(INITIALIZE, body, title_lines(language))))
+    document = json.loads(expect_ok(connection.post(INITIALIZE, body, title_line(language))))
     return EXECUTE + str(document["request_id"])
 
 
@@ -70,7 +65,7 @@ def burst(port: int, plan: Plan, numbers: Iterable[int]) -> None:
     def work() -> None:
         connection = Connection(port, plan.headers, cooperative=True)
         while waiting:
-            expect_ok(connection.post(plan.paths[0], plan.body(waiting.pop())))
+            expect_ok(connection.post(plan.paths[0], plan.body(waiting.pop()), plan.lines[0]))
         connection.close()
 
     clients = [gevent.spawn(work) for _ in range(min(BURST_CLIENTS, len(waiting)))]
