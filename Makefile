@@ -7,9 +7,12 @@ TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
 FAAS_STACK_TEST := tests/integration/faas/test_stack.py
 PROMETHEUS_PORT ?= 9094
+SCENARIO ?= *
+RUNS ?= 5
+SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +65,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	-@$(VENV)/python -m local.prometheus .local/prometheus
+	-@$(VENV)/python -m local.wrk .local/wrk
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile \
@@ -87,6 +91,15 @@ environment:
 
 tests-environment:
 	@$(PYTHON) -m local.environment --tests
+
+# Rust and of-watchdog, where they cannot be had, are left out.
+bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
+	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
+	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
+	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
+
+bench-report: tests-environment ## write bench/results/report.html anew, of all results there
+	@$(VENV)/python -m bench.report
 
 bench-runtimes: environment ## what a script costs at each runtime's HTTP port
 	@$(VENV)/python -m bench.runtimes

@@ -6,7 +6,6 @@ latencies on an otherwise idle machine, not throughput. Medians; the table is pr
 
 import argparse
 import json
-import re
 import shutil
 import statistics
 import tempfile
@@ -15,19 +14,19 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+from bench.processes import MIB, fork_server, pss
 from bench.runtime_client import RuntimeClient
 from bench.scripts import TRIVIAL, new_scripts
 from local import node
 from local.account import RUNNER, Account
 from local.parts import RUNTIMES, Parts
 from local.port import free_port
-from local.process import PROC, children, command_line, wait_until
+from local.process import children, wait_until
 from local.server import HttpServer
 from local.settings import PORTS, Settings
 from local.state import State
 
 ROOT = Path(__file__).parents[1]
-_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 _WARM_CALLS = 500
 
 
@@ -37,10 +36,7 @@ class Runtime:
     def __init__(self, language: str, server: HttpServer, secret: str) -> None:
         self.language = language
         self.client = RuntimeClient(language, server.port, secret)
-        # The first: workers that it forked go by its command line, too.
-        self._fork_server = next(
-            pid for pid in _descendants(server.pid) if "runtime.forkserver" in command_line(pid)
-        )
+        self._fork_server = fork_server(server.pid)
         self.rest()
 
     def workers(self) -> list[int]:
@@ -60,7 +56,7 @@ class Runtime:
     def memory_of_idle(self) -> float:
         """Proportional share of memory of the median worker that waits for a call, in MiB."""
         self.rest()
-        return statistics.median(_pss(pid) for pid in self.workers()) / 1024
+        return statistics.median(pss(pid) for pid in self.workers()) / MIB
 
 
 def measure(runtime: Runtime, other: Runtime | None, times: int) -> dict[str, list[float]]:
@@ -156,19 +152,6 @@ def _print(language: str, figures: dict[str, list[float]]) -> None:
         unit = "MiB" if "memory" in name else "ms"
         values.sort()
         print(f"{language:8}{name:32}{statistics.median(values):9.3f} {unit}  ({len(values)} values)")
-
-
-def _descendants(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:
-        found += children(parent)
-    return found
-
-
-def _pss(pid: int) -> int:
-    """Proportional set size of a process, KiB."""
-    found = _PSS.search(PROC.joinpath(str(pid), "smaps_rollup").read_text())
-    return int(found.group(1)) if found else 0
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ POLL = 0.02
 
 def born(pid: int) -> str | None:
     """When the process started, in the kernel's ticks: with the pid it names a process for good. None: it is gone."""
-    fields = _stat(pid)
+    fields = stat_fields(pid)
     return None if fields is None or fields[0] == "Z" else fields[19]
 
 
@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     return True
 
 
-def _stat(pid: int) -> list[str] | None:
+def stat_fields(pid: int) -> list[str] | None:
     """The fields of /proc/<pid>/stat after the name, which may hold spaces: state, parent, ..., start time."""
     try:
         return PROC.joinpath(str(pid), "stat").read_text(errors="replace").rpartition(")")[2].split()

@@ -1,0 +1,79 @@
+"""What the processes of a part cost, as /proc tells it."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+
+from local.process import PROC, children, command_line, stat_fields
+
+MIB = 1024
+_TICK = os.sysconf("SC_CLK_TCK")
+_PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+#: utime, stime, and the same of children that have ended and were waited for, in `stat_fields`.
+_TIMES = slice(11, 15)
+
+
+class Meter:
+    """CPU and memory of parts, each one or several processes with all their descendants.
+
+    A process that is named itself is no descendant: a runtime's fork server and its workers are a part of their own.
+    """
+
+    def __init__(self, parts: Mapping[str, Iterable[int]]) -> None:
+        self._parts = {name: list(pids) for name, pids in parts.items()}
+        self._named = {pid for pids in self._parts.values() for pid in pids}
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds that each part has used so far, those of its processes that have ended included."""
+        return {name: sum(map(cpu_seconds, self._tree(pids))) for name, pids in self._parts.items()}
+
+    def pss(self) -> dict[str, float]:
+        """Each part's proportional share of memory, MiB: what processes have in common is shared out."""
+        return {name: sum(map(pss, self._tree(pids))) / MIB for name, pids in self._parts.items()}
+
+    def peak(self) -> dict[str, float]:
+        """The sum of the most memory that each process of a part ever had resident, MiB."""
+        return {name: sum(map(_peak, self._tree(pids))) / MIB for name, pids in self._parts.items()}
+
+    def _tree(self, pids: Iterable[int]) -> list[int]:
+        found = list(pids)
+        for parent in found:
+            found += [child for child in children(parent) if child not in self._named]
+        return found
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    found = [pid]
+    for parent in found:
+        found += children(parent)
+    return found
+
+
+def fork_server(runtime: int) -> int:
+    """The one that forks a runtime's workers: the first, since workers go by its command line, too."""
+    return next(pid for pid in descendants(runtime) if "runtime.forkserver" in command_line(pid))
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of the process and of its children that have ended; 0 when it is gone."""
+    fields = stat_fields(pid)
+    return 0.0 if fields is None else sum(map(int, fields[_TIMES])) / _TICK
+
+
+def pss(pid: int) -> int:
+    """Proportional set size, KiB; 0 when it is gone."""
+    return _kib(pid, "smaps_rollup", _PSS)
+
+
+def _peak(pid: int) -> int:
+    return _kib(pid, "status", _PEAK)
+
+
+def _kib(pid: int, file: str, pattern: re.Pattern[str]) -> int:
+    try:
+        found = pattern.search(PROC.joinpath(str(pid), file).read_text())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(found.group(1)) if found else 0
