@@ -10,13 +10,12 @@ from pathlib import Path
 from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
-from controller.access_log import AccessLog
 from controller.addressing import ADDRESSES, Addressed
 from controller.auth import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call_log import CallLog
-from controller.cors import allow_origins
+from controller.cors import OriginPolicy
 from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
@@ -24,6 +23,8 @@ from controller.database.spool import Spool
 from controller.database.statistics import Statistics
 from controller.discovery import KubernetesDiscovery
 from controller.errors import UnusableSetting
+from controller.exchange import Reception
+from controller.execute_route import ExecuteRoute
 from controller.flight import SingleFlight
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
@@ -47,7 +48,7 @@ from controller.token_settings import TokenSettings
 from controller.tracing import Tracer, tracer
 from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
-from controller.web import Function, Json, answer_errors
+from controller.web import Function, Json, answer_errors, observe
 from controller.workflow import WorkflowManager
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ def compose(settings: Settings) -> Controller:
         script_timeout_max=settings.script_timeout_max,
         tracer=traces,
     )
-    parser = RequestParser(settings.script_max_bytes)
+    parser = RequestParser(settings.script_max_bytes, settings.body_max_bytes)
     services = Services(
         parser=parser,
         authenticator=_authenticator(settings.tokens),
@@ -238,12 +239,16 @@ def application(name: str) -> Function:
     app.close = shared.close
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = shared.settings.body_max_bytes
-    shared.metrics.observe(app, name)
-    AccessLog(name, shared.parser, shared.tracer).observe(app)
-    allow_origins(app, shared.settings.cors_origins)
+    reception = Reception(name, shared.parser, shared.metrics, shared.tracer)
+    origins = OriginPolicy(shared.settings.cors_origins)
+    shared.metrics.serve(app)
+    observe(app, reception)
+    origins.observe(app)
     answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
+    if name == "execute":
+        route = ExecuteRoute(shared.services, reception, origins, others=app.wsgi_app)
+        app.wsgi_app = route  # type: ignore[method-assign]
     if name in ADDRESSES:
         app.wsgi_app = Addressed(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]
     return app

@@ -1,7 +1,6 @@
 """CallLog: every call is written and counted, however it ends."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from time import perf_counter
 
 import gevent
@@ -20,39 +19,21 @@ class CallLog:
         self._logger = logger
         self._metrics = metrics
 
-    @contextmanager
-    def logged(self, entry: Entry) -> Iterator[None]:
-        """Writes the rows of the call that the block makes, and counts it."""
-        started = perf_counter()
-        try:
-            yield
-        except gevent.GreenletExit:
-            entry.error = ClientGone("the client hung up")
-            raise
-        except ServiceError as error:
-            entry.error = error
-            if entry.script_hash is not None and entry.endpoint == "execute":
-                error.request_id = entry.session_id
-            raise
-        except Exception:
-            entry.error = ServiceError("an internal error")
-            raise
-        finally:
-            entry.duration_ms = (perf_counter() - started) * 1000
-            self._count(entry)
-            mark(entry.marks())
-            ran = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
-            entry.executed = ran and not entry.replayed
-            self._write(entry)
+    def logged(self, entry: Entry) -> "LoggedCall":
+        """A context manager: it writes the rows of the call that the block makes, and counts it."""
+        return LoggedCall(self, entry)
 
-    @contextmanager
-    def remote(self, entry: Entry) -> Iterator[None]:
-        """Around what a runtime does for the call: that is not the controller's own time."""
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            entry.remote_ms += (perf_counter() - started) * 1000
+    def remote(self, entry: Entry) -> "RemoteTime":
+        """A context manager around what a runtime does for the call: that is not the controller's own time."""
+        return RemoteTime(entry)
+
+    def ended(self, entry: Entry) -> None:
+        """The call is over: it is counted and written."""
+        self._count(entry)
+        mark(entry.marks())
+        ran = entry.run is not None or isinstance(entry.error, ScriptFailed | DeadlinePassed)
+        entry.executed = ran and not entry.replayed
+        self._write(entry)
 
     def _count(self, entry: Entry) -> None:
         code = "ok" if entry.error is None else entry.error.code.lower()
@@ -67,3 +48,49 @@ class CallLog:
             # Redis has missed it: it has to be in PostgreSQL before it is answered, else it is in no count yet.
             with suppress(StoreUnavailable):
                 self._logger.flush()
+
+
+class LoggedCall:
+    """See `CallLog.logged`."""
+
+    __slots__ = ("_calls", "_entry", "_started")
+
+    def __init__(self, calls: CallLog, entry: Entry) -> None:
+        self._calls = calls
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        entry = self._entry
+        if error is not None:
+            entry.error = _told(error)
+            if entry.script_hash is not None and entry.endpoint == "execute":
+                entry.error.request_id = entry.session_id
+        entry.duration_ms = (perf_counter() - self._started) * 1000
+        self._calls.ended(entry)
+
+
+class RemoteTime:
+    """See `CallLog.remote`."""
+
+    __slots__ = ("_entry", "_started")
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._entry.remote_ms += (perf_counter() - self._started) * 1000
+
+
+def _told(error: BaseException) -> ServiceError:
+    """What the log and the figures call it."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, gevent.GreenletExit):
+        return ClientGone("the client hung up")
+    return ServiceError("an internal error")

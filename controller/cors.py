@@ -14,36 +14,48 @@ MAX_AGE = "86400"
 ANY = "*"
 
 
-def allow_origins(app: Flask, origins: Collection[str]) -> None:
-    """Lets pages of `origins` (`https://host[:port]`, or `*`) call `app`; none: browsers keep other pages away.
+class OriginPolicy:
+    """Lets pages of `origins` (`https://host[:port]`, or `*`) call; none: browsers keep other pages away."""
 
-    A preflight needs no token: a browser sends none with it.
-    """
-    if not origins:
-        return
+    def __init__(self, origins: Collection[str]) -> None:
+        self._origins = origins
 
-    def allowed() -> str | None:
-        origin = request.headers.get("Origin")
-        if origin is None or ANY in origins:
-            return origin and ANY
-        return origin if origin in origins else None
+    def headers(self, origin: str | None) -> list[tuple[str, str]]:
+        """What an answer to a page of `origin` has; without one the same answer may still be kept for such a page."""
+        if not self._origins:
+            return []
+        headers = [] if ANY in self._origins else [("Vary", "Origin")]
+        if (allowed := self._allowed(origin)) is not None:
+            headers += [
+                ("Access-Control-Allow-Origin", allowed),
+                ("Access-Control-Expose-Headers", EXPOSED_HEADERS),
+            ]
+        return headers
 
-    @app.before_request
-    def preflight() -> Response | None:
-        if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+    def observe(self, app: Flask) -> None:
+        """Answers `app`'s preflights, which need no token: a browser sends none. Marks all its answers."""
+        if not self._origins:
+            return
+
+        @app.before_request
+        def preflight() -> Response | None:
+            if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+                return None
+            response = Response(status=204)
+            if self._allowed(request.headers.get("Origin")) is not None:
+                response.headers["Access-Control-Allow-Methods"] = METHODS
+                response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+                response.headers["Access-Control-Max-Age"] = MAX_AGE
+            return response
+
+        @app.after_request
+        def mark(response: Response) -> Response:
+            response.headers.extend(self.headers(request.headers.get("Origin")))
+            return response
+
+    def _allowed(self, origin: str | None) -> str | None:
+        if origin is None:
             return None
-        response = Response(status=204)
-        if allowed():
-            response.headers["Access-Control-Allow-Methods"] = METHODS
-            response.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
-            response.headers["Access-Control-Max-Age"] = MAX_AGE
-        return response
-
-    @app.after_request
-    def mark(response: Response) -> Response:
-        if ANY not in origins:
-            response.vary.add("Origin")
-        if origin := allowed():
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
-        return response
+        if ANY in self._origins:
+            return ANY
+        return origin if origin in self._origins else None

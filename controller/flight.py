@@ -10,10 +10,10 @@ A request that wants no kept result runs for itself: a twin that began before it
 import logging
 from collections.abc import Callable
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Literal
 
 import gevent
+from msgspec import Struct
 
 from controller.cache.backend import Attempt, Begun, Verdict
 from controller.cache.manager import CacheManager
@@ -29,8 +29,7 @@ Watch = Callable[[Callable[[], object]], object]
 """Takes what to call when the client hangs up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(Struct, frozen=True):
     """One execution's end. `counted`: by the cache; what it did not count, PostgreSQL counts apart."""
 
     session: Session
@@ -48,8 +47,7 @@ class Execution:
         return self.source != "run" and self.outcome.succeeded
 
 
-@dataclass(frozen=True, slots=True)
-class Landing:
+class Landing(Struct, frozen=True):
     """A flight's end, and the state of its leader's session before, as the cache knew it."""
 
     outcome: Outcome

@@ -6,17 +6,28 @@ is refused.
 """
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.cache.backend import Backend
 from controller.errors import CacheUnavailable, IdempotencyConflict, StoreUnavailable
 from controller.flight import Execution
-from controller.models import Identity, LanguageTitle, Outcome, canonical
+from controller.json_text import Reader, dumps
+from controller.models import Identity, KeptOutcome, LanguageTitle, Outcome, canonical
 from controller.request import ExecuteCall
 
 KEPT_SECONDS = 24 * 3600
+
+
+class KeptReplay(KeptOutcome, frozen=True, kw_only=True):
+    """A replay, as JSON has it."""
+
+    name: tuple[str, str]
+    script_hash: str
+    cached: bool
+
+
+_REPLAYS = Reader(KeptReplay, raw=["result"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +40,21 @@ class Replay:
     cached: bool
 
     def to_json(self) -> bytes:
-        kept = {"name": [self.name.language, self.name.title], "script_hash": self.script_hash}
-        return json.dumps(kept | {"cached": self.cached} | self.outcome.document()).encode()
+        name, kept = (self.name.language, self.name.title), self.outcome.kept()
+        return dumps(
+            KeptReplay(
+                name=name,
+                script_hash=self.script_hash,
+                cached=self.cached,
+                run=kept.run,
+                error=kept.error,
+            )
+        )
 
     @classmethod
     def from_json(cls, text: bytes) -> "Replay":
-        kept = json.loads(text)
-        outcome = Outcome.of_document(kept)
-        return cls(LanguageTitle(*kept["name"]), kept["script_hash"], outcome, kept["cached"])
+        kept = _REPLAYS.read(text)
+        return cls(LanguageTitle(*kept.name), kept.script_hash, Outcome.of_kept(kept), kept.cached)
 
 
 class IdempotencyKeys:

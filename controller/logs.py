@@ -7,11 +7,11 @@ import json
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import ecs_logging
+import msgspec
 from gevent import get_hub
 
 from controller.masking import Masker
@@ -25,8 +25,7 @@ ACCESS = logging.getLogger("access")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """The marks by which one call is found again in every log."""
 
     http_request_id: str
@@ -40,21 +39,21 @@ class Trace:
 
     def headers(self) -> dict[str, str]:
         """What is passed on to the runtime."""
-        marks = {
-            "X-Request-ID": self.http_request_id,
-            "X-Call-Id": self.call_id,
-            "traceparent": self.traceparent,
-        }
-        return {name: value for name, value in marks.items() if value}
+        headers = {"X-Request-ID": self.http_request_id}
+        if self.call_id is not None:
+            headers["X-Call-Id"] = self.call_id
+        if self.traceparent is not None:
+            headers["traceparent"] = self.traceparent
+        return headers
 
     def marks(self) -> dict[str, Any]:
         """The same as fields of the log."""
-        marks = {
-            "http.request.id": self.http_request_id,
-            "labels.call_id": self.call_id,
-            "trace.id": self.trace_id,
-        }
-        return {name: value for name, value in marks.items() if value}
+        marks = {"http.request.id": self.http_request_id}
+        if self.call_id is not None:
+            marks["labels.call_id"] = self.call_id
+        if self.trace_id is not None:
+            marks["trace.id"] = self.trace_id
+        return marks
 
 
 current_marks: ContextVar[dict[str, Any] | None] = ContextVar("current_marks", default=None)

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
+from controller.json_text import dumps
+
 MASK = "***"
 DEEP = "[nested too deeply to be logged]"
 MAX_DEPTH = 120
@@ -92,8 +94,8 @@ class Masker:
     def json(self, document: Any) -> str:
         """The JSON text of a document, without its secrets."""
         try:
-            written = json.dumps(document)
-            return json.dumps(self.document(document)) if self._suspect(written) else written
+            written = dumps(document).decode()
+            return json.dumps(self.document(json.loads(written))) if self._suspect(written) else written
         except RecursionError:
             return json.dumps(DEEP)
 

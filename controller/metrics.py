@@ -2,12 +2,14 @@
 
 import os
 import platform
-import re
+from collections.abc import Sequence
 from functools import partial
-from time import perf_counter, time
+from time import time
+from typing import Generic, TypeVar
 
-from flask import Flask, Response, g, request
+from flask import Flask
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 from prometheus_flask_exporter import PrometheusMetrics
 
 from controller import VERSION
@@ -16,23 +18,37 @@ from controller.store_clock import StoreClock
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-TRACE_ID = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
 NO_LANGUAGE = "none"
 """Of requests that concern no language, or did not come so far as to tell."""
+
+
+M = TypeVar("M", bound=MetricWrapperBase)
+
+
+class Series(dict[str | tuple[str, ...], M], Generic[M]):
+    """A metric's children by their label or labels: the library's own look-up takes a lock each time."""
+
+    def __init__(self, metric: M) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: str | tuple[str, ...]) -> M:
+        child = self[labels] = self._metric.labels(*((labels,) if isinstance(labels, str) else labels))
+        return child
 
 
 class PrometheusClock(StoreClock):
     """A store's latency and failures as metrics."""
 
     def __init__(self, seconds: Histogram, failures: Counter) -> None:
-        self._seconds = seconds
-        self._failures = failures
+        self._seconds = Series(seconds)
+        self._failures = Series(failures)
 
     def took(self, operation: str, seconds: float) -> None:
-        self._seconds.labels(operation).observe(seconds)
+        self._seconds[operation].observe(seconds)
 
     def failed(self, operation: str) -> None:
-        self._failures.labels(operation).inc()
+        self._failures[operation].inc()
 
 
 class MetricsCollector:
@@ -46,9 +62,16 @@ class MetricsCollector:
         self._exporter = PrometheusMetrics.for_app_factory(
             export_defaults=False, path=None, registry=registry
         )
-        counter = partial(Counter, registry=registry)
+
+        def counter(name: str, documentation: str, labels: list[str]) -> Series[Counter]:
+            return Series(Counter(name, documentation, labels, registry=registry))
+
+        def timer(
+            name: str, documentation: str, labels: list[str], buckets: Sequence[float]
+        ) -> Series[Histogram]:
+            return Series(Histogram(name, documentation, labels, buckets=buckets, registry=registry))
+
         gauge = partial(Gauge, registry=registry)
-        timer = partial(Histogram, registry=registry)
         # Several processes write their figures to files, which have no place for exemplars.
         self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
         self._http = timer(
@@ -124,11 +147,9 @@ class MetricsCollector:
             registry=registry,
         )
 
-    def observe(self, app: Flask, endpoint: str) -> None:
-        """Serves `/metrics` from `app`, and counts and times its requests as those of `endpoint`."""
+    def serve(self, app: Flask) -> None:
+        """Serves `/metrics` from `app`."""
         self._exporter.register_endpoint("/metrics", app)
-        app.before_request(_start_clock)
-        app.after_request(partial(self._request_answered, endpoint))
 
     def call_ended(self, endpoint: str, language: str, code: str, own_seconds: float | None) -> None:
         """A call that came as far as the workflow.
@@ -137,22 +158,22 @@ class MetricsCollector:
             code: ok, or the error's in lower case.
             own_seconds: without the runtime's; None where the call waited for another one's.
         """
-        self._requests.labels(endpoint, language, code).inc()
+        self._requests[endpoint, language, code].inc()
         if own_seconds is not None:
-            self._own.labels(endpoint).observe(own_seconds)
+            self._own[endpoint].observe(own_seconds)
 
     def cache_answered(self, result: str) -> None:
         """`result`: hit, coalesced, miss or refresh."""
-        self._lookups.labels(result).inc()
+        self._lookups[result].inc()
 
     def script_ran(self, language: str, milliseconds: float) -> None:
-        self._runs.labels(language).observe(milliseconds / 1000)
+        self._runs[language].observe(milliseconds / 1000)
 
     def artifact_made(self, language: str, cached: bool) -> None:
-        self._artifacts.labels(language, "cache" if cached else "compiler").inc()
+        self._artifacts[language, "cache" if cached else "compiler"].inc()
 
     def session_created(self, language: str) -> None:
-        self._created.labels(language).inc()
+        self._created[language].inc()
 
     def sessions_active(self, count: int) -> None:
         self._active.set(count)
@@ -176,14 +197,26 @@ class MetricsCollector:
     def task_done(self, task: str) -> None:
         self._chores.labels(task).set(time())
 
-    def _request_answered(self, endpoint: str, response: Response) -> Response:
-        method = request.method if request.method in METHODS else "other"
-        elapsed = perf_counter() - g.started
-        exemplar = _exemplar(g.trace.traceparent) if self._exemplars else None
-        self._http.labels(method, endpoint, str(response.status_code)).observe(elapsed, exemplar)
-        if not g.get("counted"):
-            self._requests.labels(endpoint, NO_LANGUAGE, g.get("code", "ok")).inc()
-        return response
+    def answered(
+        self,
+        endpoint: str,
+        method: str,
+        status: int,
+        seconds: float,
+        trace_id: str | None,
+        *,
+        uncounted: str | None,
+    ) -> None:
+        """A request was answered.
+
+        Args:
+            trace_id: what leads from the figure to a trace.
+            uncounted: how it ended (ok, or the error's code in lower case) where `call_ended` was not told.
+        """
+        exemplar = {"trace_id": trace_id} if self._exemplars and trace_id else None
+        self._http[method, endpoint, str(status)].observe(seconds, exemplar)
+        if uncounted is not None:
+            self._requests[endpoint, NO_LANGUAGE, uncounted].inc()
 
 
 def _clock(store: str, name: str, registry: CollectorRegistry) -> PrometheusClock:
@@ -210,13 +243,3 @@ def _tell_build(registry: CollectorRegistry) -> None:
         registry=registry,
     )
     build.labels("controller", VERSION, platform.python_version()).set(1)
-
-
-def _start_clock() -> None:
-    g.started = perf_counter()
-
-
-def _exemplar(traceparent: str | None) -> dict[str, str] | None:
-    """What leads from a bucket to a trace."""
-    found = TRACE_ID.match(traceparent or "")
-    return {"trace_id": found[1]} if found else None

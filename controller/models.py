@@ -3,11 +3,15 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+from msgspec import Raw
+
 from controller.errors import DeadlinePassed, ScriptFailed, ServiceError
+from controller.json_text import Reader, dumps
 
 
 def now() -> datetime:
@@ -135,26 +139,43 @@ SESSION_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one run of a script gave. Times in milliseconds."""
 
-    result: Any
+    result: Raw
+    """JSON text, as the runtime wrote it: nobody here reads it."""
     execution_time: float
     stdout: str = ""
     stderr: str = ""
-    usage: Mapping[str, Any] = field(default_factory=dict)
+    usage: dict[str, Any] = {}
     """What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
     of WebAssembly `fuel`."""
 
+    def without_usage(self) -> "Run":
+        """What those are answered who did not run."""
+        return Run(self.result, self.execution_time, self.stdout, self.stderr)
 
-RUN_FIELDS = ("result", "execution_time", "stdout", "stderr")
-"""All of a run that is not of the run alone: what those are answered who did not run."""
+
+class Failure(msgspec.Struct, frozen=True):
+    """A run's error, as JSON has it."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class KeptOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An outcome, as JSON has it."""
+
+    run: Run | None = None
+    error: Failure | None = None
+
+
 FAILURES = {error.code: error for error in ServiceError.__subclasses__()}
+_OUTCOMES = Reader(KeptOutcome, raw=["result"])
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a run ended, for everybody who waited for it: what it gave, or what went wrong."""
 
     end: Run | ServiceError
@@ -176,33 +197,34 @@ class Outcome:
 
     def shared(self) -> "Outcome":
         """The same for one more, who used nothing, and whose error is their own."""
-        return Outcome.from_json(self.to_json())
+        return Outcome.of_kept(self.kept())
 
-    def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+    def kept(self) -> KeptOutcome:
+        """What is kept of it."""
         end = self.end
         if isinstance(end, ServiceError):
-            return {"error": {"code": end.code, "message": end.message, "details": end.details}}
-        return {"run": {name: getattr(end, name) for name in RUN_FIELDS}}
+            return KeptOutcome(error=Failure(end.code, end.message, end.details))
+        return KeptOutcome(run=end.without_usage())
+
+    @classmethod
+    def of_kept(cls, kept: KeptOutcome) -> "Outcome":
+        """Raises ValueError: it is none."""
+        if kept.run is not None:
+            return cls(kept.run)
+        if kept.error is None:
+            raise ValueError("neither a run nor an error")
+        kind = FAILURES.get(kept.error.code, ServiceError)
+        return cls(kind(kept.error.message, details=kept.error.details))
 
     def to_json(self) -> bytes:
-        return json.dumps(self.document(), separators=(",", ":")).encode()
+        return dumps(self.kept())
 
     @classmethod
     def from_json(cls, text: bytes) -> "Outcome":
-        return cls.of_document(json.loads(text))
-
-    @classmethod
-    def of_document(cls, document: Mapping[str, Any]) -> "Outcome":
-        if "run" in document:
-            return cls(Run(**document["run"]))
-        error = document["error"]
-        kind = FAILURES.get(error["code"], ServiceError)
-        return cls(kind(error["message"], details=error["details"]))
+        return cls.of_kept(_OUTCOMES.read(text))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A run as one caller gets it."""
 
     request_id: str
@@ -211,12 +233,16 @@ class Answer:
     cached: bool
 
     def document(self) -> dict[str, Any]:
+        run = self.run
         document = {
             "request_id": self.request_id,
             "language_title": str(self.name),
-            "execution_time": self.run.execution_time,
+            "execution_time": run.execution_time,
             "cached": self.cached,
-            "result": self.run.result,
+            "result": run.result,
         }
-        outputs = {"stdout": self.run.stdout, "stderr": self.run.stderr}
-        return document | {name: text for name, text in outputs.items() if text}
+        if run.stdout:
+            document["stdout"] = run.stdout
+        if run.stderr:
+            document["stderr"] = run.stderr
+        return document

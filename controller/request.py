@@ -3,15 +3,18 @@
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
-from flask import Request
+import msgspec
 from marshmallow import Schema, ValidationError
-from werkzeug.datastructures import Headers
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_content_length, get_input_stream
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
+from controller.json_text import dumps
 from controller.logs import Trace
 from controller.models import LanguageTitle, Script
 from controller.schemas import EXECUTE, FUNCTIONS, INITIALIZE
@@ -24,6 +27,10 @@ CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
 """Keys of `context` that steer the service; all others are the script's."""
+Environ = dict[str, Any]
+"""A request, as WSGI has it."""
+JSON = "application/json"
+NO_PARAMS = msgspec.Raw(b"{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +47,35 @@ class InitializeCall:
     trace: Trace
 
 
-@dataclass(frozen=True, slots=True)
-class CacheDirectives:
+class CacheDirectives(msgspec.Struct, frozen=True):
     """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
 
     reuse: bool = True
     max_age: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExecuteCall:
+NO_DIRECTIVES = CacheDirectives()
+
+
+class ExecuteCall(msgspec.Struct, frozen=True):
     """An execute request."""
 
     request_id: str
     params: Mapping[str, Any]
+    params_text: msgspec.Raw
+    """The same, as the client wrote it."""
     trace: Trace
-    directives: CacheDirectives = field(default_factory=CacheDirectives)
+    directives: CacheDirectives = NO_DIRECTIVES
     idempotency_key: str | None = None
+
+
+class ExecuteBody(msgspec.Struct):
+    """What of the body is passed on without being read once more."""
+
+    params: msgspec.Raw = NO_PARAMS
+
+
+_BODY = msgspec.json.Decoder(ExecuteBody)
 
 
 class RequestParser:
@@ -64,17 +83,19 @@ class RequestParser:
 
     Args:
         script_max_bytes: the longest script, in UTF-8 bytes.
+        body_max_bytes: the longest body.
     """
 
-    def __init__(self, script_max_bytes: int) -> None:
+    def __init__(self, script_max_bytes: int, body_max_bytes: int) -> None:
         self._script_max_bytes = script_max_bytes
+        self._body_max_bytes = body_max_bytes
 
-    def trace(self, headers: Headers) -> Trace:
+    def trace(self, environ: Environ) -> Trace:
         """The call's marks: a missing or malformed `X-Request-ID` is replaced by a new one, others are left out."""
         return Trace(
-            _matching(REQUEST_ID, headers.get("X-Request-ID")) or str(uuid.uuid4()),
-            _matching(CALL_ID, headers.get("X-Call-Id")),
-            _matching(TRACEPARENT, headers.get("traceparent")),
+            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
+            _matching(CALL_ID, environ.get("HTTP_X_CALL_ID")),
+            _matching(TRACEPARENT, environ.get("HTTP_TRACEPARENT")),
         )
 
     def session_id(self, given: str) -> str:
@@ -83,31 +104,29 @@ class RequestParser:
             raise NotFound("there is no such session")
         return given
 
-    def body(self, request: Request) -> bytes:
+    def body(self, environ: Environ) -> bytes:
         """The body's bytes.
 
         Raises:
             InvalidRequest: too large (413), or not JSON in UTF-8 by its type (415).
         """
         try:
-            body = request.get_data(cache=False)
+            body = self._read(environ)
         except RequestEntityTooLarge as error:
             raise InvalidRequest("the body is too large", status=413) from error
-        if request.mimetype != "application/json":
-            raise InvalidRequest("the body must be application/json", status=415)
-        if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
-            raise InvalidRequest("the body must be UTF-8", status=415)
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        if (fault := _fault_of_type(environ.get("CONTENT_TYPE", ""))) is not None:
+            raise InvalidRequest(fault, status=415)
+        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
             raise InvalidRequest("the body must not be compressed", status=415)
         return body
 
-    def initialize(self, headers: Headers, body: bytes, trace: Trace) -> InitializeCall:
+    def initialize(self, environ: Environ, body: bytes, trace: Trace) -> InitializeCall:
         """An initialize request.
 
         Raises:
             InvalidRequest: the header or a field is missing or malformed.
         """
-        name = self.language_title(headers.get("Language-Title"))
+        name = self.language_title(environ.get("HTTP_LANGUAGE_TITLE"))
         loaded = _load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
@@ -119,7 +138,7 @@ class RequestParser:
             **controls,
         )
 
-    def execute(self, request_id: str, headers: Headers, body: bytes, trace: Trace) -> ExecuteCall:
+    def execute(self, request_id: str, environ: Environ, body: bytes, trace: Trace) -> ExecuteCall:
         """An execute request.
 
         Raises:
@@ -129,14 +148,23 @@ class RequestParser:
         """
         session_id = self.session_id(request_id)
         document = json_object(body)
-        if not isinstance(document.get("params", {}), dict):
+        params = document.get("params", {})
+        if not isinstance(params, dict):
             raise InvalidParams(
                 "params must be an object",
                 details={"errors": [{"pointer": "", "message": "must be an object"}]},
             )
-        params = _load(EXECUTE, document)["params"]
-        directives = _directives(headers.get("X-Cache-Control", ""))
-        return ExecuteCall(session_id, params, trace, directives, _idempotency_key(headers))
+        if document.keys() - {"params"}:
+            _load(EXECUTE, document)
+        directives = environ.get("HTTP_X_CACHE_CONTROL")
+        return ExecuteCall(
+            session_id,
+            params,
+            _params_text(body, params),
+            trace,
+            NO_DIRECTIVES if directives is None else _directives(directives),
+            _idempotency_key(environ),
+        )
 
     def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
@@ -157,6 +185,15 @@ class RequestParser:
             )
         return LanguageTitle(match[1], match[2])
 
+    def _read(self, environ: Environ) -> bytes:
+        length = get_content_length(environ)
+        if length is None:
+            return get_input_stream(environ, max_content_length=self._body_max_bytes).read()
+        if length > self._body_max_bytes:
+            raise RequestEntityTooLarge
+        body: bytes = environ["wsgi.input"].read(length)
+        return body
+
     def _script(self, content: str | None) -> Script | None:
         if content is None:
             return None
@@ -169,6 +206,22 @@ class RequestParser:
         if "\0" in content:
             raise _field_error("script_content", "has a NUL character")
         return Script.of(content)
+
+
+def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
+    try:
+        return _BODY.decode(body).params
+    except msgspec.DecodeError:
+        # There is half of a surrogate pair somewhere, which is no text to msgspec.
+        return msgspec.Raw(dumps(params))
+
+
+@lru_cache(64)
+def _fault_of_type(content_type: str) -> str | None:
+    media_type, options = parse_options_header(content_type)
+    if media_type.lower() != JSON:
+        return f"the body must be {JSON}"
+    return None if options.get("charset", "utf-8").lower() == "utf-8" else "the body must be UTF-8"
 
 
 def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:
@@ -215,8 +268,8 @@ def _directives(header: str) -> CacheDirectives:
     return CacheDirectives(reuse, max_age)
 
 
-def _idempotency_key(headers: Headers) -> str | None:
-    key = headers.get("Idempotency-Key")
+def _idempotency_key(environ: Environ) -> str | None:
+    key = environ.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not REQUEST_ID.fullmatch(key):
         raise InvalidRequest("Idempotency-Key must be 1 to 64 of A-Za-z0-9._-")
     return key

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import Raw
+
 from controller.errors import (
     DeadlinePassed,
     InitializationFailed,
@@ -16,6 +18,7 @@ from controller.errors import (
     ScriptFailed,
     ServiceError,
 )
+from controller.json_text import dumps
 from controller.logs import Trace
 from controller.models import LanguageTitle, Run, Script, Session
 from controller.selector import Route
@@ -115,7 +118,7 @@ class RuntimeClient:
         self,
         route: Route,
         session: Session,
-        params: Mapping[str, Any],
+        params: Raw,
         trace: Trace,
         material: Mapping[str, str] | None = None,
     ) -> Run:
@@ -144,7 +147,7 @@ class RuntimeClient:
         answer = self._post(route, path, body, session.timeout_ms, trace)
         try:
             return Run(
-                result=answer["result"],
+                result=Raw(dumps(answer["result"])),
                 execution_time=answer["execution_time"],
                 stdout=answer["stdout"],
                 stderr=answer["stderr"],
@@ -168,7 +171,7 @@ class RuntimeClient:
     ) -> dict[str, Any]:
         with self._tracer.call("runtime call", {"lambda.language": route.language}) as span:
             headers = {**self._secret, **trace.headers(), **span.headers()}
-            request = Request(path, json.dumps(body).encode(), headers)
+            request = Request(path, dumps(body), headers)
             return _document(path, self._sent(route, request, body, deadline_ms), deadline_ms)
 
     def _sent(self, route: Route, request: Request, body: Mapping[str, Any], deadline_ms: int) -> Answer:

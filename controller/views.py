@@ -8,9 +8,10 @@ from flask import Blueprint, Response, g, jsonify, render_template, request
 
 from controller import openapi
 from controller.auth import Authenticator, require_execute, require_scope
+from controller.errors import NotFound
+from controller.exchange import Exchange
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
-from controller.logs import mark
 from controller.models import Identity, rfc3339
 from controller.ratelimit import Admission, RateLimiter
 from controller.request import RequestParser
@@ -37,15 +38,14 @@ class Services:
     def caller(self) -> Identity:
         """Who makes the present request; raises Unauthorized."""
         identity = self.authenticator.identify(request.headers.get("Authorization"))
-        mark({"user.id": identity.subject})
+        exchange: Exchange = g.exchange
+        exchange.called_by(identity)
         return identity
 
-    def admission(
-        self, endpoint: Literal["execute", "initialize", "functions"], identity: Identity
-    ) -> Admission:
+    def admission(self, endpoint: Literal["initialize", "functions"], identity: Identity) -> Admission:
         """The present request's place in its window; what is left of it is told with the answer."""
-        admission: Admission = self.limiter.admission(endpoint, identity, request.remote_addr or "")
-        g.admission = admission
+        admission = self.limiter.admission(endpoint, identity, request.remote_addr or "")
+        g.exchange.admission = admission
         return admission
 
 
@@ -55,12 +55,12 @@ def initialize(services: Services) -> Blueprint:
 
     @blueprint.post("/")
     def begin() -> Reply:
-        body = services.parser.body(request)
+        body = services.parser.body(request.environ)
         identity = services.caller()
         services.admission("initialize", identity).take()
-        call = services.parser.initialize(request.headers, body, g.trace)
+        call = services.parser.initialize(request.environ, body, g.exchange.trace)
         initialized = services.workflow.initialize(identity, call)
-        g.counted = True
+        g.exchange.counted = True
         session = initialized.session
         document: dict[str, Any] = {
             "request_id": session.request_id,
@@ -78,25 +78,15 @@ def initialize(services: Services) -> Blueprint:
 
 
 def execute(services: Services) -> Blueprint:
-    """`POST /{request_id}`: runs a session's script."""
+    """What `controller.execute_route` leaves to Flask: no id, or not the method."""
     blueprint = Blueprint("execute", __name__)
 
     @blueprint.post("/<request_id>")
     def run(request_id: str) -> Reply:
-        body = services.parser.body(request)
-        identity = services.caller()
-        with services.admission("execute", identity) as admission:
-            call = services.parser.execute(request_id, request.headers, body, g.trace)
-            watch = request.environ.get("client.hangup", _unwatched)
-            answer = services.workflow.execute(identity, call, admission, watch)
-            g.counted = True
-            return jsonify(answer.document())
+        services.caller()
+        raise NotFound("there is no such session")
 
     return blueprint
-
-
-def _unwatched(_: Callable[[], object]) -> None:
-    """For servers that cannot tell when a client hangs up."""
 
 
 def sessions(services: Services) -> Blueprint:

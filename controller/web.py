@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Callable
 
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controller.errors import InvalidRequest, NotFound, ServiceError
-from controller.logs import mark
+from controller.exchange import Exchange, Reception
 
 log = logging.getLogger(__name__)
 
@@ -26,30 +26,49 @@ class Json(DefaultJSONProvider):
     compact = True
 
 
+def observe(app: Flask, reception: Reception) -> None:
+    """Makes an exchange of each request."""
+
+    @app.before_request
+    def begin() -> None:
+        g.exchange = reception.begin(request.environ)
+
+    @app.after_request
+    def answered(response: Response) -> Response:
+        response.headers.update(g.exchange.answered(response.status_code))
+        return response
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        exchange: Exchange | None = g.pop("exchange", None)
+        if exchange is not None:
+            exchange.end()
+
+
 def answer_errors(app: Flask) -> None:
-    """The one boundary between what went wrong and what the client is told."""
-
-    @app.errorhandler(ServiceError)
-    def expected(error: ServiceError) -> Response:
-        g.code, g.counted = error.code.lower(), error.counted
-        mark(error.marks())
-        response = jsonify(error.document())
-        response.status_code = error.status
-        response.headers.update(error.headers())
-        return response
-
-    @app.errorhandler(HTTPException)
-    def of_http(error: HTTPException) -> Response:
-        status = error.code or 500
-        if status == 404:
-            return expected(NotFound("there is no such path"))
-        if status >= 500:
-            return unexpected(error)
-        response = expected(InvalidRequest(error.name.lower(), status=status))
-        response.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
-        return response
+    """The boundary between what went wrong and what the client is told."""
 
     @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
-        log.error("an internal error", exc_info=error)
-        return expected(ServiceError("an internal error"))
+    def answer(error: Exception) -> Response:
+        failure = known_failure(error)
+        g.exchange.failed(failure)
+        response = jsonify(failure.document())
+        response.status_code = failure.status
+        response.headers.update(failure.headers())
+        if isinstance(error, MethodNotAllowed):
+            response.headers.extend(
+                name_value for name_value in error.get_headers() if name_value[0] == "Allow"
+            )
+        return response
+
+
+def known_failure(error: Exception) -> ServiceError:
+    """What the client is told of an error."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        if error.code == 404:
+            return NotFound("there is no such path")
+        return InvalidRequest(error.name.lower(), status=error.code)
+    log.error("an internal error", exc_info=error)
+    return ServiceError("an internal error")

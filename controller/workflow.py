@@ -113,7 +113,7 @@ class WorkflowManager:
             admission: the request's place in its window; with the first trip to the store it is taken.
             watch: takes what to call when the client hangs up. A request with an idempotency key goes on.
         """
-        entry = Entry("execute", call.trace, identity.subject, payload={"params": call.params})
+        entry = Entry("execute", call.trace, identity.subject, payload={"params": call.params_text})
         entry.session_id = call.request_id
         with self._calls.logged(entry):
             done = self._execute(identity, call, admission, watch, entry)
@@ -174,11 +174,11 @@ class WorkflowManager:
     def _run_remotely(self, session: Session, call: ExecuteCall) -> Run:
         route = self._selector.route(session.name)
         try:
-            return self._runtimes.run(route, session, call.params, call.trace)
+            return self._runtimes.run(route, session, call.params_text, call.trace)
         except ScriptNeeded:
             material = self._scripts.material(session)
         try:
-            return self._runtimes.run(route, session, call.params, call.trace, material)
+            return self._runtimes.run(route, session, call.params_text, call.trace, material)
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error
 

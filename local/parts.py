@@ -100,9 +100,6 @@ class Parts:
     ) -> HttpServer:
         account = _server_account(KEEPER, self.code)
         private = self.state.private_folder(name, account)
-        metrics = private / "metrics"
-        metrics.mkdir(mode=0o700)
-        account.owns(metrics)
         ports = self.settings.ports
         urls = ",".join(f"{each}=http://127.0.0.1:{ports[RUNTIMES[each]]}" for each in languages)
         variables = {
@@ -111,7 +108,6 @@ class Parts:
             "REDIS_URL": redis.url,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
             "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
-            "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         }
         secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
         return HttpServer(

@@ -12,9 +12,10 @@ LAYERS = (
     {"controller.app"},
     {
         "controller.views",
+        "controller.execute_route",
         "controller.cors",
         "controller.web",
-        "controller.access_log",
+        "controller.exchange",
         "controller.addressing",
     },
     {"controller.openapi", "controller.operations"},
@@ -64,6 +65,7 @@ LAYERS = (
         "controller.span_export",
     },
     {"controller.masking"},
+    {"controller.json_text"},
     {"controller"},
 )
 PACKAGES = ("controller", "runtime", "function", "local")

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 REPLY_MS = 10_000
 """How long an outcome waits for those in other processes who were told to wait for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A limit of requests: at most `limit` in any `milliseconds`, for whoever has the key."""
 
     key: str
@@ -19,8 +18,7 @@ class Window:
     milliseconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """What is left of a window. `reset_ms`: until the next place is free."""
 
     allowed: bool
@@ -28,15 +26,14 @@ class Quota:
     reset_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One execution: the names of what it reads and writes, and who makes it."""
 
     session: str
     result: str
     flight: str
     """Shared by those who would run the same with the same deadline."""
-    index: str
+    catalog: str
     """Names the results of one owner and script."""
     token: str
     """`<process>/<number>`, of this execution alone."""
@@ -69,8 +66,7 @@ class Verdict(StrEnum):
     """The store cannot be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """The answer to `begin`."""
 
     verdict: Verdict

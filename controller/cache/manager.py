@@ -3,21 +3,20 @@
 When the store is away every question has the answer "not kept", and the service goes on without it.
 """
 
-import hashlib
 import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from itertools import count
 from typing import Any, Literal
 
 from controller.cache.backend import Attempt, Backend, Begun, Finish, Quota, SessionEntry, Verdict, Window
+from controller.cache.names import Namer, artifact_name, catalog, session_key
 from controller.cache.windows import Windows
 from controller.errors import CacheUnavailable
 from controller.metrics import MetricsCollector
-from controller.models import ArtifactKey, Outcome, Session, canonical, now
+from controller.models import ArtifactKey, Outcome, Session, now
 
 log = logging.getLogger(__name__)
 
@@ -52,23 +51,14 @@ class CacheManager:
         self._scripts_ttl = scripts_ttl
         self._metrics = metrics
         self._windows = Windows()
+        self._namer = Namer()
         self._process = uuid.uuid4().hex
         self._numbers = count()
 
     def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
-        """Names an execution.
-
-        A result goes by all that the script's answer may depend on, and its owner; a flight by its deadline and
-        isolation as well, so that nobody waits longer than for a run of their own.
-        """
-        parts = [session.compile_options, session.context, params]
-        index = _index(session.user_id, session.name.language, session.script_hash)
-        result = f"result:{_digest([index, *parts])}"
+        """Names an execution, see `Namer`."""
         return Attempt(
-            session=_session_key(session.request_id),
-            result=result,
-            flight=f"flight:{result}:{session.timeout_ms}:{session.isolation}",
-            index=index,
+            *self._namer.names(session, params),
             token=self.token(),
             claim_ms=claim_ms,
             reuse=reuse,
@@ -150,7 +140,7 @@ class CacheManager:
         """Forgets an owner's results of a script."""
         try:
             while (
-                self._backend.drop(_index(owner, language, script_hash), DROPPED_AT_ONCE) == DROPPED_AT_ONCE
+                self._backend.drop(catalog(owner, language, script_hash), DROPPED_AT_ONCE) == DROPPED_AT_ONCE
             ):
                 pass
         except CacheUnavailable as error:
@@ -162,7 +152,7 @@ class CacheManager:
         """Keeps a session until it expires; False when the store is away."""
         entry = SessionEntry(session.status, session.to_json(), execution_count, last_executed_at)
         try:
-            self._backend.put_session(_session_key(session.request_id), entry, session.expires_at)
+            self._backend.put_session(session_key(session.request_id), entry, session.expires_at)
         except CacheUnavailable as error:
             self._away("put_session", error)
             return False
@@ -171,7 +161,7 @@ class CacheManager:
     def session(self, request_id: str) -> KeptSession | None:
         """A session, if the store knows it."""
         try:
-            entry = self._backend.session(_session_key(request_id))
+            entry = self._backend.session(session_key(request_id))
         except CacheUnavailable as error:
             self._away("session", error)
             return None
@@ -183,7 +173,7 @@ class CacheManager:
     def end_session(self, session: Session, state: str) -> bool:
         """Ends a session for every process; False when the store is away."""
         try:
-            self._backend.end_session(_session_key(session.request_id), state, session.expires_at)
+            self._backend.end_session(session_key(session.request_id), state, session.expires_at)
         except CacheUnavailable as error:
             self._away("end_session", error)
             return False
@@ -199,10 +189,10 @@ class CacheManager:
 
     def artifact(self, key: ArtifactKey) -> bytes | None:
         """A compiled artifact."""
-        return self._get(_artifact_name(key))
+        return self._get(artifact_name(key))
 
     def put_artifact(self, key: ArtifactKey, artifact: bytes) -> None:
-        self._set(_artifact_name(key), artifact)
+        self._set(artifact_name(key), artifact)
 
     def available(self) -> bool:
         """Whether the store answers now."""
@@ -227,21 +217,3 @@ class CacheManager:
 
     def _away(self, operation: str, error: CacheUnavailable) -> None:
         log.warning("the cache is away: %s: %s", operation, error)
-
-
-def _session_key(request_id: str) -> str:
-    return f"session:{request_id}"
-
-
-def _artifact_name(key: ArtifactKey) -> str:
-    options = hashlib.sha256(key.compile_options.encode()).hexdigest()
-    return f"artifact:{key.language}:{key.script_hash}:{options}"
-
-
-@lru_cache(1024)
-def _index(owner: str, language: str, script_hash: str) -> str:
-    return f"results:{_digest([owner, language, script_hash])}"
-
-
-def _digest(parts: list[Any]) -> str:
-    return hashlib.sha256(canonical(parts).encode()).hexdigest()

@@ -83,7 +83,7 @@ class MemoryBackend:
             self._tell(attempt.token, end.outcome, flight)
         if end.ttl and not (mine and "stale" in flight):
             self.set(attempt.result, end.outcome, end.ttl)
-            self._indexes.setdefault(attempt.index, {})[attempt.result] = None
+            self._indexes.setdefault(attempt.catalog, {})[attempt.result] = None
         return state
 
     def abandon(self, attempt: Attempt) -> bool:

@@ -51,7 +51,7 @@ def attempt(key: str, token: str = "here/1", **changes: Any) -> Attempt:
         "session": key,
         "result": f"{key}:result",
         "flight": f"{key}:flight",
-        "index": f"{key}:index",
+        "catalog": f"{key}:index",
         "token": token,
         "claim_ms": 20_000,
         "reuse": True,
@@ -243,7 +243,7 @@ def test_who_wants_it_fresh_runs_beside_a_twin_whose_result_is_not_kept_then(
 def test_results_are_dropped_by_their_index_so_many_at_a_time(backend: Backend, key: str) -> None:
     for number in range(5):
         backend.finish(attempt(key, result=f"{key}:{number}"), result(), soon())
-    backend.finish(attempt(key, result=f"{key}:other", index=f"{key}:index:other"), result(), soon())
+    backend.finish(attempt(key, result=f"{key}:other", catalog=f"{key}:index:other"), result(), soon())
     assert [backend.drop(f"{key}:index", 3) for _ in range(3)] == [3, 2, 0]
     assert [backend.get(f"{key}:{number}") for number in range(5)] == [None] * 5
     assert backend.get(f"{key}:other") == b"result"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import gevent
 import pytest
+from msgspec import Raw
 from prometheus_client import CollectorRegistry
 
 from controller.database.logger import DatabaseLogger
@@ -19,6 +20,8 @@ from controller.models import LanguageTitle, Run
 from local.postgres import PostgresServer
 from local.redis import RedisServer
 from tests.integration.controller.parts import Parts, execution, new_session
+
+RESULT = '{"text": "\\u0000\\ud800", "n": 1180591620717411303424}'
 
 
 def entry(**changes: object) -> Entry:
@@ -51,13 +54,13 @@ def started(own_postgres_server: PostgresServer) -> Iterator[DatabaseLogger]:
 
 
 def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
-    run = Run({"text": "\0\ud800", "n": 2**70}, 1.5, usage={"cpu_time": 1.0, "cold": True})
+    run = Run(Raw(RESULT.encode()), 1.5, usage={"cpu_time": 1.0, "cold": True})
     written = entry(run=run, executed=True, duration_ms=2.5, script_hash="0" * 64)
     parts.logger.log(written)
     parts.logger.flush()
     (row,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
     assert row["request_payload"] == {"params": {"a": 1}}
-    assert row["response_data"] == run.result
+    assert row["response_data"] == json.loads(RESULT)
     assert (row["status"], row["status_code"], row["error_code"], row["cached"]) == ("ok", 200, None, False)
     assert (row["duration_ms"], row["execution_time_ms"], row["user_id"]) == (2.5, 1.5, "alice")
     assert row["runtime_metrics"] == {"cpu_time": 1.0, "cold": True}

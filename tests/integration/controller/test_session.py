@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from msgspec import Raw
 from redis import Redis
 
 from controller.errors import NotFound, StoreUnavailable
@@ -134,9 +135,9 @@ def test_without_both_no_session_can_begin(
 def executed(parts: Parts, session: Session) -> None:
     """One execution that is answered, as the workflow has it."""
     attempt = parts.cache.attempt(session, {}, reuse=False, claim_ms=1000)
-    state = parts.cache.finish(attempt, Outcome(Run(1, 1.5)))
+    state = parts.cache.finish(attempt, Outcome(Run(Raw(b"1"), 1.5)))
     with parts.calls.logged(entry := execution_entry(session)):
-        entry.run, entry.counted = Run(1, 1.5), state is not None
+        entry.run, entry.counted = Run(Raw(b"1"), 1.5), state is not None
 
 
 def count(parts: Parts, session: Session) -> int:
@@ -238,7 +239,7 @@ def test_of_two_first_successes_one_finds_the_session_closed(
     states = []
     for process in (one, other):
         attempt = process.cache.attempt(session, {}, reuse=True, claim_ms=1000)
-        states.append(process.cache.finish(attempt, Outcome(Run(1, 1.5))))
+        states.append(process.cache.finish(attempt, Outcome(Run(Raw(b"1"), 1.5))))
     one.sessions.close(session, states[0], shared=False)
     with pytest.raises(NotFound):
         other.sessions.close(session, states[1], shared=False)

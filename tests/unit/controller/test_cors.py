@@ -1,10 +1,10 @@
-"""allow_origins: what browsers are told."""
+"""OriginPolicy: what browsers are told."""
 
 import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from controller.cors import allow_origins
+from controller.cors import OriginPolicy
 
 PAGE = "https://page.test"
 
@@ -12,7 +12,7 @@ PAGE = "https://page.test"
 def answer(origins: list[str], method: str = "GET", **headers: str) -> TestResponse:
     app = Flask("cors")
     app.add_url_rule("/", view_func=lambda: "")
-    allow_origins(app, origins)
+    OriginPolicy(origins).observe(app)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return app.test_client().open("/", method=method, headers=named)
 

@@ -1,8 +1,10 @@
 """Models: names, hashes, times and the round trip of what is kept."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from msgspec import Raw
 
 from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
 from controller.models import (
@@ -64,24 +66,36 @@ def test_times_are_written_in_utc() -> None:
 
 def test_an_answer_names_its_output_only_when_there_is_some() -> None:
     name = LanguageTitle("python", "hello")
-    silent = Answer("id", name, Run({"a": 1}, 1.5), cached=True).document()
+    silent = Answer("id", name, Run(Raw(b'{"a": 1}'), 1.5), cached=True).document()
     assert silent == {
         "request_id": "id",
         "language_title": "python-hello",
         "execution_time": 1.5,
         "cached": True,
-        "result": {"a": 1},
+        "result": Raw(b'{"a": 1}'),
     }
-    loud = Answer("id", name, Run(None, 1.5, stdout="out", stderr="err"), cached=False).document()
+    loud = Answer("id", name, Run(Raw(b"null"), 1.5, stdout="out", stderr="err"), cached=False).document()
     assert (loud["stdout"], loud["stderr"]) == ("out", "err")
 
 
 def test_a_shared_run_gives_back_all_that_is_answered() -> None:
-    run = Run({"big": 2**70, "text": "\ud800"}, 1.5, "out", "err", {"cold": True})
+    run = Run(Raw(b'{"big": 1180591620717411303424, "text": "x"}'), 1.5, "out", "err", {"cold": True})
     outcome = Outcome(run)
     assert outcome.shared() == Outcome(Run(run.result, 1.5, "out", "err"))
     assert (outcome.succeeded, outcome.executed) == (True, True)
     assert outcome.answer() is run
+
+
+def test_half_of_a_surrogate_pair_is_shared_too() -> None:
+    run = Outcome(Run(Raw(b'{"result": "\\ud800", "n": [1]}'), 1.5, "\udfff")).shared().answer()
+    assert json.loads(bytes(run.result)) == {"result": "\ud800", "n": [1]}
+    assert (run.execution_time, run.stdout, run.stderr) == (1.5, "\udfff", "")
+
+
+def test_what_was_never_an_outcome_is_refused() -> None:
+    for text in (b"{}", b"[]", b"no JSON", b'{"run": {"result": 1}}', b'{"error": {"code": "X"}}'):
+        with pytest.raises(ValueError):
+            Outcome.from_json(text)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from werkzeug.datastructures import Headers
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound, ServiceError
 from controller.logs import Trace
@@ -12,17 +11,17 @@ from controller.models import LanguageTitle, Script
 from controller.request import CacheDirectives, RequestParser
 
 TRACE = Trace("here")
-PARSER = RequestParser(script_max_bytes=100)
+PARSER = RequestParser(script_max_bytes=100, body_max_bytes=1000)
 
 
 def initialize(body: Any, language_title: str = "python-hello") -> Any:
     encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return PARSER.initialize(Headers({"Language-Title": language_title}), encoded, TRACE)
+    return PARSER.initialize({"HTTP_LANGUAGE_TITLE": language_title}, encoded, TRACE)
 
 
 def execute(body: bytes, **headers: str) -> Any:
     return PARSER.execute(
-        "session", Headers({name.replace("_", "-"): value for name, value in headers.items()}), body, TRACE
+        "session", {f"HTTP_{name.upper()}": value for name, value in headers.items()}, body, TRACE
     )
 
 
@@ -167,25 +166,25 @@ def test_an_unusable_idempotency_key_is_refused(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
 def test_a_request_id_is_kept(given: str) -> None:
-    assert PARSER.trace(Headers({"X-Request-ID": given})).http_request_id == given
+    assert PARSER.trace({"HTTP_X_REQUEST_ID": given}).http_request_id == given
 
 
 @pytest.mark.parametrize("given", ["", "x" * 65, "a b", "é"])
 def test_an_unusable_request_id_is_replaced(given: str) -> None:
-    first, second = (PARSER.trace(Headers({"X-Request-ID": given})).http_request_id for _ in range(2))
+    first, second = (PARSER.trace({"HTTP_X_REQUEST_ID": given}).http_request_id for _ in range(2))
     assert given not in (first, second)
     assert first != second
 
 
 def test_other_marks_are_passed_on_where_they_are_well_formed() -> None:
     traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
-    trace = PARSER.trace(Headers({"X-Call-Id": "7c9e-1", "traceparent": traceparent}))
+    trace = PARSER.trace({"HTTP_X_CALL_ID": "7c9e-1", "HTTP_TRACEPARENT": traceparent})
     assert (trace.call_id, trace.traceparent) == ("7c9e-1", traceparent)
 
 
 @pytest.mark.parametrize("given", ["", "x" * 200, "a b", "\xe9", "00-" + "G" * 32 + "-" + "b" * 16 + "-01\t"])
 def test_other_marks_that_are_malformed_are_left_out(given: str) -> None:
-    trace = PARSER.trace(Headers({"X-Call-Id": given, "traceparent": given}))
+    trace = PARSER.trace({"HTTP_X_CALL_ID": given, "HTTP_TRACEPARENT": given})
     assert (trace.call_id, trace.traceparent) == (None, None)
 
 

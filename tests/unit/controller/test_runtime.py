@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from controller.errors import DeadlinePassed, RateLimited, RuntimeUnavailable, ScriptFailed, ServiceError
 from controller.logs import Trace
@@ -51,7 +52,7 @@ class Line:
 
 
 def run(end: Answer | Exception) -> Any:
-    return RuntimeClient(Line(end), "secret", 5).run(ROUTE, new_session(), {}, TRACE)
+    return RuntimeClient(Line(end), "secret", 5).run(ROUTE, new_session(), Raw(b"{}"), TRACE)
 
 
 def document(status: int, code: str) -> Answer:
@@ -97,7 +98,7 @@ def test_prepare_and_run_of_a_script_go_the_same_way_with_their_own_time() -> No
     session = new_session()
     line = Line(Answer(200, b'{"result": 1, "execution_time": 2, "stdout": "", "stderr": ""}'))
     client = RuntimeClient(line, "secret", 5)
-    assert client.run(ROUTE, session, {"a": 1}, TRACE).result == 1
+    assert client.run(ROUTE, session, Raw(b'{"a": 1}'), TRACE).result == Raw(b"1")
     client.prepare(
         ROUTE,
         LanguageTitle("py", "hello"),

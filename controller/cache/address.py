@@ -1,0 +1,116 @@
+"""Where Redis is and what it asks of who comes: a URL in all the forms that redis-py knows."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+import gevent
+import hiredis
+from gevent import socket, ssl
+from redis.connection import parse_url
+
+READ_BYTES = 4096
+Argument = str | bytes | int
+packed = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+"""A command as Redis reads it. The library's own types know commands of one word only."""
+MORE = object()
+"""What the parser gives until a reply is complete."""
+
+
+class RedisAddress:
+    """A Redis URL taken apart.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`, with user, password, number of the database, and the options
+            `client_name` and `ssl_*` of redis-py.
+
+    Raises:
+        ValueError: it is no such URL.
+        OSError: a file that it names cannot be read.
+    """
+
+    def __init__(self, url: str) -> None:
+        options = parse_url(url)  # type: ignore[no-untyped-call]
+        self._path = options.get("path")
+        self._target = options.get("host", "localhost"), options.get("port", 6379)
+        self._tls = _tls(options) if url.startswith("rediss:") else None
+        self._greeting = list(_greeting(options))
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A new connection that Redis answers on: TLS agreed on, logged in, database selected.
+
+        Raises:
+            OSError: not within `timeout` seconds, or refused.
+        """
+        with gevent.Timeout(timeout, TimeoutError(f"no connection within {timeout:g} s")):
+            opened = self._open()
+            try:
+                opened = self._encrypted(opened)
+                _greet(opened, self._greeting)
+            except BaseException:
+                opened.close()
+                raise
+        return opened
+
+    def _open(self) -> socket.socket:
+        if self._path is not None:
+            opened = socket.socket(socket.AF_UNIX)
+            try:
+                opened.connect(self._path)
+            except BaseException:
+                opened.close()
+                raise
+            return opened
+        opened = socket.create_connection(self._target)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+
+    def _encrypted(self, opened: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(opened, server_hostname=self._target[0]) if self._tls else opened
+
+
+def _greeting(options: Mapping[str, Any]) -> Iterator[tuple[Argument, ...]]:
+    """The first commands. The last one tells whether Redis answers at all, whoever accepted the connection."""
+    user, password = options.get("username"), options.get("password")
+    if user:
+        yield "AUTH", user, password or ""
+    elif password:
+        yield "AUTH", password
+    if "client_name" in options:
+        yield "CLIENT", "SETNAME", options["client_name"]
+    if options.get("db"):
+        yield "SELECT", options["db"]
+    yield ("PING",)
+
+
+def _greet(opened: socket.socket, commands: list[tuple[Argument, ...]]) -> None:
+    """Says the commands; raises ConnectionError where one is refused."""
+    opened.sendall(b"".join(map(packed, commands)))
+    reader = hiredis.Reader(notEnoughData=MORE)
+    for _ in commands:
+        while (reply := reader.gets()) is MORE:
+            received = opened.recv(READ_BYTES)
+            if not received:
+                raise ConnectionError("the connection was closed")
+            reader.feed(received)
+        if isinstance(reply, hiredis.ReplyError):
+            raise ConnectionError(str(reply))
+
+
+def _tls(options: Mapping[str, Any]) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusted = [options.get(name) for name in ("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data")]
+    if any(trusted):
+        context.load_verify_locations(*trusted)
+    else:
+        context.load_default_certs()
+    verify = options.get("ssl_cert_reqs", "required")
+    context.check_hostname = verify != "none" and options.get("ssl_check_hostname", True)
+    context.verify_mode = ssl.VerifyMode[f"CERT_{verify.upper()}"]
+    if "ssl_min_version" in options:
+        context.minimum_version = ssl.TLSVersion(options["ssl_min_version"])
+    if "ssl_certfile" in options:
+        context.load_cert_chain(
+            options["ssl_certfile"], options.get("ssl_keyfile"), options.get("ssl_password")
+        )
+    return context

@@ -1,0 +1,318 @@
+"""The one connection to Redis, and what a real server and the way to it can do to it."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+import trustme
+from gevent import socket, ssl
+from gevent.server import StreamServer
+from redis import Redis
+
+from controller.cache.backend import Window
+from controller.cache.client import RedisClient
+from controller.cache.connection import IDLE
+from controller.cache.redis import RedisBackend
+from controller.errors import CacheUnavailable
+from local.redis import RedisServer
+
+TIMEOUT = 0.5
+
+
+@pytest.fixture
+def server(own_redis_server: RedisServer) -> Iterator[RedisServer]:
+    yield own_redis_server
+    if own_redis_server.alive:
+        os.kill(own_redis_server.pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def client(server: RedisServer) -> RedisClient:
+    return RedisClient(server.url, TIMEOUT)
+
+
+@pytest.fixture
+def admin(server: RedisServer) -> Redis:
+    return Redis.from_url(server.url)
+
+
+def outcomes(work: Callable[[int], Any], count: int) -> list[Any]:
+    """What each of so many greenlets got, or what it was told instead."""
+
+    def outcome(number: int) -> Any:
+        try:
+            return work(number)
+        except CacheUnavailable as error:
+            return error
+
+    waiting = [gevent.spawn(outcome, number) for number in range(count)]
+    gevent.joinall(waiting, timeout=20)
+    return [each.value for each in waiting]
+
+
+def connections(admin: Redis) -> int:
+    """How many there are besides the one that asks."""
+    return len(admin.client_list()) - 1
+
+
+def fill(client: RedisClient, count: int) -> None:
+    for number in range(count):
+        client.call("SET", f"key:{number}", number)
+
+
+def own(client: RedisClient) -> Callable[[int], Any]:
+    return lambda number: client.call("GET", f"key:{number}")
+
+
+def test_hundreds_share_one_connection_and_each_gets_its_own(client: RedisClient, admin: Redis) -> None:
+    fill(client, 200)
+    assert outcomes(own(client), 200) == [b"%d" % number for number in range(200)]
+    assert connections(admin) == 1
+
+
+def test_those_who_are_killed_while_they_wait_cost_nobody_his_reply(
+    client: RedisClient, admin: Redis
+) -> None:
+    fill(client, 200)
+    waiting = [gevent.spawn(own(client), number) for number in range(200)]
+    gevent.sleep(0)
+    gevent.killall(waiting[::3], block=False)
+    gevent.joinall(waiting, timeout=20)
+    assert [each.value for each in waiting[1::3]] == [b"%d" % number for number in range(200)[1::3]]
+    assert outcomes(own(client), 200) == [b"%d" % number for number in range(200)]
+    assert connections(admin) == 1
+
+
+def test_a_server_that_hangs_is_given_up_and_its_late_replies_reach_nobody(
+    server: RedisServer, client: RedisClient
+) -> None:
+    fill(client, 50)
+    os.kill(server.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    told = outcomes(lambda _: client.call("GET", "key:0"), 50)
+    assert {type(each) for each in told} == {CacheUnavailable}
+    assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 3
+    os.kill(server.pid, signal.SIGCONT)
+    until_it_answers(client)
+    assert outcomes(own(client), 50) == [b"%d" % number for number in range(50)]
+
+
+def test_all_who_wait_for_a_server_that_is_killed_are_told_at_once(
+    server: RedisServer, client: RedisClient
+) -> None:
+    fill(client, 50)
+    os.kill(server.pid, signal.SIGSTOP)
+    waiting = gevent.spawn(outcomes, own(client), 50)
+    gevent.sleep(0)
+    gevent.sleep(0)
+    started = time.monotonic()
+    os.kill(server.pid, signal.SIGKILL)
+    assert {type(each) for each in waiting.get()} == {CacheUnavailable}
+    assert time.monotonic() - started < TIMEOUT
+    server.stop()
+    server.start()
+    until_it_answers(client)
+    assert outcomes(own(client), 50) == [b"%d" % number for number in range(50)]
+
+
+@pytest.mark.parametrize(
+    "pause", [gevent.sleep, time.sleep], ids=["the loop goes on", "the loop stands still"]
+)
+def test_a_connection_that_ended_while_it_was_idle_is_replaced_unseen(
+    client: RedisClient, admin: Redis, pause: Callable[[float], None]
+) -> None:
+    for _ in range(3):
+        client.call("INCR", "counted")
+        admin.client_kill_filter(_type="normal", skipme=True)
+        pause(IDLE * 2)
+    client.call("INCR", "counted")
+    assert client.call("GET", "counted") == b"4"
+
+
+def test_a_command_whose_fate_is_unknown_is_not_sent_again(
+    server: RedisServer, client: RedisClient, admin: Redis
+) -> None:
+    client.call("PING")
+    os.kill(server.pid, signal.SIGSTOP)
+    with pytest.raises(CacheUnavailable):
+        client.call("INCR", "counted")
+    os.kill(server.pid, signal.SIGCONT)
+    until_it_answers(client)
+    assert admin.get("counted") == b"1"
+
+
+def test_a_script_that_redis_has_forgotten_is_told_again(server: RedisServer, admin: Redis) -> None:
+    backend = RedisBackend(server.url, TIMEOUT)
+    window = Window("window", 1000, 60_000)
+    for _ in range(2):
+        quotas = outcomes(lambda _: backend.take(window), 50)
+        assert {quota.allowed for quota in quotas} == {True}
+        admin.script_flush()
+    assert backend.take(window).remaining == 1000 - 101
+    assert admin.llen("window") == 101
+
+
+def test_large_values_pass_beside_small_ones(client: RedisClient) -> None:
+    large = [os.urandom(5 << 20) for _ in range(4)]
+
+    def work(number: int) -> bool:
+        if number % 20:
+            return bool(client.call("ECHO", number) == b"%d" % number)
+        client.call("SET", f"large:{number}", large[number // 20])
+        return bool(client.call("GET", f"large:{number}") == large[number // 20])
+
+    assert outcomes(work, 80) == [True] * 80
+
+
+def test_what_redis_refuses_is_unavailable_and_the_connection_stays(
+    client: RedisClient, admin: Redis
+) -> None:
+    client.call("SET", "kept", "x")
+    admin.config_set("maxmemory-policy", "noeviction")
+    admin.config_set("maxmemory", 1)
+    with pytest.raises(CacheUnavailable, match="OOM"):
+        client.call("SET", "more", "x")
+    assert client.call("GET", "kept") == b"x"
+    assert admin.info("stats")["total_connections_received"] == 3, "one of them asked whether it was up"
+
+
+def test_a_server_that_became_a_replica_is_left(client: RedisClient, admin: Redis) -> None:
+    client.call("PING")
+    admin.replicaof("127.0.0.1", 1)
+    with pytest.raises(CacheUnavailable, match="READONLY"):
+        client.call("SET", "a", "x")
+    admin.replicaof("NO", "ONE")
+    client.call("SET", "a", "x")
+
+
+def test_user_password_and_database_are_those_of_the_url(server: RedisServer, admin: Redis) -> None:
+    port = server.port
+    admin.acl_setuser("someone", enabled=True, passwords=["+p@ss word"], keys=["*"], commands=["+@all"])
+    client = RedisClient(f"redis://someone:p%40ss%20word@127.0.0.1:{port}/3?client_name=ours", TIMEOUT)
+    assert client.call("ACL", "WHOAMI") == b"someone"
+    assert client.call("CLIENT", "GETNAME") == b"ours"
+    client.call("SET", "where", "x")
+    assert Redis(port=port, db=3).get("where") == b"x"
+    with pytest.raises(CacheUnavailable, match="WRONGPASS"):
+        RedisClient(f"redis://someone:wrong@127.0.0.1:{port}", TIMEOUT).call("PING")
+    admin.config_set("requirepass", "secret")
+    with pytest.raises(CacheUnavailable, match="NOAUTH"):
+        RedisClient(server.url, TIMEOUT).call("PING")
+    assert RedisClient(f"redis://:secret@127.0.0.1:{port}", TIMEOUT).call("PING") == b"PONG"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://redis", "redis.example:6379", "redis://host:port", "rediss://h?ssl_cert_reqs=x"]
+)
+def test_what_is_no_address_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        RedisClient(url, TIMEOUT)
+
+
+def relay(near: socket.socket, address: Any) -> None:
+    """Passes bytes on between a connection and Redis until one of them closes."""
+    far = socket.socket(socket.AF_INET)
+    far.connect(address)
+    gevent.spawn(pump, far, near)
+    pump(near, far)
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+    except OSError:
+        pass
+    finally:
+        target.close()
+
+
+def test_redis_behind_tls(server: RedisServer, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    front = StreamServer(
+        ("127.0.0.1", 0), lambda near, _: relay(near, ("127.0.0.1", server.port)), ssl_context=context
+    )
+    front.start()
+    large = os.urandom(1 << 20)
+    url = f"rediss://localhost:{front.server_port}?ssl_ca_certs={tmp_path / 'ca.pem'}"
+    try:
+        client = RedisClient(url, 5)
+        assert outcomes(lambda number: client.call("ECHO", number), 50) == [b"%d" % n for n in range(50)]
+        client.call("SET", "large", large)
+        assert client.call("GET", "large") == large
+        with pytest.raises(CacheUnavailable, match="certificate verify failed"):
+            RedisClient(f"rediss://localhost:{front.server_port}", 5).call("PING")
+    finally:
+        front.stop()
+
+
+def test_redis_at_a_socket_in_the_file_system(server: RedisServer, tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "redis.sock"))
+    listener.listen()
+    front = StreamServer(listener, lambda near, _: relay(near, ("127.0.0.1", server.port)))
+    front.start()
+    try:
+        assert RedisClient(f"unix://{tmp_path}/redis.sock?db=2", TIMEOUT).call("PING") == b"PONG"
+    finally:
+        front.stop()
+
+
+class Door:
+    """Accepts connections and says nothing, or closes them."""
+
+    def __init__(self, *, closes: bool) -> None:
+        self._closes = closes
+        self._open: list[socket.socket] = []
+        self.accepted = 0
+        self._server = StreamServer(("127.0.0.1", 0), self._serve)
+        self._server.start()
+
+    def _serve(self, connection: socket.socket, _: object) -> None:
+        self.accepted += 1
+        if not self._closes:
+            self._open.append(connection)
+            while connection.recv(1 << 16):
+                pass
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.stop(timeout=0)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_crowd_makes_one_attempt_to_connect(closes: bool) -> None:
+    door = Door(closes=closes)
+    client = RedisClient(door.url, TIMEOUT)
+    started = time.monotonic()
+    for _ in range(3):
+        told = outcomes(lambda _: client.call("PING"), 100)
+        assert {type(each) for each in told} == {CacheUnavailable}
+    assert time.monotonic() - started < TIMEOUT * 2
+    assert door.accepted == 1
+    door.stop()
+
+
+def test_who_is_killed_while_the_connection_is_made_ends_it_for_nobody(server: RedisServer) -> None:
+    client = RedisClient(server.url, TIMEOUT)
+    first, second = (gevent.spawn(client.call, "PING") for _ in range(2))
+    gevent.sleep(0)
+    first.kill()
+    assert second.get(timeout=5) == b"PONG"
+
+
+def until_it_answers(client: RedisClient) -> None:
+    with gevent.Timeout(10):
+        while outcomes(lambda _: client.call("PING"), 1) != [b"PONG"]:
+            gevent.sleep(0.02)
