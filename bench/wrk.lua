@@ -14,10 +14,10 @@ end
 function init(arguments)
    plan = dofile(arguments[1])
    heads, remembered, expected, turn, last = {}, {}, {}, 0, plan.first + plan.known
-   for index, path in ipairs(plan.paths) do
-      heads[index] = "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
+   for path in plan.paths:gmatch("[^\n]+") do
+      heads[#heads + 1] = "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
          .. "Content-Length: "
-      remembered[index] = {}
+      remembered[#heads] = {}
    end
    for number = plan.first, plan.first + plan.known - 1 do
       expected[number + 1] = "always"

@@ -60,6 +60,8 @@ class Plan:
     def lua(self) -> str:
         """The plan as a file of Lua."""
         lines = {each.name: getattr(self, each.name) for each in fields(self)}
+        # As one text: Lua takes no more than some ten thousand constants.
+        lines["paths"] = "\n".join(self.paths)
         lines["headers"] = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         return (
             "return {\n"
