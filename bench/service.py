@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from bench.connection import Connection
@@ -48,8 +49,8 @@ class Service:
         languages: Sequence[str],
         node: str,
         rust: Path,
-        controller: Mapping[str, str],
-        runtime: Mapping[str, str],
+        controller: Mapping[str, str] = MappingProxyType({}),
+        runtime: Mapping[str, str] = MappingProxyType({}),
         watchdog: Path | None = None,
     ) -> None:
         self._folder = folder

@@ -45,8 +45,12 @@ class Axis:
     sizes: tuple[int, ...]
     series: tuple[Series, ...]
     grow: Callable[[Ground, int], None] = lambda ground, size: None
-    controller: dict[str, str] = field(default_factory=dict)
     runtime: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, ground: Ground, size: int) -> dict[str, Run]:
+        """Have so many, and return what makes one run of each series then."""
+        self.grow(ground, size)
+        return {each.name: each.prepare(ground, size) for each in self.series}
 
     def up_to(self, largest: int) -> list[int]:
         """Its sizes, none over that, and at least the two smallest."""

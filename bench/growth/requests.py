@@ -23,8 +23,6 @@ from controller.transport.balancer import ranked as in_order
 from local.port import LOOPBACK
 
 FUNCTIONS = "/api/v1/functions/"
-#: Requests of one client in one run, of what wrk does not ask.
-TIMES = 200
 #: A script that answers as much as it is asked for.
 ECHO = "def handle(params):\n    return [params['n'] + 1, 'x' * params['size']]\n"
 ECHOED = '"result": *%[(%d+)'
@@ -103,13 +101,13 @@ def ranked(ground: Ground, size: int) -> Run:
         tally = Tally()
         begin()
         started, spent = perf_counter(), process_time()
-        for number in range(TIMES):
+        for number in range(ground.bench.scale.times):
             asked = perf_counter()
             done = client.run(route, known, Raw(b'{"n": %d}' % number), trace)
             tally.took.append((perf_counter() - asked) * 1000)
             tally.wrong += bytes(done.result) != b"%d" % (number + 1)
         spent = process_time() - spent
-        return tally.load(perf_counter() - started, **{"cpu client": spent / TIMES * 1e6})
+        return tally.load(perf_counter() - started, **{"cpu client": spent / len(tally.took) * 1e6})
 
     return run
 
@@ -136,7 +134,7 @@ def _one_by_one(ground: Ground, subjects: Sequence[str], ask: Callable[[Connecti
         connection = ground.service.connect()
         begin()
         started = perf_counter()
-        for subject in islice(turn, TIMES):
+        for subject in islice(turn, ground.bench.scale.times):
             asked = perf_counter()
             expect_ok(ask(connection, subject))
             tally.took.append((perf_counter() - asked) * 1000)

@@ -5,7 +5,8 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from functools import partial
@@ -17,7 +18,7 @@ from bench.growth.axes import AXES, Axis, Series
 from bench.growth.fit import Fit, fitted
 from bench.growth.ground import LANGUAGE, Ground
 from bench.machine import facts
-from bench.measurement import figures
+from bench.measurement import Figures, figures
 from bench.scenarios.requests import Server
 from bench.scenarios.scenario import Bench, Run, Scale
 from bench.service import USER, Service
@@ -32,10 +33,14 @@ RESULTS = ROOT / "bench" / "results" / "growth.json"
 #: How far the largest may be above the law of the others: what a shared machine's figures spread.
 TOLERANCE = 1.3
 SECONDS = 2
+#: Requests in one run of what one client asks, one after the other.
+TIMES = 200
 #: Few enough that a single worker serves them in time.
 CLIENTS = 8
 #: What a constant costs under Flask at the same time, in microseconds of CPU a request.
 CONTROL = "control"
+#: Parts that are there whatever the runtime does.
+OWN = ("controller", "redis", "postgres")
 announce = partial(print, flush=True, file=sys.stderr)
 
 
@@ -79,34 +84,31 @@ class Curve:
 def measured(load: Wrk, axis: Axis, sizes: Sequence[int], scale: Scale, runs: int) -> Iterator[Curve]:
     """The curves of an axis, against a service of its own."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    found: dict[str, list[dict[str, float]]] = {each.name: [] for each in axis.series}
-    with Service(folder, [LANGUAGE], "", Path(), axis.controller, axis.runtime) as service:
+    points: list[dict[str, Figures]] = []
+    with Service(folder, [LANGUAGE], "", Path(), runtime=axis.runtime) as service:
         ground = Ground(Bench(service, load, scale, announce), USER)
+        control = Server("", "", lambda service: service.constant_port, fresh=0.0).prepare(ground.bench)
         for size in sizes:
             announce(f"{axis.name}: {size:,} {axis.title}")
-            axis.grow(ground, size)
-            prepared = {each.name: each.prepare(ground, size) for each in axis.series}
-            for name, values in _rounds(ground.bench, prepared, runs).items():
-                found[name].append(values)
+            points.append(rounds(ground.bench, {CONTROL: control, **axis.prepare(ground, size)}, runs))
     for series in axis.series:
-        points = found[series.name]
-        yield Curve(axis, series, list(sizes), {name: [each[name] for each in points] for name in points[0]})
+        figures_of = {
+            name: [median(point[series.name][name]) for point in points] for name in points[0][series.name]
+        }
+        figures_of[CONTROL] = [median(point[CONTROL]["cpu constant"]) for point in points]
+        yield Curve(axis, series, list(sizes), figures_of)
 
 
-def _rounds(bench: Bench, prepared: dict[str, Run], runs: int) -> dict[str, dict[str, float]]:
-    """The medians of so many runs of each, which take turns with the control."""
-    control = Server("", "", lambda service: service.constant_port, fresh=0.0).prepare(bench)
-    all_of: dict[str, list[dict[str, float]]] = {name: [] for name in prepared}
+def rounds(bench: Bench, prepared: Mapping[str, Run], runs: int) -> dict[str, Figures]:
+    """The figures of so many runs of each, which take turns."""
+    found: dict[str, Figures] = {name: defaultdict(list) for name in prepared}
     for _ in range(runs):
         for name, run in prepared.items():
-            constant = figures(bench.service, control)["cpu constant"]
-            found = figures(bench.service, run) | {CONTROL: constant}
-            found["cpu own"] = sum(found[f"cpu {part}"] for part in ("controller", "redis", "postgres"))
-            all_of[name].append(found)
-    return {
-        name: {figure: median(each[figure] for each in found) for figure in found[0]}
-        for name, found in all_of.items()
-    }
+            values = figures(bench.service, run)
+            values["cpu own"] = sum(values[f"cpu {part}"] for part in OWN)
+            for figure, value in values.items():
+                found[name][figure].append(value)
+    return found
 
 
 def table(curves: Sequence[Curve]) -> Iterator[str]:
@@ -151,7 +153,7 @@ def main() -> int:
         load = Wrk(wrk.program(ROOT / ".local" / wrk.FOLDER))
         for axis in (each for each in AXES if any(fnmatch(each.name, pattern) for pattern in patterns)):
             sizes = axis.up_to(arguments.largest)
-            scale = Scale(seconds=arguments.seconds, clients=CLIENTS)
+            scale = Scale(seconds=arguments.seconds, clients=CLIENTS, times=TIMES)
             curves += measured(load, axis, sizes, scale, arguments.runs)
             save(arguments.results, curves)
     except (PackagesError, PartError) as error:
