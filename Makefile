@@ -9,12 +9,10 @@ FAAS_STACK_TEST := tests/integration/faas/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
 RUNS ?= 5
-SECONDS ?= 4
-AXIS ?= *
-LARGEST ?= 10000000
+SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-runtimes bench-growth bench-stages performance clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes bench-growth bench-stages performance clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -67,6 +65,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
 	-@$(VENV)/python -m local.prometheus .local/prometheus
+	-@$(VENV)/python -m local.wrk .local/wrk
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile \
@@ -94,10 +93,13 @@ tests-environment:
 	@$(PYTHON) -m local.environment --tests
 
 # Rust and of-watchdog, where they cannot be had, are left out.
-bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=4
+bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
+
+bench-report: tests-environment ## write bench/results/report.html anew, of all results there
+	@$(VENV)/python -m bench.report
 
 bench-runtimes: environment ## what a script costs at each runtime's HTTP port
 	@$(VENV)/python -m bench.runtimes
@@ -108,7 +110,7 @@ bench-growth: environment ## how costs grow with what there is: make bench-growt
 bench-stages: environment ## where the CPU time of an execution goes, stage by stage
 	@$(VENV)/python -m bench.stages.run --runs "$(RUNS)"
 
-performance: environment ## write the tables of docs/performance.md anew, from the figures of the two above
+performance: tests-environment ## write the tables of docs/performance.md anew, from the figures of the two above
 	@$(VENV)/python -m bench.page docs/performance.md
 
 clean: ## remove everything that was made here, data included

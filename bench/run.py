@@ -5,7 +5,7 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,35 +13,40 @@ from bench.gates import verdicts
 from bench.machine import facts
 from bench.means import Means
 from bench.measurement import Figures, measure
-from bench.scenarios import Group
-from bench.scenarios.scenario import Bench, Scale
+from bench.scenarios import GROUPS, Group
+from bench.scenarios.scenario import Bench, Scale, UnexpectedAnswer
 from bench.selection import selected
 from bench.table import table
+from bench.wrk import LoadError
 from local.part import PartError
 from local.run import complain
 from local.rust_packages import PackagesError
 from local.state import ROOT
 
 RESULTS = ROOT / "bench" / "results"
+TITLES = {each.name: each.title for group in GROUPS for each in group.scenarios}
 announce = partial(print, flush=True, file=sys.stderr)
 
 
-def run(means: Means, groups: Sequence[Group], scale: Scale, runs: int) -> dict[str, Figures]:
-    """The figures of all scenarios, each group against a service of its own."""
-    results: dict[str, Figures] = {}
+def run(means: Means, groups: Sequence[Group], scale: Scale, runs: int) -> Iterator[dict[str, Figures]]:
+    """The figures of each group in turn, each against a service of its own; of one that failed there are none."""
     latest: dict[str, dict[str, float]] = {}
     for group in groups:
         announce(f"{group.name}: starting the service")
-        with means.service(group) as service:
-            bench = Bench(service, means.wrk, scale, announce, latest)
-            results |= measure(bench, group.scenarios, min(runs, group.runs or runs))
-    return results
+        try:
+            with means.service(group) as service:
+                bench = Bench(service, means.wrk, scale, announce, latest)
+                yield measure(bench, group.scenarios, min(runs, group.runs or runs))
+        except PartError as error:
+            complain(error)
+        except (UnexpectedAnswer, LoadError, OSError) as error:
+            announce(f"{group.name} failed: {error}")
 
 
-def save(path: Path, titles: dict[str, str], results: dict[str, Figures]) -> None:
+def save(path: Path, results: dict[str, Figures]) -> None:
     """Write the figures of every run, with what was measured and where."""
     scenarios = {
-        name: {"title": titles[name], "runs": {key: _short(values) for key, values in figures.items()}}
+        name: {"title": TITLES[name], "runs": {key: _short(values) for key, values in figures.items()}}
         for name, figures in results.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,23 +70,23 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Ten thousand connections take a descriptor each, here and in the controller, which inherits this.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    chosen = selected(arguments.scenario.split(","))
+    results: dict[str, Figures] = {}
     try:
-        chosen = selected(arguments.scenario.split(","))
         means = Means(ROOT / ".local", announce, watchdog=any(group.watchdog for group in chosen))
         groups = means.possible(chosen)
-        results = run(means, groups, Scale(seconds=arguments.seconds), arguments.runs)
-    except PackagesError as error:
-        announce(f"wrk: {error}")
-        return 1
-    except PartError as error:
-        complain(error)
+        for figures in run(means, groups, Scale(seconds=arguments.seconds), arguments.runs):
+            results |= figures
+            save(arguments.results, results)
+    except (PackagesError, PartError) as error:
+        announce(str(error))
         return 1
     except KeyboardInterrupt:
         return 130
-    titles = {each.name: each.title for group in groups for each in group.scenarios}
-    save(arguments.results, titles, results)
-    print(*table(titles, results), sep="\n")
-    return int(arguments.gate and not all(verdict.reached for verdict in verdicts(results)))
+    print(*table(TITLES, results), sep="\n")
+    failed = {each.name for group in groups for each in group.scenarios} - results.keys()
+    missed = [verdict for verdict in verdicts(results) if not verdict.reached]
+    return int(bool(failed or (arguments.gate and missed)))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ COLUMNS = (
     Column("own ms", "own ms", 8, 2),
     Column("x yardstick", "x yard", 7, 2),
     Column("x constant", "x const", 8, 2),
+    Column("peak controller", "peak", 6),
     Column("pss controller", "contr", 6),
     Column("pss front", "front", 6),
     Column("pss workers", "work", 6),
@@ -49,11 +50,13 @@ LEGEND = """\
 Medians. A microsecond of CPU a request is a millisecond per 1,000 requests. front: the runtimes' HTTP processes;
 work: their fork servers and workers; own ms: the controller's mean time for an execution without the runtime's;
 x yard, x const: throughput over that of Flask on waitress with the same function, and of Flask on gunicorn with a
-constant."""
+constant; peak: the most memory that the controller's processes ever had resident, MiB."""
 
 
-def table(titles: Mapping[str, str], results: Mapping[str, Figures]) -> Iterator[str]:
-    """All lines: the medians of each scenario, and what became of the targets."""
+def table(
+    titles: Mapping[str, str], results: Mapping[str, Figures], *, targets: bool = True
+) -> Iterator[str]:
+    """All lines: the medians of each scenario, and what became of the targets unless they are not wanted."""
     yield from _heads()
     for name, figures in results.items():
         yield (
@@ -63,7 +66,7 @@ def table(titles: Mapping[str, str], results: Mapping[str, Figures]) -> Iterator
         )
     yield ""
     yield LEGEND
-    if lines := [verdict.text for verdict in verdicts(results)]:
+    if targets and (lines := [verdict.text for verdict in verdicts(results)]):
         yield from ("", *lines)
 
 

@@ -94,7 +94,10 @@ GROUPS = (
         "rotation",
         tuple(
             Rotation(
-                f"rotation-{language}", f"1000 scripts, 50 workers, {name}", language, f"warm-{language}"
+                f"rotation-{language}",
+                f"execute, scripts in turn, 50 workers, {name}",
+                language,
+                f"warm-{language}",
             )
             for language, name in LANGUAGES.items()
         ),
@@ -103,8 +106,8 @@ GROUPS = (
     Group(
         "connections",
         (IdleConnections("connections", "10,000 connections, 1% active"),),
-        # The default holds fewer.
-        controller={"GUNICORN_CMD_ARGS": "--worker-connections=12000"},
+        # By default it holds fewer, and none for as long as asking them all may take a slow machine.
+        controller={"GUNICORN_CMD_ARGS": "--worker-connections=12000 --keep-alive=300"},
         runs=1,
     ),
     Group(
@@ -133,5 +136,6 @@ GROUPS = (
             ),
         ),
         watchdog=True,
+        runs=3,
     ),
 )

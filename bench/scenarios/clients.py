@@ -12,7 +12,7 @@ from bench.scenarios.scenario import Bench, Run
 from bench.scenarios.sessions import session
 from bench.scripts import TRIVIAL
 
-#: Connections that are opened, or asked, at once.
+#: Connections that ask at once.
 BATCH = 100
 #: Requests a second of all connections together, and the share of those that make them.
 RATE = 200
@@ -64,7 +64,7 @@ class Fairness:
 
 @dataclass(frozen=True)
 class IdleConnections:
-    """Thousands of connections of which few ask for anything. Each is asked at the beginning and at the end."""
+    """Thousands of connections of which few ask for anything until, at the end, each does once."""
 
     name: str
     title: str
@@ -76,10 +76,7 @@ class IdleConnections:
 
         def run(begin: Callable[[], None]) -> Load:
             tally = Tally()
-            clients: list[Client] = []
-            for _ in range(0, bench.scale.connections, BATCH):
-                clients += [Client(bench.service, path, tally) for _ in range(BATCH)]
-                _ask(clients[-BATCH:])
+            clients = [Client(bench.service, path, tally) for _ in range(bench.scale.connections)]
             hold = bench.scale.hold
             idle = _controller_share(bench, lambda: gevent.sleep(hold * IDLE))
             begin()

@@ -11,8 +11,8 @@ from bench.scripts import COMMENTS, TRIVIAL
 from bench.service import Service
 from bench.wrk import Plan
 
-#: Requests before each run that bring a script's workers up.
-WARMING = 64
+#: Requests before each run that bring a script's workers up: more than there may be of them.
+WARMING = 16
 HALF = 0.5
 JSON = {"Content-Type": "application/json"}
 #: What an execution is compared to.
@@ -85,12 +85,14 @@ class Rotation:
         return (*REFERENCES, self.warm)
 
     def prepare(self, bench: Bench) -> Run:
-        paths = sessions(bench.service, self.language, bench.scale.sessions)
+        scale = bench.scale
+        number = scale.compiled_sessions if self.language == "rust" else scale.sessions
+        paths = sessions(bench.service, self.language, number)
         plan = execution(bench.service, paths, fresh=1.0)
 
         def run(begin: Callable[[], None]) -> Load:
             begin()
-            load = bench.wrk(bench.service.port, plan.anew(), bench.scale.seconds, bench.scale.clients)
+            load = bench.wrk(bench.service.port, plan.anew(), scale.seconds, scale.clients)
             return replace(load, more={"p95 / warm p50": load.p95 / bench.latest[self.warm]["p50"]})
 
         return run

@@ -14,13 +14,15 @@ from bench.wrk import Wrk
 class Scale:
     """How much is done. The smoke tests do very little of everything."""
 
-    seconds: int = 4
+    seconds: int = 3
     """Of one run under load."""
     clients: int = 32
     times: int = 20
     """Of what is done one at a time, in one run."""
     compilations: int = 4
     sessions: int = 1000
+    compiled_sessions: int = 150
+    """Of compiled scripts: as with more, each finds its worker gone when its turn comes, and it takes no minutes."""
     connections: int = 10_000
     hold: int = 60
     """Seconds that the connections are held."""

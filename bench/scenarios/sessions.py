@@ -16,8 +16,8 @@ EXECUTE = "/api/v1/execute/"
 INITIALIZE = "/api/v1/initialize"
 #: Clients of a burst: so many workers of one script it makes the runtime start at most.
 BURST_CLIENTS = 16
-#: Clients that open sessions: as many as have something to do on a small machine.
-INITIALIZING = 4
+#: Clients that open sessions: no more than there are compilers on a small machine, which else refuse some.
+INITIALIZING = 2
 #: Far from taking long in any language.
 FEWEST_LOOPS = 10_000
 

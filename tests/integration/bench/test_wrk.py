@@ -1,0 +1,112 @@
+"""The load tells right answers from others, whatever a server does."""
+
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from bench.wrk import LoadError, Plan, Wrk
+from local.port import LOOPBACK, free_port
+
+PLAN = Plan(paths=["/one", "/two"], headers={"X-Probe": "yes"}, before='{"n": ', after="}")
+_LENGTH = re.compile(rb"Content-Length: (\d+)")
+
+
+def answer(status: int, document: object) -> bytes:
+    body = json.dumps(document).encode()
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+@contextmanager
+def serving(reply: Callable[[str, int], bytes]) -> Iterator[int]:
+    """A server that answers what `reply` makes of a request's head and number; nothing: it closes."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while head := b"".join(iter(self.rfile.readline, b"\r\n")):
+                found = _LENGTH.search(head)
+                assert found is not None
+                number = json.loads(self.rfile.read(int(found.group(1))))["n"]
+                reply_ = reply(head.decode(), number)
+                if not reply_:
+                    return
+                self.wfile.write(reply_)
+
+    server = socketserver.ThreadingTCPServer((LOOPBACK, 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("fresh", [0.0, 0.5, 1.0])
+def test_right_answers_are_no_errors(load: Wrk, fresh: float) -> None:
+    heads, numbers = set(), set()
+
+    def reply(head: str, number: int) -> bytes:
+        heads.add(head.splitlines()[0])
+        numbers.add(number)
+        return answer(200, {"result": number + 1}) if "X-Probe: yes" in head else b""
+
+    plan = Plan(PLAN.paths, PLAN.headers, PLAN.before, PLAN.after, fresh=fresh, known=3)
+    with serving(reply) as port:
+        seen = load(port, plan, seconds=1, clients=2)
+
+    assert (seen.refused, seen.wrong, seen.broken) == (0, 0, 0)
+    assert seen.requests > 3
+    assert heads == {"POST /one HTTP/1.1", "POST /two HTTP/1.1"}
+    known = numbers & {plan.first, plan.first + 1, plan.first + 2}
+    assert bool(known) == (fresh < 1)
+    assert bool(numbers - known) == (fresh > 0)
+
+
+def test_each_kind_of_error_is_counted(load: Wrk) -> None:
+    replies: dict[int, Callable[[int], bytes]] = {
+        0: lambda n: answer(200, {"result": n + 1}),
+        1: lambda n: answer(200, {"result": n + 2}),
+        2: lambda n: answer(200, {"something": "else"}),
+        3: lambda n: answer(503, {"result": n + 1}),
+        4: lambda n: b"",
+    }
+    with serving(lambda head, number: replies[number % 5](number)) as port:
+        seen = load(port, Plan(["/"], {}, PLAN.before, PLAN.after, fresh=1.0), seconds=1, clients=2)
+
+    assert seen.wrong > 0
+    assert seen.refused > 0
+    assert seen.broken > 0
+    assert seen.wrong + seen.refused < seen.requests
+
+
+def test_an_answer_is_right_once(load: Wrk) -> None:
+    seen_first: list[int] = []
+
+    def reply(head: str, number: int) -> bytes:
+        seen_first.append(number)
+        return answer(200, {"result": seen_first[0] + 1})
+
+    with serving(reply) as port:
+        seen = load(port, Plan(["/"], {}, PLAN.before, PLAN.after, fresh=1.0), seconds=1, clients=1)
+
+    assert seen.wrong == seen.requests - 1
+
+
+def test_clients_pause(load: Wrk) -> None:
+    plan = Plan(["/"], {}, PLAN.before, PLAN.after, pause=100)
+    with serving(lambda head, number: answer(200, {"result": number + 1})) as port:
+        seen = load(port, plan, seconds=1, clients=2)
+
+    assert 0 < seen.requests < 100
+
+
+def test_a_server_that_is_not_there(load: Wrk) -> None:
+    with pytest.raises(LoadError, match="refused"):
+        load(free_port(), PLAN, seconds=1)
