@@ -239,6 +239,7 @@ def application(name: str) -> Function:
     app.close = shared.close
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
+    app.body_max_bytes = shared.settings.body_max_bytes
     reception = Reception(name, shared.parser, shared.metrics, shared.tracer)
     origins = OriginPolicy(shared.settings.cors_origins)
     shared.metrics.serve(app)

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from controller.errors import ClientGone, ServiceError
-from controller.logs import ACCESS, Trace, current_marks
+from controller.logs import LINES, Trace, current_marks
 from controller.metrics import METHODS, MetricsCollector
 from controller.models import Identity
 from controller.ratelimit import Admission
@@ -120,9 +120,7 @@ class Exchange:
         fields = self._fields()
         status = fields["http.response.status_code"]
         level = logging.DEBUG if self._probe and status < 400 else logging.INFO
-        if ACCESS.isEnabledFor(level):
-            message = f"{self._method} /{self._reception.endpoint} {status}"
-            ACCESS.log(level, message, extra={"fields": fields})
+        LINES.write(level, f"{self._method} /{self._reception.endpoint} {status}", fields)
         self._end_span(fields)
 
     def _end_span(self, fields: dict[str, Any]) -> None:

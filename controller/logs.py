@@ -3,18 +3,23 @@
 docs/logs.md has the fields. Bodies, queries and headers are not logged; what else comes from outside is masked.
 """
 
-import json
+import atexit
 import logging
+import os
+from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from select import PIPE_BUF
+from typing import Any, TextIO
 
 import ecs_logging
 import msgspec
 from gevent import get_hub
 
-from controller.masking import Masker
+from controller.json_text import dumps
+from controller.masking import DEFAULT_MASKER, Masker
 
 SERVICE = "lambda-controller"
 EXCLUDED = ("log.original", "process.name", "process.thread")
@@ -22,6 +27,15 @@ EXCLUDED = ("log.original", "process.name", "process.thread")
 FREE_TEXTS = ("url.path", "http.request.id", "labels.call_id")
 """Fields of an access line that clients choose."""
 ACCESS = logging.getLogger("access")
+GATHERING = 0.005
+"""Seconds in which lines of requests gather. A process that is killed (SIGKILL) loses these."""
+LEVELS = {level: name.lower() for name, level in logging.getLevelNamesMapping().items()}
+ALWAYS = {
+    "ecs.version": ecs_logging.ECS_VERSION,
+    "service.name": SERVICE,
+    "event.dataset": "lambda.access",
+    "log.logger": ACCESS.name,
+}
 log = logging.getLogger(__name__)
 
 
@@ -87,42 +101,90 @@ class MaskingFormatter(ecs_logging.StdlibFormatter):
         return masked
 
 
-class AccessFormatter(logging.Formatter):
-    """The line of an answered request, in the same form, of fields that are known: see docs/adr/0013."""
+class AccessLines:
+    """The lines of answered requests, in the same form, of fields that are known: see docs/adr/0013.
 
-    def __init__(self, masker: Masker) -> None:
-        super().__init__()
-        self._masker = masker
-        self._fixed = {
-            "ecs.version": ecs_logging.ECS_VERSION,
-            "service.name": SERVICE,
-            "event.dataset": "lambda.access",
-            "log.logger": ACCESS.name,
+    They gather for GATHERING seconds, or until together they are as long as a pipe takes in one piece, so that those
+    of several processes never mix within a line.
+
+    Args:
+        descriptor: where they are written to.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.masker = DEFAULT_MASKER
+        self._descriptor = descriptor
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
+        self._timer: Any = None
+
+    def write(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
+        """Takes a line, unless `LOG_LEVEL` leaves it out."""
+        if not ACCESS.isEnabledFor(level):
+            return
+        line = dumps(self._document(level, message, fields)) + b"\n"
+        if self._bytes + len(line) > PIPE_BUF:
+            self.flush()
+        if not self._lines:
+            self._flush_soon()
+        self._lines.append(line)
+        self._bytes += len(line)
+
+    def flush(self) -> None:
+        """Writes what has gathered. Threads may ask for it as well."""
+        taken = []
+        self._bytes = 0
+        with suppress(IndexError):
+            while True:
+                taken.append(self._lines.popleft())
+        data = b"".join(taken)
+        # Where nobody takes them there is nowhere to say so.
+        with suppress(OSError):
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+
+    def _document(self, level: int, message: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        document = {
+            "@timestamp": datetime.now(UTC),
+            "log.level": LEVELS[level],
+            "message": message,
+            **ALWAYS,
+            **fields,
         }
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = record.__dict__["fields"]
         for name in FREE_TEXTS:
-            if name in fields:
-                fields[name] = self._masker.text(fields[name])
-        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        head = {
-            "@timestamp": f"{moment[:-6]}Z",
-            "log.level": record.levelname.lower(),
-            "message": record.getMessage(),
-        }
-        return json.dumps(head | self._fixed | fields, separators=(",", ":"))
+            if name in document:
+                document[name] = self.masker.text(document[name])
+        return document
+
+    def _flush_soon(self) -> None:
+        # Made at the first line, in the process that serves: a timer is of no use to those that are forked from it.
+        if self._timer is None:
+            self._timer = get_hub().loop.timer(GATHERING, ref=False)
+        if not self._timer.active:
+            self._timer.start(self.flush)
+
+
+LINES = AccessLines(2)
+"""On stderr."""
+atexit.register(LINES.flush)
+
+
+class LaterHandler(logging.StreamHandler[TextIO]):
+    """Writes a record to stderr at once, after the lines of requests that were answered before."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        LINES.flush()
+        super().emit(record)
 
 
 def configure(level: str, masker: Masker) -> None:
     """Sends every logger's records to stderr, masked. `level`: debug, info, warning or error."""
-    handler, access = logging.StreamHandler(), logging.StreamHandler()
+    LINES.masker = masker
+    handler = LaterHandler()
     handler.setFormatter(MaskingFormatter(masker))
     handler.addFilter(MarksFilter())
-    access.setFormatter(AccessFormatter(masker))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    ACCESS.handlers, ACCESS.propagate = [access], False
     # The server's lines have a handler of their own, which masks nothing.
     server = logging.getLogger("gunicorn.error")
     server.handlers, server.propagate = [], True

@@ -4,15 +4,12 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
 from marshmallow import Schema, ValidationError
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.http import parse_options_header
-from werkzeug.wsgi import get_content_length, get_input_stream
 
+from controller.body import json_body
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_text import dumps
 from controller.logs import Trace
@@ -29,7 +26,6 @@ CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolatio
 """Keys of `context` that steer the service; all others are the script's."""
 Environ = dict[str, Any]
 """A request, as WSGI has it."""
-JSON = "application/json"
 NO_PARAMS = msgspec.Raw(b"{}")
 
 
@@ -105,20 +101,8 @@ class RequestParser:
         return given
 
     def body(self, environ: Environ) -> bytes:
-        """The body's bytes.
-
-        Raises:
-            InvalidRequest: too large (413), or not JSON in UTF-8 by its type (415).
-        """
-        try:
-            body = self._read(environ)
-        except RequestEntityTooLarge as error:
-            raise InvalidRequest("the body is too large", status=413) from error
-        if (fault := _fault_of_type(environ.get("CONTENT_TYPE", ""))) is not None:
-            raise InvalidRequest(fault, status=415)
-        if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
-            raise InvalidRequest("the body must not be compressed", status=415)
-        return body
+        """The body's bytes; raises InvalidRequest, see `controller.body`."""
+        return json_body(environ, self._body_max_bytes)
 
     def initialize(self, environ: Environ, body: bytes, trace: Trace) -> InitializeCall:
         """An initialize request.
@@ -185,15 +169,6 @@ class RequestParser:
             )
         return LanguageTitle(match[1], match[2])
 
-    def _read(self, environ: Environ) -> bytes:
-        length = get_content_length(environ)
-        if length is None:
-            return get_input_stream(environ, max_content_length=self._body_max_bytes).read()
-        if length > self._body_max_bytes:
-            raise RequestEntityTooLarge
-        body: bytes = environ["wsgi.input"].read(length)
-        return body
-
     def _script(self, content: str | None) -> Script | None:
         if content is None:
             return None
@@ -214,14 +189,6 @@ def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
     except msgspec.DecodeError:
         # There is half of a surrogate pair somewhere, which is no text to msgspec.
         return msgspec.Raw(dumps(params))
-
-
-@lru_cache(64)
-def _fault_of_type(content_type: str) -> str | None:
-    media_type, options = parse_options_header(content_type)
-    if media_type.lower() != JSON:
-        return f"the body must be {JSON}"
-    return None if options.get("charset", "utf-8").lower() == "utf-8" else "the body must be UTF-8"
 
 
 def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:

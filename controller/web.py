@@ -14,9 +14,13 @@ log = logging.getLogger(__name__)
 
 
 class Function(Flask):
-    """One endpoint's app. The server calls `close` when its worker ends."""
+    """One endpoint's app. The server calls `close` when its worker ends.
+
+    It hands on requests with more than `body_max_bytes` without their body, for us to refuse.
+    """
 
     close: Callable[[], None]
+    body_max_bytes: int
 
 
 class Json(DefaultJSONProvider):

@@ -20,7 +20,8 @@ from controller.params import check_params
 from controller.quotas import Quotas
 from controller.ratelimit import Admission
 from controller.request import ExecuteCall, InitializeCall
-from controller.runtime import Prepared, RuntimeClient, ScriptNeeded
+from controller.runtime import Prepared, RuntimeClient
+from controller.runtime_answer import ScriptNeeded
 from controller.scripts import ScriptStore
 from controller.selector import Route, RuntimeSelector
 from controller.session import SessionManager

@@ -21,7 +21,10 @@ from prometheus_client import multiprocess
 bind = f"0.0.0.0:{os.environ['PORT']}"
 worker_class = "http_worker.HttpWorker"
 workers = 1
-worker_connections = 2000
+# Ten thousand clients that are connected and say little, and some that do.
+worker_connections = 12_000
+# Those that have connected and are not yet taken; the kernel's own limit is often smaller.
+backlog = 4096
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.
 keepalive = 75
 # Seconds. Whoever starts us knows how long a call may take: local.server.HttpServer and deploy/docker-compose.yml.

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """The dispatcher, with the `close` that the server's worker calls at its end."""
+    """The dispatcher, with what the server's worker asks its application for."""
+
+    #: The same for all functions, since they share one controller.
+    body_max_bytes = health.body_max_bytes
 
     def __init__(self) -> None:
         paths = {

@@ -43,7 +43,9 @@ class Front(Flask):
         self._secret = settings.secret.encode()
         self._tracer = tracer
         self._run = RunRoute(language, executor, self._secret, settings.body_max_bytes, tracer)
-        self.config["MAX_CONTENT_LENGTH"] = settings.body_max_bytes
+        #: The server hands on requests with more without their body, for us to refuse.
+        self.body_max_bytes = settings.body_max_bytes
+        self.config["MAX_CONTENT_LENGTH"] = self.body_max_bytes
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
         self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
         self.add_url_rule("/isolation", view_func=self.isolation, methods=["GET"])

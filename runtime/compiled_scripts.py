@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from gevent.event import Event
 
@@ -14,8 +13,7 @@ from runtime.metrics import RuntimeMetrics
 from runtime.scripts import ScriptStore
 
 
-@dataclass(frozen=True)
-class ScriptReference:
+class ScriptReference(NamedTuple):
     """Which script a request means, and the script itself when the controller sent it along."""
 
     tenant: str
@@ -45,12 +43,15 @@ class CompiledScripts:
 
         Raises ScriptNeeded, InvalidRequest, InitializationFailed.
         """
-        return self._ready(self._script(reference, self._language.options(reference.compile_options)))
-
-    def _script(self, reference: ScriptReference, options: str) -> Script:
+        options = self._language.options(reference.compile_options)
         if reference.script_content is not None:
             _check_hash(reference.script_content, reference.script_hash)
-        if known := self._known(reference.script_hash, options):
+        if known := self._store.get(reference.script_hash, options):
+            return known, True
+        return self._ready(self._script(reference, options))
+
+    def _script(self, reference: ScriptReference, options: str) -> Script:
+        if known := self._language.recall(reference.script_hash, options):
             return known
         if reference.script_content is None and reference.artifact is None:
             raise ScriptNeeded("this runtime does not hold the script")

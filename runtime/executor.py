@@ -1,7 +1,6 @@
 """Prepares and runs scripts of one language: script store, compiler, pool and workers brought together."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,7 +87,8 @@ class Executor:
 
         Returns the script and whether it was known before. Raises InitializationFailed.
         """
-        with self._work():
+        self._begin()
+        try:
             script, known = self._scripts.compiled(reference)
 
             def load(worker: Worker) -> None:
@@ -100,6 +100,8 @@ class Executor:
 
             self._with_worker(Key(reference.tenant, script.hash, script.options), load)
             return script, known
+        finally:
+            self._end()
 
     def run(
         self,
@@ -114,7 +116,8 @@ class Executor:
 
         Raises ScriptNeeded, RateLimited, and what the script's failure is.
         """
-        with self._work():
+        self._begin()
+        try:
             script, _ = self._scripts.compiled(reference)
 
             def execute(worker: Worker) -> Execution:
@@ -129,9 +132,10 @@ class Executor:
                 self.metrics.ran(done.usage)
                 return done
 
-            return self._with_worker(
-                Key(reference.tenant, script.hash, script.options), execute, fresh=isolated
-            )
+            key = Key(reference.tenant, script.hash, script.options)
+            return self._with_worker(key, execute, fresh=isolated)
+        finally:
+            self._end()
 
     def isolation(self) -> dict[str, bool]:
         """The layers of confinement that are on, as probed."""
@@ -203,18 +207,16 @@ class Executor:
     def _load_payload(self, script: Script, worker: Worker) -> dict[str, Any]:
         return self._language.load_payload(script, worker.process.folder, self)
 
-    @contextmanager
-    def _work(self) -> Iterator[None]:
+    def _begin(self) -> None:
+        """The present greenlet is at work for somebody, until `_end`. Raises RuntimeUnavailable."""
         self._check_open()
-        running = gevent.getcurrent()
-        self._running.add(running)
-        try:
-            yield
-        finally:
-            self._running.discard(running)
-            self._reserve.refill()
-            if self._draining and not self._running:
-                self._quiet.set()
+        self._running.add(gevent.getcurrent())
+
+    def _end(self) -> None:
+        self._running.discard(gevent.getcurrent())
+        self._reserve.refill()
+        if self._draining and not self._running:
+            self._quiet.set()
 
     def _check_open(self) -> None:
         if self._draining:

@@ -10,8 +10,6 @@ What comes from a worker is untrusted: a script owns the descriptor as much as o
 import json
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">I")
@@ -47,7 +45,7 @@ class Channel:
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         self._sock = sock
         self._max_bytes = max_bytes
-        self._ahead = bytearray()
+        self._ahead = b""
         self.sent_bytes = 0
         """Length of all frames sent so far."""
         self.received_bytes = 0
@@ -60,13 +58,20 @@ class Channel:
     def send_encoded(self, body: bytes) -> None:
         """Send one frame whose JSON was made beforehand."""
         self.sent_bytes += len(body)
+        frame = HEADER.pack(len(body)) + body
         try:
-            self._sock.sendall(HEADER.pack(len(body)) + body)
+            sent = self._sock.send(frame)
+            if sent < len(frame):
+                self._sock.sendall(memoryview(frame)[sent:])
         except OSError as error:
             raise Unread(str(error)) from error
 
     def receive(self) -> dict[str, Any]:
         """Wait for one frame. Raises Unread, ChannelClosed, TooDeep or FrameError; nothing else."""
+        return decode(self.receive_encoded())
+
+    def receive_encoded(self) -> bytes | bytearray:
+        """Wait for one frame, whose JSON may be none. Raises Unread, ChannelClosed or FrameError."""
         ahead = self._ahead
         while len(ahead) < HEADER.size:
             ahead += self._some()
@@ -78,42 +83,43 @@ class Channel:
         # Most frames came with their header. Of a large one the rest goes to its place without being copied again.
         body = ahead[HEADER.size : end] if len(ahead) >= end else self._rest(ahead, length)
         self._ahead = ahead[end:]
-        return decode(body)
+        return body
 
     def close(self) -> None:
         self._sock.close()
 
     def _some(self) -> bytes:
-        with self._failures():
+        try:
             part = self._sock.recv(_CHUNK)
+        except OSError as error:
+            raise _gone(error) from error
         if not part:
             if not self._ahead:
                 raise ChannelClosed("the peer closed its end")
             raise FrameError("the peer closed its end inside a frame")
         return part
 
-    def _rest(self, ahead: bytearray, length: int) -> bytearray:
+    def _rest(self, ahead: bytes, length: int) -> bytearray:
         body = bytearray(length)
         view = memoryview(body)
         filled = len(ahead) - HEADER.size
         view[:filled] = memoryview(ahead)[HEADER.size :]
         while filled < length:
-            with self._failures():
+            try:
                 count = self._sock.recv_into(view[filled:])
+            except OSError as error:
+                raise _gone(error) from error
             if not count:
                 raise FrameError("the peer closed its end inside a frame")
             filled += count
         return body
 
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        try:
-            yield
-        except ConnectionResetError as error:
-            # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
-            raise Unread(str(error)) from error
-        except OSError as error:
-            raise ChannelClosed(str(error)) from error
+
+def _gone(error: OSError) -> ChannelClosed:
+    if isinstance(error, ConnectionResetError):
+        # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
+        return Unread(str(error))
+    return ChannelClosed(str(error))
 
 
 def encode(message: dict[str, Any]) -> bytes:
@@ -121,27 +127,33 @@ def encode(message: dict[str, Any]) -> bytes:
     return _ENCODER.encode(message).encode("ascii")
 
 
-def decode(body: bytes | bytearray) -> dict[str, Any]:
+def refuse_constant(name: str) -> NoReturn:
+    """Python reads NaN and Infinity. Raises ValueError."""
+    raise ValueError(f"{name} is no JSON")
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
+
+
+def decode(body: bytes | bytearray, decoder: json.JSONDecoder = _DECODER) -> dict[str, Any]:
     """A frame's body as an object. Raises FrameError for anything else, TooDeep for deep nesting."""
     try:
-        message = _DECODER.decode(str(body, "utf-8"))
+        message = decoder.decode(str(body, "utf-8"))
     except RecursionError as error:
         raise TooDeep("nested too deeply") from error
     except ValueError as error:
         raise FrameError(f"not JSON: {error}") from error
+    return checked(message, body)
+
+
+def checked(message: Any, body: bytes | bytearray) -> dict[str, Any]:
+    """What was read from `body`. Raises FrameError when it is no object, TooDeep."""
     if not isinstance(message, dict):
         raise FrameError("a frame must hold an object")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _exceeds_depth(message):
         raise TooDeep(f"nested deeper than {MAX_DEPTH} levels")
     return message
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _exceeds_depth(message: dict[str, Any]) -> bool:

@@ -2,7 +2,6 @@
 
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
@@ -42,8 +41,7 @@ class Poolable(Protocol):
 W = TypeVar("W", bound=Poolable)
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     key: Key
     since: float
     bytes: int

@@ -5,7 +5,7 @@ The port is not the one of the runtime's calls: through the gateway everybody ca
 
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 
 from gevent.pywsgi import WSGIServer
@@ -27,6 +27,8 @@ class RuntimeMetrics:
     def __init__(self, language: str) -> None:
         self.registry = CollectorRegistry()
         self._language = language
+        # A metric is found by its labels in twice the time that it takes to count: the few that there are, are kept.
+        self._labelled = cache(lambda counter, *labels: counter.labels(language, *labels))
         counter = partial(Counter, registry=self.registry)
         timer = partial(Histogram, registry=self.registry)
         self._requests = counter(
@@ -75,12 +77,12 @@ class RuntimeMetrics:
 
     def answered(self, call: str, code: str) -> None:
         """`call`: run or prepare."""
-        self._requests.labels(self._language, call, code).inc()
+        self._labelled(self._requests, call, code).inc()
 
     def ran(self, usage: RunUsage) -> None:
         """A run was made, whatever came of it."""
         self._runs.observe(usage.execution_time / 1000)
-        self._starts.labels(self._language, "cold" if usage.cold else "warm").inc()
+        self._labelled(self._starts, "cold" if usage.cold else "warm").inc()
 
     def waited(self, seconds: float) -> None:
         """A call got its worker, or gave up."""
@@ -91,7 +93,7 @@ class RuntimeMetrics:
 
     def killed(self, cause: BaseException) -> None:
         """A worker ended with its run."""
-        self._kills.labels(self._language, _verdict(cause)).inc()
+        self._labelled(self._kills, _verdict(cause)).inc()
 
 
 class MetricsServer:

@@ -18,7 +18,8 @@ class Output:
     """
 
     def __init__(self, descriptor: int, max_bytes: int) -> None:
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        """The reading end."""
         self._half = max_bytes // 2
         self._head = bytearray()
         self._tail = bytearray()
@@ -47,19 +48,19 @@ class Output:
 
     def close(self) -> None:
         self._greenlet.kill()
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def _forget(self) -> None:
         self._head, self._tail, self._dropped = bytearray(), bytearray(), 0
 
     def _drain(self) -> None:
-        while chunk := nb_read(self._descriptor, _CHUNK):
+        while chunk := nb_read(self.descriptor, _CHUNK):
             self._keep(chunk)
 
     def _read_what_is_there(self) -> None:
         for _ in range(_MAX_DRAIN // _CHUNK):
             try:
-                chunk = os.read(self._descriptor, _CHUNK)
+                chunk = os.read(self.descriptor, _CHUNK)
             except BlockingIOError:
                 return
             if not chunk:

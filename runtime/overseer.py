@@ -2,19 +2,23 @@
 and the sum of its files. Whoever uses too much is killed, and told why.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 import gevent
 from gevent.event import Event
 
 from runtime import files
+from runtime.deadlines import Deadlines
 from runtime.process import Process, number_of
 
 #: Seconds between two looks at everybody who is at work.
 INTERVAL = 0.05
+#: Seconds of CPU after which a process is worth a closer look, which takes as long as a short run: what a process
+#: takes, it takes by working. And the seconds after which it gets one in any case.
+WORK = INTERVAL / 2
+PATIENCE = 0.5
 #: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
 _OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 #: What the status of a thread that has ended lacks.
@@ -39,46 +43,81 @@ class Breach:
 
 
 class Watch:
-    """One process under watch; `breach` is set when it has been killed for one."""
+    """One process, whose runs are watched from `begin` to `end`.
 
-    def __init__(self, process: Process) -> None:
+    `late` is set when it has been killed at the deadline of its run, `breach` when it has been for a limit.
+    """
+
+    def __init__(self, overseer: "Overseer", process: Process) -> None:
         self.process = process
+        self.late = False
         self.breach: Breach | None = None
+        self._overseer = overseer
+        self._looked_at = (0.0, 0.0)
+
+    def begin(self, seconds: float) -> None:
+        """A run begins that may take so long."""
+        self._overseer.begin(self, seconds)
+
+    def end(self) -> None:
+        """The run is over."""
+        self._overseer.end(self)
+
+    def is_due(self) -> bool:
+        """Whether it has worked or waited for long enough to be looked at again."""
+        now, worked = monotonic(), self.process.cpu_seconds()
+        looked, worked_then = self._looked_at
+        if worked - worked_then < WORK and now - looked < PATIENCE:
+            return False
+        self._looked_at = (now, worked)
+        return True
+
+    def expire(self) -> None:
+        """Kill the process: its run has taken too long."""
+        self.late = True
+        self.process.kill()
 
 
 class Overseer:
-    """Looks at all watched processes in turn, as long as there are any."""
+    """Looks at all processes at work in turn, as long as there are any, and keeps the time of their runs."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._watched: set[Watch] = set()
+        self._deadlines: Deadlines[Watch] = Deadlines(Watch.expire)
         self._busy = Event()
         self._greenlet = gevent.spawn(self._oversee)
 
-    @contextmanager
-    def watch(self, process: Process) -> Iterator[Watch]:
-        """Watch a process for the time of the block."""
-        watch = Watch(process)
+    def watch(self, process: Process) -> Watch:
+        """What watches a process, once it is told of a run."""
+        return Watch(self, process)
+
+    def begin(self, watch: Watch, seconds: float) -> None:
+        """See `Watch`."""
+        self._deadlines.add(watch, seconds)
         self._watched.add(watch)
-        self._busy.set()
-        try:
-            yield watch
-        finally:
-            self._watched.discard(watch)
-            if not self._watched:
-                self._busy.clear()
+        if not self._busy.is_set():
+            self._busy.set()
+
+    def end(self, watch: Watch) -> None:
+        """See `Watch`."""
+        self._deadlines.discard(watch)
+        self._watched.discard(watch)
 
     def close(self) -> None:
         self._greenlet.kill()
+        self._deadlines.close()
 
     def _oversee(self) -> None:
         while True:
             self._busy.wait()
             gevent.sleep(INTERVAL)
-            for watch in list(self._watched):
+            for watch in [watch for watch in self._watched if watch.is_due()]:
                 watch.breach = watch.breach or self._breach(watch.process)
                 if watch.breach is not None:
                     watch.process.kill()
+            if not self._watched:
+                self._busy.clear()
 
     def _breach(self, process: Process) -> Breach | None:
         limits = self._limits

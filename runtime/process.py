@@ -1,6 +1,7 @@
 """One confined process, as the front sees it."""
 
 import os
+import select
 import signal
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import gevent
-from gevent import socket
+from gevent import monkey, socket
 from gevent.event import AsyncResult
 
 from runtime import folders
@@ -70,6 +71,21 @@ class End:
 
 #: More than the kernel ever writes there.
 _STATUS_BYTES = 8192
+#: Seconds of CPU in which a process that has come back to the same sizes may have been a few MiB larger, unseen: the
+#: kernel remembers, and the next look has it.
+_UNSEEN_SECONDS = 0.001
+#: gevent's own takes a moment for each descriptor.
+_poll = monkey.get_original("select", "poll")
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What the last look at a process's status has found, and its sizes and CPU time then."""
+
+    sizes: bytes = b""
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+    resident_bytes: int = 0
 
 
 class Process:
@@ -95,8 +111,13 @@ class Process:
         self._closed = False
         self._stop: Any = None
         """What suspends it, until it is resumed."""
-        # Held open: finding the file again for each call would cost several times the reading.
-        self._status = _open_status(pid)
+        self._pipes = _poll()
+        for output in (stdout, stderr):
+            self._pipes.register(output.descriptor, select.POLLIN)
+        # Held open: finding the files again for each call would cost several times the reading.
+        self._status = _open(pid, "status")
+        self._statm = _open(pid, "statm")
+        self._memory = _Memory()
 
     @property
     def alive(self) -> bool:
@@ -140,12 +161,13 @@ class Process:
         if self._ended.ready():
             end: Any = self._ended.get()
             return cast(Usage, end.usage)
-        status = self.status()
-        return Usage(
-            self.cpu_seconds(),
-            number_of(status, b"VmHWM:") * 1024,
-            (number_of(status, b"RssAnon:") + number_of(status, b"RssShmem:")) * 1024,
-        )
+        cpu_seconds, sizes, memory = self.cpu_seconds(), _read(self._statm), self._memory
+        # The status takes the kernel as long as all else that is asked of it in a short run.
+        if sizes != memory.sizes or cpu_seconds - memory.cpu_seconds > _UNSEEN_SECONDS:
+            status = self.status()
+            peak, own = number_of(status, b"VmHWM:"), _own_memory(status)
+            memory = self._memory = _Memory(sizes, cpu_seconds, peak * 1024, own * 1024)
+        return Usage(cpu_seconds, memory.peak_bytes, memory.resident_bytes)
 
     def cpu_seconds(self) -> float:
         """CPU time since it started; 0 when it has ended."""
@@ -157,10 +179,23 @@ class Process:
 
     def status(self) -> bytes:
         """Its `/proc/<pid>/status`; nothing when it has ended."""
-        try:
-            return os.pread(self._status, _STATUS_BYTES, 0)
-        except OSError:
-            return b""
+        return _read(self._status)
+
+    def discard_output(self) -> None:
+        """Forget what it has printed so far."""
+        self.stdout.discard()
+        self.stderr.discard()
+
+    @property
+    def printed_bytes(self) -> int:
+        """What it has printed since `discard_output`."""
+        return self.stdout.total_bytes + self.stderr.total_bytes
+
+    def take_output(self) -> tuple[str, str]:
+        """What it has printed to stdout and stderr since the last call. Does not wait."""
+        if not self.printed_bytes and not self._pipes.poll(0):
+            return "", ""
+        return self.stdout.take(), self.stderr.take()
 
     def _signal(self, number: signal.Signals, flags: int = 0) -> None:
         if self._closed:
@@ -177,6 +212,7 @@ class Process:
         self._ended.wait()
         os.close(self._pidfd)
         os.close(self._status)
+        os.close(self._statm)
         self.channel.close()
         self.stdout.close()
         self.stderr.close()
@@ -190,9 +226,20 @@ def number_of(status: bytes, field: bytes) -> int:
     return int(rest.split(maxsplit=1)[0]) if found else 0
 
 
-def _open_status(pid: int) -> int:
+def _own_memory(status: bytes) -> int:
+    return number_of(status, b"RssAnon:") + number_of(status, b"RssShmem:")
+
+
+def _open(pid: int, name: str) -> int:
     try:
-        return os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         # It has ended already. A descriptor that reads as nothing stands for its file.
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _read(file: int) -> bytes:
+    try:
+        return os.pread(file, _STATUS_BYTES, 0)
+    except OSError:
+        return b""

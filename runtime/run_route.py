@@ -12,10 +12,10 @@ from wsgiref.types import StartResponse
 from runtime.answers import Call, headers_of
 from runtime.errors import BodyTooLarge, InvalidRequest, UnsupportedBody
 from runtime.executor import Executor
-from runtime.frames import FrameError, decode, encode
+from runtime.frames import FrameError
+from runtime.front_json import decode, encode
 from runtime.schemas import run_request
 from runtime.tracing import UNTRACED, Tracer
-from runtime.verdict import broken_run
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _JSON = "application/json"
@@ -76,14 +76,14 @@ class RunRoute:
         call.user = reference.tenant
         call.end_with_client()
         done = self._executor.run(reference, **arguments)
-        output = {"stdout": done.stdout, "stderr": done.stderr}
-        try:
-            return encode({"result": done.result, **output, **done.usage._asdict()})
-        except ValueError:
-            # Only a script that writes into its worker's answers gets one through: 1e999 reads as infinity.
-            failed = broken_run("result_not_json", "the result holds a number that is out of range", **output)
-            failed.usage = done.usage
-            raise failed from None
+        return encode(
+            {
+                "result": done.result,
+                "stdout": done.stdout,
+                "stderr": done.stderr,
+                **done.usage._asdict(),
+            }
+        )
 
     def _body(self, environ: Mapping[str, Any]) -> dict[str, Any]:
         """Raises UnsupportedBody, BodyTooLarge, InvalidRequest."""

@@ -2,14 +2,15 @@
 
 import signal
 import time
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 
+from runtime.channel import ProcessChannel
 from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
-from runtime.frames import Channel, ChannelClosed, FrameError, TooDeep, Unread
-from runtime.overseer import Breach, Overseer
+from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
+from runtime.front_json import OutOfRange
+from runtime.overseer import Overseer
 from runtime.process import Process, Usage
 from runtime.verdict import broken_run, initialization_failure, script_failure
 
@@ -21,8 +22,7 @@ _LAST_WORDS = 0.2
 _HEAP_EXHAUSTED = "heap out of memory"
 
 
-@dataclass(frozen=True)
-class Execution:
+class Execution(NamedTuple):
     """A successful run."""
 
     result: Any
@@ -42,14 +42,14 @@ class Worker:
         self, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
     ) -> None:
         self.process = process
-        self._overseer = overseer
+        self._watch = overseer.watch(process)
         self.loaded = False
         self.resident_bytes = 0
         """Memory of its own when it answered last."""
         self._counts_fuel = counts_fuel
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
-        self._channel = Channel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
+        self._channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
 
     @property
     def alive(self) -> bool:
@@ -71,8 +71,7 @@ class Worker:
         """One request and its answer, for the languages' own messages. Raises FrameError, then it is killed."""
         self._last_id += 1
         try:
-            self._channel.send({"id": self._last_id, **message})
-            answer = self._channel.receive()
+            answer = self._channel.ask({"id": self._last_id, **message})
             if answer.get("id") != self._last_id:
                 raise FrameError("an answer that nobody asked for")
             return answer
@@ -117,30 +116,29 @@ class Worker:
 
         Raises ScriptFailed, ScriptTimeout, InitializationFailed when it does not load, and WorkerLost.
         """
-        self.process.stdout.discard()
-        self.process.stderr.discard()
+        self.process.discard_output()
         meter = _Meter(self.process, self._channel, cold=payload is not None)
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
-            stdout, stderr = self._take_output()
+            stdout, stderr = self.process.take_output()
             if "result" not in answer:
                 raise script_failure(answer.get("error"), stdout, stderr)
         except ServiceError as error:
-            error.usage = meter.read(self._fuel(answer))
-            self.resident_bytes = meter.used.resident_bytes
+            error.usage = self._usage(meter, answer)
             raise
-        usage = meter.read(self._fuel(answer))
-        self.resident_bytes = meter.used.resident_bytes
-        return Execution(answer["result"], stdout, stderr, usage)
+        return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
 
-    def _fuel(self, answer: dict[str, Any]) -> int | None:
-        """What the worker says, where no script can say it in its place."""
-        fuel = answer.get("fuel")
-        return fuel if self._counts_fuel and type(fuel) is int else None
+    def _usage(self, meter: "_Meter", answer: dict[str, Any]) -> RunUsage:
+        # The worker's word for the fuel is taken where no script can say it in its place.
+        fuel = answer.get("fuel") if self._counts_fuel else None
+        usage = meter.read(fuel if type(fuel) is int else None)
+        self.resident_bytes = meter.used.resident_bytes
+        return usage
 
     def close(self) -> None:
         """Kill the process and give everything back."""
+        self._channel.close()
         self.process.close()
 
     def _answer(
@@ -150,22 +148,24 @@ class Worker:
         timeout_ms: float,
         payload: dict[str, Any] | None,
     ) -> dict[str, Any]:
-        with self._overseer.watch(self.process) as watch:
-            try:
-                with gevent.Timeout(timeout_ms / 1000):
-                    if payload is not None:
-                        self._load(payload, "parse")
-                    return self.ask({"run": {"params": params, "context": context}})
-            except gevent.Timeout:
+        watch = self._watch
+        watch.begin(timeout_ms / 1000)
+        try:
+            if payload is not None:
+                self._load(payload, "parse")
+            return self.ask({"run": {"params": params, "context": context}})
+        except FrameError as error:
+            self._end()
+            if watch.late:
                 raise self._timed_out(timeout_ms) from None
-            except FrameError as error:
-                self._end()
-                if watch.breach is None:
-                    _check_read(error)
-                raise self._broken(error, watch.breach, timeout_ms) from None
-            except gevent.GreenletExit:
-                self._end()  # the client has hung up
-                raise
+            if watch.breach is None:
+                _check_read(error)
+            raise self._broken(error, timeout_ms) from None
+        except gevent.GreenletExit:
+            self._end()  # the client has hung up
+            raise
+        finally:
+            watch.end()
 
     def _load(self, payload: dict[str, Any], stage: str) -> None:
         answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
@@ -178,8 +178,7 @@ class Worker:
         self.process.wait()
 
     def _timed_out(self, timeout_ms: float) -> ServiceError:
-        self._end()
-        stdout, stderr = self._take_output()
+        stdout, stderr = self.process.take_output()
         return ScriptTimeout(
             f"the script ran longer than {timeout_ms:.0f} ms",
             timeout_ms=timeout_ms,
@@ -187,13 +186,13 @@ class Worker:
             stderr=stderr,
         )
 
-    def _broken(self, error: FrameError, breach: Breach | None, timeout_ms: float) -> ServiceError:
+    def _broken(self, error: FrameError, timeout_ms: float) -> ServiceError:
         """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
-        output = self._take_output()
+        output = self.process.take_output()
         status = self.process.wait()
-        if breach is not None:
+        if breach := self._watch.breach:
             return broken_run(breach.kind, breach.message, *output)
-        if isinstance(error, TooDeep):
+        if isinstance(error, (TooDeep, OutOfRange)):
             return broken_run("result_not_json", f"the result is {error}", *output)
         if status == -signal.SIGXCPU:
             stdout, stderr = output
@@ -212,14 +211,11 @@ class Worker:
             return f"it ended with status {status}"
         return f"it was ended by {signal.Signals(-status).name}"
 
-    def _take_output(self) -> tuple[str, str]:
-        return self.process.stdout.take(), self.process.stderr.take()
-
 
 class _Meter:
     """Measures one run, from its making to `read`."""
 
-    def __init__(self, process: Process, channel: Channel, *, cold: bool) -> None:
+    def __init__(self, process: Process, channel: ProcessChannel, *, cold: bool) -> None:
         self._process = process
         self._channel = channel
         self._cold = cold
@@ -233,13 +229,12 @@ class _Meter:
         """What was used up to now."""
         elapsed = time.perf_counter() - self._started
         used = self.used = self._process.usage()
-        printed = self._process.stdout.total_bytes + self._process.stderr.total_bytes
         return RunUsage(
             execution_time=round(elapsed * 1000, 3),
             cpu_time=round(max(0.0, used.cpu_seconds - self._cpu_seconds) * 1000, 3),
             memory_usage_bytes=used.peak_memory_bytes,
             bytes_in=self._channel.sent_bytes - self._sent,
-            bytes_out=self._channel.received_bytes - self._received + printed,
+            bytes_out=self._channel.received_bytes - self._received + self._process.printed_bytes,
             fuel=fuel,
             cold=self._cold,
         )

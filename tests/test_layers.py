@@ -41,6 +41,7 @@ LAYERS = (
         "controller.discovery",
         "controller.endpoints",
         "controller.runtime",
+        "controller.runtime_answer",
         "controller.maintenance",
     },
     {"controller.cache", "controller.database", "controller.transport"},
@@ -51,6 +52,7 @@ LAYERS = (
         "controller.schemas",
         "controller.answers",
         "controller.strict_json",
+        "controller.body",
     },
     {
         "controller.errors",

@@ -99,7 +99,9 @@ class Connection:
 
     def _send(self) -> None:
         """Hands to the kernel what it takes. What it has not taken stays the same bytes, as TLS wants it."""
-        while not self.closed and (self._leaving or self._queued):
+        if self.closed:
+            return
+        while self._leaving or self._queued:
             if not self._leaving:
                 self._leaving = memoryview(b"".join(self._queued))
                 self._queued.clear()

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.database.postgres import QUERIES, Postgres
+from controller.database.postgres import Postgres
 from controller.database.records import Group, Record
 from controller.errors import StoreRejected
 from controller.metrics import MetricsCollector
@@ -53,20 +53,7 @@ class BatchWriter:
             log.exception("PostgreSQL refused a record for %s", record.query)
 
     def _write_together(self, records: Iterable[Record]) -> None:
-        with self._postgres.transaction() as connection:
-            QUERIES.lock_log(connection)
-            for name, parameters in _statements(records):
-                _execute(connection, name, parameters)
-
-
-def _execute(connection: Any, name: str, parameters: Mapping[str, Any]) -> None:
-    if name not in QUERIES.available_queries:
-        raise StoreRejected(f"there is no query {name}")
-    try:
-        getattr(QUERIES, name)(connection, **parameters)
-    except (KeyError, ValueError) as error:
-        # From psycopg2: a parameter is missing in what an earlier version left in the spool, or has a NUL.
-        raise StoreRejected(f"the parameters of {name} do not fit: {error!r}") from error
+        self._postgres.write_together([("lock_log", {}), *_statements(records)])
 
 
 def _statements(records: Iterable[Record]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -26,8 +26,8 @@ log = logging.getLogger(__name__)
 
 QUEUE_BYTES = 64 << 20
 """What the queue may hold, however few records that are."""
-GATHERING = 0.05
-"""Seconds in which a batch gathers, so that a busy service writes many rows at once."""
+GATHERING = 0.2
+"""Seconds in which a batch gathers: a batch costs what thirty rows do. A process that is killed loses these rows."""
 RETRY = 0.5
 """Seconds between looks whether PostgreSQL is back."""
 LOOK = 2.0
@@ -67,7 +67,7 @@ class DatabaseLogger:
         self._writing = BoundedSemaphore(1)
         self._away = False
         self._look_again = 0.0
-        self._stopping = False
+        self._stopping = Event()
         self._writer: gevent.Greenlet[[], None] | None = None
         self._dropped = 0
         self._complained: dict[str, float] = {}
@@ -78,7 +78,7 @@ class DatabaseLogger:
 
     def close(self, timeout: float) -> None:
         """Stops the writer and writes what waits, trying for `timeout` seconds; what is left goes to the spool."""
-        self._stopping = True
+        self._stopping.set()
         self._filled.set()
         deadline = monotonic() + timeout
         if self._writer is not None:
@@ -103,8 +103,9 @@ class DatabaseLogger:
         if not self._queue.put(records):
             self._drop(len(records))
             return
-        self._metrics.log_queued(self._queue.records)
-        self._filled.set()
+        if not self._filled.is_set():
+            self._metrics.log_queued(self._queue.records)
+            self._filled.set()
 
     def flush(self) -> None:
         """Writes all that waits in the queue.
@@ -119,10 +120,10 @@ class DatabaseLogger:
 
     def _write_for_ever(self) -> None:
         wait = 0.0
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._filled.wait(timeout=wait)
+            self._stopping.wait(GATHERING)
             self._filled.clear()
-            gevent.sleep(GATHERING)
             try:
                 wait = self._turn()
             except Exception:
@@ -203,16 +204,16 @@ class _Queue:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._groups: deque[Group] = deque()
+        self._groups: deque[tuple[Group, int]] = deque()
         self._bytes = 0
         self.records = 0
 
     def put(self, group: Group) -> bool:
         """Whether there was room."""
-        size = _bytes(group)
+        size = sum([record.size for record in group])
         if self.records + len(group) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
             return False
-        self._groups.append(group)
+        self._groups.append((group, size))
         self._bytes += size
         self.records += len(group)
         return True
@@ -220,22 +221,18 @@ class _Queue:
     def batch(self) -> list[Group]:
         """The oldest groups, at least one where there is one; they stay until `drop`."""
         batch: list[Group] = []
-        records = size = 0
-        for group in self._groups:
-            if records >= MOST or size >= MOST_BYTES:
+        records = total = 0
+        for group, size in self._groups:
+            if records >= MOST or total >= MOST_BYTES:
                 break
             batch.append(group)
             records += len(group)
-            size += _bytes(group)
+            total += size
         return batch
 
     def drop(self, batch: list[Group]) -> None:
         """Lets go of what `batch` answered."""
         for _ in batch:
-            group = self._groups.popleft()
-            self._bytes -= _bytes(group)
+            group, size = self._groups.popleft()
+            self._bytes -= size
             self.records -= len(group)
-
-
-def _bytes(group: Group) -> int:
-    return sum(record.size for record in group)

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that suit gevent. Driver errors become StoreUnavailable here and nowhere else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from select import select
@@ -20,6 +20,7 @@ from controller.store_clock import UNTIMED, StoreClock
 
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
 """Every query by its name in `queries.sql`."""
+NAMES = frozenset(QUERIES.available_queries)
 
 
 class Postgres:
@@ -87,6 +88,16 @@ class Postgres:
         with self.transaction(name) as opened:
             return getattr(QUERIES, name)(opened, **parameters)
 
+    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Executes named queries, with their parameters, in one transaction and one trip; they answer nothing.
+
+        Raises:
+            StoreUnavailable: there is no connection, or it broke.
+            StoreRejected: there is no such query, its parameters do not fit, or the server refused it.
+        """
+        with self.transaction() as opened, opened.cursor() as cursor, _single_trip(opened):
+            cursor.execute(b"".join(_bound(cursor, name, parameters) for name, parameters in statements))
+
     def available(self) -> bool:
         """Whether the server answers now."""
         try:
@@ -120,6 +131,29 @@ class Postgres:
     def _keep(self, opened: connection) -> None:
         if not opened.closed:
             self._idle.append(opened)
+
+
+def _bound(cursor: Any, name: str, parameters: Mapping[str, Any]) -> bytes:
+    """A statement with its parameters in it."""
+    if name not in NAMES:
+        raise StoreRejected(f"there is no query {name}")
+    try:
+        bound: bytes = cursor.mogrify(getattr(QUERIES, name).sql, parameters)
+    except (KeyError, ValueError) as error:
+        # A parameter is missing in what an earlier version left in the spool, or has a NUL.
+        raise StoreRejected(f"the parameters of {name} do not fit: {error!r}") from error
+    return bound
+
+
+@contextmanager
+def _single_trip(opened: connection) -> Iterator[None]:
+    """The driver begins no transaction by itself: the server makes one of the statements that come together."""
+    opened.autocommit = True
+    try:
+        yield
+    finally:
+        if not opened.closed:
+            opened.autocommit = False
 
 
 def _has_input(idle: connection) -> bool:

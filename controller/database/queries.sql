@@ -181,8 +181,7 @@ SELECT pg_try_advisory_xact_lock(hashtext(:name));
 
 -- name: lock_log()$
 -- Batches of the log are written one after the other: each sees what the one before wrote, whichever process it was.
--- Who holds the lock and is gone without a word loses it after the time-out.
-SELECT set_config('idle_in_transaction_session_timeout', '10s', true), pg_advisory_xact_lock(hashtext('log batches'));
+SELECT pg_advisory_xact_lock(hashtext('log batches'));
 
 -- name: ensure_log_partitions(months_ahead)$
 SELECT meta.ensure_log_partitions(:months_ahead);

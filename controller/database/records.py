@@ -7,26 +7,28 @@ be replayed, and replayed again.
 
 import base64
 import json
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from controller.database.rows import ErrorRow, RequestRow, Row, legal, ordered_id
 from controller.errors import ServiceError
+from controller.json_text import dumps
 from controller.logs import Trace
 from controller.masking import Masker
 from controller.models import ArtifactKey, LanguageTitle, Run, Script, Session, now
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """A statement's share: either the parameters of a query, or one row of a query that writes many.
 
     Parameters are what JSON can hold: a record may have to wait in a file.
     """
 
     query: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}
     row: str | None = None
     """The row as a JSON object."""
     traceparent: str | None = None
@@ -98,58 +100,52 @@ class Entry:
 
     def records(self, masker: Masker) -> list[Record]:
         """The rows of this call, without secrets: one of `request_logs`, and one of `error_logs` where it failed."""
-        call = {
-            "id": str(uuid.uuid4()),
-            "created_at": now().isoformat(),
-            "endpoint": self.endpoint,
-            "http_request_id": self.trace.http_request_id,
-            "call_id": _text(self.trace.call_id, masker),
-            "session_id": self.session_id,
-            "user_id": _text(self.user_id),
-            "language": self.name.language if self.name else None,
-            "title": self.name.title if self.name else None,
-        }
-        row = json.dumps(call | self._outcome(masker))
-        records = [Record("write_requests", row=row, traceparent=self.trace.traceparent)]
+        row = self._request_row(masker)
+        records = [Record("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
         if self.error is not None:
-            records.append(Record("write_errors", row=json.dumps(call | _failure(self.error, masker))))
+            records.append(Record("write_errors", row=_error_row(row, self.error, masker).written()))
         return records
 
-    def _outcome(self, masker: Masker) -> dict[str, Any]:
-        error, run = self.error, self.run
+    def _request_row(self, masker: Masker) -> RequestRow:
+        trace, name, run, error = self.trace, self.name, self.run, self.error
+        response = error.document() if error else run.result if run else None
+        payload, answered = masker.json(self.payload, response)
         usage = run.usage if run else error.usage if error else None
-        return {
-            "traceparent": _text(self.trace.traceparent, masker),
-            "script_hash": self.script_hash,
-            "request_payload": masker.json(self.payload),
-            "response_data": masker.json(error.document() if error else run.result if run else None),
-            "status": "error" if error else "ok",
-            "status_code": error.status if error else 200,
-            "error_code": error.code if error else None,
-            "cached": self.cached,
-            "executed": self.executed,
-            "counted": self.counted,
-            "duration_ms": self.duration_ms,
-            "execution_time_ms": run.execution_time if run else None,
-            "runtime_metrics": json.dumps(dict(usage)) if usage else None,
-        }
+        return RequestRow(
+            id=ordered_id(),
+            created_at=now(),
+            endpoint=self.endpoint,
+            http_request_id=trace.http_request_id,
+            call_id=_text(trace.call_id, masker),
+            traceparent=_text(trace.traceparent, masker),
+            session_id=legal(self.session_id) if self.session_id else None,
+            user_id=legal(self.user_id),
+            language=name.language if name else None,
+            title=name.title if name else None,
+            script_hash=self.script_hash,
+            request_payload=payload,
+            response_data=answered,
+            status="error" if error else "ok",
+            status_code=error.status if error else 200,
+            error_code=error.code if error else None,
+            cached=self.cached,
+            executed=self.executed,
+            counted=self.counted,
+            duration_ms=self.duration_ms,
+            execution_time_ms=run.execution_time if run else None,
+            runtime_metrics=dumps(usage).decode() if usage else None,
+        )
 
 
-def _failure(error: ServiceError, masker: Masker) -> dict[str, Any]:
-    return {
-        "status_code": error.status,
-        "error_code": error.code,
-        "message": _text(error.message, masker),
-        "details": masker.json(error.details),
-    }
+def _error_row(row: RequestRow, error: ServiceError, masker: Masker) -> ErrorRow:
+    common = {name: getattr(row, name) for name in Row.__struct_fields__}
+    (details,) = masker.json(error.details)
+    return ErrorRow(**common, message=masker.text(legal(error.message)), details=details)
 
 
-def _text(text: str | None, masker: Masker | None = None) -> str | None:
-    """PostgreSQL's text has neither NUL nor lone surrogates."""
-    if text is None:
-        return None
-    legal = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return masker.text(legal) if masker else legal
+def _text(text: str | None, masker: Masker) -> str | None:
+    """What a client chose, without secrets."""
+    return None if text is None else masker.text(legal(text))
 
 
 def script_records(script: Script) -> list[Record]:

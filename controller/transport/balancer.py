@@ -1,7 +1,7 @@
 """Which of a runtime's addresses a request goes to, and when it may go to another."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from time import monotonic
 
@@ -13,6 +13,8 @@ from controller.transport.request import Answer, Budget, Request
 
 FORGET_AFTER = 600.0
 """Seconds after which an address that is not asked any more is forgotten."""
+RANKINGS_KEPT = 4096
+"""Keys whose order of addresses is remembered."""
 
 
 class Balancer:
@@ -57,10 +59,12 @@ class Balancer:
             NoFreeConnection: each had all its connections in use until the budget's `begun_by`.
             RequestFailed: see `controller.transport.failures`.
         """
-        peers = deque(sorted((self._peer(one) for one in ranked(addresses, key)), key=_full))
+        peers = [self._peer(one) for one in _ranking(tuple(addresses), key)]
+        if len(peers) > 1:
+            peers.sort(key=_full)
         failed: NothingRan | None = None
         while peers:
-            peer = peers.popleft()
+            peer = peers.pop(0)
             try:
                 return peer.send(request, budget if failed or not peers else budget.sooner(), declined)
             except CircuitOpen as error:
@@ -111,11 +115,14 @@ class _Peer:
         self.circuit = circuit
 
     def send(self, request: Request, budget: Budget, declined: Callable[[Answer], bool]) -> Answer:
-        with self.circuit.attempt(), self.pool.lease(budget.begun_by) as connection:
-            answer = connection.exchange(request, budget)
-            if declined(answer):
-                raise NothingRan(f"declined: {answer.body[:200]!r}")
-            return answer
+        return self.circuit.call(self._exchange, request, budget, declined)
+
+    def _exchange(self, request: Request, budget: Budget, declined: Callable[[Answer], bool]) -> Answer:
+        answer = self.pool.exchange(request, budget)
+        if declined(answer):
+            self.pool.close_idle()
+            raise NothingRan(f"declined: {answer.body[:200]!r}")
+        return answer
 
 
 def ranked(addresses: Iterable[str], key: str) -> list[str]:
@@ -126,3 +133,8 @@ def ranked(addresses: Iterable[str], key: str) -> list[str]:
     return sorted(
         addresses, key=lambda address: blake2b(f"{address}\0{key}".encode(), digest_size=8).digest()
     )
+
+
+@lru_cache(RANKINGS_KEPT)
+def _ranking(addresses: tuple[str, ...], key: str) -> tuple[str, ...]:
+    return tuple(ranked(addresses, key))

@@ -1,6 +1,5 @@
-"""One kept-alive HTTP/1.1 connection to a runtime: gevent's socket, and llhttp for what comes back."""
+"""One kept-alive HTTP/1.1 connection to a runtime, and llhttp for what comes back."""
 
-import struct
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -9,14 +8,12 @@ import httptools
 from gevent import socket, ssl
 
 from controller.transport.failures import AnswerLate, NothingRan, RequestFailed
-from controller.transport.request import Answer, Budget, Request, remaining
+from controller.transport.request import Answer, Budget, Request, checked, remaining
+from controller.transport.wire import wire
 
-READ_BYTES = 1 << 16
 HEAD_MAX_BYTES = 1 << 16
 BODY_MAX_BYTES = 128 << 20
 """More than any result or artifact a runtime lets through by default."""
-TCP_INFO_BYTES_ACKED = 120
-"""Offset of `tcpi_bytes_acked`, 64 bits, in the kernel's `struct tcp_info` (linux/tcp.h)."""
 
 
 class Endpoint:
@@ -29,15 +26,11 @@ class Endpoint:
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
         self.address = address
-        self.host = parts.netloc
+        self.host = checked(parts.netloc)
         self.base_path = parts.path.rstrip("/")
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._tls = _trust() if parts.scheme == "https" else None
         self._name = parts.hostname or ""
         self._target = (self._name, parts.port or (443 if self._tls else 80))
-
-    @property
-    def encrypted(self) -> bool:
-        return self._tls is not None
 
     def connect(self, timeout: float) -> socket.socket:
         """A new connection, name looked up and TLS agreed on, within `timeout` seconds; raises OSError."""
@@ -59,6 +52,13 @@ class Endpoint:
             raise
 
 
+def _trust() -> ssl.SSLContext:
+    # Not `create_default_context`, whose sockets stop everybody unless Python's ssl was made gevent's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context
+
+
 class Connection:
     """Carries one request at a time. It is good for another one only while `reusable`.
 
@@ -71,11 +71,12 @@ class Connection:
 
     def __init__(self, endpoint: Endpoint, connect_by: float) -> None:
         self._endpoint = endpoint
+        self._reader = _AnswerReader()
         self._sent = 0
         self.reusable = True
         self.idle_since = 0.0
         try:
-            self._socket = endpoint.connect(remaining(connect_by))
+            self._wire = wire(endpoint.connect(remaining(connect_by)))
         except OSError as error:
             raise NothingRan(f"no connection: {error}") from error
 
@@ -90,41 +91,33 @@ class Connection:
         kept, self.reusable = self._sent > 0, False
         data = request.encode(self._endpoint.host, self._endpoint.base_path)
         self._send(data, budget, kept)
-        reader = _AnswerReader()
+        reader = self._reader
+        reader.begin()
         while not reader.complete:
-            reader.feed(self._receive(reader, budget, kept))
+            reader.feed(self._receive(budget, kept))
         self._sent += len(data)
         self.reusable, self.idle_since = reader.keep_alive, monotonic()
         return Answer(reader.status, b"".join(reader.body))
 
     def quiet(self) -> bool:
         """Whether the peer has left the idle connection open and said nothing."""
-        self._socket.settimeout(0)
-        try:
-            self._socket.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
-        except OSError:
-            return False
-        return False
+        return self._wire.quiet()
 
     def close(self) -> None:
         """Ends it; the peer of a request under way sees its client gone."""
         self.reusable = False
-        self._socket.close()
+        self._wire.close()
 
     def _send(self, data: bytes, budget: Budget, kept: bool) -> None:
         try:
-            self._socket.settimeout(remaining(budget.begun_by))
-            self._socket.sendall(data)
+            self._wire.send(data, budget.begun_by)
         except OSError as error:
             # Not all of it left us, so the runtime cannot have the whole body, and runs nothing without it.
             raise NothingRan(f"not sent: {error}", kept=kept) from error
 
-    def _receive(self, reader: "_AnswerReader", budget: Budget, kept: bool) -> bytes:
+    def _receive(self, budget: Budget, kept: bool) -> bytes:
         try:
-            self._socket.settimeout(remaining(budget.answered_by))
-            received: bytes = self._socket.recv(READ_BYTES)
+            received = self._wire.receive(budget.answered_by)
             reason = "the connection was closed"
         except TimeoutError as error:
             raise AnswerLate("no answer in time") from error
@@ -132,34 +125,24 @@ class Connection:
             received, reason = b"", str(error)
         if received:
             return received
-        if not reader.begun and self._unseen():
+        # A peer that read the request and then died has acknowledged it, with its last segment if not before.
+        if not self._reader.begun and self._wire.acknowledged() == self._sent:
             raise NothingRan(reason, kept=kept)
         raise RequestFailed(reason)
 
-    def _unseen(self) -> bool:
-        """Whether the peer's kernel never took a byte of the request under way: it had closed before.
-
-        A peer that read it and then died has acknowledged it, with its last segment if not before. The kernel counts
-        our SYN as one byte. A kernel that keeps no such count, and TLS, whose bytes we do not know, prove nothing.
-        """
-        if self._endpoint.encrypted:
-            return False
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_ACKED + 8)
-        if len(info) < TCP_INFO_BYTES_ACKED + 8:
-            return False
-        (acknowledged,) = struct.unpack_from("Q", info, TCP_INFO_BYTES_ACKED)
-        return bool(acknowledged == self._sent + 1)
-
 
 class _AnswerReader:
-    """Gathers one answer from what the parser finds."""
+    """Gathers one answer after the other from what the parser finds."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
-        self._read = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets the answer before."""
+        self._read = self.status = 0
         self.body: list[bytes] = []
         self.begun = self.complete = self.keep_alive = False
-        self.status = 0
 
     def feed(self, data: bytes) -> None:
         """Takes what was received; raises RequestFailed when it is no HTTP, too much, or more than one answer."""
@@ -186,6 +169,5 @@ class _AnswerReader:
             self.body.append(data)
 
     def on_message_complete(self) -> None:
-        self.complete = (
-            self.complete or self.status >= 200
-        )  # else it is an interim answer: the real one follows
+        # Below 200 it is an interim answer: the real one follows.
+        self.complete = self.complete or self.status >= 200

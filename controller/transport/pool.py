@@ -1,20 +1,19 @@
 """The connections to one address: kept alive, bounded, and closed unless they are surely idle."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 
 from gevent.lock import BoundedSemaphore
 
 from controller.transport.connection import Connection, Endpoint
 from controller.transport.failures import NoFreeConnection, NothingRan
+from controller.transport.request import Answer, Budget, Request
 
 IDLE_MAX = 10.0
 """Seconds an idle connection is kept: shorter than of-watchdog's and our own servers' patience."""
 
 
 class Pool:
-    """Lends connections.
+    """Carries requests, each on a connection that is its own for as long as it takes.
 
     Args:
         address: base URL.
@@ -32,22 +31,19 @@ class Pool:
         """Whether the next one has to wait."""
         return self._places.locked()
 
-    @contextmanager
-    def lease(self, start_by: float) -> Iterator[Connection]:
-        """A connection for one exchange, used last first. Whatever ends it early, a greenlet killed too, closes it.
-
-        Args:
-            start_by: until when to wait and connect, on the monotonic clock.
+    def exchange(self, request: Request, budget: Budget) -> Answer:
+        """The answer, by the connection used last. Whatever ends it early, a killed greenlet too, closes that one.
 
         Raises:
-            NoFreeConnection, NothingRan: there is none in time.
+            NoFreeConnection: there is none in time.
+            RequestFailed: see `Connection`.
         """
-        if not self._places.acquire(timeout=max(0.0, start_by - monotonic())):
-            raise NoFreeConnection(self._endpoint.address)
+        if not self._places.acquire(blocking=False):
+            self._wait_for_place(budget.begun_by)
         try:
-            connection = self._kept() or Connection(self._endpoint, start_by)
+            connection = self._kept() or Connection(self._endpoint, budget.begun_by)
             try:
-                yield connection
+                return connection.exchange(request, budget)
             except NothingRan:
                 self.close_idle()  # they are as old as this one, or the peer is away
                 raise
@@ -66,6 +62,10 @@ class Pool:
             else:
                 connection.close()
 
+    def _wait_for_place(self, deadline: float) -> None:
+        if not self._places.acquire(timeout=max(0.0, deadline - monotonic())):
+            raise NoFreeConnection(self._endpoint.address)
+
     def _kept(self) -> Connection | None:
         oldest = monotonic() - IDLE_MAX
         while self._idle:
@@ -76,8 +76,9 @@ class Pool:
         return None
 
     def _take_back(self, connection: Connection) -> None:
-        self.used_at = monotonic()
         if connection.reusable:
+            self.used_at = connection.idle_since
             self._idle.append(connection)
         else:
+            self.used_at = monotonic()
             connection.close()

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Self
+
+from msgspec import Struct
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True, gc=False):
     """Until when, on the monotonic clock in seconds, what has to be done."""
 
     begun_by: float
@@ -34,14 +34,15 @@ class Budget:
         return Budget(start + (self.begun_by - start) / 2, self.answered_by)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What is sent, to whichever address takes it."""
 
     path: str
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     method: str = "POST"
+    constant: str = ""
+    """Headers that are the same in every request, as `header_lines` wrote them once."""
 
     def encode(self, host: str, base_path: str) -> bytes:
         """The bytes on the wire, for the runtime at `host` below `base_path`.
@@ -49,21 +50,31 @@ class Request:
         Raises:
             ValueError: a header holds what would end it.
         """
-        head = [f"{self.method} {base_path}{self.path} HTTP/1.1", f"Host: {host}"]
-        head += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines = header_lines(self.headers) if self.headers else ""
         if self.method == "POST":
-            head += ["Content-Type: application/json", f"Content-Length: {len(self.body)}"]
-        if any(_CONTROL.search(line) for line in head):
-            raise ValueError("a control character in a header")
-        return "\r\n".join([*head, "", ""]).encode("latin-1") + self.body
+            lines += f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
+        target = checked(base_path + self.path)
+        head = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\n{self.constant}{lines}\r\n"
+        return head.encode("latin-1") + self.body
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """A complete answer; what its body holds is for the caller to judge."""
 
     status: int
     body: bytes
+
+
+def header_lines(headers: Mapping[str, str]) -> str:
+    """Headers as a request has them; raises ValueError when one holds what would end it."""
+    return "".join([checked(f"{name}: {value}") + "\r\n" for name, value in headers.items()])
+
+
+def checked(text: str) -> str:
+    """Text that may stand in a request's head; raises ValueError for any other."""
+    if not text.isprintable() and _CONTROL.search(text):  # the first is quick, the second exact
+        raise ValueError("a control character in a header")
+    return text
 
 
 def remaining(deadline: float) -> float:

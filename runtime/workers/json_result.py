@@ -6,11 +6,13 @@ from typing import Any
 
 from runtime.workers.protocol import Verdict
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
 
 def encode_result(result: Any) -> bytes:
     """JSON in UTF-8. Raises Verdict of kind result_not_json with the JSON pointer of the place."""
     try:
-        text = json.dumps(result, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(result)
     except RecursionError:
         raise _not_json("the result is nested too deeply", result) from None
     except MemoryError:

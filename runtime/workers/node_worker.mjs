@@ -1,11 +1,13 @@
 // The program of a Node.js worker: one script in one process. The dialogue is that of `protocol.py`, on descriptor 3.
 
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 import { readScript } from './node_script.mjs';
 import { encodeResult } from './node_result.mjs';
 import { Verdict, verdictOf } from './node_verdict.mjs';
 
+const CHANNEL = 3;
 const HEADER_BYTES = 4;
 const { parse, stringify } = JSON;
 
@@ -20,17 +22,38 @@ Error.stackTraceLimit = 50;
 // What does not fit into the pipe would else wait for the event loop, and be lost when the script never returns.
 for (const { _handle: pipe } of [process.stdout, process.stderr]) pipe.setBlocking(true);
 
-const channel = new Socket({ fd: 3, readable: true, writable: true });
-let chunks = [];
-let received = 0;
-let expected = HEADER_BYTES;
+// Into memory of our own: for each read of its own the stream would take 64 KiB, and give back what it has not filled.
+const channel = new Socket({
+  fd: CHANNEL,
+  readable: true,
+  writable: true,
+  onread: { buffer: Buffer.alloc(64 * 1024), callback: take },
+});
+/** What has arrived of the frame that is under way: a header, then a body. */
+let part = Buffer.alloc(HEADER_BYTES);
+let filled = 0;
 let header = true;
 
-channel.on('data', (chunk) => {
-  chunks.push(chunk);
-  received += chunk.length;
-  while (received >= expected) takeFrame();
-});
+function take(count, buffer) {
+  let taken = 0;
+  while (taken < count) {
+    const copied = buffer.copy(part, filled, taken, count);
+    taken += copied;
+    filled += copied;
+    if (filled === part.length) takePart();
+  }
+  return true;
+}
+
+/** A header tells of a body's length; a body is a message. */
+function takePart() {
+  const done = part;
+  header = !header;
+  part = Buffer.allocUnsafe(header ? HEADER_BYTES : done.readUInt32BE(0));
+  filled = 0;
+  if (header) answer(parse(done.toString('utf8')));
+}
+
 channel.on('end', () => process.exit(0));
 channel.on('error', () => process.exit(1));
 
@@ -42,17 +65,6 @@ process.on('unhandledRejection', fail);
 function fail(error) {
   if (settle === null) process.exit(1);
   settle({ error: verdictOf(error).answer });
-}
-
-/** Takes a header or a body, whichever is next, out of what has arrived. */
-function takeFrame() {
-  const data = chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, received);
-  const part = data.subarray(0, expected);
-  chunks = [data.subarray(expected)];
-  received -= expected;
-  header = !header;
-  expected = header ? HEADER_BYTES : part.readUInt32BE(0);
-  if (header) answer(parse(part.toString('utf8')));
 }
 
 async function answer(message) {
@@ -111,8 +123,21 @@ function resultAnswer(result) {
 
 function send(id, { encoded, ...members }) {
   const rest = encoded === undefined ? stringify(members).slice(1) : `"result":${encoded}}`;
-  const body = Buffer.from(`{"id":${id},${rest}`);
-  const length = Buffer.allocUnsafe(HEADER_BYTES);
-  length.writeUInt32BE(body.length, 0);
-  channel.write(Buffer.concat([length, body]));
+  const body = `{"id":${id},${rest}`;
+  const length = Buffer.byteLength(body);
+  const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
+  frame.writeUInt32BE(length, 0);
+  frame.write(body, HEADER_BYTES);
+  transmit(frame);
+}
+
+/** Straight to the descriptor, past the stream, which takes what does not fit into the socket. */
+function transmit(frame) {
+  let written = 0;
+  try {
+    if (!channel.writableLength) written = writeSync(CHANNEL, frame);
+  } catch (error) {
+    if (error.code !== 'EAGAIN') process.exit(1);
+  }
+  if (written < frame.length) channel.write(frame.subarray(written));
 }

@@ -21,7 +21,6 @@ once, so its imports are paid before the first fork; the child makes a `Program`
 
 import os
 import sys
-from contextlib import suppress
 from typing import Any, Protocol
 
 from runtime.frames import Channel, ChannelClosed, encode
@@ -96,8 +95,8 @@ def serve(channel: Channel, program: Program) -> None:
         if "load" in message:
             result_max_bytes = message["result_max_bytes"]
         answer = _answer(program, message, result_max_bytes)
-        if "run" in message:
-            answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in program.usage().items())
+        if "run" in message and (usage := program.usage()):
+            answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in usage.items())
         if os.getpid() != process:
             return  # the script forked, and this copy of us has nothing to say
         channel.send_encoded(b'{"id":%d,%b}' % (message["id"], answer))
@@ -127,9 +126,10 @@ def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) ->
 def _flush_output() -> None:
     """Push out what the script printed, so that it belongs to this run. The script may have broken the streams."""
     for stream in (sys.stdout, sys.stderr):
-        # A stream that the script closed or replaced is its own affair.
-        with suppress(Exception):
+        try:
             stream.flush()
+        except Exception:  # noqa: BLE001, S112 - a stream that the script closed or replaced is its own affair
+            continue
 
 
 def shortened(text: str) -> str:

@@ -20,6 +20,9 @@ from runtime.workers.python_traceback import SCRIPT_FILE, syntax_verdict, verdic
 site.setquit()
 site.sethelper()
 
+#: What most results are, and what nobody can await: asking takes longer than many a script.
+_PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
+
 
 class Program(protocol.Program):
     """A Python script; see `runtime.workers.protocol.Program`.
@@ -61,7 +64,7 @@ class Program(protocol.Program):
         """Call the handler, or run the body. Raises Verdict."""
         try:
             result = self._handler(params, context) if self._handler else self._run_top_level(params, context)
-            if inspect.isawaitable(result):
+            if type(result) not in _PLAIN and inspect.isawaitable(result):
                 result = asyncio.run(_awaited(result))
         except Verdict:
             raise

@@ -1,21 +1,20 @@
 """One instance of a script's module, for one call.
 
-The calls and the memory go past wasmtime's comfortable API, which looks up types and copies through lists at each
-step: some 300 microseconds a call, this takes 30. What that needs of wasmtime's insides stands in this module only.
+All of it goes past wasmtime's comfortable API, which looks up types, copies through lists and makes objects at each
+step: that took three times as long as the call. What this needs of wasmtime's insides stands in this module only.
 """
 
 import ctypes
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from wasmtime import Engine, Linker, Module, Store, Trap, WasiConfig, WasmtimeError
+from wasmtime import Engine, Linker, Module, Trap, WasmtimeError
 from wasmtime import _ffi as raw
 
 #: The outcome at the start of the request's buffer, as `glue.rs` lays it out.
 _OUTCOME = struct.Struct("<7I")
-
 
 #: More than any deadline lets a script burn: fuel is counted, time and memory are what is limited.
 _FUEL = (1 << 64) - 1
@@ -26,6 +25,12 @@ _MEMBERS = {
     "global_": raw.WASMTIME_EXTERN_GLOBAL.value,
     "memory": raw.WASMTIME_EXTERN_MEMORY.value,
 }
+
+#: What a store has of ours, of which nothing need be freed.
+_NOTHING = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+
+#: Tables, instances and memories have no limit of their own.
+_UNLIMITED = (-1, -1, -1, -1)
 
 
 class Kind(IntEnum):
@@ -39,8 +44,7 @@ class Kind(IntEnum):
     BAD_REQUEST = 5
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a call left behind. `size` is the length of the text, or what could not be allocated, in bytes."""
 
     kind: Kind
@@ -52,19 +56,48 @@ class Outcome:
     trap: Trap | WasmtimeError | None = None
 
 
-class Instance:
-    """A module with memory and globals of its own, and the process's output as its output."""
+class Mould:
+    """What the instances of one module are made from, its imports found once."""
 
     def __init__(self, engine: Engine, linker: Linker, module: Module, memory_max_bytes: int) -> None:
-        self._store = Store(engine)
-        wasi = WasiConfig()
-        wasi.inherit_stdout()
-        wasi.inherit_stderr()
-        self._store.set_wasi(wasi)
-        self._store.set_limits(memory_size=memory_max_bytes)
-        self._store.set_fuel(_FUEL)
-        self._context = self._store._context()
-        self._instance = linker.instantiate(self._store, module)._instance
+        self._engine = engine
+        self._prepared = linker.instantiate_pre(module)
+        self._memory_max_bytes = memory_max_bytes
+
+    def store(self) -> Any:
+        """A store for one instance; whoever asks deletes it. Raises WasmtimeError."""
+        store = raw.wasmtime_store_new(self._engine.ptr(), None, _NOTHING)
+        context, wasi = raw.wasmtime_store_context(store), raw.wasi_config_new()
+        raw.wasi_config_inherit_stdout(wasi)
+        raw.wasi_config_inherit_stderr(wasi)
+        raw.wasmtime_store_limiter(store, self._memory_max_bytes, *_UNLIMITED)
+        # Neither can fail in an engine that counts fuel and a linker that knows WASI.
+        raw.wasmtime_context_set_wasi(context, wasi)
+        raw.wasmtime_context_set_fuel(context, _FUEL)
+        return store
+
+    def instantiate(self, context: Any) -> Any:
+        """An instance in a store. Raises WasmtimeError, Trap."""
+        instance, trap = raw.wasmtime_instance_t(), _no_trap()
+        error = raw.wasmtime_instance_pre_instantiate(
+            self._prepared.ptr(), context, ctypes.byref(instance), ctypes.byref(trap)
+        )
+        if ended := _ended(error, trap):
+            raise ended
+        return instance
+
+
+class Instance:
+    """A module with memory and globals of its own, and the process's output as its output. Raises WasmtimeError."""
+
+    def __init__(self, mould: Mould) -> None:
+        self._store = mould.store()
+        self._context = raw.wasmtime_store_context(self._store)
+        try:
+            self._instance = ctypes.byref(mould.instantiate(self._context))
+        except BaseException:
+            self.close()
+            raise
         self._memory = ctypes.byref(self._export("memory", "memory"))
 
     def call(self, request: bytes) -> Outcome:
@@ -78,11 +111,13 @@ class Instance:
 
     def fuel_used(self) -> int:
         """What the instance has burnt so far, its start included."""
-        return _FUEL - self._store.get_fuel()
+        left = ctypes.c_uint64()
+        raw.wasmtime_context_get_fuel(self._context, ctypes.byref(left))
+        return _FUEL - left.value
 
     def close(self) -> None:
         """Give back the memory. The instance is of no use afterwards."""
-        self._store.close()
+        raw.wasmtime_store_delete(self._store)
 
     def stack_is_exhausted(self) -> bool:
         """Whether the stack in the script's memory has run below its end, which is address 0."""
@@ -101,7 +136,7 @@ class Instance:
             kind,
             text=self._read(text, text_length),
             size=text_length,
-            file=self._read(file, file_length).decode(errors="replace"),
+            file=self._read(file, file_length).decode(errors="replace") if file_length else "",
             line=line,
             column=column,
             trap=trap,
@@ -110,25 +145,22 @@ class Instance:
     def _invoke(self, name: str, *arguments: int) -> tuple[int, Trap | WasmtimeError | None]:
         """The function's result, nothing sensible when it has none, and what ended it early."""
         function = self._export(name, "func")
-        values = (raw.wasmtime_val_raw * len(arguments))()
-        for value, argument in zip(values, arguments, strict=True):
-            value.i32 = argument
-        trap = ctypes.POINTER(raw.wasm_trap_t)()
+        values = _values(len(arguments))()
+        for index, argument in enumerate(arguments):
+            values[index].i32 = argument
+        trap = _no_trap()
         error = raw.wasmtime_func_call_unchecked(
             self._context, ctypes.byref(function), values, len(values), ctypes.byref(trap)
         )
-        if error:
-            return 0, WasmtimeError._from_ptr(error)
-        if trap:
-            return 0, Trap._from_ptr(trap)
+        if ended := _ended(error, trap):
+            return 0, ended
         return values[0].i32 & 0xFFFFFFFF, None
 
     def _export(self, name: str, member: str) -> Any:
         """A function, a memory or a variable of the module."""
-        export, encoded = raw.wasmtime_extern(), name.encode()
-        instance = ctypes.byref(self._instance)
+        export, encoded = raw.wasmtime_extern(), _encoded(name)
         found = raw.wasmtime_instance_export_get(
-            self._context, instance, ctypes.create_string_buffer(encoded), len(encoded), ctypes.byref(export)
+            self._context, self._instance, encoded, len(name), ctypes.byref(export)
         )
         if not found or int(export.kind) != _MEMBERS[member]:
             raise LookupError(f"the module does not export {name}")
@@ -141,5 +173,21 @@ class Instance:
         """Where the script's memory lies in ours. The script may have left any numbers: they are checked."""
         if offset + length > raw.wasmtime_memory_data_size(self._context, self._memory):
             raise ValueError("the script's outcome lies outside its memory")
-        base = ctypes.cast(raw.wasmtime_memory_data(self._context, self._memory), ctypes.c_void_p)
-        return (base.value or 0) + offset
+        return ctypes.addressof(raw.wasmtime_memory_data(self._context, self._memory).contents) + offset
+
+
+#: A null pointer to what ended a call early.
+_no_trap = ctypes.POINTER(raw.wasm_trap_t)
+
+#: The type of so many arguments.
+_values = cache(lambda count: raw.wasmtime_val_raw * count)
+
+#: The name of an export as wasmtime takes it.
+_encoded = cache(lambda name: ctypes.create_string_buffer(name.encode()))
+
+
+def _ended(error: Any, trap: Any) -> Trap | WasmtimeError | None:
+    """What ended a call early, if anything did."""
+    if error:
+        return WasmtimeError._from_ptr(error)
+    return Trap._from_ptr(trap) if trap else None

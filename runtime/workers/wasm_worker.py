@@ -13,7 +13,7 @@ from wasmtime import Config, Engine, ExitTrap, Linker, Module, Trap, TrapCode, W
 
 from runtime.workers import protocol
 from runtime.workers.protocol import Verdict
-from runtime.workers.wasm_instance import Instance, Kind, Outcome
+from runtime.workers.wasm_instance import Instance, Kind, Mould, Outcome
 from runtime.workers.wasm_settings import ENGINE_SETTINGS
 
 
@@ -27,6 +27,8 @@ def _configured() -> Config:
 ENGINE = Engine(_configured())
 LINKER = Linker(ENGINE)
 LINKER.define_wasi()
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 #: All that a script may import.
 _WASI = "wasi_snapshot_preview1"
@@ -53,7 +55,7 @@ class Program(protocol.Program):
     """A compiled script; see `runtime.workers.protocol.Program`."""
 
     def __init__(self) -> None:
-        self._module: Module | None = None
+        self._mould: Mould | None = None
         self._memory_max_bytes = 0
         self._fuel = 0
 
@@ -65,16 +67,17 @@ class Program(protocol.Program):
         if "portable" in payload:
             Path(payload["module"]).write_bytes(_serialized(Path(payload["portable"]).read_bytes()))
             return
-        self._module = Module.deserialize_file(ENGINE, payload["module"])
         self._memory_max_bytes = payload["memory_max_bytes"]
+        module = Module.deserialize_file(ENGINE, payload["module"])
+        self._mould = Mould(ENGINE, LINKER, module, self._memory_max_bytes)
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
         """Call the handler with a map of both. Raises Verdict."""
-        if self._module is None:
+        if self._mould is None:
             raise RuntimeError("run before load")
         self._fuel = 0
-        request = json.dumps({"params": params, "context": context}, separators=(",", ":")).encode()
-        instance = self._instance(self._module)
+        request = _ENCODER.encode({"params": params, "context": context}).encode()
+        instance = self._instance(self._mould)
         try:
             outcome = instance.call(request)
             if outcome.kind is Kind.RESULT:
@@ -88,9 +91,9 @@ class Program(protocol.Program):
         """Fuel: about one for each WebAssembly instruction."""
         return {"fuel": self._fuel}
 
-    def _instance(self, module: Module) -> Instance:
+    def _instance(self, mould: Mould) -> Instance:
         try:
-            return Instance(ENGINE, LINKER, module, self._memory_max_bytes)
+            return Instance(mould)
         except WasmtimeError as error:
             # Its code and its imports were checked when it was serialized: what can fail is its size.
             message = f"the script needs more than {self._memory_max_bytes} bytes to start"

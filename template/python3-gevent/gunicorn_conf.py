@@ -63,6 +63,8 @@ ENDING = ceil(exec_timeout) + 3
 
 bind = urlsplit(upstream_url).netloc
 worker_class = "http_worker.HttpWorker"
+# Where more than the watchdog connects: a client that says nothing costs some kilobytes.
+worker_connections = 12_000
 # Seconds. Longer than the watchdog keeps an idle connection (half a second): if this side dropped it first, a request
 # already on its way would be lost.
 keepalive = 5

@@ -6,14 +6,17 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
-from http_request import Refused, Request
+from http_message import Refused, Request
 
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
-_FORBIDDEN = frozenset("\r\n\0")
 #: Headers that are the connection's, which is ours.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "date", "server"})
+_LENGTH = "content-length"
+#: The names that applications use are few: whether one is ours to send, and which is the length's, is remembered.
+_KINDS: dict[str, str | None] = {}
+_KINDS_MAX = 512
 
 
 class Response:
@@ -24,33 +27,40 @@ class Response:
         keep_alive: whether the connection goes on afterwards, as far as we are concerned.
         date: the header line of the current time.
         send: takes the bytes of the answer.
+
+    Attributes:
+        status: the application's, as 200 OK.
+        headers: the application's.
+        started: whether the head has been sent.
+        sent: bytes of the body that have been.
     """
 
     __slots__ = (
+        "_bodiless",
         "_chunked",
         "_date",
-        "_headers",
         "_left",
         "_request",
         "_send",
-        "_status",
+        "headers",
         "keep_alive",
+        "sent",
         "started",
+        "status",
     )
 
-    def __init__(
-        self, request: Request, *, keep_alive: bool, date: str, send: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, request: Request, keep_alive: bool, date: str, send: Callable[[bytes], None]) -> None:
         self._request = request
         self.keep_alive = keep_alive and request.keep_alive
         self._date = date
         self._send = send
-        self._status = ""
-        self._headers: Headers = []
+        self.status = ""
+        self.headers: Headers = []
+        self._bodiless = False
         self._chunked = False
-        self._left = 0
+        self._left: int | None = None
         self.started = False
-        """Whether the head has been sent."""
+        self.sent = 0
 
     def start(
         self, status: str, headers: Headers, exc_info: ExcInfo | None = None
@@ -59,16 +69,18 @@ class Response:
         try:
             if exc_info and self.started:
                 raise exc_info[1].with_traceback(exc_info[2])
+            if self.status and not exc_info:
+                raise AssertionError("the application has called start_response twice")
         finally:
             exc_info = None
-        self._status = status
-        self._headers = headers
+        self.status = status
+        self.headers = headers
         return self._write
 
     def send(self, parts: Iterable[bytes]) -> None:
-        """Send all that the application returned."""
+        """Send all that the application returned: a list at once, of anything else each part as it comes."""
         if isinstance(parts, (list, tuple)) and not self.started:
-            self._send_whole(b"".join(parts))
+            self._send_whole(parts[0] if len(parts) == 1 else b"".join(parts))
             return
         for part in parts:
             if part:
@@ -82,64 +94,87 @@ class Response:
             self.keep_alive = False
 
     def _send_whole(self, body: bytes) -> None:
-        bodiless = self._bodiless
-        head = self._head_of(None if bodiless else len(body))
+        head = self._head(len(body))
         self.started = True
-        self._send(head if bodiless or self._request.environ["REQUEST_METHOD"] == "HEAD" else head + body)
+        if self._bodiless:
+            self._send(head)
+        else:
+            self.sent = len(body)
+            self._send(head + body)
 
     def _write(self, part: bytes) -> None:
-        head = b"" if self.started else self._begin()
-        if self._bodiless or self._request.environ["REQUEST_METHOD"] == "HEAD":
-            self._left = 0
+        head = b""
+        if not self.started:
+            head = self._head(None)
+            self.started = True
+        if self._bodiless:
             part = b""
-        elif self._chunked:
+        elif self._left is not None:
+            part = self._within_length(part)
+        self.sent += len(part)
+        if self._chunked and part:
             part = b"%x\r\n%b\r\n" % (len(part), part)
-        else:
-            self._left -= len(part)
-        self._send(head + part)
+        if head or part:
+            self._send(head + part)
 
-    def _begin(self) -> bytes:
-        """The head of an answer whose length we do not know; its application may."""
-        announced = [int(value) for name, value in self._headers if name.lower() == "content-length"]
-        if announced:
-            self._left = announced[0]
-        elif not self._bodiless:
-            self._chunked = self._request.version == "1.1"
-            self.keep_alive = self.keep_alive and self._chunked
-        head = self._head_of(None)
-        self.started = True
-        return head
+    def _within_length(self, part: bytes) -> bytes:
+        """What is too much would pass for the beginning of the next answer."""
+        left = self._left or 0
+        if len(part) > left:
+            self.keep_alive = False
+            part = part[:left]
+        self._left = left - len(part)
+        return part
 
-    @property
-    def _bodiless(self) -> bool:
-        """Answers with these codes end with their head."""
-        return self._status.startswith(("204", "304", "1"))
+    def _head(self, length: int | None) -> bytes:
+        """With the body's length, or None for one that is not known; its application may have announced it.
 
-    def _head_of(self, length: int | None) -> bytes:
-        """Raises ValueError: a header that would split the answer."""
-        lines = [f"HTTP/1.1 {self._status}\r\n", self._date]
-        for name, value in self._headers:
-            if not _FORBIDDEN.isdisjoint(value) or not _FORBIDDEN.isdisjoint(name):
-                raise ValueError(f"the header {name!r} has a line break in it")
-            lowered = name.lower()
-            if lowered == "content-length":
-                length = (
-                    int(value)
-                    if length is None or self._request.environ["REQUEST_METHOD"] == "HEAD"
-                    else length
-                )
-            elif lowered not in _HOP_BY_HOP:
-                lines.append(f"{name}: {value}\r\n")
-        if length is not None and not self._bodiless:
-            lines.append(f"Content-Length: {length}\r\n")
-        if self._chunked:
-            lines.append("Transfer-Encoding: chunked\r\n")
+        Raises ValueError: the application's status or a header of it cannot be sent.
+        """
+        request, announced = self._request, None
+        lines = [f"HTTP/1.1 {self.status}", self._date]
+        for name, value in self.headers:
+            kind = _KINDS[name] if name in _KINDS else _kind_of(name)
+            if kind is None:
+                lines.append(f"{name}: {value}")
+            elif kind == _LENGTH:
+                announced = int(value)
+        self._frame(lines, length, announced)
         if not self.keep_alive:
-            lines.append("Connection: close\r\n")
-        elif self._request.version == "1.0":
-            lines.append("Connection: keep-alive\r\n")
-        lines.append("\r\n")
-        return "".join(lines).encode("latin-1")
+            lines.append("Connection: close")
+        elif request.version == "1.0":
+            lines.append("Connection: keep-alive")
+        head = "\r\n".join(lines)
+        breaks = len(lines) - 1
+        if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
+            raise ValueError("the application's status or one of its headers has a line break in it")
+        return f"{head}\r\n\r\n".encode("latin-1")
+
+    def _frame(self, lines: list[str], length: int | None, announced: int | None) -> None:
+        """Adds what says where the body ends."""
+        status = self.status
+        if len(status) < 3 or not status[:3].isdecimal():
+            raise ValueError("the application has not called start_response with a status")
+        if status[0] == "1" or status.startswith(("204", "304")):
+            self._bodiless = True
+            return
+        if self._request.is_head:
+            self._bodiless = True
+            length = length if announced is None else announced
+        elif length is None:
+            length = self._left = announced
+        if length is not None:
+            lines.append(f"Content-Length: {length}")
+        elif not self._bodiless:
+            self._chunk(lines)
+
+    def _chunk(self, lines: list[str]) -> None:
+        """Of a body of unknown length each part says how long it is; before HTTP/1.1 the connection's end did."""
+        if self._request.version == "1.0":
+            self.keep_alive = False
+        else:
+            self._chunked = True
+            lines.append("Transfer-Encoding: chunked")
 
 
 def refusal(refused: Refused) -> bytes:
@@ -152,3 +187,12 @@ def refusal(refused: Refused) -> bytes:
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode() + body
+
+
+def _kind_of(name: str) -> str | None:
+    """None for a header to be sent as it is, else its name in lower case."""
+    lowered = name.lower()
+    kind = lowered if lowered == _LENGTH or lowered in _HOP_BY_HOP else None
+    if len(_KINDS) < _KINDS_MAX:
+        _KINDS[name] = kind
+    return kind

@@ -3,11 +3,11 @@
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from controller.database.postgres import Postgres
 from controller.database.records import function_records, script_records

@@ -139,7 +139,13 @@ def test_figures_are_those_of_the_rows(postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize(
-    "metrics", ["5", "[1]", '{"cpu_time": "x", "fuel": 1e999, "cold": 5, "bytes_in": -1}']
+    "metrics",
+    [
+        "5",
+        "[1]",
+        '{"cpu_time": "x", "fuel": 1e999, "cold": 5, "bytes_in": -1}',
+        '{"cpu_time": ".", "fuel": "", "cold": "", "bytes_in": "1.2.3", "bytes_out": [], "memory_usage_bytes": "٣"}',
+    ],
 )
 def test_odd_metrics_cost_no_row(postgres: Postgres, metrics: str) -> None:
     run(postgres, CALLS.replace(METRICS % "false", metrics), 2, 3)

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
+import gevent
 from gevent.event import Event
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -92,6 +95,64 @@ def release(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
     return [b""]
 
 
+def broken(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield b"one,"
+    raise FileNotFoundError("as asked: in the middle")
+
+
+def long(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    start_response("200 OK", [("Content-Length", "4")])
+    yield b"one,"
+    yield b"HTTP/1.1 200 OK\r\n\r\n"
+
+
+def endless(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+    """Parts for as long as somebody takes them. Its end is written into the file of the query."""
+    start_response("200 OK", [])
+    try:
+        while True:
+            yield b"x" * 1000
+            gevent.sleep(0.01)
+    finally:
+        Path(environ["QUERY_STRING"]).write_text("closed")
+
+
+def silent(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    return [b"without a status"]
+
+
+def twice(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    start_response("200 OK", [])
+    return [b""]
+
+
+def work(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Computes for two milliseconds."""
+    end = perf_counter() + 0.002
+    while perf_counter() < end:
+        pass
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"done"]
+
+
+def announcing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """An application that takes short bodies only, and says so in its own words."""
+    if int(environ.get("CONTENT_LENGTH") or 0) > announcing.body_max_bytes:  # type: ignore[attr-defined]
+        start_response("413 Content Too Large", [("X-Own", "words")])
+        return [b"too much"]
+    return echo(environ, start_response)
+
+
+announcing.body_max_bytes = 1000  # type: ignore[attr-defined]
+
+
+def pid(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+
+
 BEHAVIOURS: dict[str, Application] = {
     "/stream": stream,
     "/announced": announced,
@@ -103,4 +164,11 @@ BEHAVIOURS: dict[str, Application] = {
     "/large": large,
     "/hold": hold,
     "/release": release,
+    "/pid": pid,
+    "/broken": broken,
+    "/long": long,
+    "/endless": endless,
+    "/silent": silent,
+    "/twice": twice,
+    "/work": work,
 }

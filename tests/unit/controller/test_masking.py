@@ -6,10 +6,11 @@ import logging
 from time import perf_counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from controller.logs import MaskingFormatter
-from controller.masking import DEEP, DEFAULT_MASKER, MASK, MASK_KEYS, MAX_DEPTH, Masker
+from controller.masking import DEEP, DEFAULT_MASKER, MASK, MASK_KEYS, MAX_DEPTH, UNREADABLE, Masker
 
 HIDDEN_KEYS = [
     *MASK_KEYS,
@@ -83,11 +84,22 @@ EVIL = [
 ]
 
 
+def logged(document: Any, masker: Masker = DEFAULT_MASKER) -> Any:
+    """What is left of a document."""
+    (text,) = masker.json(document)
+    return json.loads(text)
+
+
+def raw(text: str) -> msgspec.Raw:
+    """JSON that came in a request."""
+    return msgspec.Raw(text.encode("utf-8", "surrogateescape"))
+
+
 @pytest.mark.parametrize("key", HIDDEN_KEYS)
 @pytest.mark.parametrize("value", ["hunter2", 5, None, ["hunter2"], {"a": "hunter2"}])
 def test_the_value_of_a_secret_key_is_hidden_at_any_depth(key: str, value: Any) -> None:
     document = {"params": [{"a": {key: value, "b": 1}}]}
-    assert json.loads(DEFAULT_MASKER.json(document)) == {"params": [{"a": {key: MASK, "b": 1}}]}
+    assert logged(document) == {"params": [{"a": {key: MASK, "b": 1}}]}
 
 
 @pytest.mark.parametrize("key", KEPT_KEYS)
@@ -107,7 +119,7 @@ def test_a_key_that_only_contains_a_name_hides_texts_and_leaves_numbers(key: str
 def test_secrets_in_texts_are_hidden(text: str, masked: str | None) -> None:
     assert "hunter2" not in DEFAULT_MASKER.text(text)
     assert masked is None or DEFAULT_MASKER.text(text) == masked
-    assert json.loads(DEFAULT_MASKER.json({"a": [text]})) == {"a": [DEFAULT_MASKER.text(text)]}
+    assert logged({"a": [text]}) == {"a": [DEFAULT_MASKER.text(text)]}
 
 
 @pytest.mark.parametrize("text", KEPT_IN_TEXT)
@@ -123,6 +135,48 @@ def test_the_names_are_a_choice() -> None:
     assert Masker([]).document(document) == document
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"password": "hunter2"}',
+        '{"a": [{"Api-Key" : ["hunter2"]}]}',
+        '{"pass\\u0077ord": "hunter2"}',
+        '{"\\u0050ASSWORD": "hunter2"}',
+        '{"a": "http:\\/\\/u:hunter2@host"}',
+        '{"a": "b\\u0065arer hunter2"}',
+        '{"a": "\\ud800 pwd=hunter2"}',
+    ],
+)
+def test_json_that_nobody_has_read_is_masked_however_it_is_written(text: str) -> None:
+    (written,) = DEFAULT_MASKER.json({"params": raw(text)})
+    assert "hunter2" not in written
+    assert MASK in written
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"n":1.50, "n":  2}', "[1e400,123456789012345678901234567890]", '"é\\n\\u00e9\\u4e2d\\ud83d\\ude00"'],
+)
+def test_json_without_secrets_stays_as_it_was_written(text: str) -> None:
+    assert DEFAULT_MASKER.json({"params": raw(text)}, raw(text)) == [f'{{"params":{text}}}', text]
+
+
+def test_names_of_other_scripts_are_found_however_they_are_written() -> None:
+    masker = Masker(["clé"])
+    assert logged({"params": raw('{"cl\\u00e9": "hunter2"}')}, masker) == {"params": {"clé": MASK}}
+    assert logged({"params": {"CLÉ": "hunter2"}}, masker) == {"params": {"CLÉ": MASK}}
+
+
+def test_one_document_of_several_is_masked() -> None:
+    assert DEFAULT_MASKER.json(raw("[1,  2]"), {"token": "hunter2"}) == ["[1,  2]", '{"token": "***"}']
+
+
+def test_what_cannot_be_read_is_not_logged() -> None:
+    for number in ("9" * 5000, "1e400"):
+        assert logged({"password": "hunter2", "number": raw(number)}) == UNREADABLE
+    assert logged({"params": raw('"\udcff"')}) == {"params": "\N{REPLACEMENT CHARACTER}"}
+
+
 def test_nothing_is_changed_in_place() -> None:
     document = {"a": {"password": "hunter2"}}
     DEFAULT_MASKER.json(document)
@@ -133,7 +187,7 @@ def test_depth_is_bounded() -> None:
     deep: Any = "password=hunter2"
     for _ in range(MAX_DEPTH * 50):
         deep = [deep]
-    assert DEEP in DEFAULT_MASKER.json(deep)
+    assert logged(deep) == DEEP
     assert DEEP in str(DEFAULT_MASKER.document(deep))
 
 

@@ -9,6 +9,7 @@ from controller.errors import InvalidParams, InvalidRequest, NotFound, ServiceEr
 from controller.logs import Trace
 from controller.models import LanguageTitle, Script
 from controller.request import CacheDirectives, RequestParser
+from controller.schemas import EXECUTE
 
 TRACE = Trace("here")
 PARSER = RequestParser(script_max_bytes=100, body_max_bytes=1000)
@@ -201,3 +202,31 @@ def test_a_bad_page_or_filter_is_refused(query: dict[str, str]) -> None:
     with pytest.raises(ServiceError) as refused:
         PARSER.functions(query)
     assert refused.value.code == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{}",
+        '{"params": {}}',
+        '{"params": {"n": 1}}',
+        '{"params": {}, "x": 1}',
+        '{"x": 1}',
+        '{"params": {"x": "\\ud800"}}',
+    ],
+)
+def test_what_skips_the_schema_would_pass_it(body: str) -> None:
+    document = json.loads(body)
+    faults = EXECUTE.validate(document)
+    try:
+        call = execute(body.encode())
+    except InvalidRequest:
+        assert faults
+    else:
+        assert not faults
+        assert call.params == EXECUTE.load(document)["params"] == json.loads(bytes(call.params_text))
+
+
+def test_params_are_passed_on_as_they_were_written() -> None:
+    assert bytes(execute(b'{"params": {"b": 1.0, "a":1e2}}').params_text) == b'{"b": 1.0, "a":1e2}'
+    assert bytes(execute(b"{}").params_text) == b"{}"

@@ -10,7 +10,8 @@ from msgspec import Raw
 from controller.errors import DeadlinePassed, RateLimited, RuntimeUnavailable, ScriptFailed, ServiceError
 from controller.logs import Trace
 from controller.models import LanguageTitle, Script
-from controller.runtime import RuntimeClient, ScriptNeeded
+from controller.runtime import RuntimeClient
+from controller.runtime_answer import ScriptNeeded
 from controller.selector import Route
 from controller.transport.failures import (
     AnswerLate,
@@ -112,7 +113,7 @@ def test_prepare_and_run_of_a_script_go_the_same_way_with_their_own_time() -> No
     assert run_key == prepare_key
     assert (ran.path, prepared.path) == ("/runtime/python/hello", "/runtime/python/hello/prepare")
     assert [run_time, prepare_time] == pytest.approx([0.1, 60.0])
-    assert ran.headers == {"X-Runtime-Secret": "secret", "X-Request-ID": "request-1"}
+    assert (ran.constant, ran.headers) == ("X-Runtime-Secret: secret\r\n", {"X-Request-ID": "request-1"})
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gevent import socket
+from gevent import socket, ssl
 from gevent.event import Event
 from gevent.server import StreamServer
 
@@ -33,11 +33,19 @@ class Server:
     """Listens on loopback. `requests` are those that came in whole, in order."""
 
     def __init__(
-        self, manner: Manner = Exchange.answer, on_accept: Manner | None = None, port: int = 0
+        self,
+        manner: Manner = Exchange.answer,
+        on_accept: Manner | None = None,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._manner = manner
         self._on_accept = on_accept
-        self._server = StreamServer(("127.0.0.1", port), self._serve)
+        self._tls = tls
+        place = ("127.0.0.1", port)
+        self._server = (
+            StreamServer(place, self._serve, ssl_context=tls) if tls else StreamServer(place, self._serve)
+        )
         self._open: list[socket.socket] = []
         self.requests: list[bytes] = []
         self.accepted = 0
@@ -46,7 +54,7 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def hang_up(self) -> None:
         """Closes every connection, as a server does with those that were idle for long."""
@@ -76,8 +84,10 @@ class Server:
 
 
 @contextmanager
-def serving(manner: Manner = Exchange.answer, on_accept: Manner | None = None) -> Iterator[Server]:
-    server = Server(manner, on_accept)
+def serving(
+    manner: Manner = Exchange.answer, on_accept: Manner | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Server]:
+    server = Server(manner, on_accept, tls=tls)
     try:
         yield server
     finally:
@@ -90,13 +100,14 @@ def nobody() -> str:
 
 
 def _requests(connection: socket.socket) -> Iterator[bytes]:
-    data = b""
+    data, whole = bytearray(), 0
     while received := connection.recv(1 << 16):
         data += received
-        head, found, body = data.partition(b"\r\n\r\n")
-        if found and len(body) >= _length(head):
-            yield data
-            data = b""
+        if not whole and (end := data.find(b"\r\n\r\n")) >= 0:
+            whole = end + 4 + _length(bytes(data[:end]))
+        if whole and len(data) >= whole:
+            yield bytes(data)
+            data, whole = bytearray(), 0
 
 
 def _length(head: bytes) -> int:

@@ -1,12 +1,13 @@
 """Balancer: which address is asked, what is sent twice and what never, and how many at once."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 
 import gevent
 import pytest
 
-from controller.runtime import declined
+from controller.runtime_answer import declined
 from controller.transport.balancer import Balancer, ranked
 from controller.transport.failures import (
     AnswerLate,
@@ -64,7 +65,7 @@ def test_an_idle_connection_that_the_peer_closed_costs_nobody_anything() -> None
 def test_a_connection_that_goes_stale_under_the_request_is_retried_once_on_a_fresh_one() -> None:
     """The peer closes after our look at the connection and before our bytes."""
 
-    class ClosedUnderneath(Request):
+    class ClosedUnderneath(Request, frozen=True):
         def encode(self, host: str, base_path: str) -> bytes:
             server.hang_up()
             return super().encode(host, base_path)
@@ -168,6 +169,42 @@ def test_a_circuit_opens_after_failures_and_lets_one_request_through_later() -> 
         assert sorted(type(call.exception).__name__ for call in calls) == 9 * ["CircuitOpen"] + ["NoneType"]
         assert len(server.requests) == 4
         assert send(balancer, [server.address]).body == b"ok"
+
+
+def test_only_failures_in_a_row_open_a_circuit() -> None:
+    plan = [True, True, False] * 3 + [True, True, True]
+    failing = iter(plan)
+
+    def manner(exchange: Exchange) -> bool:
+        fails = next(failing)
+        if not fails:
+            exchange.answer()
+        return fails
+
+    with serving(manner) as server:
+        balancer = balancing(failures=3, pause=60)
+        for fails in plan:
+            with pytest.raises(RequestFailed) if fails else contextlib.nullcontext():
+                send(balancer, [server.address])
+        with pytest.raises(CircuitOpen):
+            send(balancer, [server.address])
+
+
+def test_failures_that_come_after_a_circuit_has_opened_do_not_prolong_its_pause() -> None:
+    with serving(lambda exchange: len(server.requests) > 1) as server:
+        balancer = balancing(failures=1)
+        late = gevent.spawn(send, balancer, [server.address], own=PAUSE / 2, script=0)
+        with gevent.Timeout(5):
+            while not server.requests:
+                gevent.sleep(0.001)
+        with pytest.raises(RequestFailed):
+            send(balancer, [server.address])
+        opened = time.monotonic()
+        late.join()
+        assert isinstance(late.exception, AnswerLate)
+        gevent.sleep(opened + PAUSE - time.monotonic())
+        with pytest.raises(RequestFailed):  # it is tried, where an open circuit would refuse
+            send(balancer, [server.address])
 
 
 def test_a_trial_that_fails_or_is_given_up_opens_the_circuit_again() -> None:

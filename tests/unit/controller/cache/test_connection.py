@@ -20,17 +20,19 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 class Server:
     """The other end of a connection."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
         near, self.end = socket.socketpair()
-        self.end.settimeout(5)
-        self.connection = Connection(near, TIMEOUT)
+        self.end.settimeout(20)
+        self.connection = Connection(near, timeout)
 
     def asked(self, size: int) -> bytes:
         """The next bytes that were sent."""
-        received = b""
+        received = bytearray()
         while len(received) < size:
-            received += self.end.recv(size - len(received))
-        return received
+            data = self.end.recv(size - len(received))
+            assert data, "the connection was closed"
+            received += data
+        return bytes(received)
 
     def ask(self, command: bytes = PING) -> "gevent.Greenlet[..., Any]":
         return gevent.spawn(self.connection.ask, command)
@@ -41,7 +43,17 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
+    yield from serving(20)
+
+
+@pytest.fixture
+def hasty() -> Iterator[Server]:
+    """One from which replies are expected within TIMEOUT."""
+    yield from serving(TIMEOUT)
+
+
+def serving(timeout: float) -> Iterator[Server]:
+    made = Server(timeout)
     yield made
     made.connection.close("the test is over")
     made.end.close()
@@ -49,7 +61,7 @@ def server() -> Iterator[Server]:
 
 def outcome(waiting: "gevent.Greenlet[..., Any]") -> Any:
     """What it got, or what it was told instead."""
-    gevent.joinall([waiting], timeout=5)
+    gevent.joinall([waiting], timeout=20)
     return waiting.value if waiting.successful() else waiting.exception
 
 
@@ -103,64 +115,64 @@ def test_a_kill_that_comes_before_the_reply_is_handed_over_wins(server: Server) 
     assert outcome(worker) == "in peace"
 
 
-def test_who_waits_too_long_is_told_and_the_others_go_on(server: Server) -> None:
-    late = server.ask()
-    server.asked(len(PING))
-    server.end.sendall(b"$100\r\n")
+def test_who_waits_too_long_is_told_and_the_others_go_on(hasty: Server) -> None:
+    late = hasty.ask()
+    hasty.asked(len(PING))
+    hasty.end.sendall(b"$100\r\n")
     sent = 0
     while not late.ready():
         # The server is slow, but it speaks.
-        server.end.sendall(b"x")
+        hasty.end.sendall(b"x")
         sent += 1
         gevent.sleep(TIMEOUT / 10)
     assert isinstance(outcome(late), CacheUnavailable)
-    in_time = server.ask()
-    server.end.sendall(b"x" * (100 - sent) + b"\r\n:7\r\n")
+    in_time = hasty.ask()
+    hasty.end.sendall(b"x" * (100 - sent) + b"\r\n:7\r\n")
     assert outcome(in_time) == 7
 
 
-def test_a_server_that_falls_ever_further_behind_is_given_up(server: Server) -> None:
-    waiting = server.ask()
-    server.end.sendall(b"$1000\r\n")
+def test_a_server_that_falls_ever_further_behind_is_given_up(hasty: Server) -> None:
+    waiting = hasty.ask()
+    hasty.end.sendall(b"$1000\r\n")
     started = time.monotonic()
-    while not server.connection.closed:
-        server.end.sendall(b"x")
+    while not hasty.connection.closed:
+        hasty.end.sendall(b"x")
         gevent.sleep(TIMEOUT / 10)
     assert TIMEOUT * 9 < time.monotonic() - started < TIMEOUT * 30
     assert isinstance(outcome(waiting), CacheUnavailable)
 
 
-def test_a_server_that_says_nothing_is_given_up_and_all_are_told(server: Server) -> None:
+def test_a_server_that_says_nothing_is_given_up_and_all_are_told(hasty: Server) -> None:
     started = time.monotonic()
-    waiting = server.ask_each(50)
+    waiting = hasty.ask_each(50)
     told = [outcome(each) for each in waiting]
     assert {type(each) for each in told} == {CacheUnavailable}
     assert len({id(each) for each in told}) == 50, "an error of one's own"
     assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 5
-    assert server.connection.closed
-    assert isinstance(outcome(server.ask()), CacheUnavailable)
+    assert hasty.connection.closed
+    assert isinstance(outcome(hasty.ask()), CacheUnavailable)
 
 
-def test_an_idle_connection_is_in_no_hurry(server: Server) -> None:
+def test_an_idle_connection_is_in_no_hurry(hasty: Server) -> None:
     for number in range(3):
-        waiting = server.ask()
-        server.asked(len(PING))
-        server.end.sendall(b":%d\r\n" % number)
+        waiting = hasty.ask()
+        hasty.asked(len(PING))
+        hasty.end.sendall(b":%d\r\n" % number)
         assert outcome(waiting) == number
         gevent.sleep(TIMEOUT * 1.5)
-    assert server.connection.usable()
+    assert hasty.connection.usable()
 
 
-def test_a_busy_process_does_not_hold_its_own_pause_against_the_server(server: Server) -> None:
-    waiting = server.ask()
-    server.asked(len(PING))
-    server.end.sendall(b":1\r\n")
+def test_a_busy_process_does_not_hold_its_own_pause_against_the_server(hasty: Server) -> None:
+    waiting = hasty.ask()
+    hasty.asked(len(PING))
+    hasty.end.sendall(b":1\r\n")
     time.sleep(TIMEOUT * 3)
     assert outcome(waiting) == 1
-    unsent = server.ask()
+    unsent = hasty.ask()
     gevent.idle()
     time.sleep(TIMEOUT * 3)
-    gevent.spawn(server.end.sendall, b":2\r\n")
+    gevent.spawn(hasty.end.sendall, b":2\r\n")
     assert outcome(unsent) == 2
 
 

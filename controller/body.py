@@ -1,0 +1,53 @@
+"""The body of a request: its bytes, or what is wrong with its size and its type."""
+
+from functools import lru_cache
+from typing import Any
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+from werkzeug.wsgi import get_content_length, get_input_stream
+
+from controller.errors import InvalidRequest
+
+JSON = "application/json"
+
+
+def json_body(environ: dict[str, Any], most: int) -> bytes:
+    """All of the body of a WSGI request.
+
+    Args:
+        most: bytes.
+
+    Raises:
+        InvalidRequest: too large (413), or not JSON in UTF-8 by its type (415).
+    """
+    try:
+        body = _read(environ, most)
+    except RequestEntityTooLarge as error:
+        raise InvalidRequest("the body is too large", status=413) from error
+    if (fault := _fault_of_type(environ.get("CONTENT_TYPE", ""))) is not None:
+        raise InvalidRequest(fault, status=415)
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise InvalidRequest("the body must not be compressed", status=415)
+    return body
+
+
+def _read(environ: dict[str, Any], most: int) -> bytes:
+    length = get_content_length(environ)
+    if length is not None and length > most:
+        raise RequestEntityTooLarge
+    if length is not None:
+        return bytes(environ["wsgi.input"].read(length))
+    # Chunked: the server sees its end. One byte more than there may be tells what is too large.
+    body = get_input_stream(environ, max_content_length=most + 1).read()
+    if len(body) > most:
+        raise RequestEntityTooLarge
+    return body
+
+
+@lru_cache(64)
+def _fault_of_type(content_type: str) -> str | None:
+    media_type, options = parse_options_header(content_type)
+    if media_type.lower() != JSON:
+        return f"the body must be {JSON}"
+    return None if options.get("charset", "utf-8").lower() == "utf-8" else "the body must be UTF-8"

@@ -1,0 +1,64 @@
+"""Rows of the two logs, as they are sent to PostgreSQL: JSON objects, many in one parameter."""
+
+import os
+from datetime import datetime
+from time import time_ns
+
+import msgspec
+
+ENCODER = msgspec.json.Encoder()
+
+
+class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The columns that both logs have; documents are JSON texts. What is null is left out."""
+
+    id: str
+    created_at: datetime
+    endpoint: str
+    http_request_id: str
+    user_id: str
+    call_id: str | None = None
+    session_id: str | None = None
+    language: str | None = None
+    title: str | None = None
+    status_code: int
+    error_code: str | None = None
+
+    def written(self) -> str:
+        """As a JSON object."""
+        return ENCODER.encode(self).decode()
+
+
+class RequestRow(Row, kw_only=True, omit_defaults=True):
+    """A row of `request_logs`."""
+
+    traceparent: str | None = None
+    script_hash: str | None = None
+    request_payload: str
+    response_data: str
+    status: str
+    cached: bool
+    executed: bool
+    counted: bool
+    duration_ms: float
+    execution_time_ms: float | None = None
+    runtime_metrics: str | None = None
+
+
+class ErrorRow(Row, kw_only=True, omit_defaults=True):
+    """A row of `error_logs`."""
+
+    message: str
+    details: str
+
+
+def ordered_id() -> str:
+    """A UUID that begins with the time, in nanoseconds: an index of such grows at its end, not all over."""
+    return f"{time_ns():016x}{os.urandom(8).hex()}"
+
+
+def legal(text: str) -> str:
+    """A text as PostgreSQL can hold it: without NUL and lone surrogates."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

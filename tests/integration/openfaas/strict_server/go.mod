@@ -1,0 +1,3 @@
+module strictserver
+
+go 1.25
