@@ -15,6 +15,7 @@ from statistics import median
 
 from bench.gates import Gate, Verdict
 from bench.growth.axes import AXES, Axis, Series
+from bench.growth.curves import drawn
 from bench.growth.fit import Fit, fitted
 from bench.growth.ground import LANGUAGE, Ground
 from bench.machine import facts
@@ -58,11 +59,14 @@ class Curve:
         return f"{self.axis.name}/{self.series.name}"
 
     @property
-    def fit(self) -> Fit:
-        """Of the judged figure in units of the control's, which drifts with the machine as ours do."""
+    def costs(self) -> list[float]:
+        """The judged figure in units of the control's, which drifts with the machine as ours do."""
         costs = zip(self.figures[self.series.judged], self.figures[CONTROL], strict=True)
-        values = [cost / control for cost, control in costs]
-        return fitted(list(zip(self.sizes, values, strict=True)), linear=self.series.linear)
+        return [cost / control for cost, control in costs]
+
+    @property
+    def fit(self) -> Fit:
+        return fitted(list(zip(self.sizes, self.costs, strict=True)), linear=self.series.linear)
 
     @property
     def verdict(self) -> Verdict:
@@ -70,9 +74,11 @@ class Curve:
 
     def document(self) -> dict[str, object]:
         return {
+            "axis": self.axis.name,
+            "size": self.axis.title,
             "title": self.series.title,
             "sizes": self.sizes,
-            "size": self.axis.title,
+            "costs": [float(f"{cost:.4g}") for cost in self.costs],
             "judged": self.series.judged,
             "law": "linear" if self.series.linear else "logarithmic",
             "fit": asdict(self.fit),
@@ -130,10 +136,11 @@ def _row(title: str, cells: Sequence[str]) -> str:
 
 
 def save(path: Path, curves: Sequence[Curve]) -> None:
-    """Write the curves, with where they were measured. Those of other axes that the file has stay."""
-    kept = json.loads(path.read_text())["curves"] if path.exists() else {}
+    """Write the series and their curves, with where they were measured; those of other axes in the file stay."""
+    kept = json.loads(path.read_text())["growth"] if path.exists() else {}
+    growth = kept | {curve.name: curve.document() for curve in curves}
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"machine": facts(), "curves": kept | {curve.name: curve.document() for curve in curves}}
+    document = {"machine": facts(), "growth": growth, "curves": drawn(growth)}
     path.write_text(json.dumps(document, indent=1) + "\n")
 
 

@@ -12,16 +12,20 @@ OTHER = "other"
 #: A stage, and its functions as patterns of `module:qualified name`. The first pattern that matches counts.
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Both sides.
-    ("HTTP: read, parse, send", ("http_*:*",)),
+    ("HTTP: parse", ("http_request:*", "http_message:*", "http_environ:*", "http_limits:*")),
+    ("HTTP: read, send", ("http_*:*",)),
     ("loop of greenlets", ("gevent*hub:*", "gevent.events:*")),
     # The controller.
     ("token", ("controller.auth:*", "controller.keys:*", "jwt.*:*")),
-    ("headers, body", ("controller.request:*", "controller.strict_json:*", "controller.params:*")),
+    (
+        "headers, body",
+        ("controller.request:*", "controller.body:*", "controller.strict_json:*", "controller.params:*"),
+    ),
     ("rate window", ("controller.ratelimit:*", "controller.cache.windows:*")),
     ("names", ("controller.cache.names:*",)),
     ("Redis: ask, wait", ("controller.cache.*:*", "controller.store_clock:*", "redis.*:*")),
     ("single flight", ("controller.flight:*",)),
-    ("runtime: ask, wait", ("controller.runtime:*", "controller.transport.*:*", "controller.selector:*")),
+    ("runtime: ask, wait", ("controller.runtime*:*", "controller.transport.*:*", "controller.selector:*")),
     ("metrics", ("controller.metrics:*", "runtime.metrics:*", "prometheus_client.*:*")),
     (
         "log row",

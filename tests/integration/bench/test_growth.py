@@ -67,7 +67,7 @@ def test_stages(ground: Ground, load: Execute) -> None:
 
     told = "\n".join(lines({load.name: table_of_load}))
     assert {"controller", "Redis", "PostgreSQL"} <= {line.split("  ")[0] for line in told.splitlines()}
-    assert table_of_load["controller", "HTTP: read, parse, send"] > 0
+    assert table_of_load["controller", "HTTP: read, send"] > 0
     assert table_of_load.get(("controller", OTHER), 0) < sum(table_of_load.values()) / 10
 
 
@@ -85,7 +85,7 @@ def test_curves_are_kept_beside_those_of_other_axes(tmp_path: Path) -> None:
         ]
         save(path, curves)
 
-    kept = json.loads(path.read_text())["curves"]
+    kept = json.loads(path.read_text())["growth"]
     assert list(kept) == [f"{axis.name}/{series.name}" for axis in AXES[:2] for series in axis.series]
     assert not any(curve["reached"] for curve in kept.values())
     assert "MISSED" in "\n".join(table(curves))

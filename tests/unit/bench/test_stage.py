@@ -13,7 +13,8 @@ from bench.stages.stage import NAMES, OTHER, of_function, stage
 @pytest.mark.parametrize(
     ("function", "wanted"),
     [
-        ("http_worker:Connection.serve", "HTTP: read, parse, send"),
+        ("http_connection:Connection.serve", "HTTP: read, send"),
+        ("http_request:RequestReader.feed", "HTTP: parse"),
         ("controller.cache.names:Namer.names", "names"),
         ("controller.cache.connection:Connection.ask", "Redis: ask, wait"),
         ("controller.database.records:Entry.records", "log row"),
