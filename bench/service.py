@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self
 
 from bench.connection import Connection
@@ -49,8 +48,8 @@ class Service:
         languages: Sequence[str],
         node: str,
         rust: Path,
-        controller: Mapping[str, str] = MappingProxyType({}),
-        runtime: Mapping[str, str] = MappingProxyType({}),
+        controller: Mapping[str, str],
+        runtime: Mapping[str, str],
         watchdog: Path | None = None,
     ) -> None:
         self._folder = folder

@@ -45,6 +45,8 @@ class Axis:
     sizes: tuple[int, ...]
     series: tuple[Series, ...]
     grow: Callable[[Ground, int], None] = lambda ground, size: None
+    controller: dict[str, str] = field(default_factory=dict)
+    """Variables beside the defaults, as the next."""
     runtime: dict[str, str] = field(default_factory=dict)
 
     def prepare(self, ground: Ground, size: int) -> dict[str, Run]:
@@ -60,13 +62,24 @@ class Axis:
 AXES = (
     Axis(
         "sessions",
-        "sessions known",
-        (1, 100, 1_000, 10_000, 100_000),
+        "sessions that the process remembers",
+        (1, 100, 1_000, 10_000),
         (
             Series("cached", "execute, cached, any of the sessions", cached),
             Series("warm", "execute, warm, any of the sessions", warm),
         ),
+        grow=lambda ground, size: ground.have_sessions(size, visited=True),
+    ),
+    Axis(
+        "sessions-in-redis",
+        "sessions that Redis has to be asked for",
+        (10, 100, 1_000, 10_000, 100_000),
+        (
+            Series("cached", "execute, cached, any of those sessions", cached),
+            Series("warm", "execute, warm, any of those sessions", warm),
+        ),
         grow=lambda ground, size: ground.have_sessions(size),
+        controller={"SESSIONS_IN_MEMORY": "1"},
     ),
     Axis(
         "scripts",

@@ -5,7 +5,7 @@ from functools import partial
 
 from bench.growth.filling import Filling
 from bench.scenarios.scenario import Bench
-from bench.scenarios.sessions import session
+from bench.scenarios.sessions import session, visit
 from bench.scripts import TRIVIAL
 
 LANGUAGE = "python"
@@ -29,8 +29,11 @@ class Ground:
         self.titles: list[str] = []
         self._user = user
 
-    def have_sessions(self, number: int) -> None:
+    def have_sessions(self, number: int, *, visited: bool = False) -> None:
+        """`visited`: each of them has been executed in, so that the controller knows it."""
         self.paths = self.filling.sessions(self.session, number)
+        if visited:
+            visit(self.service, self.paths)
 
     def have_functions(self, number: int) -> None:
         self.titles = self.filling.functions(self.session, number)

@@ -69,8 +69,15 @@ class Curve:
         return fitted(list(zip(self.sizes, self.costs, strict=True)), linear=self.series.linear)
 
     @property
-    def verdict(self) -> Verdict:
-        return Gate(self.name, "excess", TOLERANCE).verdict({"excess": [self.fit.excess]})
+    def verdicts(self) -> tuple[Verdict, Verdict]:
+        return (
+            Gate(self.name, "excess", TOLERANCE).verdict({"excess": [self.fit.excess]}),
+            Gate(self.name, "errors", 0).verdict({"errors": [sum(self.figures["errors"])]}),
+        )
+
+    @property
+    def reached(self) -> bool:
+        return all(verdict.reached for verdict in self.verdicts)
 
     def document(self) -> dict[str, object]:
         return {
@@ -82,7 +89,7 @@ class Curve:
             "judged": self.series.judged,
             "law": "linear" if self.series.linear else "logarithmic",
             "fit": asdict(self.fit),
-            "reached": self.verdict.reached,
+            "reached": self.reached,
             "figures": {name: [float(f"{y:.5g}") for y in values] for name, values in self.figures.items()},
         }
 
@@ -91,7 +98,7 @@ def measured(load: Wrk, axis: Axis, sizes: Sequence[int], scale: Scale, runs: in
     """The curves of an axis, against a service of its own."""
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     points: list[dict[str, Figures]] = []
-    with Service(folder, [LANGUAGE], "", Path(), runtime=axis.runtime) as service:
+    with Service(folder, [LANGUAGE], "", Path(), axis.controller, axis.runtime) as service:
         ground = Ground(Bench(service, load, scale, announce), USER)
         control = Server("", "", lambda service: service.constant_port, fresh=0.0).prepare(ground.bench)
         for size in sizes:
@@ -128,7 +135,7 @@ def table(curves: Sequence[Curve]) -> Iterator[str]:
         yield _row("p50, ms", [f"{value:.2f}" for value in curve.figures["p50"]])
         yield f"  exponent {fit.exponent:.2f}, {fit.per_decade:+.0%} a decade, excess {fit.excess:.2f}"
         yield ""
-    yield from (curve.verdict.text for curve in curves)
+    yield from (verdict.text for curve in curves for verdict in curve.verdicts)
 
 
 def _row(title: str, cells: Sequence[str]) -> str:
@@ -169,7 +176,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     print(*table(curves), sep="\n")
-    return int(arguments.gate and not all(curve.verdict.reached for curve in curves))
+    return int(arguments.gate and not all(curve.reached for curve in curves))
 
 
 if __name__ == "__main__":

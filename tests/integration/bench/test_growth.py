@@ -79,7 +79,7 @@ def test_curves_are_kept_beside_those_of_other_axes(tmp_path: Path) -> None:
                 axis,
                 series,
                 [1, 100, 1000],
-                {series.judged: [9.0, 9.0, 99.0], "p50": [1.0] * 3, CONTROL: [1.0] * 3},
+                {series.judged: [9.0, 9.0, 99.0], "p50": [1.0] * 3, "errors": [0.0] * 3, CONTROL: [1.0] * 3},
             )
             for series in axis.series
         ]
