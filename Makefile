@@ -12,7 +12,7 @@ RUNS ?= 5
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes bench-growth bench-stages performance clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -103,6 +103,15 @@ bench-report: tests-environment ## write bench/results/report.html anew, of all 
 
 bench-runtimes: environment ## what a script costs at each runtime's HTTP port
 	@$(VENV)/python -m bench.runtimes
+
+bench-growth: environment ## how costs grow with what there is: make bench-growth AXIS="sessions,log-rows" LARGEST=100000
+	@$(VENV)/python -m bench.growth.run --axis "$(AXIS)" --largest "$(LARGEST)" $(GATE)
+
+bench-stages: environment ## where the CPU time of an execution goes, stage by stage
+	@$(VENV)/python -m bench.stages.run --runs "$(RUNS)"
+
+performance: tests-environment ## write the tables of docs/performance.md anew, from the figures of the two above
+	@$(VENV)/python -m bench.page docs/performance.md
 
 clean: ## remove everything that was made here, data included
 	@$(PYTHON) -m local.clean

@@ -20,9 +20,12 @@ from local.token import token
 LIMITS = {
     "RATE_LIMIT_EXECUTE": "999999",
     "RATE_LIMIT_INITIALIZE": "999999",
+    "RATE_LIMIT_FUNCTIONS": "999999",
     "SESSIONS_PER_USER_MAX": "1000000",
     "FUNCTIONS_PER_USER_MAX": "1000000",
 }
+#: Whose token the bench has.
+USER = "bench"
 _OWN_TIME = re.compile(r'^lambda_controller_seconds_(sum|count)\{endpoint="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
@@ -61,13 +64,15 @@ class Service:
         settings.controller["RUNTIME_URLS"] = ",".join(
             f"{language}=http://{LOOPBACK}:{self._entrance(part)}" for language, part in self.runtimes.items()
         )
-        self._controller = self._parts.controller(self._postgres, self._redis, list(languages))
+        self.controller = self._parts.controller(self._postgres, self._redis, list(languages))
         self._yardstick = Yardstick("yardstick", FUNCTION, folder)
         self._constant = Yardstick("constant", CONSTANT, folder)
-        self.port = self._entrance(self._controller)
+        self.port = self._entrance(self.controller)
         self.yardstick_port = self._entrance(self._yardstick)
         self.constant_port = self._constant.port
-        self.headers = {"Authorization": f"Bearer {token(self._state.secret('JWT_SECRET'), 'bench')}"}
+        self.headers = {"Authorization": f"Bearer {token(self._state.secret('JWT_SECRET'), USER)}"}
+        self.postgres_url, self.redis_url = self._postgres.url, self._redis.url
+        self.runtime_secret = self._state.secret("RUNTIME_SECRET")
         self.meter = Meter({})
 
     def connect(self, *, cooperative: bool = False) -> Connection:
@@ -76,7 +81,7 @@ class Service:
 
     def own_time(self, endpoint: str) -> tuple[float, float]:
         """The controller's own seconds for all calls so far, and how many those were."""
-        connection = Connection(self._controller.port, {})
+        connection = Connection(self.controller.port, {})
         exposed = connection.get("/metrics").body.decode()
         connection.close()
         found = {kind: float(value) for kind, name, value in _OWN_TIME.findall(exposed) if name == endpoint}
@@ -95,12 +100,12 @@ class Service:
             migration.start()
         finally:
             migration.stop()
-        self._controller.start()
+        self.controller.start()
         self.meter = self._meter()
 
     def stop(self) -> None:
         """The controller first, which still writes then; after it all that it needs."""
-        self._controller.stop()
+        self.controller.stop()
         servers = (*self._guards, self._constant, self._yardstick, *self.runtimes.values())
         others = (*servers, self._redis, self._postgres)
         for part in others:
@@ -119,7 +124,7 @@ class Service:
     def _meter(self) -> Meter:
         fronts = [part.pid for part in self.runtimes.values()]
         parts = {
-            "controller": [self._controller.pid],
+            "controller": [self.controller.pid],
             "front": fronts,
             "workers": [fork_server(front) for front in fronts],
             "redis": [self._redis.pid],

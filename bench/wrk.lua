@@ -14,7 +14,7 @@ end
 function init(arguments)
    plan = dofile(arguments[1])
    heads, remembered, expected, turn, last = {}, {}, {}, 0, plan.first + plan.known
-   for _, path in ipairs(plan.paths) do
+   for path in plan.paths:gmatch("[^\n]+") do
       for _, lines in ipairs(plan.lines) do
          table.insert(heads, "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
             .. lines .. "Content-Length: ")

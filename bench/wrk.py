@@ -62,6 +62,8 @@ class Plan:
     def lua(self) -> str:
         """The plan as a file of Lua."""
         lines = {each.name: getattr(self, each.name) for each in fields(self)}
+        # As one text: Lua takes no more than some ten thousand constants.
+        lines["paths"] = "\n".join(self.paths)
         lines["headers"] = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         return (
             "return {\n"
@@ -108,8 +110,6 @@ def measured(output: str) -> Load:
 
 def _literal(value: object) -> str:
     """Lua's notation, which is JSON's for numbers, switches and text of ASCII. Raises ValueError for other text."""
-    if isinstance(value, list | tuple):
-        return "{" + ", ".join(map(_literal, value)) + "}"
     if isinstance(value, str) and not value.isascii():
         raise ValueError(f"not ASCII: {value!r}")
     return json.dumps(value)

@@ -31,16 +31,24 @@ class Quotas:
         Raises:
             RateLimited: there is none.
         """
-        if not (self._sessions_max or self._functions_max):
+        functions_max = self._functions_max if registers else 0
+        if not (self._sessions_max or functions_max):
             return
         try:
-            held = self._postgres.query("held_by_user", owner=owner, language=name.language, title=name.title)
+            held = self._postgres.query(
+                "held_by_user",
+                owner=owner,
+                sessions_max=self._sessions_max,
+                functions_max=functions_max,
+                language=name.language,
+                title=name.title,
+            )
         except StoreUnavailable:
             return
         if 0 < self._sessions_max <= held["sessions"]:
             raise _full(f"{self._sessions_max} live sessions", "delete one, or wait until one expires")
-        if registers and 0 < self._functions_max <= held["functions"]:
-            raise _full(f"{self._functions_max} registered functions", "delete one")
+        if 0 < functions_max <= held["functions"]:
+            raise _full(f"{functions_max} registered functions", "delete one")
 
 
 def _full(bound: str, remedy: str) -> RateLimited:

@@ -1,7 +1,7 @@
 """Opening sessions, and executing in them, as scenarios need it beforehand."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 import gevent
@@ -72,6 +72,19 @@ def burst(port: int, plan: Plan, numbers: Iterable[int]) -> None:
 
     clients = [gevent.spawn(work) for _ in range(min(BURST_CLIENTS, len(waiting)))]
     gevent.joinall(clients, raise_error=True)
+
+
+def visit(service: Service, paths: Sequence[str]) -> None:
+    """Execute in each of the sessions, from several clients at once. Raises UnexpectedAnswer."""
+    waiting = list(paths)
+
+    def work() -> None:
+        connection = service.connect(cooperative=True)
+        while waiting:
+            expect_ok(connection.post(waiting.pop(), b'{"params": {"n": 1}}'))
+        connection.close()
+
+    gevent.joinall([gevent.spawn(work) for _ in range(BURST_CLIENTS)], raise_error=True)
 
 
 def loops(service: Service, path: str, milliseconds: float) -> int:

@@ -56,11 +56,21 @@ DELETE FROM function_versions WHERE (function_id, version) IN (
     ORDER BY deleted_at LIMIT :batch FOR UPDATE SKIP LOCKED
 );
 
--- name: held_by_user(owner, language, title)^
--- How much a user has, the function of that name left out.
+-- name: held_by_user(owner, sessions_max, functions_max, language, title)^
+-- How much a user has, the function of that name left out; who has more than asked for is not counted to the end.
 SELECT
-    (SELECT count(*) FROM sessions WHERE user_id = :owner AND expires_at > now() AND status = 'active') AS sessions,
-    (SELECT count(*) FROM functions WHERE user_id = :owner AND (language, title) <> (:language, :title)) AS functions;
+    (
+        SELECT count(*) FROM (
+            SELECT FROM sessions WHERE user_id = :owner AND expires_at > now() AND status = 'active'
+            LIMIT :sessions_max
+        ) AS live
+    ) AS sessions,
+    (
+        SELECT count(*) FROM (
+            SELECT FROM functions WHERE user_id = :owner AND (language, title) <> (:language, :title)
+            LIMIT :functions_max
+        ) AS registered
+    ) AS functions;
 
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
 WITH function AS (
@@ -95,20 +105,27 @@ SELECT script_hash FROM functions WHERE language = :language AND title = :title 
 
 -- name: count_functions(owner, language, user_id, type)$
 SELECT count(*) FROM (
-    SELECT DISTINCT ON (language, title) * FROM functions
-    WHERE user_id = :owner OR user_id IS NULL
-    ORDER BY language, title, user_id NULLS LAST
-) visible
+    SELECT * FROM functions WHERE user_id = :owner
+    UNION ALL
+    SELECT * FROM functions AS predefined WHERE user_id IS NULL AND NOT EXISTS (
+        SELECT FROM functions AS own
+        WHERE own.user_id = :owner AND (own.language, own.title) = (predefined.language, predefined.title)
+    )
+) AS visible
 WHERE (:language::text IS NULL OR language = :language)
     AND (:user_id::text IS NULL OR user_id = :user_id)
     AND (:type::text IS NULL OR type = :type);
 
 -- name: functions(owner, language, user_id, type, per_page, skipped)
+-- Without a sort of all that the user has: only the page's rows are kept in order.
 SELECT * FROM (
-    SELECT DISTINCT ON (language, title) * FROM functions
-    WHERE user_id = :owner OR user_id IS NULL
-    ORDER BY language, title, user_id NULLS LAST
-) visible
+    SELECT * FROM functions WHERE user_id = :owner
+    UNION ALL
+    SELECT * FROM functions AS predefined WHERE user_id IS NULL AND NOT EXISTS (
+        SELECT FROM functions AS own
+        WHERE own.user_id = :owner AND (own.language, own.title) = (predefined.language, predefined.title)
+    )
+) AS visible
 WHERE (:language::text IS NULL OR language = :language)
     AND (:user_id::text IS NULL OR user_id = :user_id)
     AND (:type::text IS NULL OR type = :type)

@@ -1,0 +1,60 @@
+"""Samples are counted for the stage that is at work."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.stages.run import lines, medians
+from bench.stages.stage import NAMES, OTHER, of_function, stage
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [
+        ("http_connection:Connection.serve", "HTTP: read, send"),
+        ("http_request:RequestReader.feed", "HTTP: parse"),
+        ("controller.cache.names:Namer.names", "names"),
+        ("controller.cache.connection:Connection.ask", "Redis: ask, wait"),
+        ("controller.database.records:Entry.records", "log row"),
+        ("controller.database.logger:DatabaseLogger.log", "log row"),
+        ("controller.database.logger:DatabaseLogger.flush", "log batch"),
+        ("controller.exchange:Exchange.end", "access line"),
+        ("controller.exchange:Reception.begin", "dispatch, answer"),
+        ("json.encoder:JSONEncoder.encode", None),
+    ],
+)
+def test_a_function_has_its_stage(function: str, wanted: str | None) -> None:
+    assert of_function(function) == wanted
+
+
+def test_library_code_works_for_whoever_called_it() -> None:
+    seen: list[str] = []
+
+    def see(_: object) -> str:
+        seen.append(stage(sys._getframe()))
+        return ""
+
+    _within("controller.masking", see)
+    _within("json.encoder", see)
+    assert seen == ["log row", OTHER]
+
+
+def _within(module: str, work: Callable[[object], str]) -> None:
+    """Have the work called by a function of that module."""
+    space: dict[str, Any] = {"__name__": module}
+    exec("def caller(work):\n    work(None)", space)
+    space["caller"](work)
+
+
+def test_the_table_adds_up_and_leaves_nothing_out() -> None:
+    table = {("controller", "names"): 5.0, ("controller", OTHER): 1.0, ("redis", ""): 20.0}
+    told = list(lines({"cached": table}))
+    assert told[-1].split() == ["all", "26.0"]
+    assert [line.split()[0] for line in told[1:-1]][:3] == ["controller", "names", "other"]
+
+
+def test_a_stage_without_a_sample_in_a_run_took_nothing_there() -> None:
+    key = ("controller", NAMES[0])
+    assert medians([{key: 4.0}, {}, {key: 6.0}]) == {key: 4.0}
