@@ -1,5 +1,9 @@
 """Connections to PostgreSQL, and greenlets that end while they wait for an answer."""
 
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -44,4 +48,25 @@ def test_what_fails_is_rolled_back_and_the_connection_serves_on(postgres_server:
         raise StoreUnavailable("in the middle")
 
     assert ask(postgres, "SELECT count(*) AS n FROM pg_tables WHERE tablename = 'half_done'") == 0
+    postgres.close()
+
+
+@contextmanager
+def many_files() -> Iterator[None]:
+    """More descriptors are open than `select` can tell of, as where thousands of clients are connected."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        yield
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_connection_is_used_again_beside_thousands_of_clients(postgres_server: PostgresServer) -> None:
+    postgres = Postgres(postgres_server.url, 1, 5)
+    with many_files():
+        assert len({ask(postgres, "SELECT pg_backend_pid() AS n") for _ in range(3)}) == 1
     postgres.close()
