@@ -68,7 +68,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.wrk .local/wrk
 	@$(VENV)/python -m local.wheels .local/wheels
 	-@$(VENV)/python -m local.container_tools .local/containers
-	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/acceptance/hostile \
+	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/acceptance/hostile \
 		--ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
 	@$(VENV)/python -m local.hostile
 

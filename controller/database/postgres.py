@@ -23,7 +23,7 @@ QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").r
 """Every query by its name in `queries.sql`."""
 NAMES = frozenset(QUERIES.available_queries)
 _poll = monkey.get_original("select", "poll")
-"""Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and there are clients enough for more."""
+"""Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and clients alone may be more."""
 
 
 class Postgres:
