@@ -5,7 +5,7 @@ from typing import Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
-from werkzeug.wsgi import get_content_length, get_input_stream
+from werkzeug.wsgi import get_input_stream
 
 from controller.errors import InvalidRequest
 
@@ -33,11 +33,11 @@ def json_body(environ: dict[str, Any], most: int) -> bytes:
 
 
 def _read(environ: dict[str, Any], most: int) -> bytes:
-    length = get_content_length(environ)
-    if length is not None and length > most:
-        raise RequestEntityTooLarge
-    if length is not None:
-        return bytes(environ["wsgi.input"].read(length))
+    length = environ.get("CONTENT_LENGTH", "")
+    if length.isdecimal():
+        if int(length) > most:
+            raise RequestEntityTooLarge
+        return bytes(environ["wsgi.input"].read(int(length)))
     # Chunked: the server sees its end. One byte more than there may be tells what is too large.
     body = get_input_stream(environ, max_content_length=most + 1).read()
     if len(body) > most:
