@@ -25,9 +25,7 @@ def test_a_body_is_read_to_its_length_or_to_the_end_that_its_server_sees() -> No
     assert read(b"x" * 1000, **chunked) == read(b"x" * 1000) == b"x" * 1000
 
 
-@pytest.mark.parametrize(
-    "changes", [{}, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}]
-)
+@pytest.mark.parametrize("changes", [{}, {"CONTENT_LENGTH": "", "wsgi.input_terminated": True}])
 def test_a_body_over_the_limit_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as refused:
         read(b"x" * 1001, **changes)
