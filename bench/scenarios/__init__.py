@@ -106,8 +106,8 @@ GROUPS = (
     Group(
         "connections",
         (IdleConnections("connections", "10,000 connections, 1% active"),),
-        # By default it holds fewer, and none for as long as asking them all may take a slow machine.
-        controller={"GUNICORN_CMD_ARGS": "--worker-connections=12000 --keep-alive=300"},
+        # By default none is held for as long as asking them all may take a slow machine.
+        controller={"GUNICORN_CMD_ARGS": "--keep-alive=300"},
         runs=1,
     ),
     Group(
