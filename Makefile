@@ -92,7 +92,7 @@ environment:
 tests-environment:
 	@$(PYTHON) -m local.environment --tests
 
-# Rust and of-watchdog, where they cannot be had, are left out.
+# Rust and of-watchdog, where they cannot be had, are left out. GATE=--gate ends badly when a target is missed.
 bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
 	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain

@@ -30,18 +30,18 @@ class Connection:
 
     def __init__(self, port: int, headers: Mapping[str, str], *, cooperative: bool = False) -> None:
         lines = {"Host": LOOPBACK, "Content-Type": "application/json", **headers}
-        self._head = "".join(f"\r\n{name}: {value}" for name, value in lines.items())
+        self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         connect = gevent_socket.create_connection if cooperative else socket.create_connection
         self._socket = connect((LOOPBACK, port), TIMEOUT)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def get(self, path: str) -> Answer:
-        self._socket.sendall(f"GET {path} HTTP/1.1{self._head}\r\n\r\n".encode())
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
         return self._answer()
 
-    def post(self, path: str, body: bytes, headers: str = "") -> Answer:
-        """`headers`: further lines, each with its CRLF before it. Raises OSError."""
-        head = f"POST {path} HTTP/1.1{self._head}{headers}\r\nContent-Length: {len(body)}\r\n\r\n"
+    def post(self, path: str, body: bytes, lines: str = "") -> Answer:
+        """`lines`: further headers, each with its CRLF. Raises OSError."""
+        head = f"POST {path} HTTP/1.1\r\n{self._head}{lines}Content-Length: {len(body)}\r\n\r\n"
         self._socket.sendall(head.encode() + body)
         return self._answer()
 

@@ -58,6 +58,9 @@ def of_load(load: Load) -> dict[str, float]:
         "p95": load.p95,
         "p99": load.p99,
         "errors": load.refused + load.wrong + load.broken,
+        "refused": load.refused,
+        "wrong": load.wrong,
+        "broken": load.broken,
     }
     if load.p50:
         found["p99 / p50"] = load.p99 / load.p50

@@ -50,11 +50,11 @@ def save(path: Path, results: dict[str, Figures]) -> None:
         for name, figures in results.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": facts(), "scenarios": scenarios}, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": facts(), "scenarios": scenarios}) + "\n")
 
 
 def _short(values: list[float]) -> list[float]:
-    return [float(f"{value:.5g}") for value in values]
+    return [float(f"{value:.4g}") for value in values]
 
 
 def main() -> int:

@@ -15,9 +15,11 @@ function init(arguments)
    plan = dofile(arguments[1])
    heads, remembered, expected, turn, last = {}, {}, {}, 0, plan.first + plan.known
    for path in plan.paths:gmatch("[^\n]+") do
-      heads[#heads + 1] = "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
-         .. "Content-Length: "
-      remembered[#heads] = {}
+      for _, lines in ipairs(plan.lines) do
+         table.insert(heads, "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. "\r\n" .. plan.headers
+            .. lines .. "Content-Length: ")
+         table.insert(remembered, {})
+      end
    end
    for number = plan.first, plan.first + plan.known - 1 do
       expected[number + 1] = "always"

@@ -37,6 +37,8 @@ class Plan:
     before: str
     """A body is this, a number, and `after`."""
     after: str
+    lines: Sequence[str] = ("",)
+    """Further headers, with their ends of line: with each path go each of them in turn."""
     fresh: float = 0.0
     """The share of requests with a number that was never asked before; the others ask for one of the known."""
     known: int = 1
@@ -108,6 +110,8 @@ def measured(output: str) -> Load:
 
 def _literal(value: object) -> str:
     """Lua's notation, which is JSON's for numbers, switches and text of ASCII. Raises ValueError for other text."""
+    if isinstance(value, list | tuple):
+        return "{" + ", ".join(map(_literal, value)) + "}"
     if isinstance(value, str) and not value.isascii():
         raise ValueError(f"not ASCII: {value!r}")
     return json.dumps(value)

@@ -14,6 +14,8 @@ from bench.wrk import Plan
 #: Requests before each run that bring a script's workers up: more than there may be of them.
 WARMING = 16
 HALF = 0.5
+#: Functions that sessions are opened of: one row of the database is not all that is written to.
+TITLES = 64
 JSON = {"Content-Type": "application/json"}
 #: What an execution is compared to.
 REFERENCES = ("yardstick", "constant")
@@ -93,7 +95,8 @@ class Rotation:
         def run(begin: Callable[[], None]) -> Load:
             begin()
             load = bench.wrk(bench.service.port, plan.anew(), scale.seconds, scale.clients)
-            return replace(load, more={"p95 / warm p50": load.p95 / bench.latest[self.warm]["p50"]})
+            ratio = load.p95 / bench.latest[self.warm]["p50"]
+            return replace(load, more=load.more | {"p95 / warm p50": ratio})
 
         return run
 
@@ -139,10 +142,11 @@ class Initialize:
 
     def prepare(self, bench: Bench) -> Run:
         script = f"{TRIVIAL[self.language]}{COMMENTS[self.language]} "
-        before, after = json.dumps({"script_content": f"{script}|\n"}).split("|")
+        before, after = json.dumps({"script_content": f"{script}|\n"}).rsplit("|", 1)
         plan = Plan(
             paths=[INITIALIZE],
-            headers=bench.service.headers | title_line(self.language) | JSON,
+            headers=bench.service.headers | JSON,
+            lines=[title_line(self.language, f"bench-{number}") for number in range(TITLES)],
             before=before,
             after=after,
             fresh=1.0 if self.new else 0.0,

@@ -7,7 +7,7 @@ from time import perf_counter
 from bench.load import Load, Tally
 from bench.scenarios.client import Client
 from bench.scenarios.scenario import Bench, Run
-from bench.scenarios.sessions import initialize, title_lines
+from bench.scenarios.sessions import initialize, title_line
 from bench.scripts import new_scripts
 
 
@@ -59,7 +59,7 @@ class Compile:
             begin()
             started = perf_counter()
             for _ in range(bench.scale.compilations):
-                client.initialize(title_lines(self.language), next(scripts))
+                client.initialize(title_line(self.language), next(scripts))
             load = tally.load(perf_counter() - started)
             client.close()
             return load

@@ -69,6 +69,20 @@ def test_right_answers_are_no_errors(load: Wrk, fresh: float) -> None:
     assert bool(numbers - known) == (fresh > 0)
 
 
+def test_each_line_goes_with_each_path(load: Wrk) -> None:
+    seen = set()
+
+    def reply(head: str, number: int) -> bytes:
+        seen.add((head.split()[1], "X-Line: 1\r\n" in head, "X-Line: 2\r\n" in head))
+        return answer(200, {"result": number + 1})
+
+    lines = ["X-Line: 1\r\n", "X-Line: 2\r\n"]
+    with serving(reply) as port:
+        load(port, Plan(["/a", "/b"], {}, PLAN.before, PLAN.after, lines=lines), seconds=1, clients=1)
+
+    assert seen == {(path, first, not first) for path in ("/a", "/b") for first in (True, False)}
+
+
 def test_each_kind_of_error_is_counted(load: Wrk) -> None:
     replies: dict[int, Callable[[int], bytes]] = {
         0: lambda n: answer(200, {"result": n + 1}),

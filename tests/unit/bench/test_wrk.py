@@ -33,6 +33,7 @@ def test_a_plan_is_a_table_of_lua() -> None:
     assert '   paths = "/a\\n/b",' in lines
     assert r'   headers = "X-One: 1\r\nX-Two: 2\r\n",' in lines
     assert r'   before = "{\"text\": \"a\nb\", \"n\": ",' in lines
+    assert '   lines = {""},' in lines
     assert "   counts = true," in lines
 
 
