@@ -6,7 +6,7 @@ strings: where there is one, Python's own `json` reads and writes.
 
 import json
 from collections.abc import Collection
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Reader(Generic[T]):
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            document = json.loads(bytes(text), object_hook=self._kept_raw)
+            document = json.loads(bytes(text), object_hook=self._kept_raw, parse_constant=_refuse)
             return msgspec.convert(document, self._kind)
 
     def _kept_raw(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -56,3 +56,7 @@ def _parsed(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.asdict(value)
     raise TypeError(f"{type(value)} is not JSON")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

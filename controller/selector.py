@@ -4,8 +4,9 @@ In this order: an entry of the mappings file; the language's runtimes found in K
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from controller.errors import NotFound, RuntimeUnavailable
 from controller.models import LanguageTitle
@@ -14,8 +15,7 @@ Addresses = Mapping[str, tuple[str, ...]]
 """Language to base URLs, without a slash at their ends; none: it is known, and nobody serves it now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a script goes. Any of the addresses will do."""
 
     language: str

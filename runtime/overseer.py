@@ -15,8 +15,8 @@ from runtime.process import Process, number_of
 
 #: Seconds between two looks at everybody who is at work.
 INTERVAL = 0.05
-#: Seconds of CPU after which a process is worth a closer look, which takes as long as a short run: what a process
-#: takes, it takes by working. And the seconds after which it gets one in any case.
+#: Of a process whose runs are shorter than that: seconds of CPU after which it gets a close look, which takes as long
+#: as such a run (what a process takes, it takes by working), and the seconds after which it gets one in any case.
 WORK = INTERVAL / 2
 PATIENCE = 0.5
 #: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
@@ -53,10 +53,12 @@ class Watch:
         self.late = False
         self.breach: Breach | None = None
         self._overseer = overseer
+        self._begun = 0.0
         self._looked_at = (0.0, 0.0)
 
     def begin(self, seconds: float) -> None:
         """A run begins that may take so long."""
+        self._begun = monotonic()
         self._overseer.begin(self, seconds)
 
     def end(self) -> None:
@@ -64,10 +66,10 @@ class Watch:
         self._overseer.end(self)
 
     def is_due(self) -> bool:
-        """Whether it has worked or waited for long enough to be looked at again."""
+        """Whether it has to be looked at closely: its run is no short one, or many have come together."""
         now, worked = monotonic(), self.process.cpu_seconds()
         looked, worked_then = self._looked_at
-        if worked - worked_then < WORK and now - looked < PATIENCE:
+        if now - self._begun < INTERVAL and worked - worked_then < WORK and now - looked < PATIENCE:
             return False
         self._looked_at = (now, worked)
         return True

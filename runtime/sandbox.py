@@ -47,9 +47,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Confinement:
     """What one process may use. Paths that do not exist are left out.
 
-    `memory_bytes` bounds what is mapped beyond the start, None where a program reserves far more than it uses;
-    `file_bytes` one file. `endless` is whether it may read those of the kernel's files that never end. `off` names
-    layers that stay off, for deployments that cannot have them.
+    `memory_bytes` bounds what is mapped, by a fork beyond its start; None where a program reserves far more than it
+    uses. `file_bytes` bounds one file. `endless` is whether it may read those of the kernel's files that never end.
+    `off` names layers that stay off, for deployments that cannot have them.
     """
 
     read: tuple[str, ...] = ()
@@ -147,7 +147,9 @@ def _limit(confinement: Confinement) -> None:
         resource.RLIMIT_NOFILE: confinement.open_files,
     }
     if confinement.memory_bytes is not None:
-        limits[resource.RLIMIT_AS] = _address_space() + confinement.memory_bytes
+        # A program that is executed begins with nothing, where a fork begins with all that the server has mapped.
+        start = 0 if confinement.run else _address_space()
+        limits[resource.RLIMIT_AS] = start + confinement.memory_bytes
     for number, value in limits.items():
         resource.setrlimit(number, (value, value))
     if confinement.cpu_seconds is not None:

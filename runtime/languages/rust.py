@@ -31,7 +31,7 @@ from runtime.languages.rust_toolchain import Glue, Toolchain, ToolchainError
 from runtime.process import Launch, Preload, Process
 from runtime.sandbox import Confinement, interpreter_paths
 from runtime.settings import Settings, UnusableSetting
-from runtime.workers.wasm_settings import ENGINE_SETTINGS
+from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
 
 WORKER = "runtime.workers.wasm_worker"
 
@@ -39,7 +39,7 @@ WORKER = "runtime.workers.wasm_worker"
 MODULE_MAX_BYTES = 16 << 20
 
 #: Address space of rustc, which takes half of it for itself; 600 functions, optimized, need all but a tenth.
-COMPILER_MEMORY_BYTES = 1536 << 20
+COMPILER_MEMORY_BYTES = 1728 << 20
 
 #: What a script may name: crates of the compiler, and of those that the glue is made of.
 _STANDARD_LIBRARY = ("alloc", "core", "std")
@@ -63,7 +63,7 @@ class Rust:
         artifacts = settings.state / "rust"
         # Workers that start before the first artifact is written must be granted its folder, too.
         artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._artifacts = ArtifactStore(artifacts, settings.secret, ENGINE_SETTINGS)
+        self._artifacts = ArtifactStore(artifacts, settings.secret, {**ENGINE_SETTINGS, **POOL_SETTINGS})
         self._confinement = Confinement(
             # wasmtime reserves gigabytes of address space around a memory; the store's own limit bounds it.
             read=(*interpreter_paths(), str(artifacts)),

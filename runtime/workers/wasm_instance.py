@@ -6,11 +6,12 @@ step: that took three times as long as the call. What this needs of wasmtime's i
 
 import ctypes
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
 from functools import cache
 from typing import Any, NamedTuple
 
-from wasmtime import Engine, Linker, Module, Trap, WasmtimeError
+from wasmtime import Config, Engine, Linker, Module, Trap, WasmtimeError
 from wasmtime import _ffi as raw
 
 #: The outcome at the start of the request's buffer, as `glue.rs` lays it out.
@@ -31,6 +32,18 @@ _NOTHING = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
 
 #: Tables, instances and memories have no limit of their own.
 _UNLIMITED = (-1, -1, -1, -1)
+
+
+def pool(config: Config, limits: Mapping[str, int]) -> None:
+    """Have the engine keep the place of instances, and make anew what is in it: a third off the time of a short call.
+
+    `limits` are named as in `wasmtime_pooling_allocation_config_<name>_set`.
+    """
+    strategy = raw.wasmtime_pooling_allocation_config_new()
+    for name, limit in limits.items():
+        getattr(raw, f"wasmtime_pooling_allocation_config_{name}_set")(strategy, limit)
+    raw.wasmtime_pooling_allocation_strategy_set(config.ptr(), strategy)
+    raw.wasmtime_pooling_allocation_config_delete(strategy)
 
 
 class Kind(IntEnum):

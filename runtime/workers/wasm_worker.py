@@ -13,14 +13,15 @@ from wasmtime import Config, Engine, ExitTrap, Linker, Module, Trap, TrapCode, W
 
 from runtime.workers import protocol
 from runtime.workers.protocol import Verdict
-from runtime.workers.wasm_instance import Instance, Kind, Mould, Outcome
-from runtime.workers.wasm_settings import ENGINE_SETTINGS
+from runtime.workers.wasm_instance import Instance, Kind, Mould, Outcome, pool
+from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
 
 
 def _configured() -> Config:
     config = Config()
     for name, value in ENGINE_SETTINGS.items():
         setattr(config, name, value)
+    pool(config, POOL_SETTINGS)
     return config
 
 

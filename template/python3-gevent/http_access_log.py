@@ -10,7 +10,7 @@ from http_message import Refused, Request
 from http_response import Response
 
 #: What is said of a request that nobody has understood.
-_UNKNOWN = {"REQUEST_METHOD": "-", "RAW_URI": "-", "SERVER_PROTOCOL": "-"}
+_UNKNOWN = {"REQUEST_METHOD": "-", "RAW_URI": "-", "PATH_INFO": "-", "SERVER_PROTOCOL": "-"}
 
 
 class _Told(NamedTuple):

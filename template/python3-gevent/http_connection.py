@@ -71,6 +71,11 @@ class Connection:
             self._overdue = True
             self._resume()
 
+    def retire(self) -> None:
+        """It has been idle for long enough. To be called by the loop."""
+        self.since = -inf
+        self.look()
+
     def close(self) -> None:
         """At once."""
         self.due = inf
@@ -123,7 +128,7 @@ class Connection:
         """Returns whether there is something to do; else this greenlet is not needed."""
         worker = self._worker
         self._greenlet = gevent.getcurrent()
-        self._listen(worker.now + worker.kept)
+        self._listen(min(self._deadline(), worker.now + worker.kept))
         there: bool = worker.hub.switch()
         return there
 
@@ -207,6 +212,8 @@ class Connection:
     def _send(self, response: Response, parts: Iterable[bytes]) -> None:
         try:
             self._forget_hangup()
+            if not self._worker.alive and not response.started:
+                response.keep_alive = False  # the end has begun meanwhile
             response.send(parts)
         finally:
             if hasattr(parts, "close"):

@@ -34,6 +34,8 @@ from http_listener import Listener
 
 #: Seconds between two looks at the clock, and at the clients of those who want to know that they are gone.
 TICK = 0.25
+#: Seconds between two looks at which connections are due, of which there may be thousands.
+SWEEP = 1.0
 #: Seconds of gunicorn's graceful_timeout that are left for the application's own end.
 CLOSING = 3
 #: Seconds for which a connection's greenlet is kept for its client's next bytes.
@@ -64,6 +66,7 @@ class HttpWorker(GeventWorker):
         self.keepalive: float = self.cfg.keepalive
         self.kept = min(_KEPT, self.keepalive, self.patience.head)
         self.access_log = AccessLog.of(self.log)
+        self._swept = 0.0
         self._most = _descriptors_for(self.worker_connections)
         self._tick()
         # What the application has made so far stays: no collection need look at it again.
@@ -72,6 +75,7 @@ class HttpWorker(GeventWorker):
         self._listeners = [self._listener(listening) for listening in self.sockets]
         while self.alive:
             self._tick()
+            self._resume()
             gevent.sleep(TICK)
         # No new connections from here on; those that wait in the kernel's queue belong to other workers.
         for listener in self._listeners:
@@ -96,6 +100,9 @@ class HttpWorker(GeventWorker):
         """A connection has ended."""
         self.connections.discard(connection)
         self.watched.discard(connection)
+        self._resume()
+
+    def _resume(self) -> None:
         for listener in self._listeners:
             listener.resume()
 
@@ -108,7 +115,7 @@ class HttpWorker(GeventWorker):
             return True
         spare = (one for one in self.connections if one.idle and self.now - one.since > _SPARE)
         for connection in nsmallest(self._most // _ROOM + 1, spare, key=lambda one: one.since):
-            connection.close()
+            connection.retire()
         return len(self.connections) < self._most
 
     def _take(self, listener: Listener, client: Any, address: Any) -> None:
@@ -146,9 +153,11 @@ class HttpWorker(GeventWorker):
         self.notify()
         self.date = f"Date: {formatdate(usegmt=True)}"
         self.now = now = monotonic()
-        due = [connection for connection in self.connections if connection.due <= now]
-        for connection in due:
-            self.loop.run_callback(connection.look)
+        if now >= self._swept + SWEEP or not self.alive:
+            self._swept = now
+            for connection in self.connections:
+                if connection.due <= now:
+                    self.loop.run_callback(connection.look)
         if self.watched:
             self._call_those_hung_up_on()
 

@@ -16,8 +16,8 @@ from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 
-#: Descriptors of the front for each worker: its channel, its pidfd, its status, and the two pipes of its output.
-_DESCRIPTORS_OF_A_WORKER = 5
+#: Descriptors of the front for each worker: its channel, its pidfd, its status and statm, and its output's two pipes.
+_DESCRIPTORS_OF_A_WORKER = 6
 #: Seconds after which a call has failed: far more than any deadline of a script.
 _ANSWER_TIMEOUT = 60
 

@@ -115,7 +115,8 @@ class Answer(NamedTuple):
 
 def answers(stream: bytes, *methods: str) -> list[Answer]:
     """What a client of these methods, then of GET, takes all that came back for. Fails where it is no HTTP."""
-    reader, found = _Received(stream), []
+    reader = _Received(stream)
+    found: list[Answer] = []
     while reader.peek():
         method = methods[len(found)] if len(found) < len(methods) else "GET"
         answer = HTTPResponse(cast("socket.socket", reader), method=method)

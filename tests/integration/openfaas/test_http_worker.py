@@ -13,6 +13,7 @@ from tests.integration.openfaas.http_server import (
     HOST,
     TIMEOUT,
     HttpServer,
+    answers,
     body_of,
     everything,
     read_one,
@@ -155,6 +156,27 @@ def test_answers_in_parts(server: HttpServer, path: str, body: bytes) -> None:
     assert body_of(answer) == body
 
 
+def test_what_is_longer_than_announced_is_cut(server: HttpServer) -> None:
+    answer = server.send(b"GET /long HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert body_of(answer) == b"one,"
+
+
+def test_an_answer_that_fails_in_the_middle_has_no_proper_end(server: HttpServer) -> None:
+    answer = server.send(b"GET /broken HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert body_of(answer) == b"4\r\none,\r\n"
+    with pytest.raises(ConnectionResetError):
+        server.send(b"GET /broken HTTP/1.0\r\n\r\n")
+
+
+@pytest.mark.parametrize("path", ["/stream", "/announced", "/nothing", "/large"])
+def test_nothing_follows_the_head_that_was_asked_for(server: HttpServer, path: str) -> None:
+    received = server.send(
+        f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n".encode() + HOST + CLOSE + b"\r\n"
+    )
+    first, second = answers(received, "HEAD")
+    assert (first.body, json.loads(second.body)["path"]) == (b"", "/")
+
+
 def test_too_short_an_answer_ends_its_connection(server: HttpServer) -> None:
     assert body_of(server.send(b"GET /short HTTP/1.1\r\n" + HOST + b"\r\n")) == b"one,"
 
@@ -179,7 +201,7 @@ def test_the_connection_is_the_servers_affair(server: HttpServer) -> None:
     assert b"Server:" not in answer
 
 
-@pytest.mark.parametrize("path", ["/fail", "/split"])
+@pytest.mark.parametrize("path", ["/fail", "/split", "/silent", "/twice"])
 def test_an_application_that_fails_is_a_500_that_tells_nothing(server: HttpServer, path: str) -> None:
     status, body = server.ask(path)
     assert (status, json.loads(body)["error"]["code"]) == (500, "INTERNAL_ERROR")
@@ -224,5 +246,5 @@ def test_the_end_lets_work_finish_and_idle_connections_go(own_server: HttpServer
         assert b"Connection: close" in everything(late)
         answer = everything(busy)
     assert body_of(answer) == b"released"
-    assert b"Connection: close" not in answer  # it was on its way when the end began
+    assert b"Connection: close" in answer
     assert server.process.wait(TIMEOUT) == 0

@@ -112,7 +112,7 @@ def endless(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iter
     start_response("200 OK", [])
     try:
         while True:
-            yield b"x" * 1000
+            yield b"x" * 100_000
             gevent.sleep(0.01)
     finally:
         Path(environ["QUERY_STRING"]).write_text("closed")
@@ -129,8 +129,8 @@ def twice(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def work(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Computes for two milliseconds."""
-    end = perf_counter() + 0.002
+    """Computes for a millisecond."""
+    end = perf_counter() + 0.001
     while perf_counter() < end:
         pass
     start_response("200 OK", [("Content-Length", "4")])

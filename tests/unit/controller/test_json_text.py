@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from msgspec import Raw
+from msgspec import Raw, Struct
 
-from controller.json_text import dumps
+from controller.json_text import Reader, dumps
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,26 @@ def test_raw_text_beside_a_lone_surrogate() -> None:
 def test_what_json_has_no_form_for_is_refused() -> None:
     with pytest.raises(TypeError):
         dumps({"\ud800": {1, 2}, "x": object()})
+
+
+class Answer(Struct):
+    n: int
+    result: Raw = Raw(b"0")
+
+
+READER = Reader(Answer, raw=["result"])
+
+
+@pytest.mark.parametrize("result", ["[1]", '"\\ud800"', '{"result": ["\\udfff", 100000000000000000000]}'])
+def test_raw_text_is_kept(result: str) -> None:
+    answer = READER.read(f'{{"n": 1, "result": {result}, "more": null}}'.encode())
+    assert answer.n == 1
+    assert json.loads(bytes(answer.result)) == json.loads(result)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"n": "1"}', '{"n": 1, "result": NaN}', '{"n": "\\ud800"}', "\xff"]
+)
+def test_what_is_not_such_a_struct_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        READER.read(text.encode("latin-1"))
