@@ -46,7 +46,9 @@ def test_the_committed_page_has_a_place_for_each_table() -> None:
 
 def test_stages_add_up() -> None:
     rows = [line.split("|")[1:-1] for line in stages(STAGES).splitlines() if line.startswith("|")]
-    table = {name.removeprefix(" &emsp;").strip(" *"): [cell.strip() for cell in cells] for name, *cells in rows}
+    table = {
+        name.removeprefix(" &emsp;").strip(" *"): [cell.strip() for cell in cells] for name, *cells in rows
+    }
     assert table["controller"] == ["6", ""]
     assert table["Redis"] == ["20", ""]
     assert table["all"] == ["26", "30"]
