@@ -138,8 +138,8 @@ def _one_by_one(ground: Ground, subjects: Sequence[str], ask: Callable[[Connecti
 
     def run(begin: Callable[[], None]) -> Load:
         tally = Tally()
-        connection = ground.service.connect()
         begin()
+        connection = ground.service.connect()
         started = perf_counter()
         for subject in islice(turn, ground.bench.scale.times):
             asked = perf_counter()
