@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from time import time
-from typing import cast
 
 import gevent
 import psycopg2
 from prometheus_client import CollectorRegistry
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, cursor
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from psycopg2.extras import RealDictCursor
 
 from bench.scenarios.sessions import EXECUTE
@@ -142,7 +141,7 @@ class Filling:
                 raise ConnectionError("Redis did not take a session")
 
     @contextmanager
-    def _sql(self) -> Iterator[cursor]:
+    def _sql(self) -> Iterator[RealDictCursor]:
         opened = psycopg2.connect(self._service.postgres_url, cursor_factory=RealDictCursor)
         opened.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         try:
