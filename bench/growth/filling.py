@@ -142,10 +142,10 @@ class Filling:
 
     @contextmanager
     def _sql(self) -> Iterator[RealDictCursor]:
-        opened = psycopg2.connect(self._service.postgres_url, cursor_factory=RealDictCursor)
+        opened = psycopg2.connect(self._service.postgres_url)
         opened.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         try:
-            with opened.cursor() as sql:
+            with opened.cursor(cursor_factory=RealDictCursor) as sql:
                 yield sql
         finally:
             opened.close()
