@@ -110,6 +110,8 @@ def measured(output: str) -> Load:
 
 def _literal(value: object) -> str:
     """Lua's notation, which is JSON's for numbers, switches and text of ASCII. Raises ValueError for other text."""
+    if isinstance(value, list | tuple):
+        return "{" + ", ".join(map(_literal, value)) + "}"
     if isinstance(value, str) and not value.isascii():
         raise ValueError(f"not ASCII: {value!r}")
     return json.dumps(value)

@@ -11,9 +11,9 @@ from msgspec import Raw
 from bench.connection import Answer, Connection
 from bench.growth.ground import LANGUAGE, Ground
 from bench.load import Load, Tally
-from bench.scenarios.requests import WARMING, Initialize, execution
+from bench.scenarios.requests import JSON, WARMING, Initialize, execution
 from bench.scenarios.scenario import Run, expect_ok
-from bench.scenarios.sessions import INITIALIZE, burst, session, sessions
+from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
 from bench.wrk import Plan
 from controller.logs import Trace
 from controller.runtime import RuntimeClient
@@ -25,6 +25,8 @@ from local.port import LOOPBACK
 FUNCTIONS = "/api/v1/functions/"
 #: A script that answers as much as it is asked for.
 ECHO = "def handle(params):\n    return [params['n'] + 1, 'x' * params['size']]\n"
+#: What wrk looks for in answers.
+INITIALIZED = '"status": *"(initialized)"'
 ECHOED = '"result": *%[(%d+)'
 #: As in `controller.app`, by default.
 CONNECTIONS, FAILURES, PAUSE, TIMEOUT = 64, 5, 10.0, 10.0
@@ -69,12 +71,17 @@ def initialized(ground: Ground, size: int) -> Run:
 
 
 def by_title(ground: Ground, size: int) -> Run:
-    titles = _shuffled(ground.titles)
-
-    def ask(connection: Connection, title: str) -> Answer:
-        return connection.post(INITIALIZE, b"{}", f"\r\nLanguage-Title: {LANGUAGE}-{title}")
-
-    return _one_by_one(ground, titles, ask)
+    """Opening sessions of functions that are registered, none of them twice in a row."""
+    plan = Plan(
+        paths=[INITIALIZE],
+        headers=ground.service.headers | JSON,
+        lines=[title_line(LANGUAGE, title) for title in _shuffled(ground.titles)],
+        before='{"context": {"n": ',
+        after="}}",
+        answer=INITIALIZED,
+        counts=False,
+    )
+    return _executed(ground, plan)
 
 
 def function_page(ground: Ground, size: int) -> Run:
@@ -131,8 +138,8 @@ def _one_by_one(ground: Ground, subjects: Sequence[str], ask: Callable[[Connecti
 
     def run(begin: Callable[[], None]) -> Load:
         tally = Tally()
-        connection = ground.service.connect()
         begin()
+        connection = ground.service.connect()
         started = perf_counter()
         for subject in islice(turn, ground.bench.scale.times):
             asked = perf_counter()
