@@ -4,11 +4,23 @@
 local function take(key, limit, window)
   local clock = redis.call('TIME')
   local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  local oldest = tonumber(redis.call('LINDEX', key, 0))
-  while oldest and oldest <= now - window do
-    redis.call('LPOP', key)
-    oldest = tonumber(redis.call('LINDEX', key, 0))
+  local function gone(index)
+    local time = redis.call('LINDEX', key, index)
+    return time and tonumber(time) <= now - window
   end
+  -- In strides that double and then halve: many that are gone at once hold up nobody.
+  local stride = 1
+  while gone(stride - 1) do
+    redis.call('LTRIM', key, stride, -1)
+    stride = stride * 2
+  end
+  while stride > 1 do
+    stride = stride / 2
+    if gone(stride - 1) then
+      redis.call('LTRIM', key, stride, -1)
+    end
+  end
+  local oldest = tonumber(redis.call('LINDEX', key, 0))
   local used = redis.call('LLEN', key)
   if used >= limit then
     return {0, 0, oldest + window - now}

@@ -316,3 +316,20 @@ def until_it_answers(client: RedisClient) -> None:
     with gevent.Timeout(10):
         while outcomes(lambda _: client.call("PING"), 1) != [b"PONG"]:
             gevent.sleep(0.02)
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2, 3, 7, 1000, 1023, 1024])
+@pytest.mark.parametrize("left", [0, 1, 5])
+def test_all_that_has_left_a_window_goes_and_nothing_else(
+    redis_server: RedisServer, gone: int, left: int
+) -> None:
+    admin, key = Redis.from_url(redis_server.url), f"window-{gone}-{left}"
+    present = int(time.time() * 1000)
+    times = [present - 120_000] * gone + [present - 1_000] * left
+    if times:
+        admin.rpush(key, *times)
+
+    quota = RedisBackend(redis_server.url, TIMEOUT).take(Window(key, 10, 60_000))
+
+    assert (quota.allowed, quota.remaining) == (True, 9 - left)
+    assert admin.llen(key) == left + 1
