@@ -10,7 +10,7 @@ import msgspec
 
 from controller.models import ArtifactKey, Session, canonical
 
-SESSIONS = 4096
+SESSIONS = 10_000
 """Of so many sessions the part of their results' names that is their own is remembered."""
 _SORTING = msgspec.json.Encoder(order="sorted")
 

@@ -46,7 +46,8 @@ ROW = re.compile(r"^\| `(\w+)` \| \w+ \| ([\w, ]*)\|", re.MULTILINE)
 #: What a metric's series are called besides its name, and what Prometheus adds to its own.
 SUFFIX = re.compile(r"_(bucket|sum|count|created)$")
 ADDED = {"__name__", "job", "instance", "le"}
-SYNTHETIC = re.compile(r"up|scrape_\w+|ALERTS\w*")
+#: Prometheus' own, and those of the client library about the process.
+OTHERS = re.compile(r"up|scrape_\w+|ALERTS\w*|(?:process|python)_\w+")
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +177,7 @@ def test_series_have_the_labels_that_the_page_says_and_each_is_on_a_dashboard(se
     scraped = seen.api.get("series", **{"match[]": '{job=~"controller|runtime"}'})
     found: dict[str, set[str]] = {}
     for labels in scraped:
-        if not SYNTHETIC.fullmatch(labels["__name__"]):
+        if not OTHERS.fullmatch(labels["__name__"]):
             found.setdefault(_metric(labels["__name__"], documented), set()).update(labels)
     shown = " ".join(expression for _, _, expression in asked("expr"))
 
