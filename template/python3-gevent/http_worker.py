@@ -45,6 +45,8 @@ _RESERVED = 1024
 #: Seconds that a connection has to have been idle to make room for others, and how many go at once, of so many.
 _SPARE = 1.0
 _ROOM = 64
+# Where a greenlet was made is only for debugging, and takes a fifth of making it.
+gevent.config.track_greenlet_tree = False
 #: gevent's own takes a moment for each descriptor, and knows nothing of clients that are gone.
 _poll = monkey.get_original("select", "poll")
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
