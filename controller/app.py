@@ -29,7 +29,6 @@ from controller.flight import SingleFlight
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
 from controller.idempotency import IdempotencyKeys
-from controller.keys import FixedKey, JwksKeys, KeySource
 from controller.logs import configure
 from controller.maintenance import Maintenance
 from controller.mappings import MappingsFile
@@ -44,7 +43,6 @@ from controller.scripts import ScriptStore
 from controller.selector import RuntimeSelector
 from controller.session import SessionManager
 from controller.settings import Settings
-from controller.token_settings import TokenSettings
 from controller.tracing import Tracer, tracer
 from controller.transport.balancer import Balancer
 from controller.views import BLUEPRINTS, Services
@@ -140,7 +138,7 @@ def compose(settings: Settings) -> Controller:
     parser = RequestParser(settings.script_max_bytes, settings.body_max_bytes)
     services = Services(
         parser=parser,
-        authenticator=_authenticator(settings.tokens),
+        authenticator=Authenticator.of(settings.tokens),
         limiter=RateLimiter(kept, settings.rate_limits),
         workflow=workflow,
         sessions=sessions,
@@ -186,22 +184,6 @@ def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSe
     )
     selector = RuntimeSelector(settings.runtime_urls, mappings, discovery)
     return [one for one in (mappings, discovery) if one is not None], selector
-
-
-def _authenticator(tokens: TokenSettings) -> Authenticator:
-    keys: KeySource
-    if tokens.jwks_url is not None:
-        keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
-    else:
-        keys = FixedKey(tokens.algorithm, tokens.secret or tokens.public_key or "")
-    return Authenticator(
-        keys,
-        tokens.algorithm,
-        issuer=tokens.issuer,
-        audience=tokens.audience,
-        leeway=tokens.leeway,
-        anonymous=tokens.anonymous,
-    )
 
 
 @cache

@@ -3,13 +3,14 @@
 import hashlib
 from collections import OrderedDict
 from time import time
-from typing import Any
+from typing import Any, Self
 
 import jwt
 
 from controller.errors import Forbidden, Unauthorized
-from controller.keys import KeySource
+from controller.keys import FixedKey, JwksKeys, KeySource
 from controller.models import Identity
+from controller.token_settings import TokenSettings
 
 ANONYMOUS = "anonymous"
 """The one user that all callers without a token are, where they may call; a token cannot name it."""
@@ -54,6 +55,23 @@ class Authenticator:
         }
         self._anonymous = Identity(ANONYMOUS, anonymous, anonymous=True) if anonymous else None
         self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+
+    @classmethod
+    def of(cls, tokens: TokenSettings) -> Self:
+        """As the settings say; raises what FixedKey does."""
+        keys: KeySource
+        if tokens.jwks_url is not None:
+            keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
+        else:
+            keys = FixedKey(tokens.algorithm, tokens.secret or tokens.public_key or "")
+        return cls(
+            keys,
+            tokens.algorithm,
+            issuer=tokens.issuer,
+            audience=tokens.audience,
+            leeway=tokens.leeway,
+            anonymous=tokens.anonymous,
+        )
 
     def identify(self, authorization: str | None) -> Identity:
         """Who the `Authorization` header speaks for.
