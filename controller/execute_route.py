@@ -32,7 +32,7 @@ class ExecuteRoute:
         self._reception = reception
         self._origins = origins
         self._others = others
-        self._path = re.compile(r"/([A-Za-z0-9._-]{1,64})", re.ASCII)
+        self._path = re.compile(r"/([^/]+)")
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         path = self._path.fullmatch(environ["PATH_INFO"])

@@ -8,7 +8,6 @@ from flask import Blueprint, Response, g, jsonify, render_template, request
 
 from controller import openapi
 from controller.auth import Authenticator, require_execute, require_scope
-from controller.errors import NotFound
 from controller.exchange import Exchange
 from controller.functions import FunctionCatalog
 from controller.health import HealthCheck
@@ -77,15 +76,10 @@ def initialize(services: Services) -> Blueprint:
     return blueprint
 
 
-def execute(services: Services) -> Blueprint:
-    """What `controller.execute_route` leaves to Flask: no id, or not the method."""
+def execute(_: Services) -> Blueprint:
+    """`POST /{request_id}` as Flask knows it, to refuse other methods: `controller.execute_route` answers it."""
     blueprint = Blueprint("execute", __name__)
-
-    @blueprint.post("/<request_id>")
-    def run(request_id: str) -> Reply:
-        services.caller()
-        raise NotFound("there is no such session")
-
+    blueprint.add_url_rule("/<request_id>", endpoint="run", methods=["POST"])
     return blueprint
 
 

@@ -49,6 +49,13 @@ def test_the_limit_of_a_minute_holds_over_two_processes(limited: Pair) -> None:
     assert stranger.execute(stranger.begin("python-limited", SCRIPT), params).status_code == 200
 
 
+def test_what_can_be_no_session_takes_a_place_like_any_execution(limited: Pair) -> None:
+    client, _ = limited.clients()
+    answers = [client.execute(request_id) for request_id in ("unknown", "no id!", "x" * 65)]
+    assert [error_of(answer, "NOT_FOUND") and answer.status_code for answer in answers] == [404] * 3
+    assert [answer.headers["RateLimit-Remaining"] for answer in answers] == ["99", "98", "97"]
+
+
 def test_every_endpoint_has_its_limit(limited: Pair) -> None:
     client, _ = limited.clients()
     begun = client.initialize("python-limited", SCRIPT)
