@@ -5,7 +5,7 @@ SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
 API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
-FAAS_STACK_TEST := tests/integration/faas/test_stack.py
+FAAS_STACK_TEST := tests/integration/tools/faas_local/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
 RUNS ?= 5
@@ -21,7 +21,7 @@ run: environment ## the whole service on this machine, until Ctrl-C
 	@$(VENV)/python -m local.run
 
 faas: environment ## a provider for faas-cli on this machine, with PostgreSQL and Redis, until Ctrl-C
-	@$(VENV)/python -m local.faas
+	@$(VENV)/python -m tools.faas_local
 
 demo: environment ## run the samples and a script of each language, and show the times
 	@$(VENV)/python -m local.demo
@@ -38,16 +38,16 @@ forget: environment ## remove all of one user's data: make forget SUB=alice
 	@$(VENV)/python -m local.forget "$(SUB)"
 
 config: environment ## print the values of all variables as they hold here, secrets masked
-	@$(VENV)/python -m local.configuration
+	@$(VENV)/python -m tools.docs.configuration
 
 configuration: environment ## write docs/configuration.md anew
-	@$(VENV)/python -m local.configuration docs/configuration.md
+	@$(VENV)/python -m tools.docs.configuration docs/configuration.md
 
 openapi: tests-environment ## write docs/openapi.yaml anew
-	@$(VENV)/python -m local.openapi docs/openapi.yaml
+	@$(VENV)/python -m tools.docs.openapi docs/openapi.yaml
 
 compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, where there are none yet
-	@$(PYTHON) -m local.compose_secrets
+	@$(PYTHON) -m tools.compose_secrets
 
 pin: ## write the digests of all images into the Dockerfiles and the Compose file
 	@$(PYTHON) -m local.image_pins
@@ -56,35 +56,35 @@ dashboards: environment ## a Prometheus beside `make run`, with our rules, until
 	@$(VENV)/python -m local.monitoring --port "$(PROMETHEUS_PORT)"
 
 grafana: tests-environment ## write the dashboards of deploy/grafana anew
-	@$(VENV)/python -m local.dashboards deploy/grafana/dashboards
+	@$(VENV)/python -m deploy.grafana.source deploy/grafana/dashboards
 
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
-	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
-	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
-	-@$(VENV)/python -m local.openfaas_tools .local/openfaas
-	-@$(VENV)/python -m local.kubernetes_tools .local/kubernetes
+	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
+	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
+	-@$(VENV)/python -m local.fetch.openfaas_tools .local/openfaas
+	-@$(VENV)/python -m local.fetch.kubernetes_tools .local/kubernetes
 	-@$(VENV)/python -m local.prometheus .local/prometheus
-	-@$(VENV)/python -m local.wrk .local/wrk
-	@$(VENV)/python -m local.wheels .local/wheels
-	-@$(VENV)/python -m local.container_tools .local/containers
+	-@$(VENV)/python -m local.fetch.wrk .local/wrk
+	@$(VENV)/python -m local.fetch.wheels .local/wheels
+	-@$(VENV)/python -m local.fetch.container_tools .local/containers
 	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/acceptance/hostile \
 		--ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
-	@$(VENV)/python -m local.hostile
+	@$(VENV)/python -m tools.checks.hostile
 
 soak: tests-environment ## each fault under a minute of load; a million rows; all of stack.yml by `make faas`
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py \
-		tests/integration/controller/test_statistics.py $(FAAS_STACK_TEST)
+		tests/integration/controller/database/test_statistics.py $(FAAS_STACK_TEST)
 
 api-server: tests-environment ## the Kubernetes manifests on a real API server; building it takes ten minutes once
-	@$(VENV)/python -m local.kubernetes_tools --api-server .local/kubernetes
+	@$(VENV)/python -m local.fetch.kubernetes_tools --api-server .local/kubernetes
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
 lint: tests-environment ## format, style, types and the keys of stack.yml
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
-	@$(VENV)/python -m local.stack_check
+	@$(VENV)/python -m tools.checks.stack_check
 
 environment:
 	@$(PYTHON) -m local.environment
@@ -94,8 +94,8 @@ tests-environment:
 
 # Rust and of-watchdog, where they cannot be had, are left out. GATE=--gate ends badly when a target is missed.
 bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
-	-@$(VENV)/python -m local.rust_toolchain .local/rust-toolchain
-	-@$(VENV)/python -m runtime.languages.rust_glue .local/rust-toolchain
+	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
+	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
 
 bench-report: tests-environment ## write bench/results/report.html anew, of all results there

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gevent import socket as gevent_socket
 
-from local.port import LOOPBACK
+from local.supervisor.ports import LOOPBACK
 
 #: Seconds without a byte.
 TIMEOUT = 120.0

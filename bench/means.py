@@ -9,12 +9,12 @@ from bench.scenarios import Group
 from bench.selection import restricted
 from bench.service import Service
 from bench.wrk import Wrk
-from local import node, wrk
-from local.account import RUNNER, Account
-from local.go_programs import UnavailableError
-from local.openfaas_tools import Tools
-from local.parts import RUNTIMES
+from local.fetch import node, wrk
+from local.fetch.go_programs import UnavailableError
+from local.fetch.openfaas_tools import Tools
+from local.services import RUNTIMES
 from local.state import RUST
+from local.supervisor.account import RUNNER, Account
 
 
 class Means:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from local.process import PROC, children, command_line, stat_fields
+from local.supervisor.proc import PROC, children, command_line, stat_fields
 
 MIB = 1024
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -53,7 +53,7 @@ def descendants(pid: int) -> list[int]:
 
 def fork_server(runtime: int) -> int:
     """The one that forks a runtime's workers: the first, since workers go by its command line, too."""
-    return next(pid for pid in descendants(runtime) if "runtime.forkserver" in command_line(pid))
+    return next(pid for pid in descendants(runtime) if "runtime.process.forkserver" in command_line(pid))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -18,10 +18,10 @@ from bench.scenarios.scenario import Bench, Scale, UnexpectedAnswer
 from bench.selection import selected
 from bench.table import table
 from bench.wrk import LoadError
-from local.part import PartError
+from local.fetch.debian_packages import PackagesError
 from local.run import complain
-from local.rust_packages import PackagesError
 from local.state import ROOT
+from local.supervisor.managed_process import PartError
 
 RESULTS = ROOT / "bench" / "results"
 TITLES = {each.name: each.title for group in GROUPS for each in group.scenarios}

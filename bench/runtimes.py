@@ -17,14 +17,14 @@ from pathlib import Path
 from bench.processes import MIB, fork_server, pss
 from bench.runtime_client import RuntimeClient
 from bench.scripts import TRIVIAL, new_scripts
-from local import node
-from local.account import RUNNER, Account
-from local.parts import RUNTIMES, Parts
-from local.port import free_port
-from local.process import children, wait_until
-from local.server import HttpServer
+from local.fetch import node
+from local.services import RUNTIMES, Parts
 from local.settings import PORTS, Settings
 from local.state import State
+from local.supervisor.account import RUNNER, Account
+from local.supervisor.ports import free_port
+from local.supervisor.proc import children, wait_until
+from local.supervisor.python_server import HttpServer
 
 ROOT = Path(__file__).parents[1]
 _WARM_CALLS = 500

@@ -8,12 +8,12 @@ from typing import Self
 from bench.connection import Connection
 from bench.processes import Meter, fork_server
 from bench.yardstick.servers import CONSTANT, FUNCTION, Watchdog, Yardstick
-from local.account import remove
-from local.parts import Parts
-from local.port import LOOPBACK, free_port
-from local.server import HttpServer
+from local.services import Parts
 from local.settings import PORTS, Settings
 from local.state import State
+from local.supervisor.account import remove
+from local.supervisor.ports import LOOPBACK, free_port
+from local.supervisor.python_server import HttpServer
 from local.token import token
 
 #: Asked for with each request as always, and never reached.

@@ -11,8 +11,8 @@ from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
 from bench.load import Load
-from local.debian_program import DebianProgram
-from local.port import LOOPBACK
+from local.fetch.debian_program import DebianProgram
+from local.supervisor.ports import LOOPBACK
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
 CLIENTS = 32

@@ -1,4 +1,7 @@
-"""The library every endpoint shares: sessions, the workflow of a run, cache, log, metrics."""
+"""The library behind every endpoint. Its rooms follow the way of a request, from `web` down to `database`.
+
+May import `telemetry`, nothing of `runtime`, `function`, `local` or `tools`.
+"""
 
 from typing import Final
 

@@ -10,44 +10,44 @@ from pathlib import Path
 from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
-from controller.addressing import ADDRESSES, Addressed
-from controller.auth import Authenticator
+from controller.auth.authenticator import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call_log import CallLog
-from controller.cors import OriginPolicy
-from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
-from controller.database.spool import Spool
 from controller.database.statistics import Statistics
-from controller.discovery import KubernetesDiscovery
 from controller.errors import UnusableSetting
 from controller.exchange import Reception
-from controller.execute_route import ExecuteRoute
-from controller.flight import SingleFlight
-from controller.functions import FunctionCatalog
+from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.single_flight import SingleFlight
+from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
-from controller.idempotency import IdempotencyKeys
-from controller.logs import configure
+from controller.limits.quotas import Quotas
+from controller.limits.rate_limit import RateLimiter
 from controller.maintenance import Maintenance
-from controller.mappings import MappingsFile
-from controller.masking import Masker
-from controller.metrics import MetricsCollector
-from controller.metrics_server import MetricsServer
-from controller.quotas import Quotas
-from controller.ratelimit import RateLimiter
-from controller.request import RequestParser
-from controller.runtime import RuntimeClient
-from controller.scripts import ScriptStore
-from controller.selector import RuntimeSelector
-from controller.session import SessionManager
+from controller.observability.logs import configure
+from controller.observability.masking import Masker
+from controller.observability.metrics import MetricsCollector
+from controller.registry.functions import FunctionCatalog
+from controller.registry.scripts import ScriptStore
+from controller.registry.sessions import SessionManager
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.spool import Spool
+from controller.runtimes.client import RuntimeClient
+from controller.runtimes.kubernetes import KubernetesDiscovery
+from controller.runtimes.mappings_file import MappingsFile
+from controller.runtimes.selector import RuntimeSelector
+from controller.runtimes.transport.balancer import Balancer
 from controller.settings import Settings
-from controller.tracing import Tracer, tracer
-from controller.transport.balancer import Balancer
-from controller.views import BLUEPRINTS, Services
-from controller.web import Function, Json, answer_errors, observe
-from controller.workflow import WorkflowManager
+from controller.web.cors import OriginPolicy
+from controller.web.execute import ExecuteRoute
+from controller.web.flask_app import Function, Json, answer_errors, observe
+from controller.web.id_fallback import ADDRESSES, Addressed
+from controller.web.parsing import RequestParser
+from controller.web.views import BLUEPRINTS, Services
+from telemetry.metrics_server import MetricsServer
+from telemetry.tracing import Tracer, tracer
 
 log = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from time import perf_counter
 
 import gevent
 
-from controller.database.logger import DatabaseLogger
-from controller.database.records import Entry
 from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
-from controller.logs import mark
-from controller.metrics import NO_LANGUAGE, MetricsCollector
+from controller.observability.logs import mark
+from controller.observability.metrics import NO_LANGUAGE, MetricsCollector
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.writes import Entry
 
 
 class CallLog:

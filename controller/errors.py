@@ -21,7 +21,7 @@ class ServiceError(Exception):
     retry_after: int | None = None
     """Seconds, sent as `Retry-After`."""
     usage: Mapping[str, Any] | None = None
-    """What a run that failed has used, as in `controller.models.Run`."""
+    """What a run that failed has used, as in `controller.models.registered.Run`."""
     counted: bool = False
     """Whether the metrics have it already."""
 

@@ -1,6 +1,6 @@
 """Exchange: one request and its answer, as lines, figures and headers tell of them, whoever serves it.
 
-Flask's apps and the plain WSGI of `controller.execute_route` have the same three moments: a request begins, is
+Flask's apps and the plain WSGI of `controller.web.execute` have the same three moments: a request begins, is
 answered, and ends. It ends unanswered when its client is gone.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 import msgspec
 
 from controller.errors import ClientGone, ServiceError
-from controller.logs import LINES, Trace, current_marks
-from controller.metrics import METHODS, MetricsCollector
-from controller.models import Identity
-from controller.ratelimit import Admission
-from controller.request import RequestParser
-from controller.tracing import NO_SPAN, Span, Tracer
+from controller.limits.rate_limit import Admission
+from controller.models.registered import Identity
+from controller.observability.logs import LINES, Trace, current_marks
+from controller.observability.metrics import METHODS, MetricsCollector
+from controller.web.parsing import RequestParser
+from telemetry.tracing import NO_SPAN, Span, Tracer
 
 CARRIER = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 """W3C Trace Context."""

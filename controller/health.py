@@ -8,8 +8,8 @@ import gevent
 from controller import VERSION
 from controller.cache.manager import CacheManager
 from controller.database.postgres import Postgres
-from controller.runtime import RuntimeClient
-from controller.selector import RuntimeSelector
+from controller.runtimes.client import RuntimeClient
+from controller.runtimes.selector import RuntimeSelector
 
 Check: TypeAlias = "gevent.Greenlet[..., bool]"
 

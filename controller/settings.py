@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from environs import ValidationError, validate
 
+from controller.auth.settings import TokenSettings
 from controller.environment import SECRETS, Environment
-from controller.masking import MASK_KEYS
-from controller.token_settings import TokenSettings
+from controller.observability.masking import MASK_KEYS
 
 LOCAL_RUNTIMES = [
     "nodejs=http://127.0.0.1:8081",

@@ -27,12 +27,14 @@ worker_connections = 12_000
 backlog = 4096
 # Longer than any client of ours keeps an idle connection, so that it is never closed under a request.
 keepalive = 75
-# Seconds. Whoever starts us knows how long a call may take: local.server.HttpServer and deploy/docker-compose.yml.
+# Seconds. Whoever starts us knows how long a call may take: HttpServer of local/supervisor/python_server.py and
+# deploy/docker-compose.yml.
 graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "30"))
 control_socket_disable = True
 accesslog = None
 errorlog = "-"
-# The arbiter's lines have the form of ours; a worker's are the app's to write: controller/logs.py, runtime/logs.py.
+# The arbiter's lines have the form of ours; a worker's are the app's to write: controller/observability/logs.py and
+# runtime/logs.py.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,

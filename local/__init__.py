@@ -1,1 +1,4 @@
-"""The service on one machine: embedded PostgreSQL and Redis, no Docker. Imports anything; nothing imports it."""
+"""The service on one machine: embedded PostgreSQL and Redis, no Docker.
+
+May import `controller`, `runtime`, `telemetry`; only `tools`, `bench` and tests import it.
+"""

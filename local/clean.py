@@ -6,8 +6,8 @@ Uses the standard library only, so that it works when the environment is broken.
 import shutil
 import sys
 
-from local.account import remove
 from local.state import ROOT, AlreadyRunning, State
+from local.supervisor.account import remove
 
 #: Beside `.local`: what tools leave in the checkout.
 MADE = ("build", ".pytest_cache", ".mypy_cache", ".ruff_cache", "*.egg-info")

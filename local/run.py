@@ -12,14 +12,14 @@ from pathlib import Path
 
 from environs import EnvError
 
-from local import node
-from local.guide import guide
-from local.interruption import Interrupted, Interruption
-from local.part import PartError
-from local.parts import RUNTIMES, Parts
+from local.banner import guide
+from local.fetch import node
+from local.services import RUNTIMES, Parts
 from local.settings import PortsInUse, Settings
 from local.state import ROOT, RUST, AlreadyRunning, State
-from local.supervisor import Supervisor
+from local.supervisor.managed_process import PartError
+from local.supervisor.signals import Interrupted, Interruption
+from local.supervisor.supervisor import Supervisor
 
 
 class LocalService:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from environs import Env, validate
 
-from local.port import is_free
+from local.supervisor.ports import is_free
 
 #: What the parts read beyond what they are told here; see .env.example.
 CONTROLLER_VARIABLES = (

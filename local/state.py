@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import IO
 
-from local.account import RUNNER, Account
+from local.supervisor.account import RUNNER, Account
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The Rust toolchain's folder in the state.

@@ -1,1 +1,4 @@
-"""What the three language runtimes share: a front, a pool of confined worker processes, and the languages."""
+"""What the language runtimes share: a front, a pool of confined worker processes, and the languages.
+
+May import `telemetry`, nothing of `controller`, `function`, `local` or `tools`.
+"""

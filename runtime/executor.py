@@ -8,21 +8,21 @@ import gevent
 from gevent.event import Event
 from greenlet import greenlet
 
-from runtime.claims import clear_abandoned
-from runtime.compiled_scripts import CompiledScripts, ScriptReference
 from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
-from runtime.idle import Key
 from runtime.languages.base import Language, Libraries, Script
 from runtime.metrics import RuntimeMetrics
-from runtime.overseer import Limits, Overseer
-from runtime.pool import Bounds, Pool
-from runtime.process import Launch, Process
-from runtime.reserve import Reserve
-from runtime.scripts import ScriptStore
+from runtime.pool.idle import Key
+from runtime.pool.pool import Bounds, Pool
+from runtime.pool.reserve import Reserve
+from runtime.process.folder_locks import clear_abandoned
+from runtime.process.limits_watcher import Limits, Overseer
+from runtime.process.process import Launch, Process
+from runtime.process.spawner import Spawner
+from runtime.process.worker import Execution, Worker
+from runtime.scripts.compiled import CompiledScripts, ScriptReference
+from runtime.scripts.memory import ScriptStore
 from runtime.settings import Settings, UnusableSetting
-from runtime.spawner import Spawner
 from runtime.tracing import UNTRACED, Tracer
-from runtime.worker import Execution, Worker
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from environs import FileAwareEnv, validate
 
-from runtime import sandbox
+from runtime.sandbox import confine
 
 MEBIBYTE = 1 << 20
 
@@ -113,7 +113,7 @@ class Settings:
             cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
             network=env.bool("NETWORK", False),
             packages=_folders("PACKAGES", env.list("PACKAGES", [])),
-            isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(sandbox.required_layers()))),
+            isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(confine.required_layers()))),
             isolation_off=tuple(env.list("ISOLATION_OFF", [])),
             log_level=env.str(
                 "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])

@@ -10,15 +10,15 @@ import pytest
 
 from controller.database.migrate import migrate
 from controller.database.samples import load_samples
-from local import node
-from local.account import RUNNER, Account
-from local.part import PartError
-from local.postgres import PostgresServer
-from local.redis import RedisServer
-from local.rust_probe import UnavailableError
-from local.rust_toolchain import ROUTES, prepare
-from runtime.languages.rust_glue import build
-from runtime.languages.rust_toolchain import Toolchain
+from local.fetch import node
+from local.fetch.rust_probe import UnavailableError
+from local.fetch.rust_toolchain import ROUTES, prepare
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.account import RUNNER, Account
+from local.supervisor.managed_process import PartError
+from runtime.languages.rust.glue import build
+from runtime.languages.rust.toolchain import Toolchain
 
 ROOT = Path(__file__).parent.parent
 

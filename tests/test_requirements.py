@@ -60,7 +60,7 @@ def imported(library: str) -> set[str]:
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 found.add(node.module.partition(".")[0])
-    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - set(LIBRARIES)
+    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, "telemetry"}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

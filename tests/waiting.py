@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import gevent
 
-from local.process import wait_until
+from local.supervisor.proc import wait_until
 
 
 def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:

@@ -13,12 +13,12 @@ from psycopg2.extras import RealDictCursor
 
 from bench.scenarios.sessions import EXECUTE
 from bench.service import Service
-from controller.cache.client import RedisClient
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
-from controller.metrics import MetricsCollector
-from controller.models import Session
-from controller.ratelimit import MINUTE_MS
+from controller.cache.redis_client import RedisClient
+from controller.limits.rate_limit import MINUTE_MS
+from controller.models.registered import Session
+from controller.observability.metrics import MetricsCollector
 
 #: Seconds that kept sessions live, and that Redis may take.
 TTL = 86_400

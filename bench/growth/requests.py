@@ -15,12 +15,12 @@ from bench.scenarios.requests import JSON, WARMING, Initialize, execution
 from bench.scenarios.scenario import Run, expect_ok
 from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
 from bench.wrk import Plan
-from controller.logs import Trace
-from controller.runtime import RuntimeClient
-from controller.selector import Route
-from controller.transport.balancer import Balancer
-from controller.transport.balancer import ranked as in_order
-from local.port import LOOPBACK
+from controller.observability.logs import Trace
+from controller.runtimes.client import RuntimeClient
+from controller.runtimes.selector import Route
+from controller.runtimes.transport.balancer import Balancer
+from controller.runtimes.transport.balancer import ranked as in_order
+from local.supervisor.ports import LOOPBACK
 
 FUNCTIONS = "/api/v1/functions/"
 #: A script that answers as much as it is asked for.

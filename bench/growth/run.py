@@ -24,11 +24,11 @@ from bench.scenarios.requests import Server
 from bench.scenarios.scenario import Bench, Run, Scale
 from bench.service import USER, Service
 from bench.wrk import Wrk
-from local import wrk
-from local.part import PartError
+from local.fetch import wrk
+from local.fetch.debian_packages import PackagesError
 from local.run import complain
-from local.rust_packages import PackagesError
 from local.state import ROOT
+from local.supervisor.managed_process import PartError
 
 RESULTS = ROOT / "bench" / "results" / "growth.json"
 #: How far the largest may be above the law of the others: what a shared machine's figures spread.

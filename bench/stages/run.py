@@ -24,13 +24,13 @@ from bench.scripts import TRIVIAL
 from bench.service import Service
 from bench.stages.stage import MARK, NAMES
 from bench.wrk import Wrk
-from local import wrk
-from local.part import PartError
-from local.process import children, wait_until
+from local.fetch import wrk
+from local.fetch.debian_packages import PackagesError
 from local.run import complain
-from local.rust_packages import PackagesError
-from local.server import HttpServer
 from local.state import ROOT
+from local.supervisor.managed_process import PartError
+from local.supervisor.proc import children, wait_until
+from local.supervisor.python_server import HttpServer
 
 RESULTS = ROOT / "bench" / "results" / "stages.json"
 LANGUAGE = "python"

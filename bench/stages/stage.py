@@ -15,63 +15,24 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("HTTP: parse", ("http_request:*", "http_message:*", "http_environ:*", "http_limits:*")),
     ("HTTP: read, send", ("http_*:*",)),
     ("loop of greenlets", ("gevent*hub:*", "gevent.events:*")),
-    # The controller.
-    ("token", ("controller.auth:*", "controller.keys:*", "jwt.*:*")),
     (
-        "headers, body",
-        ("controller.request:*", "controller.body:*", "controller.strict_json:*", "controller.params:*"),
+        "metrics, lines, spans",
+        ("controller.observability.*:*", "telemetry.*:*", "runtime.metrics:*", "prometheus_client.*:*"),
     ),
-    ("rate window", ("controller.ratelimit:*", "controller.cache.windows:*")),
-    ("names", ("controller.cache.names:*",)),
-    ("Redis: ask, wait", ("controller.cache.*:*", "controller.store_clock:*", "redis.*:*")),
-    ("single flight", ("controller.flight:*",)),
-    ("runtime: ask, wait", ("controller.runtime*:*", "controller.transport.*:*", "controller.selector:*")),
-    ("metrics", ("controller.metrics:*", "runtime.metrics:*", "prometheus_client.*:*")),
-    (
-        "log row",
-        (
-            "controller.database.records:*",
-            "controller.database.logger:DatabaseLogger.log",
-            "controller.database.logger:DatabaseLogger.record",
-            "controller.database.logger:_Queue.put",
-            "controller.masking:*",
-            "controller.call_log:*",
-        ),
-    ),
-    ("log batch", ("controller.database.*:*", "aiosql.*:*")),
-    (
-        "access line",
-        ("controller.exchange:Exchange.end", "controller.exchange:Exchange._*", "controller.logs:*"),
-    ),
-    ("trace, span", ("controller.tracing:*", "controller.open_telemetry:*", "runtime.tracing:*")),
-    ("workflow, session", ("controller.workflow:*", "controller.session:*")),
-    (
-        "dispatch, answer",
-        (
-            "controller.execute_route:*",
-            "controller.exchange:*",
-            "controller.addressing:*",
-            "controller.cors:*",
-            "controller.web:*",
-            "function.service:*",
-        ),
-    ),
-    # A runtime's front.
-    ("request, answer", ("runtime.run_route:*", "runtime.schemas:*", "runtime.answers:*", "runtime.app:*")),
-    (
-        "pool",
-        (
-            "runtime.executor:*",
-            "runtime.pool:*",
-            "runtime.idle:*",
-            "runtime.line:*",
-            "runtime.compiled_scripts:*",
-            "runtime.scripts:*",
-            "runtime.reserve:*",
-        ),
-    ),
-    ("worker: ask, wait", ("runtime.worker:*", "runtime.frames:*", "runtime.process:*", "runtime.verdict:*")),
-    ("watch over workers", ("runtime.overseer:*",)),
+    # The controller, by its rooms.
+    ("token", ("controller.auth.*:*", "jwt.*:*")),
+    ("web", ("controller.web.*:*", "function.service:*")),
+    ("rate window", ("controller.limits.*:*",)),
+    ("Redis: ask, wait", ("controller.cache.*:*", "redis.*:*")),
+    ("execution", ("controller.execution.*:*",)),
+    ("registry", ("controller.registry.*:*",)),
+    ("runtime: ask, wait", ("controller.runtimes.*:*",)),
+    ("request log", ("controller.request_log.*:*", "controller.database.*:*", "aiosql.*:*")),
+    ("call record", ("controller.exchange:*", "controller.call_log:*")),
+    # A runtime's front, by its rooms.
+    ("request, answer", ("runtime.front.*:*",)),
+    ("pool", ("runtime.executor:*", "runtime.pool.*:*", "runtime.scripts.*:*")),
+    ("worker: ask, wait", ("runtime.process.*:*", "runtime.frames:*")),
 )
 NAMES = (*(name for name, _ in STAGES), OTHER)
 

@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify, request
 from waitress import serve
 
 from bench.yardstick.handler import handle
-from local.port import LOOPBACK
+from local.supervisor.ports import LOOPBACK
 
 app = Flask(__name__)
 

@@ -3,11 +3,11 @@
 import http.client
 from pathlib import Path
 
-from local.account import Account
-from local.part import Part
-from local.port import LOOPBACK, free_port
-from local.server import INTERPRETER
 from local.state import ROOT
+from local.supervisor.account import Account
+from local.supervisor.managed_process import Part
+from local.supervisor.ports import LOOPBACK, free_port
+from local.supervisor.python_server import INTERPRETER
 
 FUNCTION = ["-m", "bench.yardstick.index"]
 #: As whoever knows nothing of us would start gunicorn.

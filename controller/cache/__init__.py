@@ -1,1 +1,5 @@
-"""Redis, or memory in its place, behind one small interface: `backend.Backend`, used by `manager.CacheManager`."""
+"""Redis: results, sessions, rate windows and the keys of executions, in one trip by Lua scripts.
+
+`keys` names what is kept, `memory` is the double that passes the same contract suite. May import `models`, `errors`,
+`json_codec`, `telemetry`.
+"""

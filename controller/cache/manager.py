@@ -12,11 +12,11 @@ from itertools import count
 from typing import Any, Literal
 
 from controller.cache.backend import Attempt, Backend, Begun, Finish, Quota, SessionEntry, Verdict, Window
-from controller.cache.names import Namer, artifact_name, catalog, session_key
-from controller.cache.windows import Windows
+from controller.cache.keys import Namer, artifact_name, catalog, session_key
+from controller.cache.sliding_windows import Windows
 from controller.errors import CacheUnavailable
-from controller.metrics import MetricsCollector
-from controller.models import ArtifactKey, Outcome, Session, now
+from controller.models.registered import ArtifactKey, Outcome, Session, now
+from controller.observability.metrics import MetricsCollector
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from controller.cache.backend import (
     entry_fields,
     entry_of,
 )
-from controller.cache.windows import Windows
+from controller.cache.sliding_windows import Windows
 
 Fields = dict[str, str]
 

@@ -16,7 +16,6 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from controller.cache.address import Argument
 from controller.cache.backend import (
     REPLY_MS,
     Attempt,
@@ -30,9 +29,10 @@ from controller.cache.backend import (
     entry_fields,
     entry_of,
 )
-from controller.cache.client import LuaScript, RedisClient
+from controller.cache.redis_client import LuaScript, RedisClient
+from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
-from controller.store_clock import UNTIMED, StoreClock
+from telemetry.operation_timer import UNTIMED, StoreClock
 
 REPLY_WAIT = 30
 """Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
@@ -53,7 +53,7 @@ class RedisBackend:
     """A Redis server.
 
     Args:
-        url: `redis://...`, see `controller.cache.address`.
+        url: `redis://...`, see `controller.cache.redis_url`.
         timeout: seconds to wait for a connection and for an answer.
         clock: is told of every trip, but for those that wait for an outcome.
     """

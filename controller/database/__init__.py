@@ -1,1 +1,4 @@
-"""PostgreSQL: connections, named queries, migrations, and the log that is written off the request's way."""
+"""PostgreSQL: the connection pool, named queries, migrations, retention, statistics.
+
+May import `models`, `errors`, `telemetry`.
+"""

@@ -20,7 +20,7 @@ from psycopg2.extensions import connection
 from redis import Redis
 from redis.exceptions import RedisError
 
-from controller.models import now
+from controller.models.registered import now
 
 TABLES = """
 SELECT DISTINCT nspname, relname FROM pg_attribute

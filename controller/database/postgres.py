@@ -17,7 +17,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_
 from psycopg2.extras import RealDictCursor
 
 from controller.errors import StoreRejected, StoreUnavailable
-from controller.store_clock import UNTIMED, StoreClock
+from telemetry.operation_timer import UNTIMED, StoreClock
 
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
 """Every query by its name in `queries.sql`."""

@@ -7,7 +7,7 @@ from jsonschema import Draft202012Validator
 from psycopg2.extensions import connection
 
 from controller.database.postgres import QUERIES
-from controller.models import Script
+from controller.models.registered import Script
 
 ENDINGS = {"nodejs": ".js", "python": ".py", "rust": ".rs"}
 

@@ -1,4 +1,4 @@
-"""The function `execute`: see `controller.views.execute` for what it answers."""
+"""The function `execute`: see `controller.web.views.execute` for what it answers."""
 
 from controller.app import application
 

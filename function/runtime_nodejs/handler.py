@@ -1,5 +1,5 @@
-"""The function `runtime-nodejs`: see `runtime.app.Front` for what it answers."""
+"""The function `runtime-nodejs`: see `runtime.front.app.Front` for what it answers."""
 
-from runtime.app import application
+from runtime.front.app import application
 
 app = application("nodejs")

@@ -1,5 +1,5 @@
-"""The function `runtime-python`: see `runtime.app.Front` for what it answers."""
+"""The function `runtime-python`: see `runtime.front.app.Front` for what it answers."""
 
-from runtime.app import application
+from runtime.front.app import application
 
 app = application("python")

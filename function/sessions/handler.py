@@ -1,4 +1,4 @@
-"""The function `sessions`: see `controller.views.sessions` for what it answers."""
+"""The function `sessions`: see `controller.web.views.sessions` for what it answers."""
 
 from controller.app import application
 

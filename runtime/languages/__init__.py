@@ -5,7 +5,7 @@ from collections.abc import Callable
 from runtime.languages.base import Language
 from runtime.languages.nodejs import NodeJS
 from runtime.languages.python import Python
-from runtime.languages.rust import Rust
+from runtime.languages.rust.language import Rust
 from runtime.settings import Settings
 
 LANGUAGES: dict[str, Callable[[Settings], Language]] = {

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from runtime.process import Launch, Preload, Process
+from runtime.process.process import Launch, Preload, Process
+from runtime.process.worker import Worker
 from runtime.settings import Settings
-from runtime.worker import Worker
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path
 
 from runtime.languages.base import Interpreted
-from runtime.process import Launch, Preload
-from runtime.sandbox import Confinement
+from runtime.process.process import Launch, Preload
+from runtime.sandbox.confine import Confinement
 from runtime.settings import MEBIBYTE, Settings, UnusableSetting
 
 _WORKERS = Path(__file__).parents[1] / "workers"

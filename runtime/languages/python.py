@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from runtime.languages.base import Host, Interpreted, Script
-from runtime.process import Launch, Preload
-from runtime.sandbox import Confinement, interpreter_paths
+from runtime.process.process import Launch, Preload
+from runtime.sandbox.confine import Confinement, interpreter_paths
 from runtime.settings import Settings
 
 #: What scripts import most; a first import of these in a worker would cost up to 60 ms.

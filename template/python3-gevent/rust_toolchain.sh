@@ -19,4 +19,4 @@ cat >"$folder/toolchain.json" <<END
   "crates": "/usr/share/cargo/registry"
 }
 END
-python -m runtime.languages.rust_glue "$folder"
+python -m runtime.languages.rust.glue "$folder"

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from local.account import remove
-from local.parts import RUNTIMES, Parts
-from local.port import free_port
-from local.server import HttpServer
+from local.services import RUNTIMES, Parts
 from local.settings import PORTS, Settings
 from local.state import State
+from local.supervisor.account import remove
+from local.supervisor.ports import free_port
+from local.supervisor.python_server import HttpServer
 from tests.acceptance.client import Client
 from tests.conftest import prepare_database
 

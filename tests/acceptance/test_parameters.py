@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 import requests
 
-from local.port import free_port
+from local.supervisor.ports import free_port
 from tests.acceptance.client import Client, error_of
 from tests.acceptance.deployment import Deployment
 from tests.waiting import until

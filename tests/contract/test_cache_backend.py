@@ -22,7 +22,7 @@ from controller.cache.backend import (
 from controller.cache.memory import MemoryBackend
 from controller.cache.redis import RedisBackend
 from controller.errors import CacheUnavailable
-from local.redis import RedisServer
+from local.stores.redis import RedisServer
 from tests.waiting import until
 
 

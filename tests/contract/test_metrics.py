@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from prometheus_client import CollectorRegistry
 
-from controller.metrics import MetricsCollector
+from controller.observability.metrics import MetricsCollector
 from local.state import ROOT
 from runtime.metrics import RuntimeMetrics
 

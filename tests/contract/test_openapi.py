@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from controller.errors import ClientGone, ServiceError
-from controller.openapi import document
-from local.openapi import text
+from controller.web.openapi.document import document
 from tests.conftest import ROOT
+from tools.docs.openapi import text
 
 WRITTEN = ROOT / "docs" / "openapi.yaml"
 #: The contract's table: code to statuses.

@@ -7,11 +7,11 @@ import gevent
 import pytest
 
 from runtime.executor import Executor
-from runtime.idle import Poolable
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics
+from runtime.pool.idle import Poolable
 from runtime.settings import Settings
-from tests.unit.runtime.puppet import Puppet
+from tests.unit.runtime.process.puppet import Puppet
 
 Start = Callable[[], Poolable]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from local.process import PROC, children
-from runtime import sandbox
+from local.supervisor.proc import PROC, children
+from runtime.sandbox import confine
 from runtime.settings import MEBIBYTE, Settings
 from tests.acceptance.hostile.served import Runtime, open_descriptors, until
 from tests.conftest import missing
@@ -174,7 +174,7 @@ def runtimes(
 ) -> Iterator[Runtimes]:
     """Started as they are needed; when they have ended nothing of them is left."""
     # Whatever escapes the fork servers falls to us, and is counted.
-    sandbox.adopt_orphans()
+    confine.adopt_orphans()
     state = tmp_path_factory.mktemp("state")
     started = Runtimes(state, target.package, request)
     # The first start in a process opens descriptors of gevent's own, which stay.

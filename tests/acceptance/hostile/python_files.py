@@ -109,7 +109,7 @@ CASES = [
         import sys
         sys.path.insert(0, params["repository"])
         try:
-            import runtime.syscalls
+            import runtime.sandbox.syscalls
         except ImportError:
             raise OSError(errno.EACCES, "no such module")
         """,
@@ -119,7 +119,7 @@ CASES = [
     python_case(
         "our package by its name",
         """
-        for name in "runtime", "runtime.sandbox", "runtime.workers.protocol", "controller":
+        for name in "runtime", "runtime.sandbox.confine", "runtime.workers.protocol", "controller":
             try:
                 __import__(name)
             except ImportError:

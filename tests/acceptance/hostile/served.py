@@ -9,9 +9,9 @@ from typing import Any
 
 import gevent
 
-from local.process import PROC, children, command_line
-from runtime.app import Front
+from local.supervisor.proc import PROC, children, command_line
 from runtime.executor import Executor
+from runtime.front.app import Front
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
@@ -114,7 +114,7 @@ class Runtime:
 
 def fork_servers() -> list[int]:
     """The fork servers that this process started."""
-    return [pid for pid in children(os.getpid()) if "runtime.forkserver" in command_line(pid)]
+    return [pid for pid in children(os.getpid()) if "runtime.process.forkserver" in command_line(pid)]
 
 
 def open_descriptors() -> int:

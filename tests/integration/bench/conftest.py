@@ -8,9 +8,9 @@ import pytest
 from bench.scenarios import GROUPS
 from bench.service import Service
 from bench.wrk import Wrk
-from local import wrk
-from local.parts import RUNTIMES
-from local.rust_packages import PackagesError
+from local.fetch import wrk
+from local.fetch.debian_packages import PackagesError
+from local.services import RUNTIMES
 from tests.conftest import ROOT, missing
 
 

@@ -18,8 +18,8 @@ from bench.service import USER, Service
 from bench.stages.run import LOADS, SAMPLED, lines, measured
 from bench.stages.stage import OTHER
 from bench.wrk import Wrk
-from local import wrk
-from local.rust_packages import PackagesError
+from local.fetch import wrk
+from local.fetch.debian_packages import PackagesError
 from tests.conftest import ROOT, missing
 
 SMALL = Scale(seconds=1, clients=2, times=2)

@@ -12,9 +12,9 @@ from bench.scenarios.scenario import Bench, Scale, Scenario
 from bench.service import Service
 from bench.table import table
 from bench.wrk import Wrk
-from local.go_programs import UnavailableError
-from local.openfaas_tools import Tools
-from local.parts import RUNTIMES
+from local.fetch.go_programs import UnavailableError
+from local.fetch.openfaas_tools import Tools
+from local.services import RUNTIMES
 from tests.conftest import ROOT
 
 SMALL = Scale(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from bench.wrk import LoadError, Plan, Wrk
-from local.port import LOOPBACK, free_port
+from local.supervisor.ports import LOOPBACK, free_port
 
 PLAN = Plan(paths=["/one", "/two"], headers={"X-Probe": "yes"}, before='{"n": ', after="}")
 _LENGTH = re.compile(rb"Content-Length: (\d+)")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.postgres import PostgresServer
-from local.redis import RedisServer
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
 from tests.integration.controller.pair import Pair
 from tests.integration.controller.parts import Parts
 

@@ -11,12 +11,12 @@ import pytest
 import requests
 from redis import Redis
 
-from local.parts import Parts
-from local.port import free_port
-from local.postgres import PostgresServer
-from local.redis import RedisServer
+from local.services import Parts
 from local.settings import PORTS, Settings
 from local.state import State
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.ports import free_port
 from tests.acceptance.client import Client
 from tests.integration.controller.fake_runtime import FakeRuntime
 from tests.waiting import until

@@ -8,14 +8,14 @@ from prometheus_client import CollectorRegistry
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call_log import CallLog
-from controller.database.logger import DatabaseLogger
 from controller.database.postgres import Postgres
-from controller.database.records import Entry, Record, script_records, session_records
-from controller.logs import Trace
-from controller.masking import DEFAULT_MASKER
-from controller.metrics import MetricsCollector
-from controller.models import LanguageTitle, Script, Session, now
-from controller.session import SessionManager
+from controller.models.registered import LanguageTitle, Script, Session, now
+from controller.observability.logs import Trace
+from controller.observability.masking import DEFAULT_MASKER
+from controller.observability.metrics import MetricsCollector
+from controller.registry.sessions import SessionManager
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.writes import Entry, Record, script_records, session_records
 
 SCRIPT = Script.of("result = 1")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local.postgres import PostgresServer
+from local.stores.postgres import PostgresServer
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
@@ -34,7 +34,7 @@ class Processes:
             command = [
                 sys.executable,
                 "-m",
-                "tests.integration.controller.logging_process",
+                "tests.integration.controller.request_log.logging_process",
                 self._url,
                 str(self.spool),
             ]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from local.account import RUNNER, Account, remove
-from local.container_tools import ContainerTools
-from local.wheels import collect
-from runtime.languages.rust_toolchain import Toolchain
+from local.fetch.container_tools import ContainerTools
+from local.fetch.wheels import collect
+from local.supervisor.account import RUNNER, Account, remove
+from runtime.languages.rust.toolchain import Toolchain
 from tests.conftest import ROOT
 from tests.integration.deploy.layout import Image, Layout, Machine
 

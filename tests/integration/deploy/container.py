@@ -8,8 +8,8 @@ from typing import Self
 
 import requests
 
-from local.account import Account
-from local.port import LOOPBACK, free_port
+from local.supervisor.account import Account
+from local.supervisor.ports import LOOPBACK, free_port
 from tests.integration.deploy.layout import Image
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
 
-from local.port import LOOPBACK
+from local.supervisor.ports import LOOPBACK
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 

@@ -9,8 +9,8 @@ import psycopg2
 from psycopg2.extensions import connection
 
 from controller.database.migrate import migrate
-from local.postgres import PostgresServer, program
 from local.state import ROOT
+from local.stores.postgres import PostgresServer, program
 from tests.integration.deploy.test_documents import commands
 
 TABLES = ("functions", "scripts", "function_versions", "sessions", "meta.schema_version")

@@ -9,18 +9,19 @@ from typing import Any
 import pytest
 import yaml
 
-from local.compose_secrets import make
-from local.container_tools import ContainerTools, Unpacked
-from local.go_programs import UnavailableError
+from local.fetch.container_tools import ContainerTools, Unpacked
+from local.fetch.go_programs import UnavailableError
 from tests.conftest import ROOT, missing
 from tests.integration.deploy.conftest import IMAGES, RUNTIMES
 from tests.integration.deploy.dockerfile import read
+from tools.compose_secrets import make
 
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "docker-compose.yml"
 #: Those that write their configuration as they start.
 WRITABLE = {"elasticsearch", "kibana"}
-#: Seconds of a call that are not its script's, and of a server's own end: see local.settings and local.server.
+#: Seconds of a call that are not its script's, and of a server's own end: see local.settings and
+#: local.supervisor.python_server.
 AROUND_SCRIPT, CLOSING = 10, 3
 
 

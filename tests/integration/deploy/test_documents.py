@@ -11,13 +11,13 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from local.go_programs import UnavailableError
-from local.openfaas_tools import Tools
-from local.postgres import PostgresServer
+from local.fetch.go_programs import UnavailableError
+from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
-from local.variables import PARTS, variables
+from local.stores.postgres import PostgresServer
 from tests.conftest import missing
 from tests.integration.deploy.kubernetes import stack
+from tools.docs.variables import PARTS, variables
 
 PAGES = ("docs/deployment.md", "docs/operations.md")
 KUBERNETES = ROOT / "deploy" / "kubernetes"

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from local.container_tools import ContainerTools
-from local.go_programs import UnavailableError
+from local.fetch.container_tools import ContainerTools
+from local.fetch.go_programs import UnavailableError
 from local.image_pins import FILES, Registries, UnresolvedError, images, pin
-from local.port import free_port
+from local.supervisor.ports import free_port
 from tests.conftest import ROOT, missing
 from tests.integration.deploy.registry import Registry
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.account import Account
-from local.postgres import PostgresServer
-from local.redis import RedisServer
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.account import Account
 from tests.acceptance.client import Client
 from tests.integration.deploy.conftest import RUNTIMES
 from tests.integration.deploy.container import Container

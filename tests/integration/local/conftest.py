@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.account import remove
+from local.supervisor.account import remove
 
 
 @pytest.fixture

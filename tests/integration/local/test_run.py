@@ -13,11 +13,11 @@ from typing import Self
 
 import pytest
 
-from local.account import remove
-from local.port import LOOPBACK, free_port
-from local.process import born, children
 from local.settings import PORTS
 from local.state import ROOT
+from local.supervisor.account import remove
+from local.supervisor.ports import LOOPBACK, free_port
+from local.supervisor.proc import born, children
 from tests.waiting import until
 
 START_TIMEOUT = 120

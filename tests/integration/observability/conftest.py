@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from local.account import RUNNER, Account
-from local.debian_program import DebianProgram
+from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import DebianProgram
 from local.prometheus import PROGRAMS, program
-from local.rust_packages import PackagesError
+from local.supervisor.account import RUNNER, Account
 from tests.conftest import ROOT, missing
 
 #: Checks that are no tests tell, too, what they have compared.

@@ -4,7 +4,7 @@ from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
-from local.port import LOOPBACK, free_port
+from local.supervisor.ports import LOOPBACK, free_port
 
 FUNCTION = "execute.openfaas-fn"
 #: Calls of one round by status, and the seconds that each took.

@@ -10,13 +10,13 @@ import pytest
 import yaml
 from psycopg2.extras import RealDictCursor
 
-from local.account import remove
-from local.dashboards.documents import dashboards
-from local.debian_program import DebianProgram
+from deploy.grafana.source.documents import dashboards
+from local.fetch.debian_program import DebianProgram
 from local.monitoring import targets
-from local.port import LOOPBACK, free_port
 from local.prometheus import DEPLOYED, PrometheusServer
 from local.state import State
+from local.supervisor.account import remove
+from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
 from tests.integration.observability.api import Api

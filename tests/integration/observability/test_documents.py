@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.dashboards.documents import dashboards, text
+from deploy.grafana.source.documents import dashboards, text
 from tests.conftest import ROOT
 from tests.integration.observability.runbook import LINK, anchors
 

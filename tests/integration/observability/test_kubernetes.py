@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from local.debian_program import DebianProgram
+from local.fetch.debian_program import DebianProgram
 from local.prometheus import DEPLOYED
 from tests.conftest import ROOT
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from local.account import remove
-from local.debian_program import DebianProgram
-from local.port import LOOPBACK, free_port
+from local.fetch.debian_program import DebianProgram
 from local.state import ROOT
+from local.supervisor.account import remove
+from local.supervisor.ports import LOOPBACK, free_port
 from tests.integration.observability.api import Api
 from tests.waiting import until
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from local.dashboards import limits
-from local.debian_program import DebianProgram
+from deploy.grafana.source import limits
+from local.fetch.debian_program import DebianProgram
 from local.prometheus import DEPLOYED
 from tests.integration.observability.cases import CASES, Series
 from tests.integration.observability.runbook import anchors

@@ -14,8 +14,8 @@ import pytest
 import redis
 import requests
 
-from controller.masking import MASK_KEYS
-from local.parts import METRICS, RUNTIMES
+from controller.observability.masking import MASK_KEYS
+from local.services import METRICS, RUNTIMES
 from tests.acceptance.deployment import Deployment
 from tests.integration.observability.collector import Collector
 from tests.integration.observability.log_lines import parts

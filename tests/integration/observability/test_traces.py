@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.process import children, command_line
+from local.supervisor.proc import children, command_line
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.integration.observability.collector import Collector, Span
@@ -227,7 +227,7 @@ def fork_servers(arbiter: int) -> list[int]:
         child
         for worker in children(arbiter)
         for child in children(worker)
-        if "runtime.forkserver" in command_line(child)
+        if "runtime.process.forkserver" in command_line(child)
     ]
 
 

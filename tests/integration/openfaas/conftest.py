@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from local.go_programs import UnavailableError
-from local.openfaas_tools import Tools
-from local.wheels import collect
+from local.fetch.go_programs import UnavailableError
+from local.fetch.openfaas_tools import Tools
+from local.fetch.wheels import collect
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.served import Serve, Served

@@ -8,7 +8,7 @@ from typing import Self
 
 import requests
 
-from local.port import free_port
+from local.supervisor.ports import free_port
 from tests.integration.openfaas.build import clean_environment
 from tests.waiting import until
 

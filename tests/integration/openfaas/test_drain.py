@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local.port import is_free
-from local.process import born
+from local.supervisor.ports import is_free
+from local.supervisor.proc import born
 from tests.conftest import ROOT
 from tests.integration.openfaas.conftest import GENERIC
 from tests.integration.openfaas.served import Serve, Served

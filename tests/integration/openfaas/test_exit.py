@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local.port import is_free
-from local.process import born, children
+from local.supervisor.ports import is_free
+from local.supervisor.proc import born, children
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.conftest import GENERIC
 from tests.integration.openfaas.served import Serve, Served

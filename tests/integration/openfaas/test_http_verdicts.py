@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.go_programs import GoPrograms, UnavailableError
+from local.fetch.go_programs import GoPrograms, UnavailableError
 from tests.conftest import ROOT, missing
 from tests.integration.openfaas.http_server import OURS, STOCK, TIMEOUT, answers, everything, serving
 from tests.integration.openfaas.request_cases import CANARY, CASES, GO, Different

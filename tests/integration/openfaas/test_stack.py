@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.port import free_port
-from local.postgres import PostgresServer
-from local.redis import RedisServer
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.ports import free_port
 from tests.integration.openfaas.build import Build
 from tests.integration.openfaas.served import Serve
 from tests.integration.openfaas.stack import SECRETS, Stack, functions, running, secret_files

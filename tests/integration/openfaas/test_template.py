@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local.openfaas_tools import Tools
+from local.fetch.openfaas_tools import Tools
 from tests.conftest import missing
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
 from tests.integration.openfaas.conftest import GENERIC

@@ -6,8 +6,8 @@ from typing import Any, Self
 
 from werkzeug.test import TestResponse
 
-from runtime.app import Front
 from runtime.executor import Executor
+from runtime.front.app import Front
 from runtime.languages import LANGUAGES
 from runtime.languages.base import Language
 from runtime.metrics import RuntimeMetrics

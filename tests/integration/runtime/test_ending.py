@@ -13,13 +13,13 @@ from typing import Any, cast
 import pytest
 import requests
 
-from local.account import remove
-from local.parts import Parts
-from local.port import free_port
-from local.process import born, children, command_line
-from local.server import HttpServer
+from local.services import Parts
 from local.settings import PORTS, Settings
 from local.state import State
+from local.supervisor.account import remove
+from local.supervisor.ports import free_port
+from local.supervisor.proc import born, children, command_line
+from local.supervisor.python_server import HttpServer
 from tests.waiting import until
 
 PATH = "/runtime/python/test"
@@ -78,7 +78,7 @@ class Processes:
 
     def fork_server(self) -> int:
         """The first with this command line; its forks have the same."""
-        return next(pid for pid in self.alive() if "runtime.forkserver" in command_line(pid))
+        return next(pid for pid in self.alive() if "runtime.process.forkserver" in command_line(pid))
 
     def kill(self, *pids: int) -> None:
         for pid in pids:

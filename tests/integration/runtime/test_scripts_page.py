@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
+from runtime.process.failures import KINDS
 from runtime.settings import Settings
-from runtime.verdict import KINDS
 from tests.conftest import ROOT
 from tests.integration.runtime.served import ServedRuntime
 

@@ -15,13 +15,12 @@ from bench.stages.stage import NAMES, OTHER, of_function, stage
     [
         ("http_connection:Connection.serve", "HTTP: read, send"),
         ("http_request:RequestReader.feed", "HTTP: parse"),
-        ("controller.cache.names:Namer.names", "names"),
-        ("controller.cache.connection:Connection.ask", "Redis: ask, wait"),
-        ("controller.database.records:Entry.records", "log row"),
-        ("controller.database.logger:DatabaseLogger.log", "log row"),
-        ("controller.database.logger:DatabaseLogger.flush", "log batch"),
-        ("controller.exchange:Exchange.end", "access line"),
-        ("controller.exchange:Reception.begin", "dispatch, answer"),
+        ("controller.cache.keys:Namer.names", "Redis: ask, wait"),
+        ("controller.request_log.logger:DatabaseLogger.flush", "request log"),
+        ("controller.database.postgres:Postgres.query", "request log"),
+        ("controller.execution.workflow:WorkflowManager.execute", "execution"),
+        ("controller.exchange:Exchange.end", "call record"),
+        ("runtime.pool.pool:Pool.lease", "pool"),
         ("json.encoder:JSONEncoder.encode", None),
     ],
 )
@@ -36,9 +35,9 @@ def test_library_code_works_for_whoever_called_it() -> None:
         seen.append(stage(sys._getframe()))
         return ""
 
-    _within("controller.masking", see)
+    _within("controller.observability.masking", see)
     _within("json.encoder", see)
-    assert seen == ["log row", OTHER]
+    assert seen == ["metrics, lines, spans", OTHER]
 
 
 def _within(module: str, work: Callable[[object], str]) -> None:
@@ -49,10 +48,10 @@ def _within(module: str, work: Callable[[object], str]) -> None:
 
 
 def test_the_table_adds_up_and_leaves_nothing_out() -> None:
-    table = {("controller", "names"): 5.0, ("controller", OTHER): 1.0, ("redis", ""): 20.0}
+    table = {("controller", "token"): 5.0, ("controller", OTHER): 1.0, ("redis", ""): 20.0}
     told = list(lines({"cached": table}))
     assert told[-1].split() == ["all", "26.0"]
-    assert [line.split()[0] for line in told[1:-1]][:3] == ["controller", "names", "other"]
+    assert [line.split()[0] for line in told[1:-1]][:3] == ["controller", "token", "other"]
 
 
 def test_a_stage_without_a_sample_in_a_run_took_nothing_there() -> None:

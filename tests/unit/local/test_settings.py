@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from environs import EnvError
 
-from local.port import LOOPBACK, free_port
 from local.settings import CONTROLLER_VARIABLES, PORTS, RUNTIME_VARIABLES, PortsInUse, Settings
 from local.state import ROOT
-from local.variables import variables
+from local.supervisor.ports import LOOPBACK, free_port
+from tools.docs.variables import variables
 
 #: What the parts are told by us and no user chooses.
 TOLD = {

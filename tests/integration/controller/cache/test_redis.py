@@ -15,11 +15,11 @@ from gevent.server import StreamServer
 from redis import Redis
 
 from controller.cache.backend import Window
-from controller.cache.client import RedisClient
-from controller.cache.connection import IDLE
 from controller.cache.redis import RedisBackend
+from controller.cache.redis_client import RedisClient
+from controller.cache.redis_connection import IDLE
 from controller.errors import CacheUnavailable
-from local.redis import RedisServer
+from local.stores.redis import RedisServer
 
 TIMEOUT = 0.5
 

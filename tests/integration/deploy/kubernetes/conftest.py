@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.go_programs import UnavailableError
-from local.kubernetes_tools import Tools
+from local.fetch.go_programs import UnavailableError
+from local.fetch.kubernetes_tools import Tools
 from local.state import ROOT
 from tests.conftest import missing
 from tests.integration.deploy.kubernetes.schemas import Document, Schemas

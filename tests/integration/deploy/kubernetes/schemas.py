@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from local.kubernetes_tools import KUBERNETES
+from local.fetch.kubernetes_tools import KUBERNETES
 
 Document = dict[str, Any]
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.endpoints import LANGUAGE_LABEL, PORT_NAME
-from local.kubernetes_tools import KUBERNETES
+from controller.runtimes.endpoint_slices import LANGUAGE_LABEL, PORT_NAME
+from local.fetch.kubernetes_tools import KUBERNETES
 from tests.integration.deploy.kubernetes import stack
 from tests.integration.deploy.kubernetes.conftest import COMPONENTS, DEPLOY, OVERLAYS, Built
 from tests.integration.deploy.kubernetes.network import selects

@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from controller.operations import OPERATIONS, Operation
-from controller.views import BLUEPRINTS, Services
+from controller.web.openapi.operations import OPERATIONS, Operation
+from controller.web.views import BLUEPRINTS, Services
 from tests.integration.deploy.kubernetes.conftest import OVERLAYS, Built
 from tests.integration.deploy.kubernetes.schemas import Document
 from tests.integration.deploy.kubernetes.test_manifests import named

@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Self
 
-from runtime.app import Front
 from runtime.executor import Executor
-from runtime.languages.rust import Rust
+from runtime.front.app import Front
+from runtime.languages.rust.language import Rust
 from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
 

@@ -10,10 +10,10 @@ import pytest
 from runtime.errors import ScriptFailed
 from runtime.executor import Executor
 from runtime.languages.base import Script
-from runtime.languages.rust import Rust
+from runtime.languages.rust.language import Rust
 from runtime.metrics import RuntimeMetrics
+from runtime.process.worker import Worker
 from runtime.settings import Settings
-from runtime.worker import Worker
 from tests.integration.runtime.rust.served import script
 
 LOOP = script("""    let n = context["params"]["n"].as_u64().ok_or("n is no number")?;

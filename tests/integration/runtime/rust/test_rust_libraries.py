@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.languages.rust_toolchain import Toolchain
+from runtime.languages.rust.toolchain import Toolchain
 from runtime.settings import Settings
 from tests.integration.runtime.rust.served import HEAD, SIGNATURE
 from tests.integration.runtime.served import ServedRuntime, document

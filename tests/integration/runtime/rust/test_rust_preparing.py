@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from runtime.languages.rust_toolchain import Toolchain
+from runtime.languages.rust.toolchain import Toolchain
 from tests.conftest import ROOT
 
 
@@ -17,8 +17,8 @@ def run(module: str, *arguments: str | Path, **environment: str) -> subprocess.C
 
 def test_a_prepared_folder_is_left_as_it_is(rust_toolchain: Path) -> None:
     record = (rust_toolchain / "toolchain.json").read_bytes()
-    prepared = run("local.rust_toolchain", rust_toolchain)
-    built = run("runtime.languages.rust_glue", rust_toolchain)
+    prepared = run("local.fetch.rust_toolchain", rust_toolchain)
+    built = run("runtime.languages.rust.glue", rust_toolchain)
     assert (prepared.returncode, built.returncode) == (0, 0), prepared.stderr + built.stderr
     assert len(prepared.stdout.splitlines()) == 1
     assert (rust_toolchain / "toolchain.json").read_bytes() == record
@@ -27,14 +27,14 @@ def test_a_prepared_folder_is_left_as_it_is(rust_toolchain: Path) -> None:
 def test_a_machine_without_a_compiler_is_told_in_one_line(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing"
     nothing.mkdir()
-    done = run("local.rust_toolchain", tmp_path / "rust", "--route", "rustup", PATH=str(nothing))
+    done = run("local.fetch.rust_toolchain", tmp_path / "rust", "--route", "rustup", PATH=str(nothing))
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "no compiler with a WASI target" in done.stderr
 
 
 def test_an_unprepared_folder_is_refused_in_one_line(tmp_path: Path) -> None:
-    done = run("runtime.languages.rust_glue", tmp_path)
+    done = run("runtime.languages.rust.glue", tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "no prepared Rust toolchain" in done.stderr

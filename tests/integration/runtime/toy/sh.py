@@ -1,8 +1,8 @@
 """sh: the machine's shell, started by a worker program in Python."""
 
 from runtime.languages.base import Interpreted
-from runtime.process import Launch, Preload
-from runtime.sandbox import Confinement, interpreter_paths
+from runtime.process.process import Launch, Preload
+from runtime.sandbox.confine import Confinement, interpreter_paths
 from runtime.settings import Settings
 
 WORKER = "tests.integration.runtime.toy.sh_worker"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from local.port import LOOPBACK, free_port
+from local.supervisor.ports import LOOPBACK, free_port
 from tests.waiting import until
 
 Document = dict[str, Any]

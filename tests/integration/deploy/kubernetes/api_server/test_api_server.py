@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from local.go_programs import UnavailableError
-from local.kubernetes_tools import Tools
-from local.port import LOOPBACK
+from local.fetch.go_programs import UnavailableError
+from local.fetch.kubernetes_tools import Tools
 from local.state import ROOT
+from local.supervisor.ports import LOOPBACK
 from tests.conftest import missing
 from tests.integration.deploy.kubernetes import stack
 from tests.integration.deploy.kubernetes.api_server.control_plane import ControlPlane, Document
 from tests.integration.deploy.kubernetes.conftest import COMPONENTS, OVERLAYS, Built
 from tests.waiting import until
 
-FOLLOWER = ROOT / "tests/integration/controller/discovery/follower.py"
+FOLLOWER = ROOT / "tests/integration/controller/runtimes/discovery/follower.py"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 OPENFAAS_SETS: tuple[Document, ...] = ({}, {"readOnlyRootFilesystem": True, "runAsUser": 12000})
 """A container's security context may have something in it already, or nothing."""

@@ -1,0 +1,133 @@
+"""Who calls: a bearer token to an Identity, and the scopes it must hold."""
+
+import hashlib
+from collections import OrderedDict
+from time import time
+from typing import Any, Self
+
+import jwt
+
+from controller.auth.settings import TokenSettings
+from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
+from controller.errors import Forbidden, Unauthorized
+from controller.models.registered import Identity
+
+ANONYMOUS = "anonymous"
+"""The one user that all callers without a token are, where they may call; a token cannot name it."""
+SUBJECT_MAX = 255
+REMEMBERED_TOKENS = 10_000
+REMEMBERED_SECONDS = 60.0
+"""A key that is withdrawn ends its tokens so much later."""
+
+
+class Authenticator:
+    """Checks tokens.
+
+    Checking a signature costs more than all else on a warm call, so a token that held is remembered for a while, by
+    its hash, and never beyond its end.
+
+    Args:
+        keys: finds the key of a token.
+        algorithm: the only one; what a token says of its own counts for nothing.
+        issuer, audience: what `iss` and `aud` have to be; None: they are not looked at.
+        leeway: seconds by which clocks may differ.
+        anonymous: the scopes of a caller without a token; none: there is no such caller.
+    """
+
+    def __init__(
+        self,
+        keys: KeySource,
+        algorithm: str,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        leeway: float = 0,
+        anonymous: frozenset[str] = frozenset(),
+    ) -> None:
+        self._keys = keys
+        self._leeway = leeway
+        self._checks: dict[str, Any] = {
+            "algorithms": [algorithm],
+            "issuer": issuer,
+            "audience": audience,
+            "leeway": leeway,
+            "options": {"require": ["sub", "exp"], "verify_aud": audience is not None},
+        }
+        self._anonymous = Identity(ANONYMOUS, anonymous, anonymous=True) if anonymous else None
+        self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+
+    @classmethod
+    def of(cls, tokens: TokenSettings) -> Self:
+        """As the settings say; raises what FixedKey does."""
+        keys: KeySource
+        if tokens.jwks_url is not None:
+            keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
+        else:
+            keys = FixedKey(tokens.algorithm, tokens.secret or tokens.public_key or "")
+        return cls(
+            keys,
+            tokens.algorithm,
+            issuer=tokens.issuer,
+            audience=tokens.audience,
+            leeway=tokens.leeway,
+            anonymous=tokens.anonymous,
+        )
+
+    def identify(self, authorization: str | None) -> Identity:
+        """Who the `Authorization` header speaks for.
+
+        Raises:
+            Unauthorized: no bearer token, or one that does not hold.
+        """
+        if authorization is None and self._anonymous is not None:
+            return self._anonymous
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthorized("a bearer token is needed")
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._known.get(digest)
+        if known is not None and known[0] > time():
+            return known[1]
+        ends, identity = self._decode(token)
+        self._known[digest] = min(ends, time() + REMEMBERED_SECONDS), identity
+        if len(self._known) > REMEMBERED_TOKENS:
+            self._known.popitem(last=False)
+        return identity
+
+    def _decode(self, token: str) -> tuple[float, Identity]:
+        """The end of a token that holds, leeway included, and whose it is."""
+        try:
+            claims = jwt.decode(token, self._keys.key(token), **self._checks)
+            ends = float(claims["exp"]) + self._leeway
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthorized("the token has expired") from error
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            raise Unauthorized("the token is not valid") from error
+        return ends, Identity(_subject(claims), _scopes(claims))
+
+
+def _subject(claims: dict[str, Any]) -> str:
+    subject: str = claims["sub"]
+    if not subject or len(subject) > SUBJECT_MAX or not subject.isprintable() or subject == ANONYMOUS:
+        raise Unauthorized("the token's subject is not usable")
+    return subject
+
+
+def _scopes(claims: dict[str, Any]) -> frozenset[str]:
+    scope = claims.get("scope", "")
+    words = scope.split() if isinstance(scope, str) else scope
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise Unauthorized("the token's scope is neither a string nor a list of strings")
+    return frozenset(words)
+
+
+def require_execute(identity: Identity, language: str) -> None:
+    """Raises Forbidden unless the token may execute the language."""
+    if not identity.scopes & {"execute:all", f"execute:{language}"}:
+        raise Forbidden(f"the token lacks the scope execute:{language}")
+
+
+def require_scope(identity: Identity, scope: str) -> None:
+    """Raises Forbidden unless the token holds the scope."""
+    if scope not in identity.scopes:
+        raise Forbidden(f"the token lacks the scope {scope}")

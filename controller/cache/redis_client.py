@@ -1,0 +1,90 @@
+"""Commands and scripts on the one connection of a process, which is opened when it is needed."""
+
+import hashlib
+from importlib.resources import files
+from time import monotonic
+from typing import Any
+
+import gevent
+import hiredis
+from gevent import Greenlet
+
+from controller.cache.redis_connection import Connection
+from controller.cache.redis_url import Argument, RedisAddress, packed
+from controller.errors import CacheUnavailable
+
+PAUSE = 0.2
+"""Seconds after a failed attempt to connect in which nobody makes another one."""
+
+
+class LuaScript:
+    """A script that the named files make up together, and the name it has in Redis."""
+
+    def __init__(self, *names: str) -> None:
+        folder = files("controller.cache")
+        self.text = "".join(folder.joinpath(f"{name}.lua").read_text() for name in names)
+        self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+class RedisClient:
+    """What Redis answers at once is asked here; no command is ever sent twice.
+
+    Args:
+        url: see `RedisAddress`.
+        timeout: seconds to wait for a connection, and for an answer.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._address = RedisAddress(url)
+        self._timeout = timeout
+        self._connection: Connection | None = None
+        self._attempt: Greenlet[..., None] | None = None
+        self._failure = ""
+        self._next_attempt = 0.0
+
+    def call(self, *command: Argument) -> Any:
+        """The answer to a command; raises CacheUnavailable where there is none, or a refusal."""
+        return self._accepted(self._ask(command))
+
+    def run(self, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
+        """What a script answers, which Redis is told if it does not know it; raises CacheUnavailable."""
+        parts = (len(keys), *keys, *arguments)
+        reply = self._ask(("EVALSHA", script.digest, *parts))
+        if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
+            reply = self._ask(("EVAL", script.text, *parts))
+        return self._accepted(reply)
+
+    def _ask(self, command: tuple[Argument, ...]) -> Any:
+        connection = self._connection
+        if connection is None or not connection.usable():
+            connection = self._opened()
+        return connection.ask(packed(command))
+
+    def _accepted(self, reply: Any) -> Any:
+        if isinstance(reply, hiredis.ReplyError):
+            if str(reply).startswith("READONLY") and self._connection is not None:
+                # It has become a replica: the name may lead to another server by now.
+                self._connection.close(str(reply))
+            raise CacheUnavailable(str(reply))
+        return reply
+
+    def _opened(self) -> Connection:
+        """The connection that one greenlet opens for all who need it."""
+        if self._attempt is None:
+            if monotonic() < self._next_attempt:
+                raise CacheUnavailable(self._failure)
+            self._attempt = gevent.spawn(self._open)
+        self._attempt.join()
+        if self._connection is None or self._connection.closed:
+            raise CacheUnavailable(self._failure or "the connection was closed")
+        return self._connection
+
+    def _open(self) -> None:
+        try:
+            self._connection = Connection(self._address.connect(self._timeout), self._timeout)
+            self._failure = ""
+        except (OSError, hiredis.ProtocolError) as error:
+            self._failure = str(error)
+            self._next_attempt = monotonic() + PAUSE
+        finally:
+            self._attempt = None

@@ -1,0 +1,245 @@
+"""MetricsCollector: what the service counts and times, for Prometheus (specification 4.7). See docs/metrics.md."""
+
+import os
+import platform
+from collections.abc import Sequence
+from functools import partial
+from time import time
+from typing import Generic, TypeVar
+
+from flask import Flask
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_flask_exporter import PrometheusMetrics
+
+from controller import VERSION
+from telemetry.operation_timer import StoreClock
+
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+NO_LANGUAGE = "none"
+"""Of requests that concern no language, or did not come so far as to tell."""
+
+
+M = TypeVar("M", bound=MetricWrapperBase)
+
+
+class Series(dict[str | tuple[str, ...], M], Generic[M]):
+    """A metric's children by their label or labels: the library's own look-up takes a lock each time."""
+
+    def __init__(self, metric: M) -> None:
+        super().__init__()
+        self._metric = metric
+
+    def __missing__(self, labels: str | tuple[str, ...]) -> M:
+        child = self[labels] = self._metric.labels(*((labels,) if isinstance(labels, str) else labels))
+        return child
+
+
+class PrometheusClock(StoreClock):
+    """A store's latency and failures as metrics."""
+
+    def __init__(self, seconds: Histogram, failures: Counter) -> None:
+        self._seconds = Series(seconds)
+        self._failures = Series(failures)
+
+    def took(self, operation: str, seconds: float) -> None:
+        self._seconds[operation].observe(seconds)
+
+    def failed(self, operation: str) -> None:
+        self._failures[operation].inc()
+
+
+class MetricsCollector:
+    """The service's metrics. Labels are bounded: never a title, a user or an id.
+
+    Args:
+        registry: where they are registered; one process has one.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._exporter = PrometheusMetrics.for_app_factory(
+            export_defaults=False, path=None, registry=registry
+        )
+
+        def counter(name: str, documentation: str, labels: list[str]) -> Series[Counter]:
+            return Series(Counter(name, documentation, labels, registry=registry))
+
+        def timer(
+            name: str, documentation: str, labels: list[str], buckets: Sequence[float]
+        ) -> Series[Histogram]:
+            return Series(Histogram(name, documentation, labels, buckets=buckets, registry=registry))
+
+        gauge = partial(Gauge, registry=registry)
+        # Several processes write their figures to files, which have no place for exemplars.
+        self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+        self._http = timer(
+            "http_request_duration_seconds",
+            "Time from a request's arrival to its answer",
+            ["method", "endpoint", "status"],
+            buckets=CALL_BUCKETS,
+        )
+        self._requests = counter(
+            "lambda_requests_total",
+            "Requests by how they ended: ok, or the code of their error in lower case",
+            ["endpoint", "language", "code"],
+        )
+        self._own = timer(
+            "lambda_controller_seconds",
+            "The controller's own time for an initialization or execution, without its calls to runtimes",
+            ["endpoint"],
+            buckets=OWN_BUCKETS,
+        )
+        self._runs = timer(
+            "lambda_runtime_execution_seconds",
+            "Time of a successful run, as its runtime tells it",
+            ["language"],
+            buckets=CALL_BUCKETS,
+        )
+        self._lookups = counter(
+            "lambda_cache_lookups_total",
+            "Executions by where their answer came from: hit, coalesced (another one's run), miss, refresh",
+            ["result"],
+        )
+        self._artifacts = counter(
+            "lambda_artifacts_total",
+            "Initializations of compiled languages, by whether an artifact was at hand",
+            ["language", "source"],
+        )
+        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+        self._active = gauge(
+            "lambda_sessions_active", "Sessions neither ended nor expired", multiprocess_mode="mostrecent"
+        )
+        self._make_log_metrics(registry)
+        self._circuits = gauge(
+            "lambda_circuits",
+            "Addresses of runtimes by the state of their circuit: closed, open, half-open",
+            ["state"],
+            multiprocess_mode="livesum",
+        )
+        self._chores = gauge(
+            "lambda_maintenance_success_timestamp_seconds",
+            "When a task of the maintenance last succeeded, in seconds since 1970",
+            ["task"],
+            multiprocess_mode="max",
+        )
+        self.redis = _clock("redis", "Redis", registry)
+        self.postgres = _clock("postgres", "PostgreSQL", registry)
+        _tell_build(registry)
+
+    def _make_log_metrics(self, registry: CollectorRegistry) -> None:
+        self._log_queue = Gauge(
+            "lambda_log_queue_records",
+            "Log records waiting for PostgreSQL",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._log_spool = Gauge(
+            "lambda_log_spool_bytes",
+            "Log records of all processes on disk, waiting for PostgreSQL",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._log_lost = Counter(
+            "lambda_log_records_lost_total",
+            "Log records dropped: no room for them, damaged, or refused",
+            registry=registry,
+        )
+
+    def serve(self, app: Flask) -> None:
+        """Serves `/metrics` from `app`."""
+        self._exporter.register_endpoint("/metrics", app)
+
+    def call_ended(self, endpoint: str, language: str, code: str, own_seconds: float | None) -> None:
+        """A call that came as far as the workflow.
+
+        Args:
+            code: ok, or the error's in lower case.
+            own_seconds: without the runtime's; None where the call waited for another one's.
+        """
+        self._requests[endpoint, language, code].inc()
+        if own_seconds is not None:
+            self._own[endpoint].observe(own_seconds)
+
+    def cache_answered(self, result: str) -> None:
+        """`result`: hit, coalesced, miss or refresh."""
+        self._lookups[result].inc()
+
+    def script_ran(self, language: str, milliseconds: float) -> None:
+        self._runs[language].observe(milliseconds / 1000)
+
+    def artifact_made(self, language: str, cached: bool) -> None:
+        self._artifacts[language, "cache" if cached else "compiler"].inc()
+
+    def session_created(self, language: str) -> None:
+        self._created[language].inc()
+
+    def sessions_active(self, count: int) -> None:
+        self._active.set(count)
+
+    def log_queued(self, waiting: int) -> None:
+        self._log_queue.set(waiting)
+
+    def log_spooled(self, waiting_bytes: int) -> None:
+        self._log_spool.set(waiting_bytes)
+
+    def log_lost(self, records: int) -> None:
+        self._log_lost.inc(records)
+
+    def circuit_changed(self, before: str | None, after: str | None) -> None:
+        """An address's circuit went from one state to another; None: there is no such address."""
+        if before is not None:
+            self._circuits.labels(before).dec()
+        if after is not None:
+            self._circuits.labels(after).inc()
+
+    def task_done(self, task: str) -> None:
+        self._chores.labels(task).set(time())
+
+    def answered(
+        self,
+        endpoint: str,
+        method: str,
+        status: int,
+        seconds: float,
+        trace_id: str | None,
+        *,
+        uncounted: str | None,
+    ) -> None:
+        """A request was answered.
+
+        Args:
+            trace_id: what leads from the figure to a trace.
+            uncounted: how it ended (ok, or the error's code in lower case) where `call_ended` was not told.
+        """
+        exemplar = {"trace_id": trace_id} if self._exemplars and trace_id else None
+        self._http[method, endpoint, str(status)].observe(seconds, exemplar)
+        if uncounted is not None:
+            self._requests[endpoint, NO_LANGUAGE, uncounted].inc()
+
+
+def _clock(store: str, name: str, registry: CollectorRegistry) -> PrometheusClock:
+    """The metrics of one store; `name` is what people call it."""
+    seconds = Histogram(
+        f"lambda_{store}_seconds",
+        f"Time of one operation of {name}",
+        ["operation"],
+        buckets=OWN_BUCKETS,
+        registry=registry,
+    )
+    failures = Counter(
+        f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"], registry=registry
+    )
+    return PrometheusClock(seconds, failures)
+
+
+def _tell_build(registry: CollectorRegistry) -> None:
+    build = Gauge(
+        "lambda_build_info",
+        "The version that runs; always 1",
+        ["component", "version", "python"],
+        multiprocess_mode="max",
+        registry=registry,
+    )
+    build.labels("controller", VERSION, platform.python_version()).set(1)

@@ -1,0 +1,46 @@
+"""SessionStatus: how a session fares, from what Redis and PostgreSQL know of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from controller.models.registered import Session, rfc3339
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatus:
+    """A session and how it fares."""
+
+    session: Session
+    state: str
+    execution_count: int
+    last_executed_at: datetime | None
+    uncounted: int = 0
+    """Executions that Redis missed, being away, in PostgreSQL's count."""
+
+    def merged(self, stored: "SessionStatus") -> "SessionStatus":
+        """What Redis knows, with what PostgreSQL does.
+
+        What Redis missed is in PostgreSQL before it is answered, so the sum is exact. It is too small only where
+        Redis has lost its data; then PostgreSQL's count lacks no more than the rows that still wait to be written.
+        """
+        return SessionStatus(
+            self.session,
+            stored.state if self.state == "active" else self.state,
+            max(self.execution_count + stored.uncounted, stored.execution_count),
+            max(filter(None, (self.last_executed_at, stored.last_executed_at)), default=None),
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As the contract writes it."""
+        session = self.session
+        return {
+            "request_id": session.request_id,
+            "language_title": str(session.name),
+            "status": "expired" if self.state == "active" and session.expired() else self.state,
+            "created_at": rfc3339(session.created_at),
+            "expires_at": rfc3339(session.expires_at),
+            "execution_count": self.execution_count,
+            "last_executed_at": rfc3339(self.last_executed_at),
+            "compile_status": session.compile_status,
+        }

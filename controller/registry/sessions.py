@@ -1,0 +1,238 @@
+"""SessionManager: sessions in this process's memory, in Redis and in PostgreSQL (specification 4.2).
+
+Memory answers who a session belongs to and what it runs. Whether it is still alive is asked anew on each use, in the
+one trip to Redis that an execution makes anyway: another process may have ended it. PostgreSQL is asked when Redis
+does not know, and has the last word.
+"""
+
+from collections import OrderedDict
+from functools import reduce
+
+from controller.cache.manager import CacheManager
+from controller.database.postgres import QUERIES, Postgres
+from controller.errors import NotFound, StoreUnavailable
+from controller.models.registered import Session
+from controller.observability.metrics import MetricsCollector
+from controller.registry.session_status import SessionStatus
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.writes import Record, session_end_records
+
+CLEANING_BATCH = 1000
+
+
+class SessionManager:
+    """Creates, finds and ends sessions.
+
+    Args:
+        cache: the level that all processes share.
+        postgres: the level that lasts.
+        logger: writes what must not hold up a request.
+        metrics: told of new and of active sessions.
+        size: how many sessions this process remembers.
+    """
+
+    def __init__(
+        self,
+        cache: CacheManager,
+        postgres: Postgres,
+        logger: DatabaseLogger,
+        metrics: MetricsCollector,
+        size: int,
+    ) -> None:
+        self._cache = cache
+        self._postgres = postgres
+        self._logger = logger
+        self._metrics = metrics
+        self._size = size
+        self._memory: OrderedDict[str, Session] = OrderedDict()
+
+    def create(self, session: Session, records: list[Record]) -> None:
+        """Begins a session; `records` are its rows, in order.
+
+        With PostgreSQL away the session lives in Redis, and its rows are queued.
+
+        Raises:
+            StoreUnavailable: PostgreSQL and Redis are both away.
+        """
+        kept = self._cache.put_session(session)
+        try:
+            with self._postgres.transaction() as connection:
+                for record in records:
+                    getattr(QUERIES, record.query)(connection, **record.parameters)
+        except StoreUnavailable:
+            if not kept:
+                raise
+            self._logger.record(*records)
+        self._remember(session)
+        self._metrics.session_created(session.name.language)
+
+    def remembers(self, request_id: str) -> bool:
+        """Whether `get` needs no store."""
+        return request_id in self._memory
+
+    def get(self, request_id: str, owner: str) -> Session:
+        """A session for use: alive, and `owner`'s. From memory it comes unconfirmed, see `confirm`.
+
+        Raises:
+            NotFound: it is unknown, ended, expired, or another user's.
+            StoreUnavailable: nobody can say now.
+        """
+        session = self._memory.get(request_id) or self._find(request_id)
+        if session is None or session.user_id != owner or session.expired() or session.status != "active":
+            raise _unknown()
+        self._remember(session)
+        return session
+
+    def live(self, request_id: str, owner: str) -> Session:
+        """A session that has been confirmed; raises as `get` does."""
+        session = self.get(request_id, owner)
+        kept = self._cache.session(request_id)
+        self.confirm(session, None if kept is None else kept.state)
+        return session
+
+    def confirm(self, session: Session, state: str | None) -> None:
+        """Makes sure that a session from memory is still alive.
+
+        Args:
+            state: what Redis says of it; None: it does not know, so PostgreSQL is asked.
+
+        Raises:
+            NotFound: it has ended meanwhile.
+        """
+        if state == "active":
+            return
+        if state is None:
+            try:
+                stored = self._stored(session.request_id)
+            except StoreUnavailable:
+                return
+            # Begun while PostgreSQL was away: its row may still be queued.
+            if stored is None or stored.status == "active":
+                return
+        self._memory.pop(session.request_id, None)
+        raise _unknown()
+
+    def end(self, session: Session, status: str) -> bool:
+        """Ends a session in every process: `closed` after its one run, or `deleted` by its owner.
+
+        Returns:
+            Whether this has ended it; False: it had ended.
+
+        Raises:
+            StoreUnavailable: PostgreSQL and Redis are both away.
+        """
+        self._memory.pop(session.request_id, None)
+        if self._cache.end_session(session, status):
+            self._logger.record(*session_end_records(session, status))
+            return True
+        with self._postgres.transaction() as connection:
+            return bool(QUERIES.end_session(connection, request_id=session.request_id, status=status))
+
+    def close(self, session: Session, state: str | None, *, shared: bool) -> None:
+        """Ends a session that is not retained, after its first success.
+
+        Args:
+            state: what Redis said of it when it closed it; None: it did not know it.
+            shared: the success is a twin's, so that somebody else may have closed it with the same one.
+
+        Raises:
+            NotFound: another success was first.
+        """
+        self._memory.pop(session.request_id, None)
+        first = state != "closed"
+        if state == "active":
+            self._logger.record(*session_end_records(session, "closed"))
+        elif state is None:
+            try:
+                first = self.end(session, "closed")
+            except StoreUnavailable:
+                self._logger.record(*session_end_records(session, "closed"))
+        if not first and not shared:
+            raise _unknown()
+
+    def describe(self, request_id: str, owner: str) -> SessionStatus:
+        """A session and how it fares, expired and closed ones included.
+
+        Raises:
+            NotFound: it is unknown, deleted, or another user's.
+            StoreUnavailable: nobody can say now.
+        """
+        shared = self._shared_status(request_id)
+        try:
+            stored = self._stored_status(request_id)
+        except StoreUnavailable:
+            if shared is None:
+                raise
+            stored = None
+        known = [status for status in (shared, stored) if status is not None]
+        if not known or known[0].session.user_id != owner:
+            raise _unknown()
+        status = reduce(SessionStatus.merged, known)
+        if status.state == "deleted":
+            raise _unknown()
+        return status
+
+    def clean_up(self) -> int:
+        """Deletes long expired sessions and counts the active ones, unless another process is doing so.
+
+        Returns:
+            How many were deleted.
+        """
+        deleted = batch = self._clean_up_batch()
+        while batch == CLEANING_BATCH:
+            batch = self._clean_up_batch()
+            deleted += batch
+        return deleted
+
+    def _clean_up_batch(self) -> int:
+        with self._postgres.transaction() as connection:
+            if not QUERIES.try_lock(connection, name="clean up sessions"):
+                return 0
+            deleted: int = QUERIES.delete_expired_sessions(connection, batch=CLEANING_BATCH)
+            self._metrics.sessions_active(QUERIES.count_active_sessions(connection))
+        return deleted
+
+    def _shared_status(self, request_id: str) -> SessionStatus | None:
+        kept = self._cache.session(request_id)
+        if kept is None or kept.session is None:
+            return None
+        return SessionStatus(kept.session, kept.state, kept.execution_count, kept.last_executed_at)
+
+    def _stored_status(self, request_id: str) -> SessionStatus | None:
+        """Raises StoreUnavailable."""
+        # What this process has answered and not yet written belongs to the count.
+        self._logger.flush()
+        row = self._postgres.query("session", request_id=request_id)
+        if row is None:
+            return None
+        counts = row["execution_count"], row["last_executed_at"], row["uncounted"]
+        return SessionStatus(Session.from_record(row), row["status"], *counts)
+
+    def _find(self, request_id: str) -> Session | None:
+        kept = self._cache.session(request_id)
+        if kept is None:
+            return self._stored(request_id)
+        return kept.session if kept.state == "active" else None
+
+    def _stored(self, request_id: str) -> Session | None:
+        """A session from PostgreSQL; an active one is put back into Redis, with its counter."""
+        row = self._postgres.query("session", request_id=request_id)
+        if row is None:
+            return None
+        session = Session.from_record(row)
+        if session.status == "active" and not session.expired() and self._cache.available():
+            self._logger.flush()
+            row = self._postgres.query("session", request_id=request_id)
+            counted = row["execution_count"] - row["uncounted"]
+            self._cache.put_session(session, counted, row["last_executed_at"])
+        return session
+
+    def _remember(self, session: Session) -> None:
+        self._memory[session.request_id] = session
+        self._memory.move_to_end(session.request_id)
+        if len(self._memory) > self._size:
+            self._memory.popitem(last=False)
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such session")

@@ -1,0 +1,176 @@
+"""RuntimeClient: the two calls to a language's runtime. How they get there is `controller.runtimes.transport`'s."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from msgspec import Raw
+
+from controller.errors import RateLimited, RuntimeUnavailable
+from controller.json_codec import dumps
+from controller.models.registered import LanguageTitle, Run, Script, Session
+from controller.observability.logs import Trace
+from controller.runtimes.responses import declined, late, read_document, read_run, unusable
+from controller.runtimes.selector import Route
+from controller.runtimes.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
+from controller.runtimes.transport.messages import Answer, Budget, Request, header_lines
+from telemetry.tracing import UNTRACED, Tracer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+HEALTH_TIMEOUT = 1.0
+"""Seconds a runtime has to say that it is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A script that parses or compiles. `artifact_cached` is None for interpreted languages."""
+
+    artifact_cached: bool | None = None
+    artifact: bytes | None = None
+
+
+class Transport(Protocol):
+    """What carries requests, see `controller.runtimes.transport.balancer`."""
+
+    def send(
+        self,
+        addresses: Sequence[str],
+        key: str,
+        request: Request,
+        budget: Budget,
+        declined: Callable[[Answer], bool],
+    ) -> Answer:
+        """The answer of one of the addresses, preferred in the order of `key`."""
+
+    def ask(self, address: str, request: Request, budget: Budget) -> Answer:
+        """The answer of this address, over a connection of its own."""
+
+
+class RuntimeClient:
+    """Talks to runtimes. A tenant's script goes to the same address each time, where its workers are warm.
+
+    Args:
+        secret: what a runtime knows us by.
+        timeout: seconds for all but the script's own time: connecting, waiting for a worker, answering.
+    """
+
+    def __init__(self, transport: Transport, secret: str, timeout: float, tracer: Tracer = UNTRACED) -> None:
+        self._transport = transport
+        self._tracer = tracer
+        self._secret = header_lines({"X-Runtime-Secret": secret})
+        self._timeout = timeout
+
+    def prepare(
+        self,
+        route: Route,
+        name: LanguageTitle,
+        script: Script,
+        *,
+        tenant: str,
+        compile_options: Mapping[str, Any],
+        deadline_ms: int,
+        trace: Trace,
+    ) -> Prepared:
+        """Has a script parsed or compiled; runs nothing of it.
+
+        Raises:
+            InitializationFailed: it does not parse or compile.
+            RuntimeUnavailable, RateLimited, DeadlinePassed: no answer from the runtime, or not in time.
+        """
+        body = {
+            "tenant": tenant,
+            "script_hash": script.hash,
+            "script_content": script.content,
+            "compile_options": compile_options,
+        }
+        path = f"/runtime/{route.language}/{name.title}/prepare"
+        answer = self._post(route, path, body, deadline_ms, trace, read_document)
+        artifact = answer.get("artifact")
+        if artifact is None:
+            return Prepared()
+        try:
+            return Prepared(bool(answer["artifact_cached"]), base64.b64decode(artifact, validate=True))
+        except (binascii.Error, TypeError, KeyError) as error:
+            raise unusable(path, "an artifact that is not base64") from error
+
+    def run(
+        self,
+        route: Route,
+        session: Session,
+        params: Raw,
+        trace: Trace,
+        material: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Runs a session's script once.
+
+        Args:
+            material: `script_content` and, of compiled languages, `artifact` (base64), where the runtime asked.
+
+        Raises:
+            ScriptNeeded: the runtime does not have it; call again with `material`.
+            ScriptFailed, DeadlinePassed: what became of the script.
+            RuntimeUnavailable, RateLimited: it did not run.
+        """
+        body: dict[str, Any] = {
+            "request_id": session.request_id,
+            "tenant": session.user_id,
+            "script_hash": session.script_hash,
+            "params": params,
+            "context": _context(session, trace),
+            "timeout_ms": session.timeout_ms,
+            "isolation": session.isolation,
+            "compile_options": session.compile_options,
+        }
+        if material is not None:
+            body |= material
+        path = f"/runtime/{route.language}/{session.name.title}"
+        return self._post(route, path, body, session.timeout_ms, trace, read_run)
+
+    def healthy(self, address: str) -> bool:
+        """Whether the runtime at this address says that it is well."""
+        try:
+            answer = self._transport.ask(
+                address, Request("/health", b"", method="GET"), Budget.of(HEALTH_TIMEOUT, 0)
+            )
+        except RequestFailed:
+            return False
+        return answer.status == 200
+
+    def _post(
+        self,
+        route: Route,
+        path: str,
+        body: Mapping[str, Any],
+        deadline_ms: int,
+        trace: Trace,
+        read: Callable[[str, Answer, int], T],
+    ) -> T:
+        with self._tracer.call("runtime call", {"lambda.language": route.language}) as span:
+            headers = {**trace.headers(), **span.headers()}
+            request = Request(path, dumps(body), headers, constant=self._secret)
+            return read(path, self._sent(route, request, body, deadline_ms), deadline_ms)
+
+    def _sent(self, route: Route, request: Request, body: Mapping[str, Any], deadline_ms: int) -> Answer:
+        key = f"{body['tenant']}\0{body['script_hash']}"
+        budget = Budget.of(self._timeout, deadline_ms / 1000)
+        try:
+            return self._transport.send(route.addresses, key, request, budget, declined)
+        except AnswerLate as error:
+            raise late(deadline_ms) from error
+        except NoFreeConnection as error:
+            raise RateLimited("the runtime is at its limit of connections") from error
+        except (RequestFailed, CircuitOpen) as error:
+            log.warning("no answer to %s: %s", request.path, error)
+            raise RuntimeUnavailable("the runtime cannot be reached") from error
+
+
+def _context(session: Session, trace: Trace) -> Mapping[str, Any]:
+    """What the script sees: its session's context and, unless that has one, the id of the call's trace."""
+    if trace.trace_id is None:
+        return session.context
+    return {"trace_id": trace.trace_id, **session.context}

@@ -1,0 +1,158 @@
+"""KubernetesDiscovery: the runtimes behind labelled Services, followed by list and watch.
+
+A Service labelled `lambda-microservice/language=<language>` makes its ready endpoints runtimes of that language. The
+control plane copies a Service's labels to its EndpointSlices, so these alone are watched. The service account needs
+`list` and `watch` on `endpointslices.discovery.k8s.io` in the namespace. Whoever may write labelled Services there is
+handed scripts and the runtimes' secret.
+"""
+
+import json
+import logging
+import random
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import gevent
+from kubernetes import client, watch
+from kubernetes.config import ConfigException
+from kubernetes.config.incluster_config import InClusterConfigLoader
+from urllib3.exceptions import HTTPError
+
+from controller.errors import UnusableSetting
+from controller.runtimes.endpoint_slices import LANGUAGE_LABEL, addresses_by_language
+from controller.runtimes.selector import Addresses
+
+log = logging.getLogger(__name__)
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LIST_TIMEOUT = 30.0
+WATCH_SECONDS = 60
+"""How long the API server keeps one watch open; the next one goes on where it ended."""
+SILENCE = 15.0
+"""Seconds over that, after which a connection that has said nothing is taken for dead."""
+RETRY_FIRST, RETRY_MAX = 0.5, 30.0
+"""Seconds between two attempts: doubled each time, with a random part, so that processes do not come all at once."""
+GONE = 410
+
+
+class KubernetesDiscovery:
+    """Keeps the addresses of ready runtimes; what is known stays while the API server is away.
+
+    Args:
+        namespace: where the Services are; empty: the service account's own.
+        service_account: the folder that Kubernetes mounts into a container.
+
+    Raises:
+        UnusableSetting: this process has no service account.
+    """
+
+    complete = False
+
+    def __init__(self, namespace: str, service_account: Path = SERVICE_ACCOUNT) -> None:
+        self._namespace = namespace or _own_namespace(service_account)
+        self._api = client.DiscoveryV1Api(client.ApiClient(_configuration(service_account)))
+        self._slices: dict[str, dict[str, Any]] = {}
+        self._addresses: Addresses = {}
+        self._version = ""
+        self._follower: gevent.Greenlet[[], None] | None = None
+
+    def addresses(self) -> Addresses:
+        """Language to the base URLs of its ready endpoints."""
+        return self._addresses
+
+    def start(self) -> None:
+        """Begins to follow, in a greenlet of its own."""
+        self._follower = gevent.spawn(self._follow)
+
+    def close(self) -> None:
+        """Stops following, and closes the connection to the API server."""
+        if self._follower is not None:
+            self._follower.kill()
+
+    def _follow(self) -> None:
+        pause = RETRY_FIRST
+        while True:
+            begun = monotonic()
+            try:
+                if not self._version:
+                    self._list()
+                self._watch()
+            except (client.ApiException, HTTPError, OSError, ValueError, KeyError, TypeError) as error:
+                self._failed(error)
+            except Exception:
+                log.exception("Kubernetes: what it said makes no sense; what is known stays")
+            # An API server that ends a watch at once must not be asked in a loop.
+            pause = RETRY_FIRST if monotonic() - begun > RETRY_MAX else min(pause * 2, RETRY_MAX)
+            gevent.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, client.ApiException) and error.status == GONE:
+            log.info("the API server has forgotten version %s: listing anew", self._version)
+            self._version = ""
+        else:
+            answer = isinstance(error, client.ApiException) and f"{error.status} {error.reason}"
+            log.warning("Kubernetes: %s; what is known stays", answer or repr(error))
+
+    def _list(self) -> None:
+        """Takes all slices anew, in the place of all that were known."""
+        # Not the client's own objects: they refuse the `endpoints: null` that a Service without Pods has.
+        answer: Any = self._api.list_namespaced_endpoint_slice(
+            self._namespace,
+            label_selector=LANGUAGE_LABEL,
+            _request_timeout=LIST_TIMEOUT,
+            _preload_content=False,
+        )
+        document = json.loads(answer.data)
+        slices = {one["metadata"]["name"]: one for one in document["items"] or ()}
+        self._changed(slices)
+        self._version = document["metadata"]["resourceVersion"]
+        self.complete = True
+
+    def _watch(self) -> None:
+        """Follows the changes since the version we have, until the API server ends it."""
+        events = watch.Watch(return_type="object")
+        for event in events.stream(
+            self._api.list_namespaced_endpoint_slice,
+            self._namespace,
+            label_selector=LANGUAGE_LABEL,
+            resource_version=self._version,
+            allow_watch_bookmarks=True,
+            timeout_seconds=WATCH_SECONDS,
+            _request_timeout=(SILENCE, WATCH_SECONDS + SILENCE),
+        ):
+            if event is not None:
+                self._take(event["type"], event["raw_object"])
+
+    def _take(self, kind: str, changed: dict[str, Any]) -> None:
+        metadata = changed["metadata"]
+        if kind in {"ADDED", "MODIFIED"}:
+            self._changed({**self._slices, metadata["name"]: changed})
+        elif kind == "DELETED":
+            self._changed({name: one for name, one in self._slices.items() if name != metadata["name"]})
+        # A bookmark changes nothing but this.
+        self._version = metadata["resourceVersion"]
+
+    def _changed(self, slices: dict[str, dict[str, Any]]) -> None:
+        found = addresses_by_language(slices.values())
+        self._slices = slices
+        if found != self._addresses:
+            log.info("runtimes: %s", {language: len(addresses) for language, addresses in found.items()})
+        self._addresses = found
+
+
+def _own_namespace(service_account: Path) -> str:
+    try:
+        return (service_account / "namespace").read_text().strip()
+    except OSError as error:
+        raise UnusableSetting(f"KUBERNETES_NAMESPACE is not set, and there is no {error.filename}") from error
+
+
+def _configuration(service_account: Path) -> client.Configuration:
+    configuration = client.Configuration(retries=False)
+    loader = InClusterConfigLoader(str(service_account / "token"), str(service_account / "ca.crt"))
+    try:
+        loader.load_and_set(configuration)
+    except (ConfigException, OSError) as error:
+        raise UnusableSetting(f"RUNTIME_DISCOVERY: not inside a Kubernetes cluster: {error}") from error
+    return configuration

@@ -1,0 +1,173 @@
+"""One kept-alive HTTP/1.1 connection to a runtime, and llhttp for what comes back."""
+
+from time import monotonic
+from urllib.parse import urlsplit
+
+import gevent
+import httptools
+from gevent import socket, ssl
+
+from controller.runtimes.transport.failures import AnswerLate, NothingRan, RequestFailed
+from controller.runtimes.transport.messages import Answer, Budget, Request, checked, remaining
+from controller.runtimes.transport.wire import wire
+
+HEAD_MAX_BYTES = 1 << 16
+BODY_MAX_BYTES = 128 << 20
+"""More than any result or artifact a runtime lets through by default."""
+
+
+class Endpoint:
+    """An address taken apart.
+
+    Args:
+        address: `http[s]://host[:port][/path]`.
+    """
+
+    def __init__(self, address: str) -> None:
+        parts = urlsplit(address)
+        self.address = address
+        self.host = checked(parts.netloc)
+        self.base_path = parts.path.rstrip("/")
+        self._tls = _trust() if parts.scheme == "https" else None
+        self._name = parts.hostname or ""
+        self._target = (self._name, parts.port or (443 if self._tls else 80))
+
+    def connect(self, timeout: float) -> socket.socket:
+        """A new connection, name looked up and TLS agreed on, within `timeout` seconds; raises OSError."""
+        with gevent.Timeout(timeout) as limit:
+            try:
+                return self._connect()
+            except gevent.Timeout as passed:
+                if passed is not limit:
+                    raise
+        raise TimeoutError(f"not within {timeout:.1f} s")
+
+    def _connect(self) -> socket.socket:
+        opened = socket.create_connection(self._target)
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return self._tls.wrap_socket(opened, server_hostname=self._name) if self._tls else opened
+        except BaseException:
+            opened.close()
+            raise
+
+
+def _trust() -> ssl.SSLContext:
+    # Not `create_default_context`, whose sockets stop everybody unless Python's ssl was made gevent's.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    return context
+
+
+class Connection:
+    """Carries one request at a time. It is good for another one only while `reusable`.
+
+    Args:
+        connect_by: when to give up, on the monotonic clock.
+
+    Raises:
+        NothingRan: the runtime cannot be reached.
+    """
+
+    def __init__(self, endpoint: Endpoint, connect_by: float) -> None:
+        self._endpoint = endpoint
+        self._reader = _AnswerReader()
+        self._sent = 0
+        self.reusable = True
+        self.idle_since = 0.0
+        try:
+            self._wire = wire(endpoint.connect(remaining(connect_by)))
+        except OSError as error:
+            raise NothingRan(f"no connection: {error}") from error
+
+    def exchange(self, request: Request, budget: Budget) -> Answer:
+        """Sends the request and waits for its answer.
+
+        Raises:
+            NothingRan: it is certain that the runtime does not have the whole request.
+            AnswerLate: the time is over.
+            RequestFailed: the connection broke, or what came is no HTTP.
+        """
+        kept, self.reusable = self._sent > 0, False
+        data = request.encode(self._endpoint.host, self._endpoint.base_path)
+        self._send(data, budget, kept)
+        reader = self._reader
+        reader.begin()
+        while not reader.complete:
+            reader.feed(self._receive(budget, kept))
+        self._sent += len(data)
+        self.reusable, self.idle_since = reader.keep_alive, monotonic()
+        return Answer(reader.status, b"".join(reader.body))
+
+    def quiet(self) -> bool:
+        """Whether the peer has left the idle connection open and said nothing."""
+        return self._wire.quiet()
+
+    def close(self) -> None:
+        """Ends it; the peer of a request under way sees its client gone."""
+        self.reusable = False
+        self._wire.close()
+
+    def _send(self, data: bytes, budget: Budget, kept: bool) -> None:
+        try:
+            self._wire.send(data, budget.begun_by)
+        except OSError as error:
+            # Not all of it left us, so the runtime cannot have the whole body, and runs nothing without it.
+            raise NothingRan(f"not sent: {error}", kept=kept) from error
+
+    def _receive(self, budget: Budget, kept: bool) -> bytes:
+        try:
+            received = self._wire.receive(budget.answered_by)
+            reason = "the connection was closed"
+        except TimeoutError as error:
+            raise AnswerLate("no answer in time") from error
+        except OSError as error:
+            received, reason = b"", str(error)
+        if received:
+            return received
+        # A peer that read the request and then died has acknowledged it, with its last segment if not before.
+        if not self._reader.begun and self._wire.acknowledged() == self._sent:
+            raise NothingRan(reason, kept=kept)
+        raise RequestFailed(reason)
+
+
+class _AnswerReader:
+    """Gathers one answer after the other from what the parser finds."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets the answer before."""
+        self._read = self.status = 0
+        self.body: list[bytes] = []
+        self.begun = self.complete = self.keep_alive = False
+
+    def feed(self, data: bytes) -> None:
+        """Takes what was received; raises RequestFailed when it is no HTTP, too much, or more than one answer."""
+        self.begun = True
+        self._read += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            raise RequestFailed(f"no HTTP: {error}") from error
+        if self._read > (BODY_MAX_BYTES if self.status else HEAD_MAX_BYTES):
+            raise RequestFailed("the answer is too large")
+
+    def on_message_begin(self) -> None:
+        if self.complete:
+            self.keep_alive = False  # more than was asked for
+
+    def on_headers_complete(self) -> None:
+        if not self.complete:
+            self.status = self._parser.get_status_code()
+            self.keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, data: bytes) -> None:
+        if not self.complete:
+            self.body.append(data)
+
+    def on_message_complete(self) -> None:
+        # Below 200 it is an interim answer: the real one follows.
+        self.complete = self.complete or self.status >= 200

@@ -1,0 +1,242 @@
+"""RequestParser: headers and body of a call, or the error that says what is wrong with them (spec. 4.1)."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import msgspec
+from marshmallow import Schema, ValidationError
+
+from controller.errors import InvalidParams, InvalidRequest, NotFound
+from controller.json_codec import dumps
+from controller.models.registered import LanguageTitle, Script
+from controller.observability.logs import Trace
+from controller.strict_json import json_object
+from controller.web.body import json_body
+from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
+
+LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
+LANGUAGE_TITLE_MAX = 128
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
+"""Keys of `context` that steer the service; all others are the script's."""
+Environ = dict[str, Any]
+"""A request, as WSGI has it."""
+NO_PARAMS = msgspec.Raw(b"{}")
+
+
+@dataclass(frozen=True, slots=True)
+class InitializeCall:
+    """An initialize request. `timeout_ms` is as asked for, not clamped yet."""
+
+    name: LanguageTitle
+    script: Script | None
+    context: Mapping[str, Any]
+    compile_options: Mapping[str, Any]
+    isolation: str
+    timeout_ms: int
+    retain_session: bool
+    trace: Trace
+
+
+class CacheDirectives(msgspec.Struct, frozen=True):
+    """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
+
+    reuse: bool = True
+    max_age: int | None = None
+
+
+NO_DIRECTIVES = CacheDirectives()
+
+
+class ExecuteCall(msgspec.Struct, frozen=True):
+    """An execute request."""
+
+    request_id: str
+    params: Mapping[str, Any]
+    params_text: msgspec.Raw
+    """The same, as the client wrote it."""
+    trace: Trace
+    directives: CacheDirectives = NO_DIRECTIVES
+    idempotency_key: str | None = None
+
+
+class ExecuteBody(msgspec.Struct):
+    """What of the body is passed on without being read once more."""
+
+    params: msgspec.Raw = NO_PARAMS
+
+
+_BODY = msgspec.json.Decoder(ExecuteBody)
+
+
+class RequestParser:
+    """Reads what clients send.
+
+    Args:
+        script_max_bytes: the longest script, in UTF-8 bytes.
+        body_max_bytes: the longest body.
+    """
+
+    def __init__(self, script_max_bytes: int, body_max_bytes: int) -> None:
+        self._script_max_bytes = script_max_bytes
+        self._body_max_bytes = body_max_bytes
+
+    def trace(self, environ: Environ) -> Trace:
+        """The call's marks: a missing or malformed `X-Request-ID` is replaced by a new one, others are left out."""
+        return Trace(
+            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
+            _matching(CALL_ID, environ.get("HTTP_X_CALL_ID")),
+            _matching(TRACEPARENT, environ.get("HTTP_TRACEPARENT")),
+        )
+
+    def session_id(self, given: str) -> str:
+        """The session's id in a path; raises NotFound for what can be none."""
+        if not REQUEST_ID.fullmatch(given):
+            raise NotFound("there is no such session")
+        return given
+
+    def body(self, environ: Environ) -> bytes:
+        """The body's bytes; raises InvalidRequest, see `controller.web.body`."""
+        return json_body(environ, self._body_max_bytes)
+
+    def initialize(self, environ: Environ, body: bytes, trace: Trace) -> InitializeCall:
+        """An initialize request.
+
+        Raises:
+            InvalidRequest: the header or a field is missing or malformed.
+        """
+        name = self.language_title(environ.get("HTTP_LANGUAGE_TITLE"))
+        loaded = _load(INITIALIZE, json_object(body))
+        context = loaded["context"]
+        controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
+        return InitializeCall(
+            name=name,
+            script=self._script(loaded["script_content"]),
+            context=context,
+            trace=trace,
+            **controls,
+        )
+
+    def execute(self, request_id: str, environ: Environ, body: bytes, trace: Trace) -> ExecuteCall:
+        """An execute request.
+
+        Raises:
+            InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive or the
+                idempotency key is malformed.
+            InvalidParams: `params` is no object.
+        """
+        session_id = self.session_id(request_id)
+        document = json_object(body)
+        params = document.get("params", {})
+        if not isinstance(params, dict):
+            raise InvalidParams(
+                "params must be an object",
+                details={"errors": [{"pointer": "", "message": "must be an object"}]},
+            )
+        if document.keys() - {"params"}:
+            _load(EXECUTE, document)
+        directives = environ.get("HTTP_X_CACHE_CONTROL")
+        return ExecuteCall(
+            session_id,
+            params,
+            _params_text(body, params),
+            trace,
+            NO_DIRECTIVES if directives is None else _directives(directives),
+            _idempotency_key(environ),
+        )
+
+    def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
+        return _load(FUNCTIONS, dict(query))
+
+    def language_title(self, given: str | None) -> LanguageTitle:
+        """`<language>-<title>`.
+
+        Raises:
+            InvalidRequest: it is missing or malformed.
+        """
+        if given is None:
+            raise InvalidRequest("the header Language-Title is missing")
+        match = LANGUAGE_TITLE.fullmatch(given)
+        if match is None or len(given) > LANGUAGE_TITLE_MAX:
+            raise InvalidRequest(
+                "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
+            )
+        return LanguageTitle(match[1], match[2])
+
+    def _script(self, content: str | None) -> Script | None:
+        if content is None:
+            return None
+        try:
+            size = len(content.encode())
+        except UnicodeEncodeError as error:
+            raise _field_error("script_content", "is not valid Unicode: it has a lone surrogate") from error
+        if size > self._script_max_bytes:
+            raise InvalidRequest(f"script_content is longer than {self._script_max_bytes} bytes", status=413)
+        if "\0" in content:
+            raise _field_error("script_content", "has a NUL character")
+        return Script.of(content)
+
+
+def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
+    try:
+        return _BODY.decode(body).params
+    except msgspec.DecodeError:
+        # There is half of a surrogate pair somewhere, which is no text to msgspec.
+        return msgspec.Raw(dumps(params))
+
+
+def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:
+    return given if given is not None and pattern.fullmatch(given) else None
+
+
+def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return cast(dict[str, Any], schema.load(document))
+    except ValidationError as error:
+        errors = list(_flattened("", cast(Any, error).normalized_messages()))
+        message = "; ".join(f"{problem['pointer'] or '/'}: {problem['message']}" for problem in errors)
+        raise InvalidRequest(message, details={"errors": errors}) from error
+
+
+def _flattened(pointer: str, messages: Any) -> list[dict[str, str]]:
+    """marshmallow's tree of messages as a list of JSON pointers with a message each."""
+    if isinstance(messages, dict):
+        return [
+            problem
+            for key, below in messages.items()
+            for problem in _flattened(f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", below)
+        ]
+    return [{"pointer": pointer, "message": str(message)} for message in messages]
+
+
+def _field_error(name: str, message: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"/{name}: {message}", details={"errors": [{"pointer": f"/{name}", "message": message}]}
+    )
+
+
+def _directives(header: str) -> CacheDirectives:
+    """`no-cache` and `max-age=N`; directives that we do not know are ignored."""
+    reuse, max_age = True, None
+    for directive in header.split(","):
+        name, _, value = directive.strip().partition("=")
+        if name.lower() == "no-cache":
+            reuse = False
+        elif name.lower() == "max-age":
+            if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+                raise InvalidRequest("X-Cache-Control: max-age must be a whole number of seconds")
+            max_age = int(value)
+    return CacheDirectives(reuse, max_age)
+
+
+def _idempotency_key(environ: Environ) -> str | None:
+    key = environ.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not REQUEST_ID.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key must be 1 to 64 of A-Za-z0-9._-")
+    return key

@@ -1,1 +1,0 @@
-"""A provider for faas-cli on one machine: functions run as processes, without Docker or a cluster."""

@@ -1,0 +1,152 @@
+"""What the service on one machine is made of, and what each part gets to see."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.settings import Settings
+from local.state import State
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.account import KEEPER, RUNNER, Account
+from local.supervisor.python_server import INTERPRETER, HttpServer, Program
+
+#: Language, and the variable of its port.
+RUNTIMES = {"nodejs": "NODEJS_PORT", "python": "PYTHON_PORT", "rust": "RUST_PORT"}
+#: Language, and the variable of its metrics' port.
+METRICS = {language: variable.replace("_PORT", "_METRICS_PORT") for language, variable in RUNTIMES.items()}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Makes the parts, from one state and one choice of settings.
+
+    Args:
+        code: the folder that parts load code from.
+        rust: the folder of the Rust toolchain; None: what was compiled before runs, and nothing is compiled.
+    """
+
+    state: State
+    settings: Settings
+    code: Path
+    rust: Path | None
+
+    def postgres(self) -> PostgresServer:
+        return PostgresServer(
+            self.state.folder / "postgres",
+            self.settings.ports["POSTGRES_PORT"],
+            password=self.state.secret("POSTGRES_PASSWORD"),
+            log=self.state.log("postgres"),
+        )
+
+    def redis(self) -> RedisServer:
+        log = self.state.log("redis")
+        return RedisServer(self.state.folder / "redis", self.settings.ports["REDIS_PORT"], log=log)
+
+    def migration(self, postgres: PostgresServer) -> Program:
+        """Brings the database to the newest schema, then ends."""
+        return self._program(
+            "migration", "controller.database.migrate", secrets={"POSTGRES_URL": postgres.url}
+        )
+
+    def forgetting(self, subject: str, postgres: PostgresServer, redis: RedisServer) -> Program:
+        """Removes all of one user's data, then ends."""
+        return self._program(
+            "forget",
+            "controller.database.forget_user",
+            subject,
+            variables={"REDIS_URL": redis.url},
+            secrets={"POSTGRES_URL": postgres.url},
+        )
+
+    def rust_toolchain(self) -> tuple[Program, Program]:
+        """Prepare the Rust toolchain and what every script is linked with; both are quick when it is there.
+
+        They look for compilers as the user would, so they run as the user and see what the user sees. Where that is
+        root they try a compiler as the scripts' account, which must get at their temporary files.
+        """
+        variables = {**os.environ, "TMPDIR": str(self.state.run_folder)}
+        steps = ("local.fetch.rust_toolchain", "runtime.languages.rust.glue")
+        toolchain, glue = (
+            self._program(module.rpartition(".")[2], module, str(self.rust), variables=variables)
+            for module in steps
+        )
+        return toolchain, glue
+
+    def runtime(self, language: str, node: str) -> HttpServer:
+        """A runtime sees neither the databases nor what tokens are signed with."""
+        account = _server_account(RUNNER, self.code)
+        variables = {
+            **self.settings.runtime,
+            "METRICS_PORT": str(self.settings.ports[METRICS[language]]),
+            "STATE_DIR": str(self.state.kept_folder(f"runtime-{language}", account)),
+        }
+        own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust or "")}}
+        return HttpServer(
+            f"runtime-{language}",
+            f"function.runtime_{language}.handler:app",
+            self.settings.ports[RUNTIMES[language]],
+            self.settings.grace,
+            log=self.state.log(f"runtime-{language}"),
+            account=account,
+            code=self.code,
+            private=self.state.private_folder(f"runtime-{language}", account),
+            variables=variables | own.get(language, {}),
+            secrets={"RUNTIME_SECRET": self.state.secret("RUNTIME_SECRET")},
+        )
+
+    def controller(
+        self, postgres: PostgresServer, redis: RedisServer, languages: list[str], name: str = "controller"
+    ) -> HttpServer:
+        account = _server_account(KEEPER, self.code)
+        private = self.state.private_folder(name, account)
+        ports = self.settings.ports
+        urls = ",".join(f"{each}=http://127.0.0.1:{ports[RUNTIMES[each]]}" for each in languages)
+        variables = {
+            "RUNTIME_URLS": urls,
+            **self.settings.controller,
+            "REDIS_URL": redis.url,
+            "METRICS_PORT": str(ports["METRICS_PORT"]),
+            "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
+        }
+        secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
+        return HttpServer(
+            name,
+            "function.service:app",
+            ports["PORT"],
+            self.settings.grace,
+            log=self.state.log(name),
+            account=account,
+            code=self.code,
+            private=private,
+            variables=variables,
+            secrets=secrets | {"POSTGRES_URL": postgres.url},
+        )
+
+    def _program(
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        variables: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> Program:
+        """A program that runs once, as the user."""
+        account = Account.own()
+        return Program(
+            name,
+            ["-m", module, *arguments],
+            log=self.state.log(name),
+            account=account,
+            code=self.code,
+            private=self.state.private_folder(name, account),
+            variables=variables or {},
+            secrets=secrets or {},
+        )
+
+
+def _server_account(name: str, code: Path) -> Account:
+    """The account of a server; our own where the other cannot run this Python or read the code."""
+    account = Account.named(name)
+    interpreter = INTERPRETER.resolve()
+    return account if account.reads(interpreter) and account.reads(code) else Account.own()

@@ -1,0 +1,4 @@
+"""PostgreSQL and Redis on this machine.
+
+May import `supervisor` and `fetch`.
+"""

@@ -1,0 +1,119 @@
+"""The parts that serve HTTP: a gunicorn each, and the commands that run once before them."""
+
+import http.client
+import json
+import os
+import sys
+from pathlib import Path
+
+from local.supervisor.account import Account
+from local.supervisor.managed_process import Part
+from local.supervisor.ports import LOOPBACK
+
+#: Seconds for one look at a server's health.
+HEALTH_TIMEOUT = 3
+#: Seconds that an app gets for its own end after its last answer: `http_worker.CLOSING` is the other side.
+CLOSING = 3
+
+#: By its real place: a link may lead to it through a folder that other accounts cannot enter.
+INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
+
+
+class Program(Part):
+    """A Python program of ours, with its own environment and secrets.
+
+    One that is no server runs once: it has answered when it has ended well.
+
+    Args:
+        name: as people know it.
+        arguments: of the Python interpreter.
+        code: the folder that `controller`, `runtime`, `function` and `local` are imported from.
+        private: a folder of the part's own, for its secrets and temporary files.
+        variables: what it finds in its environment.
+        secrets: what it finds in files that `<NAME>_FILE` names.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        log: Path,
+        account: Account,
+        code: Path,
+        private: Path,
+        variables: dict[str, str],
+        secrets: dict[str, str],
+    ) -> None:
+        super().__init__(name, log, account)
+        self._arguments = arguments
+        self._code = code
+        self._private = private
+        self._variables = variables
+        self._secrets = secrets
+
+    #: A compiler may have to be downloaded first.
+    start_timeout = 1200.0
+
+    def command(self) -> list[str]:
+        return [str(INTERPRETER), *self._arguments]
+
+    def working_folder(self) -> Path:
+        return self._code
+
+    def environment(self) -> dict[str, str]:
+        files = {f"{name}_FILE": str(self._private / name) for name in self._secrets}
+        home = str(self._private)
+        return super().environment() | {"HOME": home, "TMPDIR": home} | files | self._variables
+
+    def prepare(self) -> None:
+        for name, value in self._secrets.items():
+            path = self._private / name
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w") as file:
+                file.write(value)
+            self.account.owns(path)
+
+    def answers(self) -> bool:
+        return self._process is not None and self._process.poll() == 0
+
+
+def serving(port: int) -> list[str]:
+    """gunicorn's arguments for a server on loopback with the worker of the functions' images."""
+    worker = ["--pythonpath", "template/python3-gevent"]
+    return ["--config", "function/gunicorn_conf.py", *worker, "--bind", f"{LOOPBACK}:{port}"]
+
+
+class HttpServer(Program):
+    """gunicorn with one of our apps. It answers when its health is `ok`.
+
+    Args:
+        grace: seconds that a call may take. So long an end waits for those that have begun.
+    """
+
+    start_timeout = 60.0
+
+    def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
+        super().__init__(name, ["-m", "gunicorn", *serving(port), app], **parts)  # type: ignore[arg-type]
+        self.port = port
+        self._graceful_timeout = grace + CLOSING
+        self.stop_timeout = self._graceful_timeout + 5.0
+
+    def environment(self) -> dict[str, str]:
+        variables = {"PORT": str(self.port), "GRACEFUL_TIMEOUT": str(self._graceful_timeout)}
+        return super().environment() | variables
+
+    def answers(self) -> bool:
+        return self.health().get("status") == "ok"
+
+    def health(self) -> dict[str, object]:
+        """The document at /health; empty while there is none."""
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=HEALTH_TIMEOUT)
+        try:
+            connection.request("GET", "/health")
+            document = json.loads(connection.getresponse().read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return {}
+        finally:
+            connection.close()
+        return document if isinstance(document, dict) else {}

@@ -1,0 +1,94 @@
+"""Starts parts, watches them, and ends them in order."""
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from local.supervisor.managed_process import Part, PartError
+from local.supervisor.proc import born, send, wait_until
+from local.supervisor.signals import Interruption
+
+#: Seconds that what an earlier start has left gets to end by itself.
+LEFTOVER_TIMEOUT = 15
+
+
+class Supervisor:
+    """The parts that run.
+
+    Args:
+        interruption: hears who wants an end.
+        record: a file that names the processes, for the start that finds them without us.
+        announce: says one line to the user.
+    """
+
+    def __init__(self, interruption: Interruption, record: Path, announce: Callable[[str], None]) -> None:
+        self._interruption = interruption
+        self._record = record
+        self._announce = announce
+        self._groups: list[tuple[Part, ...]] = []
+
+    def end_leftovers(self) -> None:
+        """End what an earlier start has left running. Raises PartError when it does not go."""
+        if not self._record.exists():
+            return
+        for name, pid, birth in json.loads(self._record.read_text()):
+            if born(pid) == birth:
+                self._announce(f"ending {name} of an earlier start that was killed (process {pid})")
+                _end(name, pid, birth)
+        self._record.unlink()
+
+    def launch(self, *parts: Part) -> None:
+        """Start a group of parts without waiting for them. Groups are ended in the opposite order."""
+        self._groups.append(parts)
+        for part in parts:
+            part.launch()
+        self._write_record()
+
+    def await_answers(self, *parts: Part) -> None:
+        """Wait until the parts answer. Raises PartError or Interrupted."""
+        for part in parts:
+            part.await_answer(self._interruption.pause)
+
+    def run(self, task: Part) -> None:
+        """Run a part that ends by itself. Raises PartError when it ends badly, or Interrupted."""
+        try:
+            task.start(self._interruption.pause)
+        finally:
+            task.stop()
+
+    def watch(self) -> None:
+        """Return never: raises PartError when a part dies, Interrupted when we are told to end."""
+        while True:
+            for part in self._parts():
+                if not part.alive:
+                    raise part.failure()
+            self._interruption.wait()
+
+    def stop(self) -> None:
+        """End the parts, the group that was started last first: none loses what it still needs."""
+        if self._groups:
+            self._announce("stopping")
+        while self._groups:
+            group = self._groups.pop()
+            for part in group:
+                part.ask_to_stop()
+            for part in group:
+                part.stop()
+        self._record.unlink(missing_ok=True)
+
+    def _parts(self) -> Iterator[Part]:
+        return chain.from_iterable(self._groups)
+
+    def _write_record(self) -> None:
+        running = [(part.name, *part.identity()) for part in self._parts()]
+        self._record.write_text(json.dumps(running))
+
+
+def _end(name: str, pid: int, birth: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        send(pid, number)
+        if wait_until(lambda: born(pid) != birth, LEFTOVER_TIMEOUT):
+            return
+    raise PartError(f"{name} of an earlier start (process {pid}) does not end")

@@ -1,0 +1,212 @@
+"""How a script is compiled: the options, the compiler's command line, and what it has to say about the script."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from runtime.errors import InitializationFailed
+from runtime.languages.rust.toolchain import SOURCES, WASI_TARGETS, Glue, Toolchain
+
+SCRIPT = "script.rs"
+ENTRY = "entry.rs"
+MODULE = "script.wasm"
+
+HANDLER = (
+    "pub fn handler(context: serde_json::Map<String, serde_json::Value>) -> Result<serde_json::Value, String>"
+)
+
+_OPTIMIZATION = {
+    "debug": ("-C", "opt-level=0", "-C", "debug-assertions=yes"),
+    "release": ("-C", "opt-level=2"),
+}
+
+#: The worker tells an exhausted stack by it. Linkers of old doubt that such an export is wanted.
+_STACK_POINTER = ("-C", "link-arg=--export=__stack_pointer", "-C", "link-arg=--no-check-features")
+
+#: What rustc ran into, by the signal that ended it.
+_EXHAUSTED: dict[int, str] = {
+    signal.SIGABRT: "the script needs more memory to compile than there is",
+    signal.SIGSEGV: "the script is nested too deeply to be compiled",
+    signal.SIGXFSZ: "the script becomes too large when it is compiled",
+}
+
+_FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,63}")
+_MAX_FEATURES = 32
+_MAX_DIAGNOSTICS = 20
+_MAX_RENDERED = 4000
+
+
+@dataclass(frozen=True)
+class Options:
+    """`compile_options` of the contract, with defaults and in one spelling."""
+
+    optimization_level: str
+    features: tuple[str, ...]
+    target: str
+
+    @classmethod
+    def of(cls, compile_options: Mapping[str, Any]) -> Self:
+        """Raises InitializationFailed for what is not supported, and says what is."""
+        given = {name: value for name, value in compile_options.items() if value is not None}
+        level = given.get("optimization_level", "release")
+        if level not in list(_OPTIMIZATION):
+            raise _unsupported("optimization_level", level, list(_OPTIMIZATION))
+        target = given.get("target", WASI_TARGETS[0])
+        if target not in WASI_TARGETS:
+            raise _unsupported("target", target, list(WASI_TARGETS))
+        features = given.get("features", [])
+        if not _are_features(features):
+            raise _unsupported("features", features, [f"at most {_MAX_FEATURES} names"])
+        return cls(level, tuple(sorted(set(features))), WASI_TARGETS[0])
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """The options whose `text` this is."""
+        fields = json.loads(text)
+        return cls(fields["optimization_level"], tuple(fields["features"]), fields["target"])
+
+    @property
+    def text(self) -> str:
+        """The same for the same options; part of keys."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ...]:
+    """Compiles the entry, and the script with it, in the current folder."""
+    features = [part for feature in options.features for part in ("--cfg", f'feature="{feature}"')]
+    return tuple(
+        toolchain.command(
+            *(
+                "--crate-type",
+                "cdylib",
+                "--crate-name",
+                "script",
+                "--edition",
+                "2021",
+                "--error-format",
+                "json",
+            ),
+            *("-C", "codegen-units=4", "-C", "strip=debuginfo", *_STACK_POINTER),
+            *_OPTIMIZATION[options.optimization_level],
+            *features,
+            *glue.arguments(),
+            *("-o", MODULE, ENTRY),
+        )
+    )
+
+
+def compiler_files(content: str) -> dict[str, bytes]:
+    """What lies in the compiler's folder."""
+    return {SCRIPT: content.encode(), ENTRY: (SOURCES / ENTRY).read_bytes()}
+
+
+def compile_failure(content: str, output: str, status: int) -> InitializationFailed:
+    """The refusal of a script that did not compile, from rustc's output and exit status."""
+    diagnostics = [_diagnostic(message, content) for message in _messages(output)]
+    errors = [diagnostic for diagnostic in diagnostics if diagnostic["level"].startswith("error")]
+    if not errors:
+        ending = f"signal {-status}" if status < 0 else f"status {status}"
+        return refusal(_EXHAUSTED.get(-status, f"the compiler ended with {ending}"))
+    first = errors[0]
+    ordered = errors + [diagnostic for diagnostic in diagnostics if diagnostic not in errors]
+    return InitializationFailed(
+        first["message"],
+        stage="compile",
+        line=first["line"],
+        column=first["column"],
+        diagnostics=ordered[:_MAX_DIAGNOSTICS],
+    )
+
+
+def refusal(message: str, **more: Any) -> InitializationFailed:
+    """The refusal of a script of which there is no more to say than `message`."""
+    return InitializationFailed(message, stage="compile", line=None, column=None, diagnostics=[], **more)
+
+
+def _unsupported(option: str, value: object, supported: list[str]) -> InitializationFailed:
+    text = f"compile_options.{option} {json.dumps(value)} is not supported; supported: {', '.join(supported)}"
+    return refusal(text, supported=supported)
+
+
+def _are_features(features: object) -> bool:
+    return (
+        isinstance(features, list)
+        and len(features) <= _MAX_FEATURES
+        and all(isinstance(feature, str) and _FEATURE.fullmatch(feature) for feature in features)
+    )
+
+
+def _messages(output: str) -> Iterator[dict[str, Any]]:
+    """What rustc says of the code; its closing count of errors is nothing to the user."""
+    for line in output.splitlines():
+        try:
+            message = json.loads(line)
+        except ValueError:
+            continue  # a line that was cut in the middle, or a word from the linker
+        if message.get("level") in ("error", "warning", "error: internal compiler error") and not (
+            message["message"].startswith("aborting due to")
+            or message["message"].endswith("warnings emitted")
+        ):
+            yield message
+
+
+def _diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
+    """One message of rustc as the contract has it, the place being in the user's script."""
+    primary = next((span for span in message["spans"] if span["is_primary"]), None)
+    if primary and primary["file_name"].endswith(ENTRY):
+        return _handler_diagnostic(message, content)
+    place = _place_in_script(primary)
+    if place is None:
+        # Not about the code but about the linking of it, which is full of commands and paths of ours.
+        linking = message["message"].startswith("linking with")
+        return _about(message, "the compiled script cannot be linked" if linking else message["message"])
+    return {
+        **_about(message, message["message"]),
+        "line": place["line_start"],
+        "column": place["column_start"],
+        "rendered": message["rendered"][:_MAX_RENDERED],
+    }
+
+
+def _place_in_script(span: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The span, or where in the script the macro was used that led to it."""
+    while span and not span["file_name"].endswith(SCRIPT):
+        span = span["expansion"] and span["expansion"]["span"]
+    return span
+
+
+def _handler_diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
+    """A complaint about our entry means that the script's `handler` does not fit it."""
+    notes = [child["message"] for child in message["children"] if child["message"].startswith("expected")]
+    match (message["code"] or {}).get("code"):
+        case "E0603":
+            text = f"`handler` is private: write `{HANDLER}`"
+        case "E0308":
+            text = "\n".join([f"`handler` has another form than `{HANDLER}`", *notes])
+        case _:
+            text = f"there is no public function `handler`: write `{HANDLER}`"
+    return {**_about(message, text), **_place_of_handler(content)}
+
+
+def _place_of_handler(content: str) -> dict[str, int | None]:
+    """rustc shows our entry only, so this looks for the words: a hint, no more."""
+    found = re.search(r"\bfn[ \t]+(handler)\b", content)
+    if found is None:
+        return {"line": None, "column": None}
+    before = content[: found.start(1)]
+    return {"line": before.count("\n") + 1, "column": len(before) - (before.rfind("\n") + 1) + 1}
+
+
+def _about(message: dict[str, Any], text: str) -> dict[str, Any]:
+    code = (message["code"] or {}).get("code")
+    return {
+        "level": message["level"],
+        "code": code,
+        "message": text,
+        "line": None,
+        "column": None,
+        "rendered": None,
+    }

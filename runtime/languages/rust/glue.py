@@ -1,0 +1,137 @@
+"""What every Rust script is linked to, compiled once per toolchain: `python -m runtime.languages.rust.glue DIR`.
+
+serde_json and what it needs are compiled by plain rustc calls, for a distribution's compiler may come without
+cargo and without the host's linker, which build scripts need. The settings that those scripts would find out
+follow here from the compiler's version and the target, which is always 32-bit WebAssembly.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.languages.rust.toolchain import SOURCES, Glue, Toolchain, ToolchainError
+
+#: The crates in the order of their needs: those of one line need only earlier lines.
+CRATES = (("serde", "memchr", "itoa", "ryu"), ("serde_json",))
+
+#: Numbers from JSON are read exactly, to the last bit.
+FEATURES = {"serde": ("std",), "serde_json": ("std", "float_roundtrip")}
+
+SETTINGS = {"serde_json": ('fast_arithmetic="64"', "limb_width_64")}
+
+#: What serde leaves out for compilers before the given minor version. Older serdes do not ask.
+SERDE_LACKS = {
+    "no_core_cstr": 64,
+    "no_core_num_saturating": 74,
+    "no_core_net": 77,
+    "no_diagnostic_namespace": 78,
+    "no_core_error": 81,
+}
+
+#: Seconds for one crate.
+TIMEOUT = 300
+
+
+def build(toolchain: Toolchain, folder: Path) -> Glue:
+    """Compile the glue for the toolchain in `folder` unless it is there. Raises ToolchainError."""
+    try:
+        return Glue.of(toolchain, folder)
+    except ToolchainError:
+        finished = Glue.place(toolchain, folder)
+    shutil.rmtree(finished.parent, ignore_errors=True)
+    unfinished = finished.with_suffix(".part")
+    unfinished.mkdir(parents=True)
+    crates = _Crates(toolchain, unfinished)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for level in CRATES:
+            list(threads.map(crates.compile, level))
+    crates.rlib("lambda_glue", SOURCES / "glue.rs", ["--edition", "2021"], ["serde_json"])
+    unfinished.rename(finished)
+    return Glue(finished)
+
+
+@dataclass(frozen=True)
+class _Crates:
+    """Crates being compiled into one folder."""
+
+    toolchain: Toolchain
+    folder: Path
+
+    def compile(self, name: str) -> None:
+        """Compile a crate if its sources are there: which are needed differs from version to version."""
+        source = next(Path(self.toolchain.crates).glob(f"{name}-[0-9]*"), None)
+        if source is None:
+            return
+        manifest = tomllib.loads((source / "Cargo.toml").read_text())
+        settings = [f'feature="{feature}"' for feature in FEATURES.get(name, ())] + list(
+            SETTINGS.get(name, ())
+        )
+        if name == "serde":
+            settings += [lack for lack, minor in SERDE_LACKS.items() if self.toolchain.minor_version < minor]
+        options = ["--edition", manifest["package"].get("edition", "2015")]
+        options += [part for setting in settings for part in ("--cfg", setting)]
+        dependencies = [name for name in manifest.get("dependencies", {}) if self._path(name).is_file()]
+        self.rlib(name, source / "src/lib.rs", options, dependencies)
+
+    def rlib(self, name: str, source: Path, options: list[str], dependencies: list[str]) -> None:
+        """Compile one library. Paths of this machine do not get into it, for users see them in diagnostics."""
+        externs = [part for crate in dependencies for part in ("--extern", f"{crate}={self._path(crate)}")]
+        command = self.toolchain.command(
+            *("--crate-type", "rlib", "--crate-name", name, "-C", "opt-level=2", "--cap-lints", "allow"),
+            *(
+                "-L",
+                f"dependency={self.folder}",
+                *externs,
+                "-o",
+                str(self._path(name)),
+                *options,
+                str(source),
+            ),
+            f"--remap-path-prefix={self.toolchain.crates}=crates",
+            f"--remap-path-prefix={SOURCES}=glue",
+        )
+        environment = {**os.environ, **self.toolchain.variables}
+        try:
+            subprocess.run(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            reason = next(iter(error.stderr.splitlines()), "no reason given")
+            raise ToolchainError(f"{name} cannot be compiled: {reason}") from error
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ToolchainError(f"{name} cannot be compiled: {error}") from error
+
+    def _path(self, crate: str) -> Path:
+        return self.folder / f"lib{crate}.rlib"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m runtime.languages.rust.glue", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a prepared toolchain")
+    folder = parser.parse_args().folder.absolute()
+    try:
+        toolchain = Toolchain.load(folder)
+        if not Glue.place(toolchain, folder).is_dir():
+            print("rust: compiling serde_json and the glue, once", flush=True)
+        build(toolchain, folder)
+    except ToolchainError as error:
+        print(f"rust: {error}", file=sys.stderr)
+        return 1
+    print("rust: the glue is ready")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

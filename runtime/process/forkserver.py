@@ -1,0 +1,249 @@
+"""The one clean process from which all workers are forked: `python -P -s -S -m runtime.process.forkserver FD`.
+
+The front is a gevent process and must never fork itself, so it executes this program and talks to it over a
+SOCK_SEQPACKET socket, one JSON object a packet:
+
+    front   {"preload": [module, ...], "worker": module or null, "folder": path}     first, once
+    server  {"ready": pid}
+    front   {"spawn": id, "folder": path, "argv": [..] or null, "env": {}}   with three descriptors:
+                                                                             channel, stdout, stderr
+    server  {"spawned": id, "pid": pid}                                      with one descriptor: the pidfd
+            {"refused": id, "message": text}
+    server  {"exited": pid, "status": wait status, "cpu_seconds": number, "peak_memory_bytes": number}
+                                                                             after the whole group is dead
+
+Without `argv` the child serves the preloaded worker module (see `runtime.workers.protocol`); with it the child
+executes that program, the channel on descriptor 3. `"probe": true` makes it answer one frame with the layers of
+its confinement instead. When the front closes its end or dies, the server ends its children, removes the folder
+that holds all of their private ones, and ends.
+
+Standard library only, single-threaded: what is forked here must be a faithful copy.
+"""
+
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from runtime.frames import Channel
+from runtime.process import child_signals, remove_tree
+from runtime.sandbox import confine
+from runtime.workers.protocol import serve
+
+_MAX_PACKET = 64 * 1024
+_CHANNEL = 3
+#: The front is trusted; this only bounds a mistake.
+_MAX_MESSAGE = 1 << 30
+_RESET_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
+#: Python ignores these, and an executed program would inherit that.
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class ForkServer:
+    """Forks a child for each request and reports every end."""
+
+    def __init__(self, control: socket.socket, worker: ModuleType | None) -> None:
+        self._control = control
+        self._worker = worker
+        self._children: set[int] = set()
+        self._wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        child_signals.ignore_stops()
+        signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        """Serve until the front closes its end."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ, self._take_request)
+            selector.register(self._wakeup_read, selectors.EVENT_READ, self._reap)
+            self._tell({"ready": os.getpid()})
+            while True:
+                for key, _ in selector.select():
+                    if key.data() is False:
+                        return
+
+    def _take_request(self) -> bool:
+        try:
+            packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET, 3)
+        except ConnectionResetError:
+            return False  # the front was killed before it had read all that we told it
+        if not packet:
+            return False
+        request = json.loads(packet)
+        try:
+            self._spawn(request, descriptors)
+        except OSError as error:
+            self._tell({"refused": request["spawn"], "message": str(error)})
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        return True
+
+    def _spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            _become_child(request, descriptors, server, self._worker)
+        self._children.add(pid)
+        pidfd = os.pidfd_open(pid)
+        try:
+            self._tell({"spawned": request["spawn"], "pid": pid}, pidfd)
+        finally:
+            os.close(pidfd)
+
+    def _reap(self) -> bool:
+        """Bury who died. The group dies before its leader is waited for: until then its number is not reused."""
+        os.read(self._wakeup_read, 4096)
+        while (pid := _ended_child()) is not None:
+            ours = pid in self._children
+            if ours:
+                _kill_group(pid)
+            _, status, used = os.wait4(pid, 0)
+            if ours:
+                self._children.remove(pid)
+                self._kill_orphans()
+                usage = {
+                    "cpu_seconds": used.ru_utime + used.ru_stime,
+                    "peak_memory_bytes": used.ru_maxrss * 1024,
+                }
+                self._tell({"exited": pid, "status": status, **usage})
+        return True
+
+    def end_children(self) -> None:
+        """Kill all children and whatever they started, and wait until none is left."""
+        for pid in self._children:
+            _kill_group(pid)
+            os.kill(pid, signal.SIGKILL)
+        self._children.clear()
+        while _children_of_this_process():
+            self._kill_orphans()
+            os.wait()
+
+    def _kill_orphans(self) -> None:
+        """End what left its group and lost its parent: as the reaper of orphans we have inherited it."""
+        for pid in _children_of_this_process() - self._children:
+            os.kill(pid, signal.SIGKILL)
+
+    def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
+        # A front that has closed its end will be noticed by the loop.
+        with suppress(BrokenPipeError):
+            socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
+
+
+def _ended_child() -> int | None:
+    try:
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return ended.si_pid if ended else None
+
+
+def _children_of_this_process() -> set[int]:
+    pid = os.getpid()
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def _kill_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # it died before it could lead a group
+
+
+def _become_child(
+    request: dict[str, Any], descriptors: list[int], server: int, worker: ModuleType | None
+) -> NoReturn:
+    """Turn the fresh copy of the server into what was asked for. Never returns into the server's own code."""
+    try:
+        os.setsid()
+        confine.die_with_parent(server, signal.SIGKILL)
+        _place_descriptors(*descriptors)
+        _restore_signals(executes=bool(request["argv"]))
+        _enter_folder(request["folder"], request["env"])
+        confine.confine(confine.Confinement.of(request["confinement"]), request["folder"])
+        if request["argv"]:
+            os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
+        channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)
+        if request.get("probe"):
+            channel.send(confine.active_layers())
+        elif worker is not None:
+            gc.enable()
+            serve(channel, worker.Program())
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, a child must not live on as a second server
+        os.write(2, f"the worker could not start: {error!r}\n".encode(errors="backslashreplace"))
+    finally:
+        os._exit(1)
+
+
+def _place_descriptors(channel: int, stdout: int, stderr: int) -> None:
+    """Channel to 3, output to 1 and 2, nothing to read on 0, everything else closed."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    # First out of the way of the targets: a received descriptor may be 1, 2 or 3 itself.
+    sources = [_duplicate_above_targets(descriptor) for descriptor in (nothing, stdout, stderr, channel)]
+    for target, source in enumerate(sources):
+        os.dup2(source, target, inheritable=True)
+        os.set_blocking(target, True)
+    os.closerange(_CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _duplicate_above_targets(descriptor: int) -> int:
+    while descriptor <= _CHANNEL:
+        descriptor = os.dup(descriptor)
+    return descriptor
+
+
+def _restore_signals(*, executes: bool) -> None:
+    signal.set_wakeup_fd(-1)
+    for number in _RESET_SIGNALS + (_IGNORED_BY_PYTHON if executes else ()):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def _enter_folder(folder: str, environment: dict[str, str]) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(
+        {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
+    )
+    os.environ.update(environment)
+
+
+def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
+    """Import all that children share, then forget where our own modules lie: a script finds no way to them."""
+    for name in modules:
+        importlib.import_module(name)
+    program = importlib.import_module(worker) if worker else None
+    private = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:] = [entry for entry in sys.path if entry not in private]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "runtime"]:
+        del sys.modules[name]
+    return program
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    first = json.loads(control.recv(_MAX_PACKET))
+    confine.adopt_orphans()
+    worker = _preload(first["preload"], first["worker"])
+    gc.disable()
+    gc.collect()
+    gc.freeze()
+    server = ForkServer(control, worker)
+    try:
+        server.run()
+    finally:
+        server.end_children()
+        remove_tree.remove(first["folder"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""One warm process for one script: load it once, run it many times, end it at the deadline."""
+
+import signal
+import time
+from typing import Any, NamedTuple
+
+import gevent
+
+from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
+from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
+from runtime.json_codec import OutOfRange
+from runtime.process.channel import ProcessChannel
+from runtime.process.failures import broken_run, initialization_failure, script_failure
+from runtime.process.limits_watcher import Overseer
+from runtime.process.process import Process, Usage
+
+#: What an answer may have around the result, and an error in all.
+_ENVELOPE_BYTES = 256 * 1024
+#: Seconds a process gets to end by itself once it has closed its channel, so that its exit status can be told.
+_LAST_WORDS = 0.2
+#: V8's last words; it ends its process.
+_HEAP_EXHAUSTED = "heap out of memory"
+
+
+class Execution(NamedTuple):
+    """A successful run."""
+
+    result: Any
+    stdout: str
+    stderr: str
+    usage: RunUsage
+
+
+class Worker:
+    """A process that serves the dialogue of `runtime.workers.protocol`, one request at a time.
+
+    A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`. With
+    `counts_fuel` its word for the fuel that was used is taken: its scripts cannot write into its answers.
+    """
+
+    def __init__(
+        self, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
+    ) -> None:
+        self.process = process
+        self._watch = overseer.watch(process)
+        self.loaded = False
+        self.resident_bytes = 0
+        """Memory of its own when it answered last."""
+        self._counts_fuel = counts_fuel
+        self._last_id = 0
+        self._result_max_bytes = result_max_bytes
+        self._channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
+
+    @property
+    def alive(self) -> bool:
+        return self.process.alive
+
+    def suspend(self) -> None:
+        """Stop its process until `resume`: what a script has left running does nothing meanwhile."""
+        self.process.suspend()
+
+    def resume(self) -> None:
+        """Let its process go on."""
+        self.process.resume()
+
+    def kill(self) -> None:
+        """Kill its process. Does not wait."""
+        self.process.kill()
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One request and its answer, for the languages' own messages. Raises FrameError, then it is killed."""
+        self._last_id += 1
+        try:
+            answer = self._channel.ask({"id": self._last_id, **message})
+            if answer.get("id") != self._last_id:
+                raise FrameError("an answer that nobody asked for")
+            return answer
+        except FrameError as error:
+            if isinstance(error, ChannelClosed):
+                self.process.wait(_LAST_WORDS)
+            self.process.kill()
+            raise
+
+    def rehearse(self, timeout_ms: float) -> None:
+        """Have a blank worker get ready for its script. One that does not is killed."""
+        try:
+            with gevent.Timeout(timeout_ms / 1000):
+                self.ask({"rehearse": True})
+        except (FrameError, gevent.Timeout):
+            self._end()
+
+    def load(self, payload: dict[str, Any], stage: str, timeout_ms: float) -> None:
+        """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too, and WorkerLost."""
+        try:
+            with gevent.Timeout(timeout_ms / 1000):
+                self._load(payload, stage)
+            self.resident_bytes = self.process.usage().resident_bytes
+        except gevent.Timeout:
+            self._end()
+            message = f"loading the script took longer than {timeout_ms:.0f} ms"
+            raise initialization_failure({"message": message}, stage) from None
+        except FrameError as error:
+            self._end()
+            _check_read(error)
+            message = f"the process that loaded the script failed: {self._end_of_process()}"
+            raise initialization_failure({"message": message}, stage) from None
+
+    def run(
+        self,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        timeout_ms: float,
+        payload: dict[str, Any] | None,
+    ) -> Execution:
+        """Execute the script, loading it first when there is a `payload`; both within `timeout_ms`.
+
+        Raises ScriptFailed, ScriptTimeout, InitializationFailed when it does not load, and WorkerLost.
+        """
+        self.process.discard_output()
+        meter = _Meter(self.process, self._channel, cold=payload is not None)
+        answer: dict[str, Any] = {}
+        try:
+            answer = self._answer(params, context, timeout_ms, payload)
+            stdout, stderr = self.process.take_output()
+            if "result" not in answer:
+                raise script_failure(answer.get("error"), stdout, stderr)
+        except ServiceError as error:
+            error.usage = self._usage(meter, answer)
+            raise
+        return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
+
+    def _usage(self, meter: "_Meter", answer: dict[str, Any]) -> RunUsage:
+        # The worker's word for the fuel is taken where no script can say it in its place.
+        fuel = answer.get("fuel") if self._counts_fuel else None
+        usage = meter.read(fuel if type(fuel) is int else None)
+        self.resident_bytes = meter.used.resident_bytes
+        return usage
+
+    def close(self) -> None:
+        """Kill the process and give everything back."""
+        self._channel.close()
+        self.process.close()
+
+    def _answer(
+        self,
+        params: dict[str, Any],
+        context: dict[str, Any],
+        timeout_ms: float,
+        payload: dict[str, Any] | None,
+    ) -> dict[str, Any]:
+        watch = self._watch
+        watch.begin(timeout_ms / 1000)
+        try:
+            if payload is not None:
+                self._load(payload, "parse")
+            return self.ask({"run": {"params": params, "context": context}})
+        except FrameError as error:
+            self._end()
+            if watch.late:
+                raise self._timed_out(timeout_ms) from None
+            if watch.breach is None:
+                _check_read(error)
+            raise self._broken(error, timeout_ms) from None
+        except gevent.GreenletExit:
+            self._end()  # the client has hung up
+            raise
+        finally:
+            watch.end()
+
+    def _load(self, payload: dict[str, Any], stage: str) -> None:
+        answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
+        if answer.get("loaded") is not True:
+            raise initialization_failure(answer.get("error"), stage)
+        self.loaded = True
+
+    def _end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _timed_out(self, timeout_ms: float) -> ServiceError:
+        stdout, stderr = self.process.take_output()
+        return ScriptTimeout(
+            f"the script ran longer than {timeout_ms:.0f} ms",
+            timeout_ms=timeout_ms,
+            stdout=stdout,
+            stderr=stderr,
+        )
+
+    def _broken(self, error: FrameError, timeout_ms: float) -> ServiceError:
+        """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
+        output = self.process.take_output()
+        status = self.process.wait()
+        if breach := self._watch.breach:
+            return broken_run(breach.kind, breach.message, *output)
+        if isinstance(error, (TooDeep, OutOfRange)):
+            return broken_run("result_not_json", f"the result is {error}", *output)
+        if status == -signal.SIGXCPU:
+            stdout, stderr = output
+            return ScriptTimeout(
+                "the script used up its CPU time", timeout_ms=timeout_ms, stdout=stdout, stderr=stderr
+            )
+        if status == -signal.SIGXFSZ:
+            return broken_run("exception", "the script wrote a file that is too large", *output)
+        if status == -signal.SIGABRT and _HEAP_EXHAUSTED in output[1]:
+            return broken_run("memory_limit", "the script used more memory than it may", *output)
+        return broken_run("crashed", f"the script's process failed: {self._end_of_process()}", *output)
+
+    def _end_of_process(self) -> str:
+        status = self.process.wait()
+        if status is None or status >= 0:
+            return f"it ended with status {status}"
+        return f"it was ended by {signal.Signals(-status).name}"
+
+
+class _Meter:
+    """Measures one run, from its making to `read`."""
+
+    def __init__(self, process: Process, channel: ProcessChannel, *, cold: bool) -> None:
+        self._process = process
+        self._channel = channel
+        self._cold = cold
+        self._sent = channel.sent_bytes
+        self._received = channel.received_bytes
+        self._cpu_seconds = process.cpu_seconds()
+        self._started = time.perf_counter()
+        self.used = Usage(0, 0)
+
+    def read(self, fuel: int | None) -> RunUsage:
+        """What was used up to now."""
+        elapsed = time.perf_counter() - self._started
+        used = self.used = self._process.usage()
+        return RunUsage(
+            execution_time=round(elapsed * 1000, 3),
+            cpu_time=round(max(0.0, used.cpu_seconds - self._cpu_seconds) * 1000, 3),
+            memory_usage_bytes=used.peak_memory_bytes,
+            bytes_in=self._channel.sent_bytes - self._sent,
+            bytes_out=self._channel.received_bytes - self._received + self._process.printed_bytes,
+            fuel=fuel,
+            cold=self._cold,
+        )
+
+
+def _check_read(error: FrameError) -> None:
+    """Raises WorkerLost when the process has not seen its call."""
+    if isinstance(error, Unread):
+        raise WorkerLost("the process of the script ended before its call") from None

@@ -1,0 +1,251 @@
+"""Replay: records of an outage, in whatever order processes come to write them, leave what one order would."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
+
+from controller.database.postgres import Postgres
+from controller.errors import StoreUnavailable
+from controller.models.registered import LanguageTitle, Script, Session, now
+from controller.observability.masking import DEFAULT_MASKER
+from controller.observability.metrics import MetricsCollector
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.spool import Spool
+from controller.request_log.writes import (
+    Record,
+    artifact_records,
+    function_records,
+    packed,
+    script_records,
+    session_end_records,
+    session_records,
+    unpacked,
+)
+from local.stores.postgres import PostgresServer
+from tests.integration.controller.parts import SCRIPT, Parts, execution, new_session
+from tests.integration.controller.request_log.test_logger import entry, rows
+from tests.waiting import until_greenlets
+
+
+class Spooling:
+    """A logger with a spool that has not started to write by itself."""
+
+    def __init__(self, url: str, folder: Path, queue: int = 1000, spool_bytes: int = 1 << 30) -> None:
+        self.registry = CollectorRegistry()
+        metrics = MetricsCollector(self.registry)
+        self.postgres = Postgres(url, 2, 2)
+        self.folder = folder
+        self.spool = Spool(folder, spool_bytes, metrics)
+        self.logger = DatabaseLogger(self.postgres, queue, metrics, DEFAULT_MASKER, self.spool)
+
+    def lost(self) -> float | None:
+        return self.registry.get_sample_value("lambda_log_records_lost_total")
+
+    def queued(self) -> float | None:
+        return self.registry.get_sample_value("lambda_log_queue_records")
+
+    def kept(self) -> bool:
+        return any(self.folder.rglob("*.spool"))
+
+
+@pytest.fixture
+def spooling(own_postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Spooling]:
+    made = Spooling(own_postgres_server.url, tmp_path)
+    yield made
+    made.logger.close(1)
+
+
+def whole(session: Session) -> list[Record]:
+    return [
+        *script_records(SCRIPT),
+        *artifact_records(session.artifact_key, b"\0wasm"),
+        *function_records(session),
+        *session_records(session),
+    ]
+
+
+def test_the_queue_moves_to_disk_while_postgres_is_away_and_comes_back(
+    spooling: Spooling, own_postgres_server: PostgresServer
+) -> None:
+    own_postgres_server.stop()
+    spooling.logger.start()
+    entries = [entry() for _ in range(5)]
+    for written in entries:
+        spooling.logger.log(written)
+    until_greenlets(spooling.kept, "records are on disk")
+    until_greenlets(lambda: spooling.queued() == 0, "none is in memory alone")
+    own_postgres_server.start()
+    until_greenlets(lambda: not spooling.kept(), "all is replayed")
+    for written in entries:
+        assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+
+
+def test_what_is_refused_or_unreadable_holds_up_nothing(
+    spooling: Spooling, own_postgres_server: PostgresServer
+) -> None:
+    good = entry()
+    bad = (Record("write_requests", row='{"id": "no uuid"}'),)
+    unknown = (Record("no_such_query"), Record("put_script", {"script_hash": "x"}))
+    spooling.spool.append([b"no json", b'"no group"', packed(bad), packed(unknown)])
+    spooling.spool.append([packed(tuple(good.records(DEFAULT_MASKER)))])
+    spooling.logger.start()
+    until_greenlets(lambda: not spooling.kept(), "all is replayed")
+    assert len(rows(spooling.postgres, "request_logs", good.trace.http_request_id)) == 1
+    assert spooling.lost() == 5
+
+
+def test_with_the_spool_full_records_wait_in_memory_and_then_are_dropped_and_counted(
+    own_postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    room = 2.5 * len(packed(tuple(entry(payload="x" * 900).records(DEFAULT_MASKER))))
+    spooling = Spooling(own_postgres_server.url, tmp_path, queue=3, spool_bytes=round(room))
+    own_postgres_server.stop()
+    spooling.logger.start()
+    entries = [entry(payload="x" * 900) for _ in range(2)]
+    for written in entries:
+        spooling.logger.log(written)
+    until_greenlets(lambda: spooling.queued() == 0, "records are on disk")
+    for written in (more := [entry(payload="x" * 900) for _ in range(5)]):
+        spooling.logger.log(written)
+    assert spooling.lost() == 2
+    own_postgres_server.start()
+    until_greenlets(lambda: not spooling.kept(), "all is replayed")
+    spooling.logger.close(5)
+    postgres = Postgres(own_postgres_server.url, 1, 5)
+    found = [len(rows(postgres, "request_logs", e.trace.http_request_id)) for e in (*entries, *more)]
+    assert found == [1] * 5 + [0] * 2
+
+
+def test_the_end_puts_on_disk_what_cannot_be_written(
+    own_postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    spooling = Spooling(own_postgres_server.url, tmp_path)
+    own_postgres_server.stop()
+    written = entry()
+    spooling.logger.log(written)
+    spooling.logger.close(1)
+    assert spooling.kept()
+    own_postgres_server.start()
+    again = Spooling(own_postgres_server.url, tmp_path)
+    again.logger.start()
+    until_greenlets(lambda: not again.kept(), "all is replayed")
+    again.logger.close(1)
+    assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+
+
+def test_fresh_records_need_not_wait_for_old_ones(
+    spooling: Spooling, own_postgres_server: PostgresServer
+) -> None:
+    old = [packed(tuple(entry().records(DEFAULT_MASKER))) for _ in range(3000)]
+    spooling.spool.append(old)
+    fresh = entry()
+    spooling.logger.log(fresh)
+    spooling.logger.start()
+    until_greenlets(
+        lambda: bool(rows(spooling.postgres, "request_logs", fresh.trace.http_request_id)), "it is written"
+    )
+    assert spooling.kept()
+
+
+def test_every_kind_of_record_survives_its_file() -> None:
+    group = (*whole(new_session()), *session_end_records(new_session(), "closed"), *execution(new_session()))
+    assert unpacked(packed(group)) == group
+
+
+def test_a_group_may_be_written_again(parts: Parts) -> None:
+    session = new_session("again")
+    executions = [execution(session) for _ in range(3)]
+    for _ in range(2):
+        parts.logger.record(*whole(session))
+        for records in executions:
+            parts.logger.record(*records)
+        parts.logger.flush()
+    row = parts.postgres.query("session", request_id=session.request_id)
+    assert (row["execution_count"], row["status"]) == (3, "active")
+    function = parts.postgres.query("function", language="python", title="hello", owner="again")
+    assert function["version"] == 1
+    artifact = parts.postgres.query(
+        "artifact", script_hash=SCRIPT.hash, language="python", compile_options="{}"
+    )
+    assert bytes(artifact) == b"\0wasm"
+
+
+def test_a_session_that_comes_after_its_executions_and_its_end(parts: Parts, other_parts: Parts) -> None:
+    session = new_session()
+    for _ in range(3):
+        other_parts.logger.record(*execution(session))
+    other_parts.logger.record(*session_end_records(session, "closed"))
+    other_parts.logger.flush()
+    parts.logger.record(*whole(session))
+    parts.logger.flush()
+    row = parts.postgres.query("session", request_id=session.request_id)
+    assert (row["execution_count"], row["status"]) == (3, "closed")
+    assert row["last_executed_at"] >= session.created_at
+    parts.logger.record(*execution(session))
+    parts.logger.flush()
+    assert parts.postgres.query("session", request_id=session.request_id)["execution_count"] == 4
+
+
+def test_the_first_end_counts(parts: Parts) -> None:
+    session = parts.begin(new_session())
+    for status in ("closed", "deleted"):
+        parts.logger.record(*session_end_records(session, status))
+        parts.logger.flush()
+    assert parts.postgres.query("session", request_id=session.request_id)["status"] == "closed"
+
+
+def test_an_old_registration_does_not_replace_a_newer_one(parts: Parts) -> None:
+    name, owner = LanguageTitle("python", "replaced"), str(uuid.uuid4())
+
+    def register(script: Script, age: int) -> None:
+        made = now() - timedelta(seconds=age)
+        session = new_session(owner, name=name, script_hash=script.hash, created_at=made)
+        parts.logger.record(*script_records(script), *function_records(session))
+        parts.logger.flush()
+
+    def registered() -> tuple[Any, ...]:
+        row = parts.postgres.query("function", language=name.language, title=name.title, owner=owner)
+        return row["script_hash"], row["version"]
+
+    old, new, newest = (Script.of(f"result = {number}") for number in range(3))
+    register(new, 60)
+    register(old, 120)
+    assert registered() == (new.hash, 1)
+    register(newest, 1)
+    assert registered() == (newest.hash, 2)
+    # Two controllers' clocks need not agree to the second.
+    register(new, 2)
+    assert registered() == (new.hash, 3)
+
+
+def test_flushing_without_postgres_says_so_and_loses_nothing(
+    spooling: Spooling, own_postgres_server: PostgresServer
+) -> None:
+    written = entry()
+    own_postgres_server.stop()
+    spooling.logger.log(written)
+    with pytest.raises(StoreUnavailable):
+        spooling.logger.flush()
+    own_postgres_server.start()
+    spooling.logger.flush()
+    assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+
+
+def test_nothing_secret_is_written(parts: Parts) -> None:
+    trace = replace(entry().trace, call_id="Bearer hunter2")
+    error = StoreUnavailable("password=hunter2", details={"stdout": "token: hunter2", "api-key": "hunter2"})
+    written = entry(
+        trace=trace, error=error, payload={"params": [{"password": "hunter2", "url": "x://u:hunter2@h"}]}
+    )
+    parts.logger.log(written)
+    parts.logger.flush()
+    for table in ("request_logs", "error_logs"):
+        (row,) = rows(parts.postgres, table, trace.http_request_id)
+        assert "hunter2" not in str(row)
+        assert "***" in str(row)

@@ -1,0 +1,108 @@
+"""Namer: which executions share a result, and which a flight."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from controller.cache.keys import SESSIONS, Namer
+from controller.models.registered import LanguageTitle, Session
+
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+SESSION = Session(
+    request_id="one",
+    user_id="user",
+    name=LanguageTitle("python", "echo"),
+    script_hash="hash",
+    compile_options={"a": 1, "b": 2},
+    context={"environment": {"x": 1}},
+    isolation="process",
+    timeout_ms=1000,
+    retain_session=True,
+    compile_status=None,
+    created_at=MOMENT,
+    expires_at=MOMENT,
+)
+HUGE = 1 << 70
+
+
+def result(params: dict[str, Any], session: Session = SESSION) -> str:
+    return Namer().names(session, params).result
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}),
+        ({"a": HUGE, "b": "é"}, {"b": "é", "a": HUGE}),
+        ({"a": "\ud800", "b": 1}, {"b": 1, "a": "\ud800"}),
+    ],
+)
+def test_the_order_of_keys_does_not_matter(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert result(one) == result(other)
+
+
+def test_different_params_have_different_results() -> None:
+    several: list[dict[str, Any]] = [
+        {},
+        {"a": None},
+        {"a": 1},
+        {"a": 1.0},
+        {"a": "1"},
+        {"a": True},
+        {"a": [1]},
+        {"a": [[1]]},
+        {"a": {"b": 1}},
+        {"a": HUGE},
+        {"a": -HUGE},
+        {"a": HUGE + 1},
+        {"a": float(HUGE)},
+        {"a": str(HUGE)},
+        {"a": "\ud800"},
+        {"a": "\\ud800"},
+        {"a": "é"},
+        {"a": "\\u00e9"},
+        {"b": 1},
+    ]
+    assert len({result(params) for params in several}) == len(several)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"user_id": "other"},
+        {"name": LanguageTitle("nodejs", "echo")},
+        {"script_hash": "other"},
+        {"compile_options": {"a": 1}},
+        {"context": {}},
+    ],
+)
+def test_all_that_an_answer_may_depend_on_is_in_a_results_name(change: dict[str, Any]) -> None:
+    assert result({"a": 1}, replace(SESSION, **change)) != result({"a": 1})
+
+
+@pytest.mark.parametrize("change", [{"timeout_ms": 2000}, {"isolation": "none"}])
+def test_a_flight_is_shared_by_those_who_wait_as_long(change: dict[str, Any]) -> None:
+    namer = Namer()
+    one, other = (namer.names(session, {}) for session in (SESSION, replace(SESSION, **change)))
+    assert one.result == other.result
+    assert one.flight != other.flight
+
+
+def test_sessions_of_one_script_and_owner_share_results() -> None:
+    namer = Namer()
+    one, other = (namer.names(replace(SESSION, request_id=each), {"a": 1}) for each in ("one", "two"))
+    assert one._replace(session="") == other._replace(session="")
+    assert (one.session, other.session) == ("session:one", "session:two")
+
+
+def test_what_is_remembered_of_a_session_changes_no_name() -> None:
+    namer = Namer()
+    first = namer.names(SESSION, {"a": 1})
+    assert namer.names(SESSION, {"a": 2}).result == result({"a": 2})
+    for number in range(SESSIONS + 1):
+        namer.names(replace(SESSION, request_id=str(number)), {})
+    assert namer.names(SESSION, {"a": 1}) == first
+    changed = replace(SESSION, context={"environment": {"x": 2}})
+    assert namer.names(changed, {"a": 1}).result != first.result

@@ -1,0 +1,84 @@
+"""RateLimiter and Admission on a store in memory: whose window it is, and when a place is taken."""
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from controller.cache.backend import Quota, Window
+from controller.cache.manager import CacheManager
+from controller.cache.memory import MemoryBackend
+from controller.cache.sliding_windows import KEYS_MAX, Windows
+from controller.errors import NotFound, RateLimited
+from controller.limits.rate_limit import MINUTE_MS, Admission, RateLimiter
+from controller.models.registered import Identity
+from controller.observability.metrics import MetricsCollector
+from controller.settings import Limits
+
+ALICE, BOB = (Identity(name, frozenset()) for name in ("alice", "bob"))
+NOBODY = Identity("anonymous", frozenset(), anonymous=True)
+
+
+@pytest.fixture
+def cache() -> CacheManager:
+    return CacheManager(MemoryBackend(), 60, 60, MetricsCollector(CollectorRegistry()))
+
+
+@pytest.fixture
+def limiter(cache: CacheManager) -> RateLimiter:
+    return RateLimiter(cache, Limits(execute=2, anonymous=1, initialize=0, functions=1))
+
+
+def test_each_user_has_a_window_of_their_own_for_each_endpoint(limiter: RateLimiter) -> None:
+    for _ in range(2):
+        limiter.admission("execute", ALICE, "").take()
+    with pytest.raises(RateLimited):
+        limiter.admission("execute", ALICE, "").take()
+    limiter.admission("execute", BOB, "").take()
+    limiter.admission("functions", ALICE, "").take()
+
+
+def test_without_a_token_the_address_counts(limiter: RateLimiter) -> None:
+    limiter.admission("execute", NOBODY, "192.0.2.1").take()
+    with pytest.raises(RateLimited):
+        limiter.admission("execute", NOBODY, "192.0.2.1").take()
+    limiter.admission("execute", NOBODY, "192.0.2.2").take()
+
+
+def test_an_endpoint_without_a_limit_lets_everybody_in_and_tells_nothing(limiter: RateLimiter) -> None:
+    admission = limiter.admission("initialize", ALICE, "")
+    admission.take()
+    assert (admission.window, admission.headers()) == (None, {})
+
+
+def test_a_place_is_taken_once(limiter: RateLimiter) -> None:
+    with limiter.admission("execute", ALICE, "") as admission:
+        admission.take()
+        admission.take()
+    assert admission.headers()["RateLimit-Remaining"] == "1"
+
+
+def test_an_error_takes_its_place_and_comes_after_the_limit(limiter: RateLimiter) -> None:
+    for expected in (NotFound, NotFound, RateLimited):
+        with pytest.raises(expected), limiter.admission("execute", ALICE, ""):
+            raise NotFound("no such session")
+
+
+def test_a_refusal_says_when_to_come_again(cache: CacheManager) -> None:
+    admission = Admission(cache, Window("k", 7, MINUTE_MS))
+    with pytest.raises(RateLimited) as refused:
+        admission.settle(Quota(allowed=False, remaining=0, reset_ms=12_345))
+    assert refused.value.headers() == {"Retry-After": "13"}
+    assert admission.headers() == {
+        "RateLimit-Limit": "7",
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": "13",
+    }
+
+
+def test_windows_in_memory_are_bounded() -> None:
+    windows = Windows()
+    first = Window("first", 1, MINUTE_MS)
+    assert windows.take(first).allowed
+    assert not windows.take(first).allowed
+    for number in range(KEYS_MAX):
+        windows.take(Window(str(number), 1, MINUTE_MS))
+    assert windows.take(first).allowed

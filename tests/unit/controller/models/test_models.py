@@ -1,0 +1,118 @@
+"""Models: names, hashes, times and the round trip of what is kept."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from msgspec import Raw
+
+from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
+from controller.models.registered import (
+    Answer,
+    LanguageTitle,
+    Outcome,
+    Run,
+    Script,
+    Session,
+    canonical,
+    now,
+    rfc3339,
+)
+
+
+def session(**changes: object) -> Session:
+    fields: dict[str, object] = {
+        "request_id": "id",
+        "user_id": "alice",
+        "name": LanguageTitle("python", "hello"),
+        "script_hash": "0" * 64,
+        "compile_options": {"features": ["a"]},
+        "context": {"tenant": "é"},
+        "isolation": "session",
+        "timeout_ms": 100,
+        "retain_session": True,
+        "compile_status": None,
+        "created_at": now(),
+        "expires_at": now() + timedelta(seconds=60),
+    }
+    return Session(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_a_session_survives_being_kept() -> None:
+    kept = session()
+    assert Session.from_json(kept.to_json()) == kept
+
+
+def test_a_session_expires_to_the_moment() -> None:
+    assert not session().expired()
+    assert session(expires_at=now() - timedelta(milliseconds=1)).expired()
+
+
+def test_a_script_is_named_by_the_hash_of_its_bytes() -> None:
+    assert Script.of("é").hash == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
+
+
+def test_canonical_json_does_not_depend_on_the_order_of_keys() -> None:
+    assert canonical({"b": 1, "a": {"d": 2, "c": 3}}) == canonical({"a": {"c": 3, "d": 2}, "b": 1})
+    assert canonical({"a": [1, 2]}) != canonical({"a": [2, 1]})
+
+
+def test_times_are_written_in_utc() -> None:
+    moment = datetime(2026, 1, 2, 3, 4, 5, 678_900, timezone(timedelta(hours=9)))
+    assert rfc3339(moment) == "2026-01-01T18:04:05.678Z"
+    assert rfc3339(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00.000Z"
+    assert rfc3339(None) is None
+
+
+def test_an_answer_names_its_output_only_when_there_is_some() -> None:
+    name = LanguageTitle("python", "hello")
+    silent = Answer("id", name, Run(Raw(b'{"a": 1}'), 1.5), cached=True).document()
+    assert silent == {
+        "request_id": "id",
+        "language_title": "python-hello",
+        "execution_time": 1.5,
+        "cached": True,
+        "result": Raw(b'{"a": 1}'),
+    }
+    loud = Answer("id", name, Run(Raw(b"null"), 1.5, stdout="out", stderr="err"), cached=False).document()
+    assert (loud["stdout"], loud["stderr"]) == ("out", "err")
+
+
+def test_a_shared_run_gives_back_all_that_is_answered() -> None:
+    run = Run(Raw(b'{"big": 1180591620717411303424, "text": "x"}'), 1.5, "out", "err", {"cold": True})
+    outcome = Outcome(run)
+    assert outcome.shared() == Outcome(Run(run.result, 1.5, "out", "err"))
+    assert (outcome.succeeded, outcome.executed) == (True, True)
+    assert outcome.answer() is run
+
+
+def test_half_of_a_surrogate_pair_is_shared_too() -> None:
+    run = Outcome(Run(Raw(b'{"result": "\\ud800", "n": [1]}'), 1.5, "\udfff")).shared().answer()
+    assert json.loads(bytes(run.result)) == {"result": "\ud800", "n": [1]}
+    assert (run.execution_time, run.stdout, run.stderr) == (1.5, "\udfff", "")
+
+
+def test_what_was_never_an_outcome_is_refused() -> None:
+    for text in (b"{}", b"[]", b"no JSON", b'{"run": {"result": 1}}', b'{"error": {"code": "X"}}'):
+        with pytest.raises(ValueError):
+            Outcome.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("error", "executed"),
+    [
+        (ScriptFailed("it raised", details={"line": 3}), True),
+        (DeadlinePassed("too slow"), True),
+        (RateLimited("busy"), False),
+        (NotFound("no runtime"), False),
+        (ServiceError("an internal error"), False),
+    ],
+)
+def test_a_shared_failure_is_raised_anew_for_each(error: ServiceError, executed: bool) -> None:
+    outcome = Outcome(error)
+    assert (outcome.succeeded, outcome.executed) == (False, executed)
+    with pytest.raises(type(error)) as raised:
+        outcome.shared().answer()
+    assert raised.value is not error
+    assert raised.value.document() == error.document()
+    assert raised.value.headers() == error.headers()

@@ -1,0 +1,130 @@
+"""The lines of requests: what is in them, in which order they come, and in which pieces they are written."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from select import PIPE_BUF
+from typing import Any
+
+import gevent
+import pytest
+from gevent.os import make_nonblocking, nb_read
+
+from controller.observability.logs import ACCESS, AccessLines
+from controller.observability.masking import MASK
+
+FIELDS = {"http.request.method": "GET", "http.response.status_code": 200, "event.duration": 5}
+PROCESS = """
+import logging
+from controller.observability.logs import LINES, configure
+from controller.observability.masking import DEFAULT_MASKER
+configure("info", DEFAULT_MASKER)
+LINES.write(logging.INFO, "1", {})
+LINES.write(logging.INFO, "2", {})
+logging.getLogger("other").error("3")
+LINES.write(logging.DEBUG, "left out", {})
+LINES.write(logging.INFO, "4", {})
+try:
+    raise ValueError("5")
+except ValueError:
+    logging.getLogger("other").exception("5")
+LINES.write(logging.INFO, "6", {})
+"""
+
+
+class Pipe:
+    """Gives what was written in the pieces in which it was written."""
+
+    def __init__(self) -> None:
+        self._end, self.written = os.pipe2(os.O_DIRECT)
+        make_nonblocking(self._end)
+
+    def piece(self) -> bytes:
+        with gevent.Timeout(5):
+            return nb_read(self._end, 1 << 20)
+
+    def close(self) -> None:
+        os.close(self._end)
+
+
+@pytest.fixture
+def pipe() -> Iterator[Pipe]:
+    made = Pipe()
+    yield made
+    os.close(made.written)
+
+
+@pytest.fixture
+def lines(pipe: Pipe) -> Iterator[AccessLines]:
+    before = ACCESS.level
+    ACCESS.setLevel(logging.INFO)
+    yield AccessLines(pipe.written)
+    ACCESS.setLevel(before)
+
+
+def read(piece: bytes) -> list[dict[str, Any]]:
+    assert piece.endswith(b"\n")
+    return [json.loads(line) for line in piece.splitlines()]
+
+
+def test_a_line_says_what_happened_and_comes_by_itself(lines: AccessLines, pipe: Pipe) -> None:
+    lines.write(logging.INFO, "GET /health 200", FIELDS)
+    (line,) = read(pipe.piece())
+    assert line.pop("@timestamp").endswith("Z")
+    assert line.pop("ecs.version")
+    assert line == {
+        **FIELDS,
+        "message": "GET /health 200",
+        "log.level": "info",
+        "log.logger": "access",
+        "event.dataset": "lambda.access",
+        "service.name": "lambda-controller",
+    }
+
+
+def test_lines_of_a_moment_are_written_together_and_each_once(lines: AccessLines, pipe: Pipe) -> None:
+    for number in range(3):
+        lines.write(logging.INFO, str(number), FIELDS)
+    assert [line["message"] for line in read(pipe.piece())] == ["0", "1", "2"]
+    lines.write(logging.INFO, "3", FIELDS)
+    assert [line["message"] for line in read(pipe.piece())] == ["3"]
+
+
+def test_a_piece_is_whole_lines_that_a_pipe_takes_at_once(lines: AccessLines, pipe: Pipe) -> None:
+    for number in range(100):
+        lines.write(logging.INFO, str(number), FIELDS)
+    found: list[str] = []
+    while len(found) < 100:
+        piece = pipe.piece()
+        assert len(piece) <= PIPE_BUF
+        found += [line["message"] for line in read(piece)]
+    assert found == [str(number) for number in range(100)]
+
+
+def test_what_clients_choose_is_masked(lines: AccessLines, pipe: Pipe) -> None:
+    fields = {
+        "url.path": "/token=hunter2/\ud800",
+        "http.request.id": "Bearer hunter2",
+        "labels.call_id": "pwd: hunter2",
+    }
+    lines.write(logging.INFO, "GET /nowhere 404", fields)
+    (line,) = read(pipe.piece())
+    assert "hunter2" not in str(line)
+    assert {name: MASK in line[name] for name in fields} == dict.fromkeys(fields, True)
+    assert fields["labels.call_id"] == "pwd: hunter2"
+
+
+def test_nobody_who_reads_them_is_no_trouble(lines: AccessLines, pipe: Pipe) -> None:
+    pipe.close()
+    lines.write(logging.INFO, "GET /health 200", FIELDS)
+    lines.flush()
+
+
+def test_lines_of_both_kinds_come_in_order_and_the_last_ones_at_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", PROCESS], capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["message"] for line in lines] == ["1", "2", "3", "4", "5", "6"]
+    assert lines[4]["error"]["type"] == "ValueError"

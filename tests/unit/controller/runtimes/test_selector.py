@@ -1,0 +1,63 @@
+"""RuntimeSelector: mappings first, then what is discovered, then what is configured."""
+
+import pytest
+
+from controller.errors import NotFound, RuntimeUnavailable
+from controller.models.registered import LanguageTitle
+from controller.runtimes.selector import Addresses, Route, RuntimeSelector
+
+FIXED = {"python": ["http://one:1/", "http://two:1"], "nodejs": ["http://three"]}
+HELLO = LanguageTitle("python", "hello")
+
+
+class Choice:
+    """Mappings that send one title somewhere."""
+
+    def __init__(self, title: str, target: str) -> None:
+        self._title, self._target = title, target
+
+    def target(self, name: LanguageTitle) -> str | None:
+        return self._target if str(name) == self._title else None
+
+
+class Found:
+    """A discovery's state."""
+
+    def __init__(self, addresses: Addresses, complete: bool = True) -> None:
+        self._addresses, self.complete = addresses, complete
+
+    def addresses(self) -> Addresses:
+        return self._addresses
+
+
+def test_the_prefix_decides() -> None:
+    selector = RuntimeSelector(FIXED)
+    assert selector.route(LanguageTitle("python", "rust-like")) == Route(
+        "python", ("http://one:1", "http://two:1")
+    )
+    assert selector.route(LanguageTitle("nodejs", "x")) == Route("nodejs", ("http://three",))
+
+
+def test_a_language_that_nobody_serves_is_not_found() -> None:
+    for discovery in (None, Found({})):
+        with pytest.raises(NotFound, match="rust"):
+            RuntimeSelector(FIXED, discovery=discovery).route(LanguageTitle("rust", "x"))
+
+
+def test_a_mapping_names_another_language_or_an_address() -> None:
+    assert RuntimeSelector(FIXED, Choice("python-hello", "nodejs")).route(HELLO).language == "nodejs"
+    mapped = RuntimeSelector(FIXED, Choice("python-hello", "http://gpu:8080"))
+    assert mapped.route(HELLO) == Route("python", ("http://gpu:8080",))
+    assert mapped.route(LanguageTitle("python", "other")).addresses == ("http://one:1", "http://two:1")
+
+
+def test_what_is_discovered_comes_before_what_is_configured() -> None:
+    selector = RuntimeSelector(FIXED, discovery=Found({"python": ("http://pod:1",), "ruby": ("http://r",)}))
+    assert selector.route(HELLO).addresses == ("http://pod:1",)
+    assert set(selector.addresses()) == {"python", "nodejs", "ruby"}
+
+
+@pytest.mark.parametrize("discovery", [Found({"python": ()}), Found({}, complete=False)])
+def test_a_language_without_a_ready_runtime_is_unavailable(discovery: Found) -> None:
+    with pytest.raises(RuntimeUnavailable):
+        RuntimeSelector({}, discovery=discovery).route(HELLO)

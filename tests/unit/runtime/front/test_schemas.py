@@ -1,0 +1,59 @@
+"""The short way past the schema takes nothing that the schema refuses, and makes the same of what it takes."""
+
+from typing import Any
+
+import pytest
+
+from runtime.errors import InvalidRequest
+from runtime.front import schemas
+
+GOOD: dict[str, Any] = {
+    "request_id": "r-1",
+    "tenant": "t1",
+    "script_hash": "a" * 64,
+    "params": {"a": 1},
+    "context": {"b": 2},
+    "timeout_ms": 1000,
+    "isolation": "session",
+    "compile_options": {"features": []},
+}
+
+CHANGES: list[dict[str, Any]] = [
+    {"request_id": "r 1"}, {"request_id": ""}, {"request_id": "r" * 65}, {"request_id": "r\n"}, {"request_id": 1},
+    {"tenant": ""}, {"tenant": "t" * 257}, {"tenant": None},
+    {"script_hash": "A" * 64}, {"script_hash": "a" * 63}, {"script_hash": "a" * 64 + "\n"}, {"script_hash": None},
+    {"params": []}, {"params": None}, {"context": "x"}, {"compile_options": []},
+    {"timeout_ms": 0}, {"timeout_ms": 3_600_001}, {"timeout_ms": True}, {"timeout_ms": "1"}, {"timeout_ms": 1.5},
+    {"isolation": "none"}, {"isolation": None},
+    {"script_content": 1}, {"artifact": "not base64!"},
+]  # fmt: skip
+
+
+def outcome(body: dict[str, Any]) -> Any:
+    try:
+        return schemas.run_request(body)
+    except InvalidRequest as error:
+        return error.details
+
+
+def by_schema(body: dict[str, Any]) -> Any:
+    """With a field that only the schema ignores, so that it is asked."""
+    return outcome({**body, "script_content": body.get("script_content")})
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_what_the_schema_refuses_is_refused(change: dict[str, Any]) -> None:
+    body = {**GOOD, **change}
+    assert outcome(body) == by_schema(body)
+    assert set(outcome(body)["errors"]) == set(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"unknown": 1}, {"isolation": "execution"}, {"timeout_ms": 3_600_000}, {"context": {}}],
+    ids=str,
+)
+def test_both_ways_make_the_same_of_a_good_body(change: dict[str, Any]) -> None:
+    body = {**GOOD, **change}
+    assert outcome(body) == by_schema(body)
+    assert outcome(body)[0].tenant == "t1"

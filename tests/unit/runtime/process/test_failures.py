@@ -1,0 +1,40 @@
+"""A worker's words are untrusted: whatever it says, an error of the contract's shape comes out."""
+
+from typing import Any
+
+import pytest
+
+from runtime.process.failures import initialization_failure, script_failure
+
+ODDITIES: list[Any] = [None, 1, "x", [], {}, {"message": 5}, {"line": "1", "column": True, "diagnostics": {}}]
+
+
+@pytest.mark.parametrize("answer", ODDITIES)
+def test_an_odd_failure_becomes_a_plain_one(answer: Any) -> None:
+    error = script_failure(answer, "out", "err")
+    assert error.message == "the script failed"
+    assert error.details == {
+        "kind": "exception", "type": None, "line": None, "column": None, "stack_trace": None,
+        "stdout": "out", "stderr": "err",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ODDITIES)
+def test_an_odd_refusal_becomes_a_plain_one(answer: Any) -> None:
+    error = initialization_failure(answer, "parse")
+    diagnostic = {"message": error.message, "line": None, "column": None}
+    assert error.details == {"stage": "parse", "line": None, "column": None, "diagnostics": [diagnostic]}
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [("memory_limit", "memory_limit"), ("crashed", "exception"), ("x", "exception"), ([], "exception")],
+)
+def test_only_kinds_a_worker_can_know_are_believed(told: Any, taken: str) -> None:
+    assert script_failure({"message": "m", "kind": told}, "", "").details["kind"] == taken
+
+
+def test_long_texts_and_lists_are_cut() -> None:
+    error = initialization_failure({"message": "m" * 1_000_000, "diagnostics": [{}] * 5000}, "compile")
+    assert len(error.message) == 64 * 1024
+    assert len(error.details["diagnostics"]) == 100

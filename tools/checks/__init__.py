@@ -1,0 +1,1 @@
+"""Checks that `make lint` and `make test` run: keys of stack.yml, the hostile suite as an ordinary user."""

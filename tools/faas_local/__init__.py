@@ -1,0 +1,4 @@
+"""A provider for faas-cli on one machine: functions run as processes, without Docker or a cluster.
+
+May import `local`. See README.md.
+"""
