@@ -47,5 +47,5 @@ def test_a_linker_is_named_only_where_rustc_brings_none(toolchain: Toolchain) ->
 def test_the_glue_of_another_compiler_does_not_fit(toolchain: Toolchain, tmp_path: Path) -> None:
     Glue.place(toolchain, tmp_path).mkdir(parents=True)
     assert Glue.of(toolchain, tmp_path).folder.is_dir()
-    with pytest.raises(ToolchainError, match="rust.glue"):
+    with pytest.raises(ToolchainError, match=r"rust\.glue"):
         Glue.of(replace(toolchain, version="rustc 1.86.0"), tmp_path)
