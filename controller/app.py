@@ -10,6 +10,7 @@ from pathlib import Path
 from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
+from controller import VERSION
 from controller.auth.authenticator import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
@@ -26,7 +27,7 @@ from controller.health import HealthCheck
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
 from controller.maintenance import Maintenance
-from controller.observability.logs import configure
+from controller.observability.logs import SERVICE, configure
 from controller.observability.masking import Masker
 from controller.observability.metrics import MetricsCollector
 from controller.registry.functions import FunctionCatalog
@@ -46,8 +47,9 @@ from controller.web.flask_app import Function, Json, answer_errors, observe
 from controller.web.id_fallback import ADDRESSES, Addressed
 from controller.web.parsing import RequestParser
 from controller.web.views import BLUEPRINTS, Services
+from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
-from telemetry.tracing import Tracer, tracer
+from telemetry.tracing import Tracer, UnusableTracing
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,8 @@ MAINTENANCE_INTERVAL = 30.0
 LAST_WORDS = 5.0
 """Seconds in which waiting log records are written at the end."""
 MONTHS_AHEAD = 3
+SPANS_FLUSH_MS = 3000
+"""Time in which spans that wait are exported at the end."""
 
 
 Followed = MappingsFile | KubernetesDiscovery
@@ -100,10 +104,10 @@ class Controller:
 
 
 def compose(settings: Settings) -> Controller:
-    """Makes the objects and hands them to each other; raises UnusableSetting."""
+    """Makes the objects and hands them to each other; raises UnusableSetting or UnusableTracing."""
     timeout = settings.request_timeout / 1000
-    metrics, traces = MetricsCollector(), tracer()
-    database, cache = traces.clock(metrics.postgres, "postgresql"), traces.clock(metrics.redis, "redis")
+    metrics, traces = MetricsCollector(), tracer(SERVICE, VERSION, SPANS_FLUSH_MS)
+    database, cache = traces.timer(metrics.postgres, "postgresql"), traces.timer(metrics.redis, "redis")
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, database)
     backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, cache)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
@@ -197,7 +201,7 @@ def controller() -> Controller:
     try:
         composed = compose(settings)
         composed.start()
-    except UnusableSetting as error:
+    except (UnusableSetting, UnusableTracing) as error:
         raise _refusal(str(error)) from None
     except OSError as error:
         raise _refusal(f"METRICS_PORT {settings.metrics_port}: {error.strerror}") from None

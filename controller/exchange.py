@@ -18,8 +18,6 @@ from controller.observability.metrics import METHODS, MetricsCollector
 from controller.web.parsing import RequestParser
 from telemetry.tracing import NO_SPAN, Span, Tracer
 
-CARRIER = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
-"""W3C Trace Context."""
 PATH_MAX = 1024
 """Characters of a path that are logged; an index keeps no longer words."""
 PROBES = ("/health", "/metrics")
@@ -55,7 +53,7 @@ class Reception:
         method = environ["REQUEST_METHOD"]
         method = method if method in METHODS else "other"
         probe = self.endpoint == "health" or environ["PATH_INFO"] in PROBES
-        span = NO_SPAN if probe else self._tracer.request(f"{method} /{self.endpoint}", _carrier(environ))
+        span = NO_SPAN if probe else self._tracer.request(f"{method} /{self.endpoint}", environ)
         return Exchange(self, method, _path(environ), self._parser.trace(environ), span, probe=probe)
 
 
@@ -151,8 +149,3 @@ def _path(environ: dict[str, Any]) -> str:
     """As the client wrote it, decoded."""
     path: str = (environ["SCRIPT_NAME"] + environ["PATH_INFO"])[:PATH_MAX]
     return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
-
-
-def _carrier(environ: dict[str, Any]) -> dict[str, str]:
-    """What the client says of its trace."""
-    return {name: environ[key] for name, key in CARRIER.items() if key in environ}

@@ -22,7 +22,7 @@ from runtime.process.worker import Execution, Worker
 from runtime.scripts.compiled import CompiledScripts, ScriptReference
 from runtime.scripts.memory import ScriptStore
 from runtime.settings import Settings, UnusableSetting
-from runtime.tracing import UNTRACED, Tracer
+from telemetry.tracing import UNTRACED, Tracer
 
 T = TypeVar("T")
 

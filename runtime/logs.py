@@ -8,18 +8,21 @@ import logging
 from traceback import format_tb
 from typing import Any
 
-import ecs_logging
-from gevent import get_hub
+from telemetry.ecs_logging import Formatter, send_everything_to
 
 LOG = logging.getLogger("runtime")
-_EXCLUDED = ("log.original", "process.name", "process.thread")
 
 
-class Formatter(ecs_logging.StdlibFormatter):
+def service_name(language: str) -> str:
+    """Return the name of a language's runtime in logs and traces."""
+    return f"lambda-runtime-{language}"
+
+
+class RuntimeFormatter(Formatter):
     """Elastic Common Schema without the messages of exceptions, but for what the system says of its errors."""
 
     def __init__(self, language: str) -> None:
-        super().__init__(exclude_fields=_EXCLUDED, extra={"service.name": f"lambda-runtime-{language}"})
+        super().__init__(service_name(language))
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
         fields: dict[str, Any] = super().format_to_ecs(record)
@@ -45,15 +48,5 @@ def _places(error: BaseException) -> list[str]:
 def configure(level: str, language: str) -> None:
     """Send every logger's records to stderr from `level` (debug, info, warning, error) up."""
     handler = logging.StreamHandler()
-    handler.setFormatter(Formatter(language))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.captureWarnings(True)
-    # The server's lines have a handler of their own, which writes all there is of an exception.
-    server = logging.getLogger("gunicorn.error")
-    server.handlers, server.propagate = [], True
-    get_hub().print_exception = _log_exception  # type: ignore[method-assign,assignment]
-
-
-def _log_exception(context: object, kind: Any, error: Any, traceback: Any) -> None:
-    """What ends a greenlet that nobody waits for: gevent would print it in many lines, and all there is of it."""
-    LOG.error("a greenlet failed", exc_info=(kind, error, traceback))
+    handler.setFormatter(RuntimeFormatter(language))
+    send_everything_to(handler, level, LOG)

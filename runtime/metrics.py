@@ -1,6 +1,7 @@
-"""What a runtime counts and times, for Prometheus, and the port that serves it. See docs/metrics.md.
+"""What a runtime counts and times, for Prometheus. See docs/metrics.md.
 
-The port is not the one of the runtime's calls: through the gateway everybody can reach those.
+`telemetry.metrics_server` serves it on a port that is not the one of the runtime's calls: everybody can reach those
+through the gateway.
 """
 
 import platform
@@ -10,8 +11,7 @@ from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate
 
-from gevent.pywsgi import WSGIServer
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -69,7 +69,7 @@ class RuntimeMetrics:
             "The version that runs; always 1",
             ["component", "version", "python"],
             registry=self.registry,
-        ).labels(f"runtime-{language}", _version(), platform.python_version()).set(1)
+        ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
 
     def follow(self, workers: Callable[[], Mapping[str, int]]) -> None:
         """Has the pool asked how many workers there are, each time the metrics are."""
@@ -127,27 +127,6 @@ class Timer(Collector):
         yield family
 
 
-class MetricsServer:
-    """Serves Prometheus.
-
-    Args:
-        port: TCP port on every interface; 0: no server.
-    """
-
-    def __init__(self, registry: CollectorRegistry, port: int) -> None:
-        self._server = WSGIServer(("", port), make_wsgi_app(registry), log=None) if port else None
-
-    def start(self) -> None:
-        """Starts to listen; raises OSError when the port is taken."""
-        if self._server is not None:
-            self._server.start()
-
-    def close(self) -> None:
-        """Stops listening."""
-        if self._server is not None:
-            self._server.stop()
-
-
 class _Workers(Collector):
     def __init__(self, language: str, workers: Callable[[], Mapping[str, int]]) -> None:
         self._language = language
@@ -181,7 +160,8 @@ def _verdict(cause: BaseException) -> str:
     return HUNG_UP
 
 
-def _version() -> str:
+def package_version() -> str:
+    """Return the version of this package, which is one for controller and runtimes."""
     try:
         return version("lambda-microservice")
     except PackageNotFoundError:

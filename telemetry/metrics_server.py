@@ -1,4 +1,4 @@
-"""The metrics alone, on a port of their own."""
+"""The metrics server: Prometheus' text on a port of its own."""
 
 import os
 
@@ -9,33 +9,36 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 
 class MetricsServer:
-    """Serves Prometheus.
-
-    Every worker process listens on the one port, and each answers for all of them: prometheus_client adds up what
-    they left in the folder PROMETHEUS_MULTIPROC_DIR.
+    """Serves the metrics of a registry.
 
     Args:
         port: TCP port on every interface; 0: no server.
+        registry: the process' metrics. None: those of all worker processes together. Then every worker listens on the
+            one port and answers for all of them: prometheus_client adds up what they write to the folder
+            PROMETHEUS_MULTIPROC_DIR.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, registry: CollectorRegistry | None = None) -> None:
         self._port = port
+        self._registry = registry
         self._server: WSGIServer | None = None
 
     def start(self) -> None:
-        """Starts to listen; raises OSError when the port is taken by somebody else."""
-        if self._port:
-            listener = socket.create_server(("", self._port), reuse_port=True)
-            self._server = WSGIServer(listener, make_wsgi_app(_whole_registry()), log=None)
-            self._server.start()
+        """Start to listen. Raises OSError when another program has the port."""
+        if not self._port:
+            return
+        listener = socket.create_server(("", self._port), reuse_port=self._registry is None)
+        registry = self._registry or _of_all_processes()
+        self._server = WSGIServer(listener, make_wsgi_app(registry), log=None)
+        self._server.start()
 
     def close(self) -> None:
-        """Stops listening."""
+        """Stop listening."""
         if self._server is not None:
             self._server.stop()
 
 
-def _whole_registry() -> CollectorRegistry:
+def _of_all_processes() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()

@@ -1,14 +1,14 @@
-"""What a store tells of each of its operations."""
+"""Timing hooks for the operations of a store."""
 
 
-class StoreClock:
-    """Takes note of nothing; `controller.observability.metrics` has one that does."""
+class OperationTimer:
+    """Records nothing. `controller.observability.metrics` has the one for Prometheus."""
 
     def took(self, operation: str, seconds: float) -> None:
-        """An operation took so long, whether it failed or not."""
+        """Record the time of an operation, whether it failed or not."""
 
     def failed(self, operation: str) -> None:
-        """An operation failed."""
+        """Record that an operation failed."""
 
 
-UNTIMED = StoreClock()
+NO_TIMER = OperationTimer()

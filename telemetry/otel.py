@@ -1,10 +1,10 @@
-"""Spans by OpenTelemetry's SDK, exported over OTLP. `telemetry.tracing` imports it where the environment asks."""
+"""Spans by OpenTelemetry's SDK, exported over OTLP. `factory` imports it where the environment asks for traces."""
 
 import os
 import time
 from collections.abc import Iterable, Mapping
 from contextvars import Token
-from typing import Self
+from typing import Any, Self
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
@@ -14,19 +14,18 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from controller import VERSION
-from telemetry.operation_timer import StoreClock
+from telemetry.operation_timer import OperationTimer
 from telemetry.span_export import SpanExport
-from telemetry.tracing import NO_SPAN, NONE, Attributes, Span, Tracer
+from telemetry.tracing import NO_ATTRIBUTES, NO_SPAN, Attributes, Span, Tracer
 
 PROPAGATOR = TraceContextTextMapPropagator()
 FAILED = Status(StatusCode.ERROR)
-LAST_WORDS_MS = 3000
-"""In which waiting spans are exported at the end."""
+#: The headers of a trace, and where a WSGI environ has them.
+CARRIER = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 
 
 class RealSpan(Span):
-    """A span of a trace; `parent` is the context that it is below, None: the present one."""
+    """A span of a trace. `parent` is the context above it; None: the current one."""
 
     def __init__(self, span: trace.Span, parent: Context | None = None) -> None:
         self._span = span
@@ -67,25 +66,38 @@ class OpenTelemetry(Tracer):
 
     Args:
         service: the service's name, unless the environment has another one.
+        version: the service's version.
+        flush_ms: time in which the spans that wait are exported at the end.
     """
 
-    def __init__(self, service: str) -> None:
-        named = {SERVICE_NAME: service, SERVICE_VERSION: VERSION}
+    def __init__(self, service: str, version: str, flush_ms: int) -> None:
+        named = {SERVICE_NAME: service, SERVICE_VERSION: version}
         resource = Resource.create({**named, **OTELResourceDetector().detect().attributes})
+        self._flush_ms = flush_ms
         self._export = SpanExport(OTLPSpanExporter(), os.environ)
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(self._export)
-        self._tracer = self._provider.get_tracer("controller", VERSION)
+        self._tracer = self._provider.get_tracer(service, version)
 
-    def request(self, name: str, headers: Mapping[str, str]) -> Span:
+    def request(self, name: str, environ: Mapping[str, Any]) -> Span:
+        headers = {name: environ[key] for name, key in CARRIER.items() if key in environ}
         parent = PROPAGATOR.extract(headers, Context())
         return RealSpan(self._tracer.start_span(name, parent, SpanKind.SERVER), parent)
 
-    def call(self, name: str, attributes: Attributes = NONE) -> Span:
+    def call(self, name: str, attributes: Attributes = NO_ATTRIBUTES) -> Span:
         return RealSpan(self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes))
 
-    def step(self, name: str, attributes: Attributes = NONE) -> Span:
+    def step(self, name: str, attributes: Attributes = NO_ATTRIBUTES) -> Span:
         return RealSpan(self._tracer.start_span(name, attributes=attributes))
+
+    def took(self, name: str, seconds: float, attributes: Attributes = NO_ATTRIBUTES) -> None:
+        # Outside of a request it is work of the background, which has no trace.
+        if not trace.get_current_span().is_recording():
+            return
+        end = time.time_ns()
+        kind = SpanKind.CLIENT if attributes else SpanKind.INTERNAL
+        start = end - int(seconds * 1e9)
+        self._tracer.start_span(name, kind=kind, attributes=attributes, start_time=start).end(end)
 
     def batch(self, name: str, traceparents: Iterable[str | None]) -> Span:
         contexts = [_context(each) for each in traceparents if each is not None]
@@ -94,36 +106,29 @@ class OpenTelemetry(Tracer):
             return NO_SPAN
         return RealSpan(self._tracer.start_span(name, Context(), links=links), Context())
 
-    def clock(self, clock: StoreClock, store: str) -> StoreClock:
-        return StoreSpans(clock, self._tracer, store)
+    def timer(self, timer: OperationTimer, store: str) -> OperationTimer:
+        return StoreSpans(timer, self, store)
 
     def close(self) -> None:
-        self._export.force_flush(LAST_WORDS_MS)
+        self._export.force_flush(self._flush_ms)
         self._provider.shutdown()
 
 
-class StoreSpans(StoreClock):
-    """A span for each operation that a call has asked of a store, made when it is over."""
+class StoreSpans(OperationTimer):
+    """Makes a span of each operation of a store when it is over, and passes its time on to `timer`."""
 
-    def __init__(self, clock: StoreClock, tracer: trace.Tracer, store: str) -> None:
-        self._clock = clock
+    def __init__(self, timer: OperationTimer, tracer: Tracer, store: str) -> None:
+        self._timer = timer
         self._tracer = tracer
         self._store = store
 
     def took(self, operation: str, seconds: float) -> None:
-        self._clock.took(operation, seconds)
-        # Without a call it is one of the chores, of which nobody needs a trace.
-        if trace.get_current_span().is_recording():
-            end = time.time_ns()
-            self._tracer.start_span(
-                f"{self._store} {operation}",
-                kind=SpanKind.CLIENT,
-                attributes={"db.system.name": self._store, "db.operation.name": operation},
-                start_time=end - int(seconds * 1e9),
-            ).end(end)
+        self._timer.took(operation, seconds)
+        attributes = {"db.system.name": self._store, "db.operation.name": operation}
+        self._tracer.took(f"{self._store} {operation}", seconds, attributes)
 
     def failed(self, operation: str) -> None:
-        self._clock.failed(operation)
+        self._timer.failed(operation)
 
 
 def _context(traceparent: str) -> trace.SpanContext:

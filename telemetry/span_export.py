@@ -1,4 +1,4 @@
-"""Spans on their way to a collector: a bounded queue, and one greenlet that exports it in batches.
+"""Span export: a bounded queue, and one greenlet that exports it in batches.
 
 The SDK's own BatchSpanProcessor does it in a thread, and makes a new one in every child that is forked. Under gevent
 that is a greenlet, and starting one in the child turns the parent's loop there, with the parent's connections.
@@ -15,7 +15,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from controller.errors import UnusableSetting
+from telemetry.tracing import UnusableTracing
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class SpanExport(SpanProcessor):
         environment: may have OTEL_BSP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE and _MAX_EXPORT_BATCH_SIZE.
 
     Raises:
-        UnusableSetting: one of them is no number above zero.
+        UnusableTracing: one of them is not a number above zero.
     """
 
     def __init__(self, exporter: SpanExporter, environment: Mapping[str, str]) -> None:
@@ -89,5 +89,5 @@ class SpanExport(SpanProcessor):
 def _number(environment: Mapping[str, str], name: str, default: int) -> int:
     given = environment.get(name, "").strip()
     if given and not (given.isdecimal() and int(given)):
-        raise UnusableSetting(f"{name}: {given!r} is no number above zero")
+        raise UnusableTracing(f"{name}: {given!r} is no number above zero")
     return int(given) if given else default

@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 LIBRARIES = ("controller", "runtime")
+#: Installed beside either.
+SHARED = "telemetry"
 #: What the template's own list installs for every function.
 HOST = ROOT / "template" / "python3-gevent" / "requirements.txt"
 
@@ -52,15 +54,15 @@ def closure(requirements: Iterable[Requirement]) -> set[str]:
 
 
 def imported(library: str) -> set[str]:
-    """The top-level packages, neither ours nor Python's, that the library's modules import."""
+    """The top-level packages, neither ours nor Python's, that the modules of the library and the shared ones import."""
     found: set[str] = set()
-    for path in (ROOT / library).rglob("*.py"):
+    for path in [*(ROOT / library).rglob("*.py"), *(ROOT / SHARED).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 found.add(node.module.partition(".")[0])
-    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, "telemetry"}
+    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, SHARED}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -32,7 +32,7 @@ from controller.cache.backend import (
 from controller.cache.redis_client import LuaScript, RedisClient
 from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
-from telemetry.operation_timer import UNTIMED, StoreClock
+from telemetry.operation_timer import NO_TIMER, OperationTimer
 
 REPLY_WAIT = 30
 """Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
@@ -55,11 +55,11 @@ class RedisBackend:
     Args:
         url: `redis://...`, see `controller.cache.redis_url`.
         timeout: seconds to wait for a connection and for an answer.
-        clock: is told of every trip, but for those that wait for an outcome.
+        timer: records the time of every trip, but for those that wait for an outcome.
     """
 
-    def __init__(self, url: str, timeout: float, clock: StoreClock = UNTIMED) -> None:
-        self._clock = clock
+    def __init__(self, url: str, timeout: float, timer: OperationTimer = NO_TIMER) -> None:
+        self._timer = timer
         self._client = RedisClient(url, timeout)
         self._patient = Redis.from_url(
             url,
@@ -158,10 +158,10 @@ class RedisBackend:
         try:
             return ask(*arguments)
         except CacheUnavailable:
-            self._clock.failed(operation)
+            self._timer.failed(operation)
             raise
         finally:
-            self._clock.took(operation, perf_counter() - started)
+            self._timer.took(operation, perf_counter() - started)
 
 
 def _milliseconds(moment: datetime) -> int:

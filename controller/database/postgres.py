@@ -17,7 +17,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, connection, set_
 from psycopg2.extras import RealDictCursor
 
 from controller.errors import StoreRejected, StoreUnavailable
-from telemetry.operation_timer import UNTIMED, StoreClock
+from telemetry.operation_timer import NO_TIMER, OperationTimer
 
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
 """Every query by its name in `queries.sql`."""
@@ -33,11 +33,11 @@ class Postgres:
         url: `postgres://...`.
         size: how many connections at most; who finds none waits.
         timeout: seconds to wait for a connection, and for any answer of the server.
-        clock: is told of every transaction.
+        timer: records the time of every transaction.
     """
 
-    def __init__(self, url: str, size: int, timeout: float, clock: StoreClock = UNTIMED) -> None:
-        self._clock = clock
+    def __init__(self, url: str, size: int, timeout: float, timer: OperationTimer = NO_TIMER) -> None:
+        self._timer = timer
         self._url = url
         self._timeout = timeout
         self._idle: list[connection] = []
@@ -49,7 +49,7 @@ class Postgres:
         """A connection for the block: committed at its end, rolled back when it raises.
 
         Args:
-            operation: what it is, for the clock.
+            operation: what it is, for the timer.
 
         Raises:
             StoreUnavailable: there is no connection, or it broke.
@@ -60,10 +60,10 @@ class Postgres:
             with self._connected() as opened:
                 yield opened
         except (StoreUnavailable, StoreRejected):
-            self._clock.failed(operation)
+            self._timer.failed(operation)
             raise
         finally:
-            self._clock.took(operation, perf_counter() - started)
+            self._timer.took(operation, perf_counter() - started)
 
     @contextmanager
     def _connected(self) -> Iterator[connection]:

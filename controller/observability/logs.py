@@ -20,10 +20,9 @@ from gevent import get_hub
 
 from controller.json_codec import dumps
 from controller.observability.masking import DEFAULT_MASKER, Masker
+from telemetry.ecs_logging import Formatter, send_everything_to
 
 SERVICE = "lambda-controller"
-EXCLUDED = ("log.original", "process.name", "process.thread")
-"""What the library would add and says nothing here: the message once more, and threads that are greenlets."""
 FREE_TEXTS = ("url.path", "http.request.id", "labels.call_id")
 """Fields of an access line that clients choose."""
 ACCESS = logging.getLogger("access")
@@ -89,11 +88,11 @@ class MarksFilter(logging.Filter):
         return True
 
 
-class MaskingFormatter(ecs_logging.StdlibFormatter):
+class MaskingFormatter(Formatter):
     """Elastic Common Schema without secrets: in messages, tracebacks and extra fields."""
 
     def __init__(self, masker: Masker) -> None:
-        super().__init__(exclude_fields=EXCLUDED, extra={"service.name": SERVICE})
+        super().__init__(SERVICE)
         self._masker = masker
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
@@ -183,14 +182,4 @@ def configure(level: str, masker: Masker) -> None:
     handler = LaterHandler()
     handler.setFormatter(MaskingFormatter(masker))
     handler.addFilter(MarksFilter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.captureWarnings(True)
-    # The server's lines have a handler of their own, which masks nothing.
-    server = logging.getLogger("gunicorn.error")
-    server.handlers, server.propagate = [], True
-    get_hub().print_exception = _log_exception  # type: ignore[method-assign,assignment]
-
-
-def _log_exception(context: object, kind: Any, error: Any, traceback: Any) -> None:
-    """What ends a greenlet that nobody waits for: gevent would print it in many lines, unmasked."""
-    log.error("a greenlet failed", exc_info=(kind, error, traceback))
+    send_everything_to(handler, level, log)

@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_flask_exporter import PrometheusMetrics
 
 from controller import VERSION
-from telemetry.operation_timer import StoreClock
+from telemetry.operation_timer import OperationTimer
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -37,7 +37,7 @@ class Series(dict[str | tuple[str, ...], M], Generic[M]):
         return child
 
 
-class PrometheusClock(StoreClock):
+class PrometheusTimer(OperationTimer):
     """A store's latency and failures as metrics."""
 
     def __init__(self, seconds: Histogram, failures: Counter) -> None:
@@ -124,8 +124,8 @@ class MetricsCollector:
             ["task"],
             multiprocess_mode="max",
         )
-        self.redis = _clock("redis", "Redis", registry)
-        self.postgres = _clock("postgres", "PostgreSQL", registry)
+        self.redis = _timer("redis", "Redis", registry)
+        self.postgres = _timer("postgres", "PostgreSQL", registry)
         _tell_build(registry)
 
     def _make_log_metrics(self, registry: CollectorRegistry) -> None:
@@ -219,7 +219,7 @@ class MetricsCollector:
             self._requests[endpoint, NO_LANGUAGE, uncounted].inc()
 
 
-def _clock(store: str, name: str, registry: CollectorRegistry) -> PrometheusClock:
+def _timer(store: str, name: str, registry: CollectorRegistry) -> PrometheusTimer:
     """The metrics of one store; `name` is what people call it."""
     seconds = Histogram(
         f"lambda_{store}_seconds",
@@ -231,7 +231,7 @@ def _clock(store: str, name: str, registry: CollectorRegistry) -> PrometheusCloc
     failures = Counter(
         f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"], registry=registry
     )
-    return PrometheusClock(seconds, failures)
+    return PrometheusTimer(seconds, failures)
 
 
 def _tell_build(registry: CollectorRegistry) -> None:

@@ -23,10 +23,14 @@ from runtime.front.call import Call, headers_of
 from runtime.front.run import RunRoute, json_object
 from runtime.front.schemas import prepare_request
 from runtime.languages import LANGUAGES
-from runtime.metrics import MetricsServer, RuntimeMetrics
+from runtime.metrics import RuntimeMetrics, package_version
 from runtime.settings import Settings, UnusableSetting
-from runtime.tracing import NO_SPAN, UNTRACED, Tracer, tracer
+from telemetry.factory import tracer
+from telemetry.metrics_server import MetricsServer
+from telemetry.tracing import NO_SPAN, UNTRACED, Tracer, UnusableTracing
 
+#: Time in which spans that wait are exported at the end.
+_SPANS_FLUSH_MS = 1000
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -37,7 +41,7 @@ class Front(Flask):
         self, language: str, executor: Executor, settings: Settings, tracer: Tracer = UNTRACED
     ) -> None:
         super().__init__("runtime", static_folder=None)
-        self._metrics_server = MetricsServer(executor.metrics.registry, settings.metrics_port)
+        self._metrics_server = MetricsServer(settings.metrics_port, executor.metrics.registry)
         self.language = language
         self._executor = executor
         self._secret = settings.secret.encode()
@@ -150,12 +154,12 @@ def application(language: str) -> Front:
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level, language)
-        traces = tracer(language)
+        traces = tracer(logs.service_name(language), package_version(), _SPANS_FLUSH_MS)
         executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language), traces)
         front = Front(language, executor, settings, traces)
         front.serve_metrics()
         return front
-    except (EnvError, UnusableSetting) as error:
+    except (EnvError, UnusableSetting, UnusableTracing) as error:
         print(f"runtime: {error}", file=sys.stderr)
         # gunicorn starts a worker anew for ever, unless it ends with this status.
         raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None

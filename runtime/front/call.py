@@ -19,7 +19,7 @@ from runtime.errors import (
     Unauthorized,
     WrongMethod,
 )
-from runtime.tracing import NO_SPAN, Span
+from telemetry.tracing import NO_SPAN, Span
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")

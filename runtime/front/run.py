@@ -15,7 +15,7 @@ from runtime.frames import FrameError
 from runtime.front.call import Call, headers_of
 from runtime.front.schemas import run_request
 from runtime.json_codec import decode, encode
-from runtime.tracing import UNTRACED, Tracer
+from telemetry.tracing import UNTRACED, Tracer
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _JSON = "application/json"

@@ -5,14 +5,14 @@ import json
 import logging
 from typing import Any
 
-from runtime.logs import Formatter
+from runtime.logs import RuntimeFormatter
 
 
 def logged(error: Exception) -> dict[str, Any]:
     """The line of a failure."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(Formatter("python"))
+    handler.setFormatter(RuntimeFormatter("python"))
     logger = logging.Logger("test")
     logger.addHandler(handler)
     logger.error("internal error", exc_info=error)

@@ -8,9 +8,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from controller.errors import UnusableSetting
+from telemetry.factory import tracer
 from telemetry.span_export import SpanExport
-from telemetry.tracing import UNTRACED, tracer
+from telemetry.tracing import UNTRACED, UnusableTracing
 from tests.waiting import until_greenlets
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
@@ -31,7 +31,7 @@ def test_it_is_off(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert tracer() is UNTRACED
+    assert tracer("service", "1.0", 1000) is UNTRACED
 
 
 @pytest.mark.parametrize("variables", [ENDPOINT, {"OTEL_TRACES_EXPORTER": "OTLP"}])
@@ -39,7 +39,7 @@ def test_it_is_on(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) ->
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    made = tracer()
+    made = tracer("service", "1.0", 1000)
 
     assert made.request("a", {}).traceparent is not None
     made.close()
@@ -59,8 +59,8 @@ def test_what_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch, name
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(UnusableSetting, match=name):
-        tracer()
+    with pytest.raises(UnusableTracing, match=name):
+        tracer("service", "1.0", 1000)
 
 
 class Broken(SpanExporter):
