@@ -27,7 +27,8 @@ from controller.health import HealthCheck
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
 from controller.maintenance import Maintenance
-from controller.observability.logs import SERVICE, configure
+from controller.observability.access_log import SERVICE
+from controller.observability.logs import configure
 from controller.observability.masking import Masker
 from controller.observability.metrics import MetricsCollector
 from controller.registry.functions import FunctionCatalog
@@ -75,7 +76,6 @@ class Controller:
 
     settings: Settings
     services: Services
-    parser: RequestParser
     metrics: MetricsCollector
     tracer: Tracer
     postgres: Postgres
@@ -139,9 +139,8 @@ def compose(settings: Settings) -> Controller:
         script_timeout_max=settings.script_timeout_max,
         tracer=traces,
     )
-    parser = RequestParser(settings.script_max_bytes, settings.body_max_bytes)
     services = Services(
-        parser=parser,
+        parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
         authenticator=Authenticator.of(settings.tokens),
         limiter=RateLimiter(kept, settings.rate_limits),
         workflow=workflow,
@@ -157,7 +156,7 @@ def compose(settings: Settings) -> Controller:
     }
     chores = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, parser, metrics, traces, postgres, logger, chores, server, followed)
+    return Controller(settings, services, metrics, traces, postgres, logger, chores, server, followed)
 
 
 def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:
@@ -226,7 +225,7 @@ def application(name: str) -> Function:
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.body_max_bytes = shared.settings.body_max_bytes
-    reception = Reception(name, shared.parser, shared.metrics, shared.tracer)
+    reception = Reception(name, shared.metrics, shared.tracer)
     origins = OriginPolicy(shared.settings.cors_origins)
     shared.metrics.serve(app)
     observe(app, reception)

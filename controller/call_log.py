@@ -6,7 +6,7 @@ from time import perf_counter
 import gevent
 
 from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
-from controller.observability.logs import mark
+from controller.observability.correlation import mark
 from controller.observability.metrics import NO_LANGUAGE, MetricsCollector
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.writes import Entry

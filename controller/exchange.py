@@ -13,9 +13,9 @@ import msgspec
 from controller.errors import ClientGone, ServiceError
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity
-from controller.observability.logs import LINES, Trace, current_marks
+from controller.observability.access_log import LINES
+from controller.observability.correlation import Trace, current_marks
 from controller.observability.metrics import METHODS, MetricsCollector
-from controller.web.parsing import RequestParser
 from telemetry.tracing import NO_SPAN, Span, Tracer
 
 PATH_MAX = 1024
@@ -40,12 +40,9 @@ class Reception:
         endpoint: the function's name.
     """
 
-    def __init__(
-        self, endpoint: str, parser: RequestParser, metrics: MetricsCollector, tracer: Tracer
-    ) -> None:
+    def __init__(self, endpoint: str, metrics: MetricsCollector, tracer: Tracer) -> None:
         self.endpoint = endpoint
         self.metrics = metrics
-        self._parser = parser
         self._tracer = tracer
 
     def begin(self, environ: dict[str, Any]) -> "Exchange":
@@ -54,7 +51,7 @@ class Reception:
         method = method if method in METHODS else "other"
         probe = self.endpoint == "health" or environ["PATH_INFO"] in PROBES
         span = NO_SPAN if probe else self._tracer.request(f"{method} /{self.endpoint}", environ)
-        return Exchange(self, method, _path(environ), self._parser.trace(environ), span, probe=probe)
+        return Exchange(self, method, _path(environ), Trace.of(environ), span, probe=probe)
 
 
 class Exchange:

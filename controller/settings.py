@@ -1,15 +1,17 @@
 """Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
 
+import os
 import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from environs import ValidationError, validate
+from environs import FileAwareEnv, ValidationError, validate
 
 from controller.auth.settings import TokenSettings
-from controller.environment import SECRETS, Environment
+from controller.limits.settings import Limits
 from controller.observability.masking import MASK_KEYS
 
 LOCAL_RUNTIMES = [
@@ -19,18 +21,26 @@ LOCAL_RUNTIMES = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Requests in any minute; 0: no limit."""
+SECRETS = Path("/var/openfaas/secrets")
+"""Where the platform mounts secrets: `jwt-secret` is JWT_SECRET."""
 
-    execute: int
-    """Of one user, to execute."""
-    anonymous: int
-    """Executions of one address without a token."""
-    initialize: int
-    """Of one user, to begin sessions."""
-    functions: int
-    """Of one user, to the functions."""
+
+class Environment(FileAwareEnv):
+    """The process environment; for what is not there the file that `<NAME>_FILE` names, or the platform's secret.
+
+    Args:
+        secrets: the platform's folder.
+    """
+
+    def __init__(self, secrets: Path = SECRETS) -> None:
+        super().__init__(strip_whitespace=True)
+        self._secrets = secrets
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        secret = self._secrets / env_key.lower().replace("_", "-")
+        if not {env_key, f"{env_key}_FILE"} & os.environ.keys() and secret.is_file():
+            return secret.read_text().strip()
+        return super()._get_value(env_key, default)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,6 @@ class Settings:
             env.read_env(dotenv, recurse=False)
         positive = validate.Range(min=1)
         discovery = env.str("RUNTIME_DISCOVERY", "none", validate=validate.OneOf(["none", "kubernetes"]))
-        number_or_off = validate.Regexp(r"(?:off|[0-9]{1,6})\Z")
         return cls(
             redis_url=env.str("REDIS_URL", "redis://redis:6379"),
             postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
@@ -137,12 +146,7 @@ class Settings:
             script_max_bytes=env.int("SCRIPT_MAX_BYTES", 1 << 20, validate=positive),
             body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
             sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
-            rate_limits=Limits(
-                execute=_limit(env.str("RATE_LIMIT_EXECUTE", "100", validate=number_or_off)),
-                anonymous=_limit(env.str("RATE_LIMIT_ANONYMOUS", "10", validate=number_or_off)),
-                initialize=_limit(env.str("RATE_LIMIT_INITIALIZE", "100", validate=number_or_off)),
-                functions=_limit(env.str("RATE_LIMIT_FUNCTIONS", "60", validate=number_or_off)),
-            ),
+            rate_limits=Limits.from_env(env),
             sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
             functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
             cors_origins=env.list("CORS_ORIGINS", [], validate=_origins),
@@ -165,10 +169,6 @@ def _by_language(entries: list[str]) -> dict[str, list[str]]:
         language, _, url = entry.partition("=")
         found.setdefault(language, []).append(url)
     return found
-
-
-def _limit(text: str) -> int:
-    return 0 if text == "off" else int(text)
 
 
 def _origins(origins: list[str]) -> None:

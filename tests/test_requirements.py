@@ -54,7 +54,7 @@ def closure(requirements: Iterable[Requirement]) -> set[str]:
 
 
 def imported(library: str) -> set[str]:
-    """The top-level packages, neither ours nor Python's, that the modules of the library and the shared ones import."""
+    """The top-level packages, neither ours nor Python's, that the library and SHARED import."""
     found: set[str] = set()
     for path in [*(ROOT / library).rglob("*.py"), *(ROOT / SHARED).rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -15,7 +15,7 @@ from bench.scenarios.requests import JSON, WARMING, Initialize, execution
 from bench.scenarios.scenario import Run, expect_ok
 from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
 from bench.wrk import Plan
-from controller.observability.logs import Trace
+from controller.observability.correlation import Trace
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.selector import Route
 from controller.runtimes.transport.balancer import Balancer

@@ -15,7 +15,8 @@ from controller.cache.backend import Attempt, Backend, Begun, Finish, Quota, Ses
 from controller.cache.keys import Namer, artifact_name, catalog, session_key
 from controller.cache.sliding_windows import Windows
 from controller.errors import CacheUnavailable
-from controller.models.registered import ArtifactKey, Outcome, Session, now
+from controller.models.outcome import Outcome
+from controller.models.registered import ArtifactKey, Session, now
 from controller.observability.metrics import MetricsCollector
 
 log = logging.getLogger(__name__)

@@ -13,8 +13,9 @@ from controller.cache.backend import Backend
 from controller.errors import CacheUnavailable, IdempotencyConflict, StoreUnavailable
 from controller.execution.single_flight import Execution
 from controller.json_codec import Reader, dumps
-from controller.models.registered import Identity, KeptOutcome, LanguageTitle, Outcome, canonical
-from controller.web.parsing import ExecuteCall
+from controller.models.calls import ExecuteCall
+from controller.models.outcome import KeptOutcome, Outcome
+from controller.models.registered import Identity, LanguageTitle, canonical
 
 KEPT_SECONDS = 24 * 3600
 

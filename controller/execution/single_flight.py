@@ -19,9 +19,10 @@ from controller.cache.backend import Attempt, Begun, Verdict
 from controller.cache.manager import CacheManager
 from controller.errors import ServiceError
 from controller.limits.rate_limit import Admission
-from controller.models.registered import LanguageTitle, Outcome, Run, Session
+from controller.models.calls import ExecuteCall
+from controller.models.outcome import Outcome, Run
+from controller.models.registered import LanguageTitle, Session
 from controller.registry.sessions import SessionManager
-from controller.web.parsing import ExecuteCall
 
 log = logging.getLogger(__name__)
 

@@ -15,16 +15,18 @@ from controller.execution.params_schema import check_params
 from controller.execution.single_flight import Execution, SingleFlight, Watch
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
-from controller.models.registered import Answer, ArtifactKey, Identity, Run, Script, Session, canonical, now
+from controller.models.calls import ExecuteCall, InitializeCall
+from controller.models.outcome import Answer, Run
+from controller.models.registered import ArtifactKey, Identity, Script, Session, canonical, now
 from controller.observability.metrics import MetricsCollector
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
-from controller.request_log.writes import Entry, initialization_records
+from controller.registry.writes import initialization_records
+from controller.request_log.writes import Entry
 from controller.runtimes.client import Prepared, RuntimeClient
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route, RuntimeSelector
-from controller.web.parsing import ExecuteCall, InitializeCall
 from telemetry.tracing import UNTRACED, Tracer
 
 PREPARE_DEADLINE_MS = 60_000

@@ -7,8 +7,8 @@ from typing import Literal, Self
 from controller.cache.backend import Quota, Window
 from controller.cache.manager import CacheManager
 from controller.errors import RateLimited
+from controller.limits.settings import Limits
 from controller.models.registered import Identity
-from controller.settings import Limits
 
 MINUTE_MS = 60_000
 

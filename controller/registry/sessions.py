@@ -14,8 +14,9 @@ from controller.errors import NotFound, StoreUnavailable
 from controller.models.registered import Session
 from controller.observability.metrics import MetricsCollector
 from controller.registry.session_status import SessionStatus
+from controller.registry.writes import session_end_records
 from controller.request_log.logger import DatabaseLogger
-from controller.request_log.writes import Record, session_end_records
+from controller.request_log.writes import Record
 
 CLEANING_BATCH = 1000
 

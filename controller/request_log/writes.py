@@ -5,7 +5,6 @@ different processes makes no difference in the end (see `queries.sql`). So what 
 be replayed, and replayed again.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ import msgspec
 
 from controller.errors import ServiceError
 from controller.json_codec import dumps
-from controller.models.registered import ArtifactKey, LanguageTitle, Run, Script, Session, now
-from controller.observability.logs import Trace
+from controller.models.outcome import Run
+from controller.models.registered import LanguageTitle, now
+from controller.observability.correlation import Trace
 from controller.observability.masking import Masker
 from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordered_id
 
@@ -146,83 +146,3 @@ def _error_row(row: RequestRow, error: ServiceError, masker: Masker) -> ErrorRow
 def _text(text: str | None, masker: Masker) -> str | None:
     """What a client chose, without secrets."""
     return None if text is None else masker.text(legal(text))
-
-
-def script_records(script: Script) -> list[Record]:
-    """The row of a script."""
-    return [Record("put_script", {"script_hash": script.hash, "script_content": script.content})]
-
-
-def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
-    """The row of a compiled artifact."""
-    return [
-        Record(
-            "put_artifact",
-            {
-                "script_hash": key.script_hash,
-                "language": key.language,
-                "compile_options": key.compile_options,
-                "artifact": base64.b64encode(artifact).decode(),
-            },
-        )
-    ]
-
-
-def function_records(session: Session) -> list[Record]:
-    """The rows of a function that is registered, under the name and the owner of `session`."""
-    return [
-        Record(
-            "put_function",
-            {
-                "user_id": session.user_id,
-                "language": session.name.language,
-                "title": session.name.title,
-                "script_hash": session.script_hash,
-                "compile_options": json.dumps(dict(session.compile_options)),
-                "updated_at": session.created_at.isoformat(),
-            },
-        )
-    ]
-
-
-def session_records(session: Session) -> list[Record]:
-    """The row of a session."""
-    return [
-        Record(
-            "put_session",
-            {
-                "request_id": session.request_id,
-                "user_id": session.user_id,
-                "language": session.name.language,
-                "title": session.name.title,
-                "script_hash": session.script_hash,
-                "compile_options": json.dumps(dict(session.compile_options)),
-                "context": json.dumps(dict(session.context)),
-                "isolation": session.isolation,
-                "timeout_ms": session.timeout_ms,
-                "retain_session": session.retain_session,
-                "compile_status": session.compile_status,
-                "params_schema": session.params_schema,
-                "status": session.status,
-                "created_at": session.created_at.isoformat(),
-                "expires_at": session.expires_at.isoformat(),
-            },
-        )
-    ]
-
-
-def initialization_records(
-    session: Session, script: Script, artifact: bytes | None, *, registers: bool
-) -> list[Record]:
-    """All rows of a session that begins, those that others refer to first. `registers`: a function as well."""
-    rows = script_records(script)
-    if artifact is not None:
-        rows += artifact_records(session.artifact_key, artifact)
-    if registers:
-        rows += function_records(session)
-    return rows + session_records(session)
-
-
-def session_end_records(session: Session, status: str) -> list[Record]:
-    """The end of a session: `closed` or `deleted`."""
-    return [Record("end_session", {"request_id": session.request_id, "status": status})]

@@ -11,8 +11,9 @@ from msgspec import Raw
 
 from controller.errors import RateLimited, RuntimeUnavailable
 from controller.json_codec import dumps
-from controller.models.registered import LanguageTitle, Run, Script, Session
-from controller.observability.logs import Trace
+from controller.models.outcome import Run
+from controller.models.registered import LanguageTitle, Script, Session
+from controller.observability.correlation import Trace
 from controller.runtimes.responses import declined, late, read_document, read_run, unusable
 from controller.runtimes.selector import Route
 from controller.runtimes.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed

@@ -16,7 +16,7 @@ from controller.errors import (
     ServiceError,
 )
 from controller.json_codec import Reader
-from controller.models.registered import Run
+from controller.models.outcome import Run
 from controller.runtimes.transport.messages import Answer
 
 log = logging.getLogger(__name__)

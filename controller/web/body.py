@@ -1,7 +1,14 @@
-"""The body of a request: its bytes, or what is wrong with its size and its type."""
+"""The body of a request: bytes within a limit, then strict JSON.
 
+Strict: what two readers could take for two different things is refused.
+"""
+
+import json
+import re
 from functools import lru_cache
-from typing import Any
+from itertools import accumulate
+from math import isfinite
+from typing import Any, NoReturn
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -10,6 +17,13 @@ from werkzeug.wsgi import get_input_stream
 from controller.errors import InvalidRequest
 
 JSON = "application/json"
+MAX_DEPTH = 100
+"""Levels; beyond it somebody further down the way may run out of stack."""
+MAX_DIGITS = 300
+"""Digits of a whole number that a 64-bit float certainly has room for: above it Node.js has only infinity."""
+STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 
 
 def json_body(environ: dict[str, Any], most: int) -> bytes:
@@ -51,3 +65,60 @@ def _fault_of_type(content_type: str) -> str | None:
     if media_type.lower() != JSON:
         return f"the body must be {JSON}"
     return None if options.get("charset", "utf-8").lower() == "utf-8" else "the body must be UTF-8"
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """A body's JSON object.
+
+    Raises:
+        InvalidRequest: it is not UTF-8, not JSON, no object or nested too deeply, has a key twice in one object, or
+            a number that is out of range.
+    """
+    if _deeper_than(MAX_DEPTH, body):
+        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
+    try:
+        document = DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not UTF-8: byte {error.start} is wrong") from error
+    except ValueError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequest("the body must be a JSON object")
+    return document
+
+
+def _deeper_than(levels: int, body: bytes) -> bool:
+    """Whether brackets are nested deeper, told before a parser goes down with them."""
+    if body.count(b"[") + body.count(b"{") <= levels:
+        return False
+    brackets = STRING.sub(b"", body).translate(STEPS, NO_BRACKETS)
+    return max(accumulate(step - 1 for step in brackets), default=0) > levels
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return document
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) <= MAX_DIGITS else _refuse_number()
+
+
+def _decimal(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _refuse_number()
+
+
+def _refuse_number() -> NoReturn:
+    raise ValueError("a number is out of range")
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=_unambiguous, parse_int=_whole, parse_float=_decimal, parse_constant=_refuse_constant
+)

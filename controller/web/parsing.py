@@ -1,9 +1,7 @@
 """RequestParser: headers and body of a call, or the error that says what is wrong with them (spec. 4.1)."""
 
 import re
-import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -11,58 +9,19 @@ from marshmallow import Schema, ValidationError
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
+from controller.models.calls import NO_DIRECTIVES, CacheDirectives, ExecuteCall, InitializeCall
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.logs import Trace
-from controller.strict_json import json_object
-from controller.web.body import json_body
+from controller.observability.correlation import REQUEST_ID, Trace
+from controller.web.body import json_body, json_object
 from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
 """Keys of `context` that steer the service; all others are the script's."""
 Environ = dict[str, Any]
 """A request, as WSGI has it."""
 NO_PARAMS = msgspec.Raw(b"{}")
-
-
-@dataclass(frozen=True, slots=True)
-class InitializeCall:
-    """An initialize request. `timeout_ms` is as asked for, not clamped yet."""
-
-    name: LanguageTitle
-    script: Script | None
-    context: Mapping[str, Any]
-    compile_options: Mapping[str, Any]
-    isolation: str
-    timeout_ms: int
-    retain_session: bool
-    trace: Trace
-
-
-class CacheDirectives(msgspec.Struct, frozen=True):
-    """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
-
-    reuse: bool = True
-    max_age: int | None = None
-
-
-NO_DIRECTIVES = CacheDirectives()
-
-
-class ExecuteCall(msgspec.Struct, frozen=True):
-    """An execute request."""
-
-    request_id: str
-    params: Mapping[str, Any]
-    params_text: msgspec.Raw
-    """The same, as the client wrote it."""
-    trace: Trace
-    directives: CacheDirectives = NO_DIRECTIVES
-    idempotency_key: str | None = None
 
 
 class ExecuteBody(msgspec.Struct):
@@ -85,14 +44,6 @@ class RequestParser:
     def __init__(self, script_max_bytes: int, body_max_bytes: int) -> None:
         self._script_max_bytes = script_max_bytes
         self._body_max_bytes = body_max_bytes
-
-    def trace(self, environ: Environ) -> Trace:
-        """The call's marks: a missing or malformed `X-Request-ID` is replaced by a new one, others are left out."""
-        return Trace(
-            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
-            _matching(CALL_ID, environ.get("HTTP_X_CALL_ID")),
-            _matching(TRACEPARENT, environ.get("HTTP_TRACEPARENT")),
-        )
 
     def session_id(self, given: str) -> str:
         """The session's id in a path; raises NotFound for what can be none."""
@@ -189,10 +140,6 @@ def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
     except msgspec.DecodeError:
         # There is half of a surrogate pair somewhere, which is no text to msgspec.
         return msgspec.Raw(dumps(params))
-
-
-def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:
-    return given if given is not None and pattern.fullmatch(given) else None
 
 
 def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:

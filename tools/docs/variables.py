@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 PARTS = {
-    "controller": ("controller.settings", "controller.auth.settings"),
+    "controller": ("controller.settings", "controller.auth.settings", "controller.limits.settings"),
     "runtime": ("runtime.settings",),
 }
 VARIABLE = re.compile(r"[A-Z][A-Z_]+")

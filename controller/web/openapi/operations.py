@@ -5,8 +5,9 @@ from typing import Any
 
 from marshmallow import Schema
 
+from controller.observability.correlation import REQUEST_ID
 from controller.web.openapi import response_schemas
-from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, REQUEST_ID
+from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX
 from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema
 
 Failures = dict[int, tuple[str, ...]]

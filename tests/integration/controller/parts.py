@@ -10,12 +10,13 @@ from controller.cache.redis import RedisBackend
 from controller.call_log import CallLog
 from controller.database.postgres import Postgres
 from controller.models.registered import LanguageTitle, Script, Session, now
-from controller.observability.logs import Trace
+from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.registry.sessions import SessionManager
+from controller.registry.writes import script_records, session_records
 from controller.request_log.logger import DatabaseLogger
-from controller.request_log.writes import Entry, Record, script_records, session_records
+from controller.request_log.writes import Entry, Record
 
 SCRIPT = Script.of("result = 1")
 

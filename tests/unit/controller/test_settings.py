@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from environs import EnvError
 
-from controller.settings import Limits, Settings
+from controller.limits.settings import Limits
+from controller.settings import Settings
 from tests.signing import SigningKey
 
 LIMITS = [f"rate_limit_{name}" for name in Limits.__dataclass_fields__]

@@ -13,7 +13,7 @@ from controller.database.forget_user import TABLES
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, Session
 from controller.registry.functions import FunctionCatalog
-from controller.request_log.writes import function_records, script_records
+from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.integration.controller.parts import Parts, execution, new_session

@@ -14,7 +14,7 @@ from controller.database.retention import LOCK, Retention
 from controller.errors import ScriptFailed
 from controller.models.registered import Script, now
 from controller.observability.masking import DEFAULT_MASKER
-from controller.request_log.writes import function_records, script_records
+from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
 from tests.integration.controller.parts import Parts, new_session
 from tests.integration.controller.request_log.test_logger import entry

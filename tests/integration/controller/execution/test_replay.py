@@ -15,18 +15,16 @@ from controller.errors import StoreUnavailable
 from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
-from controller.request_log.logger import DatabaseLogger
-from controller.request_log.spool import Spool
-from controller.request_log.writes import (
-    Record,
+from controller.registry.writes import (
     artifact_records,
     function_records,
-    packed,
     script_records,
     session_end_records,
     session_records,
-    unpacked,
 )
+from controller.request_log.logger import DatabaseLogger
+from controller.request_log.spool import Spool
+from controller.request_log.writes import Record, packed, unpacked
 from local.stores.postgres import PostgresServer
 from tests.integration.controller.parts import SCRIPT, Parts, execution, new_session
 from tests.integration.controller.request_log.test_logger import entry, rows

@@ -9,7 +9,7 @@ from controller.errors import NotFound, RateLimited
 from controller.limits.quotas import Quotas
 from controller.models.registered import LanguageTitle, Script
 from controller.registry.functions import FunctionCatalog
-from controller.request_log.writes import function_records, script_records
+from controller.registry.writes import function_records, script_records
 from tests.integration.controller.parts import Parts, new_session
 
 

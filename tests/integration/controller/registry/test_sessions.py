@@ -7,7 +7,8 @@ from msgspec import Raw
 from redis import Redis
 
 from controller.errors import NotFound, StoreUnavailable
-from controller.models.registered import Outcome, Run, Session, now
+from controller.models.outcome import Outcome, Run
+from controller.models.registered import Session, now
 from controller.registry.sessions import CLEANING_BATCH
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer

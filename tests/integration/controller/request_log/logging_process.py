@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.database.postgres import Postgres
 from controller.errors import ScriptFailed
-from controller.observability.logs import Trace
+from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger

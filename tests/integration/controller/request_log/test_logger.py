@@ -11,8 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from controller.database.postgres import Postgres
 from controller.errors import ScriptFailed
-from controller.models.registered import LanguageTitle, Run
-from controller.observability.logs import Trace
+from controller.models.outcome import Run
+from controller.models.registered import LanguageTitle
+from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger

@@ -9,9 +9,9 @@ from controller.cache.memory import MemoryBackend
 from controller.cache.sliding_windows import KEYS_MAX, Windows
 from controller.errors import NotFound, RateLimited
 from controller.limits.rate_limit import MINUTE_MS, Admission, RateLimiter
+from controller.limits.settings import Limits
 from controller.models.registered import Identity
 from controller.observability.metrics import MetricsCollector
-from controller.settings import Limits
 
 ALICE, BOB = (Identity(name, frozenset()) for name in ("alice", "bob"))
 NOBODY = Identity("anonymous", frozenset(), anonymous=True)

@@ -7,17 +7,8 @@ import pytest
 from msgspec import Raw
 
 from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
-from controller.models.registered import (
-    Answer,
-    LanguageTitle,
-    Outcome,
-    Run,
-    Script,
-    Session,
-    canonical,
-    now,
-    rfc3339,
-)
+from controller.models.outcome import Answer, Outcome, Run
+from controller.models.registered import LanguageTitle, Script, Session, canonical, now, rfc3339
 
 
 def session(**changes: object) -> Session:

@@ -13,13 +13,14 @@ import gevent
 import pytest
 from gevent.os import make_nonblocking, nb_read
 
-from controller.observability.logs import ACCESS, AccessLines
+from controller.observability.access_log import ACCESS, AccessLines
 from controller.observability.masking import MASK
 
 FIELDS = {"http.request.method": "GET", "http.response.status_code": 200, "event.duration": 5}
 PROCESS = """
 import logging
-from controller.observability.logs import LINES, configure
+from controller.observability.logs import configure
+from controller.observability.access_log import LINES
 from controller.observability.masking import DEFAULT_MASKER
 configure("info", DEFAULT_MASKER)
 LINES.write(logging.INFO, "1", {})

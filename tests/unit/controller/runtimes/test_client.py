@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from controller.errors import DeadlinePassed, RateLimited, RuntimeUnavailable, ScriptFailed, ServiceError
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.logs import Trace
+from controller.observability.correlation import Trace
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route

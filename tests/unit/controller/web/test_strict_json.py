@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.errors import InvalidRequest
-from controller.strict_json import json_object
+from controller.web.body import json_object
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""The ids by which one request is found in every log, and the fields that its log lines carry."""
+
+import re
+import uuid
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """The marks by which one call is found again in every log."""
+
+    http_request_id: str
+    call_id: str | None = None
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any]) -> "Trace":
+        """Read the ids of a WSGI request. A missing or malformed `X-Request-ID` is replaced by a new one."""
+        return cls(
+            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
+            _matching(CALL_ID, environ.get("HTTP_X_CALL_ID")),
+            _matching(TRACEPARENT, environ.get("HTTP_TRACEPARENT")),
+        )
+
+    @property
+    def trace_id(self) -> str | None:
+        """32 hexadecimal digits, where the call belongs to a trace."""
+        return None if self.traceparent is None else self.traceparent.split("-")[1]
+
+    def headers(self) -> dict[str, str]:
+        """What is passed on to the runtime."""
+        headers = {"X-Request-ID": self.http_request_id}
+        if self.call_id is not None:
+            headers["X-Call-Id"] = self.call_id
+        if self.traceparent is not None:
+            headers["traceparent"] = self.traceparent
+        return headers
+
+    def marks(self) -> dict[str, Any]:
+        """The same as fields of the log."""
+        marks = {"http.request.id": self.http_request_id}
+        if self.call_id is not None:
+            marks["labels.call_id"] = self.call_id
+        if self.trace_id is not None:
+            marks["trace.id"] = self.trace_id
+        return marks
+
+
+current_marks: ContextVar[dict[str, Any] | None] = ContextVar("current_marks", default=None)
+"""What is known so far of the call under way, by the names of its fields."""
+
+
+def mark(fields: Mapping[str, Any]) -> None:
+    """Adds to what every later line of the present call has; outside of a call it does nothing."""
+    marks = current_marks.get()
+    if marks is not None:
+        marks.update(fields)
+
+
+def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:
+    return given if given is not None and pattern.fullmatch(given) else None

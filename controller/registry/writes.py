@@ -1,0 +1,87 @@
+"""The writes of scripts, artifacts, functions and sessions to PostgreSQL."""
+
+import base64
+import json
+
+from controller.models.registered import ArtifactKey, Script, Session
+from controller.request_log.writes import Record
+
+
+def script_records(script: Script) -> list[Record]:
+    """The row of a script."""
+    return [Record("put_script", {"script_hash": script.hash, "script_content": script.content})]
+
+
+def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
+    """The row of a compiled artifact."""
+    return [
+        Record(
+            "put_artifact",
+            {
+                "script_hash": key.script_hash,
+                "language": key.language,
+                "compile_options": key.compile_options,
+                "artifact": base64.b64encode(artifact).decode(),
+            },
+        )
+    ]
+
+
+def function_records(session: Session) -> list[Record]:
+    """The rows of a function that is registered, under the name and the owner of `session`."""
+    return [
+        Record(
+            "put_function",
+            {
+                "user_id": session.user_id,
+                "language": session.name.language,
+                "title": session.name.title,
+                "script_hash": session.script_hash,
+                "compile_options": json.dumps(dict(session.compile_options)),
+                "updated_at": session.created_at.isoformat(),
+            },
+        )
+    ]
+
+
+def session_records(session: Session) -> list[Record]:
+    """The row of a session."""
+    return [
+        Record(
+            "put_session",
+            {
+                "request_id": session.request_id,
+                "user_id": session.user_id,
+                "language": session.name.language,
+                "title": session.name.title,
+                "script_hash": session.script_hash,
+                "compile_options": json.dumps(dict(session.compile_options)),
+                "context": json.dumps(dict(session.context)),
+                "isolation": session.isolation,
+                "timeout_ms": session.timeout_ms,
+                "retain_session": session.retain_session,
+                "compile_status": session.compile_status,
+                "params_schema": session.params_schema,
+                "status": session.status,
+                "created_at": session.created_at.isoformat(),
+                "expires_at": session.expires_at.isoformat(),
+            },
+        )
+    ]
+
+
+def initialization_records(
+    session: Session, script: Script, artifact: bytes | None, *, registers: bool
+) -> list[Record]:
+    """All rows of a session that begins, those that others refer to first. `registers`: a function as well."""
+    rows = script_records(script)
+    if artifact is not None:
+        rows += artifact_records(session.artifact_key, artifact)
+    if registers:
+        rows += function_records(session)
+    return rows + session_records(session)
+
+
+def session_end_records(session: Session, status: str) -> list[Record]:
+    """The end of a session: `closed` or `deleted`."""
+    return [Record("end_session", {"request_id": session.request_id, "status": status})]
