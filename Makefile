@@ -80,10 +80,11 @@ api-server: tests-environment ## the Kubernetes manifests on a real API server; 
 	@$(VENV)/python -m local.fetch.kubernetes_tools --api-server .local/kubernetes
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
-lint: tests-environment ## format, style, types and the keys of stack.yml
+lint: tests-environment ## format, style, types, the layers and the keys of stack.yml
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
+	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
 	@$(VENV)/python -m tools.checks.stack_check
 
 environment:

@@ -7,22 +7,51 @@ the loop's, and the objects of this module.
 from collections.abc import Callable, Iterable
 from math import inf
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import gevent
+from http_access_log import AccessLog
 from http_client import Client, Disconnected
+from http_limits import Limits, Patience
 from http_message import Refused, Request
 from http_request import RequestReader
 from http_response import Response, refusal
-
-if TYPE_CHECKING:
-    from http_worker import HttpWorker
 
 #: Answers on one connection after which the others get their turn.
 _TURN = 4
 _READ = 1
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TIMED_OUT = Refused(408, "the request did not arrive in time")
+
+
+class Server(Protocol):
+    """What a connection asks of the worker that serves it. `http_worker.HttpWorker` is one."""
+
+    alive: bool
+    #: Of the access log; None: nothing is logged.
+    access_log: AccessLog | None
+    #: The line `Date: ...` of every answer.
+    date: str
+    hub: Any
+    #: Seconds that an idle connection stays open.
+    keepalive: float
+    #: Seconds that an idle connection keeps its greenlet.
+    kept: float
+    limits: Limits
+    log: Any
+    loop: Any
+    #: The monotonic clock, as of the last tick.
+    now: float
+    patience: Patience
+    #: Connections with a callback for clients that hang up.
+    watched: "set[Connection]"
+    wsgi: Any
+
+    def count_request(self) -> None:
+        """Count a request, and end the worker after as many as it may serve."""
+
+    def gone(self, connection: "Connection") -> None:
+        """Forget a connection that has ended."""
 
 
 class Connection:
@@ -41,7 +70,7 @@ class Connection:
         "descriptor", "due", "hangup", "idle", "since",
     )  # fmt: skip
 
-    def __init__(self, worker: "HttpWorker", client: Client, environ: dict[str, Any]) -> None:
+    def __init__(self, worker: Server, client: Client, environ: dict[str, Any]) -> None:
         environ["client.hangup"] = self._on_hangup
         self._worker = worker
         self._client = client
