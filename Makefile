@@ -85,7 +85,7 @@ lint: tests-environment ## format, style, types, the layers and the keys of stac
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
-	@$(VENV)/python -m tools.checks.stack_check
+	@$(VENV)/check-jsonschema --schemafile tools/checks/stack.schema.json stack.yml
 
 environment:
 	@$(PYTHON) -m local.environment
