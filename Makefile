@@ -80,12 +80,13 @@ api-server: tests-environment ## the Kubernetes manifests on a real API server; 
 	@$(VENV)/python -m local.fetch.kubernetes_tools --api-server .local/kubernetes
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
-lint: tests-environment ## format, style, types, the layers and the keys of stack.yml
+lint: tests-environment ## format, style, types, layers, and schemas of configuration files
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
 	@$(VENV)/check-jsonschema --schemafile tools/checks/stack.schema.json stack.yml
+	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 environment:
 	@$(PYTHON) -m local.environment
