@@ -87,6 +87,7 @@ lint: tests-environment ## format, style, types, layers, and schemas of configur
 	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
 	@$(VENV)/check-jsonschema --schemafile tools/checks/stack.schema.json stack.yml
 	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/check-jsonschema --builtin-schema vendor.renovate renovate.json
 
 environment:
 	@$(PYTHON) -m local.environment
