@@ -53,23 +53,6 @@ def commands(page: str, program: str) -> Iterator[list[str]]:
         yield from (call[1:] for call in calls if call and call[0] == program)
 
 
-def anchors(path: Path) -> set[str]:
-    titles = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
-    links = re.findall(r"\]\(([^)]+)\)", text(page))
-    assert links
-    for link in links:
-        if not link.startswith("https://"):
-            name, _, anchor = link.partition("#")
-            target = (ROOT / page).parent / name if name else ROOT / page
-            assert target.is_file(), link
-            assert not anchor or anchor in anchors(target), link
-
-
 @pytest.mark.parametrize("page", PAGES)
 def test_files_are_there(page: str) -> None:
     starts = ("deploy/", "docs/", "base/", "overlays/", "sql/", "controller/", "runtime/", "template/")
@@ -79,13 +62,6 @@ def test_files_are_there(page: str) -> None:
     for call in commands(page, "kubectl"):
         if "-k" in call:
             assert (ROOT / call[call.index("-k") + 1] / "kustomization.yaml").is_file(), call
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_targets_of_make_are_there(page: str) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    asked = {span.split()[1] for span in spans(page) if span.startswith("make ")}
-    assert asked <= targets
 
 
 @pytest.mark.parametrize("page", PAGES)
