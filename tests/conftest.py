@@ -11,7 +11,7 @@ import pytest
 from controller.database.migrate import migrate
 from controller.database.samples import load_samples
 from local.fetch import node
-from local.fetch.rust_probe import UnavailableError
+from local.fetch.command import UnavailableError
 from local.fetch.rust_toolchain import ROUTES, prepare
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer

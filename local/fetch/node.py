@@ -2,11 +2,10 @@
 
 import importlib.util
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from local.fetch.command import UnavailableError, output, pip
 from local.state import ROOT
 from local.supervisor.account import RUNNER, Account
 from local.supervisor.managed_process import PartError
@@ -29,20 +28,14 @@ def program(announce: Callable[[str], None]) -> str:
 
 
 def _new_enough(node: str) -> bool:
+    account = Account.named(RUNNER)
     try:
-        asked = subprocess.run(
-            [node, "--version"],
-            cwd="/",
-            env={},
-            capture_output=True,
-            text=True,
-            timeout=ASK_TIMEOUT,
-            check=True,
-            **Account.named(RUNNER).popen,
+        version = output(
+            [node, "--version"], folder=Path("/"), environment={}, timeout=ASK_TIMEOUT, account=account
         )
-    except (OSError, subprocess.SubprocessError):
+    except UnavailableError:
         return False
-    return int(asked.stdout.removeprefix("v").split(".")[0]) >= OLDEST
+    return int(version.removeprefix("v").split(".")[0]) >= OLDEST
 
 
 def _bundled() -> str:
@@ -55,7 +48,8 @@ def _bundled() -> str:
 
 
 def _install() -> None:
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    done = subprocess.run([*pip, "install", "-r", str(REQUIREMENTS)], check=False)
-    if done.returncode != 0:
-        raise PartError(f"Node.js {OLDEST} or newer is missing and its wheel cannot be installed")
+    try:
+        pip("install", "-r", str(REQUIREMENTS))
+    except UnavailableError as error:
+        reason = f"Node.js {OLDEST} or newer is missing and its wheel cannot be installed: {error}"
+        raise PartError(reason) from error

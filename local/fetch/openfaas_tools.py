@@ -11,7 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.fetch.go_programs import GoPrograms, UnavailableError
+from local.fetch.command import UnavailableError
+from local.fetch.go_programs import GoPrograms
 
 SOURCES = Path(__file__).parent
 FAAS_CLI = SOURCES / "faas_cli"

@@ -3,30 +3,30 @@
 Nothing of the machine is changed: pip is found as a wheel, or fetched as one in a distribution's package.
 """
 
-import subprocess
 import tempfile
 from pathlib import Path
 
-from local.fetch.debian_packages import Packages, PackagesError
+from local.fetch.command import UnavailableError, output
+from local.fetch.debian_packages import Packages
 
 WHEELS = "usr/share/python-wheels"
 PACKAGE = "python3-pip-whl"
 
 
-class PipError(Exception):
-    """pip cannot be had. The message is part of one line."""
-
-
 def install(python: Path, base: str) -> None:
-    """Put pip into the environment of `python`, with the pip of `base` or of a wheel. Raises PipError."""
-    if _succeeds([base, "-m", "pip", "--python", str(python), "install", "--quiet", "pip"]):
-        return
+    """Put pip into the environment of `python`, with the pip of `base` or of a wheel. Raises UnavailableError."""
+    try:
+        output([base, "-m", "pip", "--python", str(python), "install", "--quiet", "pip"], timeout=None)
+    except UnavailableError:
+        _install_wheel(python)
+
+
+def _install_wheel(python: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         wheel = _wheel(Path("/")) or _wheel(_fetched(Path(folder)))
-        if wheel is None or not _succeeds(
-            [str(python), f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)]
-        ):
-            raise PipError("no pip wheel on this machine or in its packages")
+        if wheel is None:
+            raise UnavailableError("no pip wheel on this machine or in its packages")
+        output([str(python), f"{wheel}/pip", "install", "--quiet", "--no-index", str(wheel)])
 
 
 def _wheel(root: Path) -> Path | None:
@@ -35,15 +35,5 @@ def _wheel(root: Path) -> Path | None:
 
 def _fetched(folder: Path) -> Path:
     packages = Packages(folder)
-    try:
-        packages.unpack([PACKAGE])
-    except PackagesError as error:
-        raise PipError(str(error)) from error
+    packages.unpack([PACKAGE])
     return packages.root
-
-
-def _succeeds(command: list[str]) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False

@@ -5,14 +5,13 @@ rustc since 1.63; their checksums are those of the published crates.
 """
 
 import json
-import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.fetch.debian_packages import Packages, PackagesError
+from local.fetch.command import UnavailableError, output
+from local.fetch.debian_packages import Packages
 
 #: Seconds for cargo: a few hundred kilobytes, and its own tries again.
 TIMEOUT = 60
@@ -34,12 +33,8 @@ CRATES = {
 }
 
 
-class CratesError(Exception):
-    """The sources cannot be had this way. The message is one line."""
-
-
 def from_registry(folder: Path, cargo: str) -> Path:
-    """Fetch the crates by cargo into `folder`. Raises CratesError."""
+    """Fetch the crates by cargo into `folder`. Raises UnavailableError."""
     with tempfile.TemporaryDirectory(dir=folder) as workspace:
         vendored = _vendor(Path(workspace), cargo)
         _check(vendored)
@@ -52,12 +47,9 @@ def from_registry(folder: Path, cargo: str) -> Path:
 
 
 def from_packages(packages: Packages) -> Path:
-    """Unpack Debian's source packages of the crates. Raises CratesError."""
+    """Unpack Debian's source packages of the crates. Raises UnavailableError."""
     names = [f"librust-{name.replace('_', '-')}-dev" for name in CRATES]
-    try:
-        packages.unpack(packages.known(names))
-    except PackagesError as error:
-        raise CratesError(str(error)) from error
+    packages.unpack(packages.known(names))
     return packages.root / "usr/share/cargo/registry"
 
 
@@ -66,20 +58,7 @@ def _vendor(workspace: Path, cargo: str) -> Path:
     (workspace / "src/lib.rs").touch()
     (workspace / "Cargo.toml").write_text(_manifest())
     command = [cargo, "vendor", "--quiet", "--versioned-dirs", str(workspace / "vendor")]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=workspace,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CratesError(f"cargo: {error}") from error
-    if done.returncode != 0:
-        raise CratesError(f"cargo: {(done.stderr.splitlines() or ['failed without a word'])[0]}")
+    output(command, folder=workspace, timeout=TIMEOUT)
     return workspace / "vendor"
 
 
@@ -96,6 +75,6 @@ def _check(vendored: Path) -> None:
     for name, crate in CRATES.items():
         record = json.loads((vendored / f"{name}-{crate.version}/.cargo-checksum.json").read_text())
         if record["package"] != crate.checksum:
-            raise CratesError(
+            raise UnavailableError(
                 f"the registry's {name} {crate.version} has another checksum than the one known here"
             )

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from local.fetch.command import UnavailableError, output
 from local.supervisor.account import RUNNER, Account
 from runtime.languages.rust.toolchain import WASI_TARGETS, Toolchain
 
@@ -15,10 +15,6 @@ ASK_TIMEOUT = 20
 PROBE_TIMEOUT = 60
 
 _PROBE = '#[no_mangle] pub extern "C" fn probe() -> usize { format!("{:?}", std::env::args()).len() }\n'
-
-
-class UnavailableError(Exception):
-    """There is no compiler, or no sources, to be had this way. The message is part of one line."""
 
 
 def compiler_of(rustc: str, root: Path | None = None) -> Toolchain:
@@ -83,32 +79,19 @@ def _probe(compiler: Toolchain) -> None:
 
 def output_of(
     command: list[str],
-    environment: dict[str, str] | None = None,
+    variables: dict[str, str] | None = None,
     timeout: float = ASK_TIMEOUT,
     account: Account | None = None,
 ) -> str:
-    """What a program prints, run as `account` or as ourselves. Raises UnavailableError with its complaint."""
-    try:
-        done = subprocess.run(
-            command,
-            cwd="/",
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-            **(account.popen if account else {}),
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnavailableError(str(error)) from error
-    if done.returncode != 0:
-        raise UnavailableError(f"{Path(command[0]).name}: {_reason(done.stderr)}")
-    return str(done.stdout).strip()
+    """What a program prints, in a folder that each account can enter. Raises UnavailableError.
 
-
-def _reason(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return next(
-        (line for line in lines if line.startswith("error")), lines[-1] if lines else "failed without a word"
-    )
+    Args:
+        command: the program and its arguments.
+        variables: added to ours.
+        timeout: seconds.
+        account: the account to run it as; ours by default.
+    """
+    environment = {**os.environ, **(variables or {})}
+    return output(
+        command, folder=Path("/"), environment=environment, timeout=timeout, account=account
+    ).strip()

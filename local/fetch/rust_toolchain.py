@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from local.fetch import rust_crates
-from local.fetch.debian_packages import Packages, PackagesError
-from local.fetch.rust_crates import CratesError
-from local.fetch.rust_probe import UnavailableError, compiler_of, output_of
+from local.fetch.command import UnavailableError
+from local.fetch.debian_packages import Packages
+from local.fetch.rust_probe import compiler_of, output_of
 from local.supervisor.account import RUNNER, Account
 from runtime.languages.rust.toolchain import WASI_TARGETS, Toolchain, ToolchainError
 
@@ -82,12 +82,9 @@ def distribution(site: Site) -> Toolchain:
     """The distribution's compiler and target, unpacked into the folder."""
     site.announce("rust: fetching the distribution's compiler, about 100 MB")
     packages = site.packages
-    try:
-        names = _compiler_packages(packages)
-        lacking = packages.missing_dependencies(name for name in names if not name.startswith("rustc"))
-        packages.unpack(sorted({*names, *lacking} - {"libc6"}))
-    except PackagesError as error:
-        raise UnavailableError(str(error)) from error
+    names = _compiler_packages(packages)
+    lacking = packages.missing_dependencies(name for name in names if not name.startswith("rustc"))
+    packages.unpack(sorted({*names, *lacking} - {"libc6"}))
     return compiler_of(str(packages.root / "usr/bin/rustc"), packages.root)
 
 
@@ -128,7 +125,7 @@ def _crates(compiler: Toolchain, site: Site) -> Path:
     for way in ways:
         try:
             return way()
-        except CratesError as reason:
+        except UnavailableError as reason:
             reasons.append(str(reason))
     raise UnavailableError(", ".join(reasons))
 

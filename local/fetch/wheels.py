@@ -6,24 +6,24 @@ without asking for each package anew. What is there and current is not collected
 
 import argparse
 import hashlib
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from local.fetch.command import UnavailableError, pip
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def collect(folder: Path) -> Path:
-    """Returns the folder once it holds all of them. Raises CalledProcessError when one cannot be had."""
+    """Returns the folder once it holds all of them. Raises UnavailableError when one cannot be had."""
     lists = [ROOT / "requirements.txt", *sorted(ROOT.glob("template/*/requirements*.txt"))]
     builders = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     content = "\0".join([*(path.read_text() for path in lists), *builders, sys.version])
     mark, wanted = folder / "collected", hashlib.sha256(content.encode()).hexdigest()
     if not mark.is_file() or mark.read_text() != wanted:
         asked = [argument for path in lists for argument in ("--requirement", str(path))]
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        subprocess.run([*pip, "wheel", "--wheel-dir", str(folder), *asked, *builders], check=True)
+        pip("wheel", "--wheel-dir", str(folder), *asked, *builders)
         mark.write_text(wanted)
     return folder
 
@@ -34,8 +34,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path, metavar="DIR")
     try:
         print(collect(parser.parse_args().folder.resolve()))
-    except subprocess.CalledProcessError as error:
-        print(f"the functions' wheels: pip ended with status {error.returncode}", file=sys.stderr)
+    except UnavailableError as reason:
+        print(f"the functions' wheels: {reason}", file=sys.stderr)
         return 1
     return 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from environs import Env, EnvError, validate
 
 from local.fetch import node
-from local.fetch.go_programs import UnavailableError
+from local.fetch.command import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.run import LocalService, announce, complain
 from local.services import Parts

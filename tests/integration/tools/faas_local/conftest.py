@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.go_programs import UnavailableError
+from local.fetch.command import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
 from local.supervisor.account import RUNNER, Account, remove

@@ -1,11 +1,11 @@
-"""Programs that are built once, and failures of one line."""
+"""Programs that are built once."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from local.fetch.go_programs import UnavailableError, built, run
+from local.fetch.command import UnavailableError
+from local.fetch.go_programs import built
 
 
 def test_a_program_is_built_again_when_its_sources_have_changed(tmp_path: Path) -> None:
@@ -39,12 +39,3 @@ def test_what_was_not_built_is_not_taken_for_current(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(UnavailableError, match="no compiler"):
             built(tmp_path / "bin" / "program", tmp_path, fail)
-
-
-def test_a_failure_is_told_by_the_last_lines(tmp_path: Path) -> None:
-    script = "echo answered; echo first >&2; echo second >&2; echo third >&2; exit 1"
-    with pytest.raises(UnavailableError, match=r"^sh -c: second third$"):
-        run(["sh", "-c", script], tmp_path, dict(os.environ))
-    with pytest.raises(UnavailableError, match=r"^no-such-program -v: "):
-        run(["no-such-program", "-v"], tmp_path, dict(os.environ))
-    assert run(["sh", "-c", "echo answered; echo aside >&2"], tmp_path, dict(os.environ)) == "answered\n"
