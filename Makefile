@@ -30,12 +30,12 @@ token: environment ## a development token: make token SUB=alice SCOPE="execute:p
 	@$(VENV)/python -m local.token --subject "$(SUB)" --scope "$(SCOPE)" --ttl "$(TTL)"
 
 migrate: environment ## bring the local database to the newest schema
-	@$(VENV)/python -m local.migrate
+	@$(VENV)/python -m local.one_shot migrate
 
 forget: SUB :=
 forget: environment ## remove all of one user's data: make forget SUB=alice
 	@test -n "$(SUB)" || { echo "whose? make forget SUB=alice" >&2; exit 1; }
-	@$(VENV)/python -m local.forget "$(SUB)"
+	@$(VENV)/python -m local.one_shot forget "$(SUB)"
 
 config: environment ## print the values of all variables as they hold here, secrets masked
 	@$(VENV)/python -m tools.docs.configuration

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 from bench.connection import Connection
 from bench.processes import Meter, fork_server
 from bench.yardstick.servers import CONSTANT, FUNCTION, Watchdog, Yardstick
-from local.services import Parts
-from local.settings import PORTS, Settings
-from local.state import State
-from local.supervisor.account import remove
-from local.supervisor.ports import LOOPBACK, free_port
-from local.supervisor.python_server import HttpServer
+from local.local_service import TemporaryService
+from local.services import RUNTIMES
+from local.settings import Settings
+from local.supervisor.ports import LOOPBACK
 from local.token import token
 
 #: Asked for with each request as always, and never reached.
@@ -29,7 +26,7 @@ USER = "bench"
 _OWN_TIME = re.compile(r'^lambda_controller_seconds_(sum|count)\{endpoint="(\w+)"\} (\S+)$', re.MULTILINE)
 
 
-class Service:
+class Service(TemporaryService):
     """PostgreSQL, Redis, three runtimes, the controller and the yardsticks; a context manager.
 
     Args:
@@ -52,27 +49,27 @@ class Service:
         runtime: Mapping[str, str],
         watchdog: Path | None = None,
     ) -> None:
-        self._folder = folder
+        settings = Settings.on_free_ports(LIMITS | dict(controller), runtime)
+        super().__init__(folder, settings, languages, node, rust)
+        self._log_folder = folder
         self._watchdog = watchdog
         self._guards: list[Watchdog] = []
-        self._state = State(folder)
-        ports = {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}
-        settings = Settings(ports, controller=LIMITS | dict(controller), runtime=dict(runtime))
-        self._parts = Parts(self._state, settings, self._state.code(), rust)
-        self._postgres, self._redis = self._parts.postgres(), self._parts.redis()
-        self.runtimes = {language: self._parts.runtime(language, node) for language in languages}
+        entrances = {
+            language: self._entrance(f"runtime-{language}", settings.ports[RUNTIMES[language]])
+            for language in languages
+        }
         settings.controller["RUNTIME_URLS"] = ",".join(
-            f"{language}=http://{LOOPBACK}:{self._entrance(part)}" for language, part in self.runtimes.items()
+            f"{language}=http://{LOOPBACK}:{port}" for language, port in entrances.items()
         )
-        self.controller = self._parts.controller(self._postgres, self._redis, list(languages))
         self._yardstick = Yardstick("yardstick", FUNCTION, folder)
         self._constant = Yardstick("constant", CONSTANT, folder)
-        self.port = self._entrance(self.controller)
-        self.yardstick_port = self._entrance(self._yardstick)
+        self.port = self._entrance("controller", settings.ports["PORT"])
+        self.yardstick_port = self._entrance("yardstick", self._yardstick.port)
         self.constant_port = self._constant.port
-        self.headers = {"Authorization": f"Bearer {token(self._state.secret('JWT_SECRET'), USER)}"}
-        self.postgres_url, self.redis_url = self._postgres.url, self._redis.url
-        self.runtime_secret = self._state.secret("RUNTIME_SECRET")
+        state = self.parts.state
+        self.headers = {"Authorization": f"Bearer {token(state.secret('JWT_SECRET'), USER)}"}
+        self.postgres_url, self.redis_url = self.postgres.url, self.redis.url
+        self.runtime_secret = state.secret("RUNTIME_SECRET")
         self.meter = Meter({})
 
     def connect(self, *, cooperative: bool = False) -> Connection:
@@ -89,35 +86,18 @@ class Service:
 
     def start(self) -> None:
         """Start every part in the order of need, and wait until the whole answers. Raises PartError."""
-        stores = (self._postgres, self._redis)
-        servers = (*self.runtimes.values(), self._yardstick, self._constant, *self._guards)
-        for part in (*stores, *servers):
-            part.launch()
-        for part in (*stores, *servers):
-            part.await_answer()
-        migration = self._parts.migration(self._postgres)
-        try:
-            migration.start()
-        finally:
-            migration.stop()
-        self.controller.start()
+        self.launch_stores()
+        beside = (self._yardstick, self._constant, *self._guards)
+        self.supervisor.launch(*beside)
+        self.serve(self.languages, self.node)
+        self.supervisor.await_answers(*beside)
         self.meter = self._meter()
 
-    def stop(self) -> None:
-        """The controller first, which still writes then; after it all that it needs."""
-        self.controller.stop()
-        servers = (*self._guards, self._constant, self._yardstick, *self.runtimes.values())
-        others = (*servers, self._redis, self._postgres)
-        for part in others:
-            part.ask_to_stop()
-        for part in others:
-            part.stop()
-
-    def _entrance(self, server: HttpServer | Yardstick) -> int:
-        """The port where the server is asked: that of a watchdog before it, or its own."""
+    def _entrance(self, name: str, port: int) -> int:
+        """The port where a server is asked: that of a watchdog before it, or the server's."""
         if self._watchdog is None:
-            return server.port
-        guard = Watchdog(f"watchdog-{server.name}", self._watchdog, server.port, self._folder)
+            return port
+        guard = Watchdog(f"watchdog-{name}", self._watchdog, port, self._log_folder)
         self._guards.append(guard)
         return guard.port
 
@@ -127,22 +107,10 @@ class Service:
             "controller": [self.controller.pid],
             "front": fronts,
             "workers": [fork_server(front) for front in fronts],
-            "redis": [self._redis.pid],
-            "postgres": [self._postgres.pid],
+            "redis": [self.redis.pid],
+            "postgres": [self.postgres.pid],
             "watchdogs": [guard.pid for guard in self._guards],
             "yardstick": [self._yardstick.pid],
             "constant": [self._constant.pid],
         }
         return Meter({name: pids for name, pids in parts.items() if pids})
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        remove(self._folder)

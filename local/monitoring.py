@@ -2,20 +2,18 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
-from environs import EnvError
-
-from local.fetch.debian_packages import PackagesError
 from local.prometheus import PROGRAMS, PrometheusServer, program
-from local.run import announce, complain
+from local.run import announce, supervised
 from local.services import METRICS
 from local.settings import Settings
 from local.state import ROOT, State
 from local.stores.postgres import DATABASE, USER
 from local.supervisor.managed_process import PartError
 from local.supervisor.ports import LOOPBACK, is_free
-from local.supervisor.signals import Interrupted, Interruption
+from local.supervisor.signals import Interruption
 from local.supervisor.supervisor import Supervisor
 
 #: Seconds between two scrapes: a human being is looking.
@@ -56,21 +54,18 @@ def guide(prometheus: str, state: State, settings: Settings) -> str:
     )
 
 
-def run(state: State, settings: Settings, port: int, interruption: Interruption) -> None:
-    """Run Prometheus until told to end. Raises PartError, PackagesError or Interrupted."""
+def run(port: int, state: State, supervisor: Supervisor, interruption: Interruption) -> None:
+    """Run Prometheus until told to end."""
+    settings = Settings.from_environment(ROOT / ".env")
     if not is_free(port):
         raise PartError(f"port {port} is in use; choose another: make dashboards PROMETHEUS_PORT=...")
     announce("fetching Prometheus where it is not there yet")
     found = program("prometheus", state.folder / PROGRAMS)
     server = PrometheusServer(found, state, port, targets(settings.ports), INTERVAL)
-    supervisor = Supervisor(interruption, state.run_folder / "monitoring.json", announce)
-    try:
-        supervisor.launch(server)
-        supervisor.await_answers(server)
-        announce(guide(server.url, state, settings))
-        supervisor.watch()
-    finally:
-        supervisor.stop()
+    supervisor.launch(server)
+    supervisor.await_answers(server)
+    announce(guide(server.url, state, settings))
+    supervisor.watch(interruption.wait)
 
 
 def main() -> int:
@@ -81,17 +76,7 @@ def main() -> int:
         "--state", type=Path, default=ROOT / ".local", help="folder of the program, its data and its log"
     )
     arguments = parser.parse_args()
-    with Interruption() as interruption:
-        try:
-            settings = Settings.from_environment(ROOT / ".env")
-            run(State(arguments.state), settings, arguments.port, interruption)
-        except Interrupted:
-            return 0
-        except (EnvError, PackagesError) as error:
-            print(error, file=sys.stderr)
-        except PartError as error:
-            complain(error)
-    return 1
+    return supervised(arguments.state, partial(run, arguments.port), record="monitoring.json")
 
 
 if __name__ == "__main__":

@@ -1,57 +1,54 @@
-"""A program that runs once on the local data. Its servers are started for it, unless the service is running."""
+"""One program on the local data: `python -m local.one_shot migrate`, or `forget SUB`.
 
+`migrate` brings the database to the newest schema, as `make migrate` does. `forget` removes all data of one user, as
+`make forget SUB=alice` does. PostgreSQL and Redis are started for it, unless the service is running.
+"""
+
+import argparse
 import sys
-from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
-from environs import EnvError
-
-from local.run import announce, complain
+from local.local_service import LocalService
+from local.run import announce, supervised
 from local.services import Parts
 from local.settings import Settings
-from local.state import ROOT, RUST, AlreadyRunning, State
-from local.stores.postgres import PostgresServer
-from local.stores.redis import RedisServer
-from local.supervisor.managed_process import PartError
-from local.supervisor.python_server import Program
-from local.supervisor.signals import Interrupted, Interruption
+from local.state import ROOT, AlreadyRunning, State
+from local.supervisor.signals import Interruption
 from local.supervisor.supervisor import Supervisor
 
-Maker = Callable[[Parts, PostgresServer, RedisServer], Program]
+#: The exit status after Ctrl-C, as a shell gives it.
+INTERRUPTED = 130
 
 
-def errand(make: Maker) -> int:
-    """Run what `make` makes, and print what it says; answers the exit code."""
-    with Interruption() as interruption:
-        try:
-            state = State(ROOT / ".local")
-            supervisor = Supervisor(interruption, state.run_folder / "parts.json", announce)
-            try:
-                print(*_run(state, Settings.from_environment(ROOT / ".env"), supervisor, make), sep="\n")
-            finally:
-                supervisor.stop()
-        except Interrupted:
-            return 130
-        except EnvError as error:
-            print(error, file=sys.stderr)
-            return 1
-        except PartError as error:
-            complain(error)
-            return 1
-    return 0
-
-
-def _run(state: State, settings: Settings, supervisor: Supervisor, make: Maker) -> list[str]:
-    """Raises PartError or Interrupted."""
-    parts = Parts(state, settings, ROOT, state.folder / RUST)
-    postgres, redis = parts.postgres(), parts.redis()
+def run(subject: str | None, state: State, supervisor: Supervisor, _: Interruption) -> None:
+    """Forget the subject, or migrate where there is none, and print what the program says."""
+    parts = Parts(state, Settings.from_environment(ROOT / ".env"), ROOT, rust=None)
+    service = LocalService(parts, supervisor)
     try:
         state.lock()
     except AlreadyRunning:
         pass
     else:
         supervisor.end_leftovers()
-        supervisor.launch(postgres, redis)
-        supervisor.await_answers(postgres, redis)
-    program = make(parts, postgres, redis)
+        service.launch_stores()
+        service.await_stores()
+    postgres, redis = service.postgres, service.redis
+    program = parts.migration(postgres) if subject is None else parts.forgetting(subject, postgres, redis)
     supervisor.run(program)
-    return program.log_lines() or ["nothing had to be done"]
+    announce("\n".join(program.log_lines() or ["nothing had to be done"]))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.one_shot", description=__doc__)
+    parser.add_argument("--state", type=Path, default=ROOT / ".local", help="folder of the data")
+    programs = parser.add_subparsers(required=True)
+    programs.add_parser("migrate", help="bring the database to the newest schema").set_defaults(subject=None)
+    forget = programs.add_parser("forget", help="remove all data of one user")
+    forget.add_argument("subject", metavar="SUB", help="the user: sub of their tokens")
+    arguments = parser.parse_args()
+    return supervised(arguments.state, partial(run, arguments.subject), interrupted=INTERRUPTED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

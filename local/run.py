@@ -8,12 +8,16 @@ import argparse
 import contextlib
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from environs import EnvError
 
 from local.banner import guide
 from local.fetch import node
+from local.fetch.command import UnavailableError
+from local.local_service import LocalService
 from local.services import RUNTIMES, Parts
 from local.settings import PortsInUse, Settings
 from local.state import ROOT, RUST, AlreadyRunning, State
@@ -21,43 +25,11 @@ from local.supervisor.managed_process import PartError
 from local.supervisor.signals import Interrupted, Interruption
 from local.supervisor.supervisor import Supervisor
 
+#: The file in the state that names the running parts.
+RECORD = "parts.json"
 
-class LocalService:
-    """The service's parts in the order of their start."""
-
-    def __init__(self, supervisor: Supervisor, parts: Parts) -> None:
-        self._supervisor = supervisor
-        self._parts = parts
-
-    def start(self) -> list[str]:
-        """Start everything and return the languages that are served. Raises PartError or Interrupted."""
-        supervisor = self._supervisor
-        postgres, redis = self._parts.postgres(), self._parts.redis()
-        supervisor.launch(postgres)
-        supervisor.launch(redis)
-        program = node.program(announce)
-        languages = [language for language in RUNTIMES if language != "rust" or self.rust_is_ready()]
-        runtimes = [self._parts.runtime(language, program) for language in languages]
-        supervisor.launch(*runtimes)
-        supervisor.await_answers(postgres, redis)
-        supervisor.run(self._parts.migration(postgres))
-        controller = self._parts.controller(postgres, redis, languages)
-        supervisor.launch(controller)
-        supervisor.await_answers(*runtimes, controller)
-        return languages
-
-    def rust_is_ready(self) -> bool:
-        """Whether Rust can be served; what that takes is prepared. Says why it cannot. Raises Interrupted."""
-        if self._parts.rust is None or not (self._parts.rust / "toolchain.json").exists():
-            announce("preparing a Rust compiler; the first time this takes a minute")
-        try:
-            for step in self._parts.rust_toolchain():
-                self._supervisor.run(step)
-        except PartError as error:
-            reason = error.log_lines[-1] if error.log_lines else str(error)
-            announce(f"starting without Rust: {reason.removeprefix('rust: ')}")
-            return False
-        return True
+#: Work with parts. It may raise what `supervised` knows.
+Work = Callable[[State, Supervisor, Interruption], None]
 
 
 def announce(line: str) -> None:
@@ -67,49 +39,81 @@ def announce(line: str) -> None:
 
 
 def complain(error: PartError) -> None:
-    """Say what went wrong, with the part's last words."""
+    """Say what went wrong, with the last lines of the part's log."""
     announce("\n".join([str(error), *(f"  {line}" for line in error.log_lines)]))
 
 
-def run(state: State, settings: Settings, rust: Path, interruption: Interruption) -> None:
-    """Run the service until it is told to end. Raises PartError, PortsInUse or Interrupted."""
-    supervisor = Supervisor(interruption, state.run_folder / "parts.json", announce)
-    try:
-        supervisor.end_leftovers()
-        settings.check_ports()
-        state.rotate_logs()
-        announce("starting")
-        languages = LocalService(supervisor, Parts(state, settings, state.code(), rust)).start()
-        state.announce(f"{settings.address} (process {os.getpid()})")
-        announce(guide(settings.address, state, languages))
-        supervisor.watch()
-    except PartError as error:
-        complain(error)
-        raise
-    finally:
-        supervisor.stop()
+def supervised(folder: Path, work: Work, *, record: str = RECORD, interrupted: int = 0) -> int:
+    """Do work with parts, end them after it, and say what went wrong.
+
+    Args:
+        folder: the state's.
+        work: what to do. Signals that end the program are heard while it waits.
+        record: the file in the state that names the running parts.
+        interrupted: the exit status after such a signal.
+
+    Returns:
+        The exit status.
+    """
+    with Interruption() as interruption:
+        try:
+            state = State(folder)
+            supervisor = Supervisor(state.run_folder / record, announce, interruption.pause)
+            try:
+                work(state, supervisor, interruption)
+            except PartError as error:
+                complain(error)  # before the other parts are ended, which may take a while
+                return 1
+            finally:
+                supervisor.stop()
+        except Interrupted:
+            return interrupted
+        except (AlreadyRunning, EnvError, PortsInUse, UnavailableError) as error:
+            print(error, file=sys.stderr)
+            return 1
+    return 0
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
+def folders(prog: str, description: str | None) -> tuple[Path, Path | None]:
+    """Read the command line: the folder of the state, and that of the Rust toolchain if it is given."""
+    parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument(
         "--state", type=Path, default=ROOT / ".local", help="folder of data, logs and secrets"
     )
     parser.add_argument("--rust", type=Path, help="folder of the Rust toolchain")
     arguments = parser.parse_args()
-    with Interruption() as interruption:
-        try:
-            settings = Settings.from_environment(ROOT / ".env")
-            state = State(arguments.state)
-            state.lock()
-            run(state, settings, (arguments.rust or state.folder / RUST).absolute(), interruption)
-        except Interrupted:
-            return 0
-        except (AlreadyRunning, PortsInUse, EnvError) as error:
-            print(error, file=sys.stderr)
-        except PartError:
-            pass  # said where it happened, before everything else was ended
-    return 1
+    return arguments.state, arguments.rust
+
+
+def local_service(
+    state: State, settings: Settings, rust: Path | None, supervisor: Supervisor
+) -> LocalService:
+    """The service on the user's own data; its code lies where each account can read it."""
+    toolchain = (rust or state.folder / RUST).absolute()
+    return LocalService(Parts(state, settings, state.code(), toolchain), supervisor)
+
+
+def run(rust: Path | None, state: State, supervisor: Supervisor, interruption: Interruption) -> None:
+    """Run the service until it is told to end or a part dies."""
+    settings = Settings.from_environment(ROOT / ".env")
+    state.lock()
+    supervisor.end_leftovers()
+    settings.check_ports()
+    state.rotate_logs()
+    announce("starting")
+    service = local_service(state, settings, rust, supervisor)
+    service.launch_stores()
+    program = node.program(announce)
+    languages = [language for language in RUNTIMES if language != "rust" or service.rust_is_ready()]
+    service.serve(languages, program)
+    state.announce(f"{settings.address} (process {os.getpid()})")
+    announce(guide(settings.address, state, languages))
+    supervisor.watch(interruption.wait)
+
+
+def main() -> int:
+    folder, rust = folders("python -m local.run", __doc__)
+    return supervised(folder, partial(run, rust))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the service on one machine is made of, and what each part gets to see."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,8 +97,17 @@ class Parts:
         )
 
     def controller(
-        self, postgres: PostgresServer, redis: RedisServer, languages: list[str], name: str = "controller"
+        self,
+        postgres: PostgresServer,
+        redis: RedisServer,
+        languages: Sequence[str],
+        *,
+        number: int = 1,
+        port: int | None = None,
     ) -> HttpServer:
+        """The first controller, or a further one beside it on a port that is not in the settings."""
+        suffix = "" if number == 1 else f"-{number}"
+        name = f"controller{suffix}"
         account = _server_account(KEEPER, self.code)
         private = self.state.private_folder(name, account)
         ports = self.settings.ports
@@ -107,13 +117,13 @@ class Parts:
             **self.settings.controller,
             "REDIS_URL": redis.url,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
-            "SPOOL_DIR": str(self.state.kept_folder("spool", account)),
+            "SPOOL_DIR": str(self.state.kept_folder(f"spool{suffix}", account)),
         }
         secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
         return HttpServer(
             name,
             "function.service:app",
-            ports["PORT"],
+            port or ports["PORT"],
             self.settings.grace,
             log=self.state.log(name),
             account=account,

@@ -1,12 +1,13 @@
 """What a user may choose for the service on one machine: ports, and what is handed on to the parts."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from environs import Env, validate
 
-from local.supervisor.ports import is_free
+from local.supervisor.ports import free_port, is_free
 
 #: What the parts read beyond what they are told here; see .env.example.
 CONTROLLER_VARIABLES = (
@@ -117,6 +118,17 @@ class Settings:
         tracing = {name: value for name, value in os.environ.items() if name.startswith(TRACING)}
         controller, runtime = (_chosen(env, names) for names in (CONTROLLER_VARIABLES, RUNTIME_VARIABLES))
         return cls(ports, controller | tracing, runtime | tracing, grace)
+
+    @classmethod
+    def on_free_ports(
+        cls,
+        controller: Mapping[str, str] | None = None,
+        runtime: Mapping[str, str] | None = None,
+        **ports: int,
+    ) -> "Settings":
+        """For a service beside others; without `ports`, given by variable, the controller serves no metrics alone."""
+        free = {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}
+        return cls(free | ports, dict(controller or {}), dict(runtime or {}))
 
     @property
     def address(self) -> str:

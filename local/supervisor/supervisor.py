@@ -1,15 +1,18 @@
 """Starts parts, watches them, and ends them in order."""
 
 import json
+import logging
 import signal
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from local.supervisor.managed_process import Part, PartError
 from local.supervisor.proc import born, send, wait_until
-from local.supervisor.signals import Interruption
 
+LOG = logging.getLogger(__name__)
 #: Seconds that what an earlier start has left gets to end by itself.
 LEFTOVER_TIMEOUT = 15
 
@@ -18,15 +21,20 @@ class Supervisor:
     """The parts that run.
 
     Args:
-        interruption: hears who wants an end.
         record: a file that names the processes, for the start that finds them without us.
-        announce: says one line to the user.
+        announce: says one line to the user; by default the line is logged.
+        pause: waits for some seconds while a part starts. It may raise Interrupted.
     """
 
-    def __init__(self, interruption: Interruption, record: Path, announce: Callable[[str], None]) -> None:
-        self._interruption = interruption
+    def __init__(
+        self,
+        record: Path,
+        announce: Callable[[str], None] = LOG.info,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.announce = announce
         self._record = record
-        self._announce = announce
+        self._pause = pause
         self._groups: list[tuple[Part, ...]] = []
 
     def end_leftovers(self) -> None:
@@ -35,7 +43,7 @@ class Supervisor:
             return
         for name, pid, birth in json.loads(self._record.read_text()):
             if born(pid) == birth:
-                self._announce(f"ending {name} of an earlier start that was killed (process {pid})")
+                self.announce(f"ending {name} of an earlier start that was killed (process {pid})")
                 _end(name, pid, birth)
         self._record.unlink()
 
@@ -49,27 +57,31 @@ class Supervisor:
     def await_answers(self, *parts: Part) -> None:
         """Wait until the parts answer. Raises PartError or Interrupted."""
         for part in parts:
-            part.await_answer(self._interruption.pause)
+            part.await_answer(self._pause)
 
     def run(self, task: Part) -> None:
         """Run a part that ends by itself. Raises PartError when it ends badly, or Interrupted."""
         try:
-            task.start(self._interruption.pause)
+            task.start(self._pause)
         finally:
             task.stop()
 
-    def watch(self) -> None:
-        """Return never: raises PartError when a part dies, Interrupted when we are told to end."""
+    def watch(self, wait: Callable[[], None]) -> NoReturn:
+        """Raise PartError when a part dies; `wait` returns when a child ends and raises Interrupted."""
         while True:
             for part in self._parts():
                 if not part.alive:
                     raise part.failure()
-            self._interruption.wait()
+            wait()
 
     def stop(self) -> None:
-        """End the parts, the group that was started last first: none loses what it still needs."""
-        if self._groups:
-            self._announce("stopping")
+        """End the parts, the group that was started last first: none loses what it still needs.
+
+        The record stays where nothing was started: it is then that of another supervisor.
+        """
+        if not self._groups:
+            return
+        self.announce("stopping")
         while self._groups:
             group = self._groups.pop()
             for part in group:

@@ -1,4 +1,4 @@
-"""The whole service on free ports, each part a process of its own that a test may stop and start."""
+"""The whole service on free ports, each part a process that a test may stop and start."""
 
 import shutil
 import uuid
@@ -6,19 +6,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
-from local.services import RUNTIMES, Parts
-from local.settings import PORTS, Settings
+from local.local_service import TemporaryService
+from local.services import RUNTIMES
+from local.settings import Settings
 from local.state import State
-from local.supervisor.account import remove
-from local.supervisor.ports import free_port
+from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.python_server import HttpServer
 from tests.acceptance.client import Client
-from tests.conftest import prepare_database
+
+#: What a test does in one go may be more than a user's share of a minute.
+LIMITS = {f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS")}
 
 
-class Deployment:
+class Deployment(TemporaryService):
     """PostgreSQL, Redis, three runtimes and the controller, made of the parts that `make run` starts.
 
     Args:
@@ -39,105 +40,59 @@ class Deployment:
         runtime: Mapping[str, str] | None = None,
         **controller: str,
     ) -> None:
-        self._folder = folder
-        self._node = node
-        self._settings = Settings(
-            {name: free_port() for name in PORTS} | {"METRICS_PORT": metrics_port},
-            # What a test does in one go may be more than a user's share of a minute.
-            controller={f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS")}
-            | controller,
-            runtime=dict(runtime or {}),
-        )
-        self._state = State(folder)
-        self._parts = Parts(self._state, self._settings, self._state.code(), rust_toolchain)
-        self.postgres = self._parts.postgres()
-        self.redis = self._parts.redis()
-        self.runtimes = {language: self._parts.runtime(language, node) for language in RUNTIMES}
-        self.controller = self._parts.controller(self.postgres, self.redis, list(RUNTIMES))
+        settings = Settings.on_free_ports(LIMITS | controller, runtime, METRICS_PORT=metrics_port)
+        super().__init__(folder, settings, list(RUNTIMES), node, rust_toolchain)
 
     @property
     def url(self) -> str:
-        return self._settings.address
+        return self.parts.settings.address
 
     @property
     def ports(self) -> dict[str, int]:
         """By their variables."""
-        return self._settings.ports
+        return self.parts.settings.ports
 
     @property
     def jwt_secret(self) -> str:
-        return self._state.secret("JWT_SECRET")
+        return self.parts.state.secret("JWT_SECRET")
 
     def client(self) -> Client:
-        """A user of one's own: what one test caches or registers, no other one sees."""
+        """A new user: what one test caches or registers, no other one sees."""
         return Client(self.url, self.jwt_secret, f"user-{uuid.uuid4()}")
 
     @contextmanager
     def another_controller(self) -> Iterator[str]:
         """A second controller beside the first one; gives its address."""
-        settings = replace(self._settings, ports=self._settings.ports | {"PORT": free_port()})
-        parts = replace(self._parts, settings=settings)
-        other = parts.controller(self.postgres, self.redis, list(RUNTIMES), name="another-controller")
+        other = self.parts.controller(self.postgres, self.redis, self.languages, number=2, port=free_port())
         try:
             other.start()
-            yield settings.address
+            yield f"http://{LOOPBACK}:{other.port}"
         finally:
             other.stop()
 
-    def start(self) -> None:
-        """Start every part in the order of need, and wait until the whole answers."""
-        parts = [self.postgres, self.redis, *self.runtimes.values(), self.controller]
-        for part in parts:
-            part.launch()
-        self.postgres.await_answer()
-        prepare_database(self.postgres.url)
-        for part in parts:
-            part.await_answer()
-
-    def stop(self) -> None:
-        """Stop the controller, which still writes then, and after it all that it needs."""
-        self.controller.stop()
-        needed = (*self.runtimes.values(), self.redis, self.postgres)
-        for part in needed:
-            part.ask_to_stop()
-        for part in needed:
-            part.stop()
-
     def add_python_runtime(self) -> HttpServer:
         """Start a second Python runtime, and the controller anew with both."""
-        folder = self._state.folder / "second"
-        shutil.copytree(self._state.folder / "secrets", folder / "secrets")
-        ports = self._settings.ports | {"PYTHON_PORT": free_port(), "PYTHON_METRICS_PORT": free_port()}
-        second = replace(
-            self._parts, state=State(folder), settings=replace(self._settings, ports=ports)
-        ).runtime("python", self._node)
-        second.start()
-        urls = [
-            f"python=http://127.0.0.1:{port}" for port in (self._settings.ports["PYTHON_PORT"], second.port)
-        ]
+        folder = self.parts.state.folder / "second"
+        shutil.copytree(self.parts.state.folder / "secrets", folder / "secrets")
+        settings, first = self.parts.settings, self.ports["PYTHON_PORT"]
+        ports = self.ports | {"PYTHON_PORT": free_port(), "PYTHON_METRICS_PORT": free_port()}
+        parts = replace(self.parts, state=State(folder), settings=replace(settings, ports=ports))
+        second = parts.runtime("python", self.node)
+        self._start(second)
+        urls = ",".join(f"python=http://{LOOPBACK}:{port}" for port in (first, second.port))
         self.controller.stop()
-        settings = replace(
-            self._settings, controller=self._settings.controller | {"RUNTIME_URLS": ",".join(urls)}
-        )
-        self.controller = replace(self._parts, settings=settings).controller(self.postgres, self.redis, [])
-        self.controller.start()
+        both = replace(settings, controller=settings.controller | {"RUNTIME_URLS": urls})
+        self.controller = replace(self.parts, settings=both).controller(self.postgres, self.redis, [])
+        self._start(self.controller)
         return second
 
     def rust_without_compiler(self) -> None:
         """Put a runtime in the place of Rust's that has neither a compiler nor anything on its disk."""
         self.runtimes["rust"].stop()
-        shutil.rmtree(self._state.folder / "runtime-rust")
-        self.runtimes["rust"] = replace(self._parts, rust=None).runtime("rust", self._node)
-        self.runtimes["rust"].start()
+        shutil.rmtree(self.parts.state.folder / "runtime-rust")
+        self.runtimes["rust"] = replace(self.parts, rust=None).runtime("rust", self.node)
+        self._start(self.runtimes["rust"])
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-        remove(self._folder)
+    def _start(self, part: HttpServer) -> None:
+        self.supervisor.launch(part)
+        self.supervisor.await_answers(part)

@@ -1,6 +1,5 @@
 """Two controllers, each a process of its own, behind one PostgreSQL, one Redis and one runtime of the test's."""
 
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +11,12 @@ import requests
 from redis import Redis
 
 from local.services import Parts
-from local.settings import PORTS, Settings
+from local.settings import Settings
 from local.state import State
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from local.supervisor.ports import free_port
+from local.supervisor.ports import LOOPBACK, free_port
+from local.supervisor.supervisor import Supervisor
 from tests.acceptance.client import Client
 from tests.integration.controller.fake_runtime import FakeRuntime
 from tests.waiting import until
@@ -25,32 +25,29 @@ SCRIPT = "result = 1"
 
 
 class Pair:
-    """The two controllers; `limits` are their RATE_LIMIT variables."""
+    """The two controllers; `limits` are their RATE_LIMIT variables.
+
+    The stores are borrowed and the runtime is the test's, so it takes the parts and not the whole LocalService.
+    """
 
     def __init__(self, folder: Path, postgres: PostgresServer, redis: RedisServer, **limits: str) -> None:
         self.runtime = FakeRuntime()
-        self.postgres, self.redis_server = postgres, redis
         self.redis = Redis.from_url(redis.url)
-        states = [State(folder / name) for name in ("one", "other")]
-        for name in ("JWT_SECRET", "RUNTIME_SECRET"):
-            states[0].secret(name)
-        shutil.copytree(states[0].folder / "secrets", states[1].folder / "secrets", dirs_exist_ok=True)
-        settings = [self._settings(limits) for _ in states]
+        state = State(folder)
+        settings = Settings.on_free_ports(limits, PYTHON_PORT=self.runtime.port)
+        parts = Parts(state, settings, state.code(), rust=None)
         self.controllers = [
-            Parts(state, chosen, state.code(), None).controller(postgres, redis, ["python"])
-            for state, chosen in zip(states, settings, strict=True)
+            parts.controller(postgres, redis, ["python"], number=number, port=free_port())
+            for number in (1, 2)
         ]
-        self._urls = [chosen.address for chosen in settings]
-        self._jwt_secret = states[0].secret("JWT_SECRET")
-
-    def _settings(self, limits: dict[str, str]) -> Settings:
-        ports = {name: free_port() for name in PORTS}
-        return Settings(ports | {"METRICS_PORT": 0, "PYTHON_PORT": self.runtime.port}, limits, runtime={})
+        self._supervisor = Supervisor(state.run_folder / "parts.json")
+        self._jwt_secret = state.secret("JWT_SECRET")
 
     def clients(self, scope: str = "execute:all read:functions") -> tuple[Client, Client]:
         """One new user, of the one and of the other controller."""
         user = f"user-{uuid.uuid4()}"
-        one, other = (Client(url, self._jwt_secret, user, scope) for url in self._urls)
+        urls = [f"http://{LOOPBACK}:{controller.port}" for controller in self.controllers]
+        one, other = (Client(url, self._jwt_secret, user, scope) for url in urls)
         return one, other
 
     def trips(self) -> int:
@@ -61,18 +58,15 @@ class Pair:
     def __enter__(self) -> Self:
         self.runtime.__enter__()
         try:
-            for controller in self.controllers:
-                controller.launch()
-            for controller in self.controllers:
-                controller.await_answer()
+            self._supervisor.launch(*self.controllers)
+            self._supervisor.await_answers(*self.controllers)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for controller in self.controllers:
-            controller.stop()
+        self._supervisor.stop()
         self.runtime.__exit__()
 
 

@@ -1,0 +1,114 @@
+"""One service on this machine: its parts, started in the order of need and ended in the opposite one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from local.services import Parts
+from local.settings import Settings
+from local.state import State
+from local.supervisor.account import remove
+from local.supervisor.managed_process import PartError
+from local.supervisor.python_server import HttpServer
+from local.supervisor.supervisor import Supervisor
+
+
+class LocalService:
+    """PostgreSQL, Redis, a runtime for each language, and the controller.
+
+    Its steps are separate, because other work can be done while the stores start. Each raises PartError, and
+    Interrupted where the supervisor listens for signals.
+
+    Args:
+        parts: makes the parts.
+        supervisor: starts and ends them.
+    """
+
+    #: Set by `serve`.
+    controller: HttpServer
+
+    def __init__(self, parts: Parts, supervisor: Supervisor) -> None:
+        self.parts = parts
+        self.supervisor = supervisor
+        self.postgres = parts.postgres()
+        self.redis = parts.redis()
+        self.runtimes: dict[str, HttpServer] = {}
+
+    def launch_stores(self) -> None:
+        """Start PostgreSQL and Redis without waiting for them."""
+        self.supervisor.launch(self.postgres, self.redis)
+
+    def await_stores(self) -> None:
+        """Wait until PostgreSQL and Redis answer."""
+        self.supervisor.await_answers(self.postgres, self.redis)
+
+    def migrate(self) -> None:
+        """Bring the database to the newest schema, once the stores answer."""
+        self.await_stores()
+        self.supervisor.run(self.parts.migration(self.postgres))
+
+    def serve(self, languages: Sequence[str], node: str) -> None:
+        """Start the runtimes, migrate, start the controller, and wait until all of them answer."""
+        self.runtimes = {language: self.parts.runtime(language, node) for language in languages}
+        self.supervisor.launch(*self.runtimes.values())
+        self.migrate()
+        self.controller = self.parts.controller(self.postgres, self.redis, languages)
+        self.supervisor.launch(self.controller)
+        self.supervisor.await_answers(*self.runtimes.values(), self.controller)
+
+    def rust_is_ready(self) -> bool:
+        """Prepare what Rust needs. Returns whether Rust can be served; says why it cannot."""
+        announce, rust = self.supervisor.announce, self.parts.rust
+        if rust is None or not (rust / "toolchain.json").exists():
+            announce("preparing a Rust compiler; the first time this takes a minute")
+        try:
+            for step in self.parts.rust_toolchain():
+                self.supervisor.run(step)
+        except PartError as error:
+            reason = error.log_lines[-1] if error.log_lines else str(error)
+            announce(f"starting without Rust: {reason.removeprefix('rust: ')}")
+            return False
+        return True
+
+
+class TemporaryService(LocalService):
+    """A service for a test or a measurement. As a context manager it runs for a while: its data go with it.
+
+    Args:
+        folder: for all of its state; need not exist.
+        settings: its ports and the variables of its parts.
+        languages: those to serve.
+        node: the Node.js program.
+        rust: the folder of a prepared toolchain; None: nothing is compiled.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Settings, languages: Sequence[str], node: str, rust: Path | None
+    ) -> None:
+        state = State(folder)
+        parts = Parts(state, settings, state.code(), rust)
+        super().__init__(parts, Supervisor(state.run_folder / "parts.json"))
+        self.languages = languages
+        self.node = node
+        self._folder = folder
+
+    def start(self) -> None:
+        """Start every part, and wait until the whole answers. Raises PartError."""
+        self.launch_stores()
+        self.serve(self.languages, self.node)
+
+    def stop(self) -> None:
+        """Stop every part: the controller first, which still writes then."""
+        self.supervisor.stop()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        remove(self._folder)
