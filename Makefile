@@ -64,7 +64,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	-@$(VENV)/python -m local.fetch.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.fetch.kubernetes_tools .local/kubernetes
-	-@$(VENV)/python -m local.prometheus .local/prometheus
+	-@$(VENV)/python -m local.fetch.prometheus .local/prometheus
 	-@$(VENV)/python -m local.fetch.wrk .local/wrk
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
 	-@$(VENV)/python -m local.fetch.container_tools .local/containers

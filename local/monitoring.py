@@ -5,12 +5,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from local.prometheus import PROGRAMS, PrometheusServer, program
+from local.fetch.prometheus import PROGRAMS, program
 from local.run import announce, supervised
 from local.services import METRICS
 from local.settings import Settings
 from local.state import ROOT, State
 from local.stores.postgres import DATABASE, USER
+from local.stores.prometheus import PrometheusServer
 from local.supervisor.managed_process import PartError
 from local.supervisor.ports import LOOPBACK, is_free
 from local.supervisor.signals import Interruption

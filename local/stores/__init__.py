@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis on this machine.
+"""PostgreSQL, Redis and Prometheus on this machine: servers that keep data.
 
-May import `supervisor` and `fetch`.
+May import `supervisor`, `fetch` and `local.state`.
 """

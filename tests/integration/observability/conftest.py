@@ -6,7 +6,7 @@ import pytest
 
 from local.fetch.debian_packages import PackagesError
 from local.fetch.debian_program import DebianProgram
-from local.prometheus import PROGRAMS, program
+from local.fetch.prometheus import PROGRAMS, program
 from local.supervisor.account import RUNNER, Account
 from tests.conftest import ROOT, missing
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from local.fetch.debian_program import DebianProgram
-from local.prometheus import DEPLOYED
+from local.stores.prometheus import DEPLOYED
 from tests.conftest import ROOT
 
 META = "__meta_kubernetes_"

@@ -11,7 +11,7 @@ import yaml
 
 from deploy.grafana.source import limits
 from local.fetch.debian_program import DebianProgram
-from local.prometheus import DEPLOYED
+from local.stores.prometheus import DEPLOYED
 from tests.integration.observability.cases import CASES, Series
 from tests.integration.observability.runbook import anchors
 

@@ -1,38 +1,22 @@
-"""Prometheus on one machine: `python -m local.prometheus DIR` fetches it and promtool into DIR, which takes a moment.
+"""Prometheus with our configuration and rules."""
 
-Both are the machine's own, or of the distribution's package, unpacked; PROMETHEUS and PROMTOOL name others.
-"""
-
-import argparse
 import http.client
 import json
-import os
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import DebianProgram, debian_program
+from local.fetch.debian_program import DebianProgram
 from local.state import ROOT, State
 from local.supervisor.account import KEEPER, Account
 from local.supervisor.managed_process import Part
 from local.supervisor.ports import LOOPBACK
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
-#: The folder of the programs in the state.
-PROGRAMS = "prometheus"
 #: Seconds for one look whether it is ready.
 READY_TIMEOUT = 3
-
-
-def program(name: str, folder: Path) -> DebianProgram:
-    """`prometheus` or `promtool`, fetched into `folder` if need be. Raises PackagesError."""
-    given = os.environ.get(name.upper())
-    return DebianProgram(Path(given), {}) if given else debian_program(name, "prometheus", folder)
 
 
 class PrometheusServer(Part):
@@ -109,21 +93,3 @@ def scraping(targets: Mapping[str, Sequence[str]], interval: int) -> dict[str, A
         job["static_configs"] = [{"targets": list(addresses)}]
     document["scrape_configs"] = list(jobs.values())
     return document
-
-
-def main() -> int:
-    """The command. Returns its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m local.prometheus", description=__doc__)
-    parser.add_argument("folder", type=Path, metavar="DIR")
-    folder = parser.parse_args().folder.resolve()
-    try:
-        for name in ("prometheus", "promtool"):
-            print(program(name, folder).path)
-    except PackagesError as error:
-        print(f"prometheus: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
