@@ -1,11 +1,12 @@
 """Secrets, the lock and the logs of `.local/`."""
 
+import re
 import stat
 from pathlib import Path
 
 import pytest
 
-from local.state import AlreadyRunning, State
+from local.state import CODE, ROOT, AlreadyRunning, State
 
 
 def test_a_secret_is_made_once_and_only_its_owner_reads_it(folder: Path) -> None:
@@ -41,3 +42,14 @@ def test_the_logs_of_the_start_before_are_kept(folder: Path) -> None:
     state.rotate_logs()
     assert not state.log("redis").exists()
     assert (folder / "log" / "redis.log.1").read_text() == "before"
+
+
+def test_the_copy_of_the_code_has_all_that_it_imports() -> None:
+    others = {path.parent.name for path in ROOT.glob("*/__init__.py")} - set(CODE)
+    imports = re.compile(r"^ *(?:from|import) +(\w+)", re.MULTILINE)
+    missing = {
+        str(path.relative_to(ROOT)): sorted(others & set(imports.findall(path.read_text())))
+        for name in CODE
+        for path in (ROOT / name).rglob("*.py")
+    }
+    assert {path: names for path, names in missing.items() if names} == {}
