@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ from local.fetch.command import UnavailableError
 from local.fetch.rust_toolchain import ROUTES, prepare
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from local.supervisor.account import RUNNER, Account
+from local.supervisor.account import RUNNER, Account, remove
 from local.supervisor.managed_process import PartError
 from runtime.languages.rust.glue import build
 from runtime.languages.rust.toolchain import Toolchain
@@ -52,9 +53,43 @@ def rust_toolchain() -> Path:
     return folder
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """For a service's state. Not made yet; as root it becomes a link out of the closed folder of the tests."""
+    yield tmp_path / "state"
+    remove(tmp_path / "state")
+
+
+@contextmanager
+def migrated_postgres(folders: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL with the newest schema and the sample functions."""
+    with PostgresServer(folders.mktemp("postgres")) as server:
+        opened = psycopg2.connect(server.url)
+        try:
+            migrate(opened, ROOT / "sql")
+            load_samples(opened, ROOT / "sql" / "samples")
+        finally:
+            opened.close()
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL that all tests share."""
+    with migrated_postgres(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL to stop and start."""
+    with migrated_postgres(tmp_path_factory) as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis that all tests share; they use keys of their own."""
+    """A Redis that all tests share; each uses other keys."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
@@ -64,29 +99,3 @@ def own_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis
     """A Redis to stop and start."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL that all tests share, with the newest schema."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
-        prepare_database(server.url)
-        yield server
-
-
-@pytest.fixture
-def own_postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL to stop and start, with the newest schema."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
-        prepare_database(server.url)
-        yield server
-
-
-def prepare_database(url: str) -> None:
-    """The schema and the sample functions."""
-    opened = psycopg2.connect(url)
-    try:
-        migrate(opened, ROOT / "sql")
-        load_samples(opened, ROOT / "sql" / "samples")
-    finally:
-        opened.close()

@@ -1,6 +1,5 @@
 """Prometheus with our configuration and rules."""
 
-import http.client
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,9 @@ from local.state import ROOT, State
 from local.supervisor.account import KEEPER, Account
 from local.supervisor.managed_process import Part
 from local.supervisor.ports import LOOPBACK
+from local.supervisor.probe import is_well
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
-#: Seconds for one look whether it is ready.
-READY_TIMEOUT = 3
 
 
 class PrometheusServer(Part):
@@ -73,14 +71,7 @@ class PrometheusServer(Part):
         ]
 
     def answers(self) -> bool:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=READY_TIMEOUT)
-        try:
-            connection.request("GET", "/-/ready")
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
+        return is_well(self.port, "/-/ready")
 
 
 def scraping(targets: Mapping[str, Sequence[str]], interval: int) -> dict[str, Any]:

@@ -135,8 +135,7 @@ class Part(ABC):
     def failure(self) -> PartError:
         """How the process ended, as an error to raise."""
         status = self._process.poll() if self._process else None
-        how = signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"
-        return PartError(f"{self.name} ended by itself ({how})", self.log_lines())
+        return PartError(ended_by_itself(self.name, status), self.log_lines())
 
     def log_lines(self, count: int = 10) -> list[str]:
         """The last lines the process of now has written."""
@@ -154,6 +153,12 @@ class Part(ABC):
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             return
+
+
+def ended_by_itself(name: str, status: int | None) -> str:
+    """The line for a process that ended unasked; `status` as Popen has it."""
+    how = signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"
+    return f"{name} ended by itself ({how})"
 
 
 def bind_to_parent(number: signal.Signals) -> Callable[[], None]:

@@ -27,6 +27,14 @@ def children(pid: int) -> list[int]:
     return [child for child in listed if born(child) is not None]
 
 
+def descendants(pid: int) -> list[int]:
+    """The process and all that descend from it, parents first."""
+    found = [pid]
+    for parent in found:
+        found += children(parent)
+    return found
+
+
 def command_line(pid: int) -> list[str]:
     """The program and its arguments; empty when the process is gone."""
     try:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 import gevent
 from gevent import subprocess
 
-from local.supervisor.managed_process import bind_to_parent
+from local.supervisor.managed_process import bind_to_parent, ended_by_itself
 from local.supervisor.ports import LOOPBACK
+from local.supervisor.probe import is_well, listens
 from tools.faas_local.deployment import Deployment
 from tools.faas_local.environment import Installation
 from tools.faas_local.machine import MOUNTED, Machine
-from tools.faas_local.probe import is_well, listens
 
 #: Seconds for its orderly end, and for its last lines after that.
 STOP_TIMEOUT = 25.0
@@ -101,9 +101,7 @@ class Instance:
 
     def ending(self) -> str:
         """How it ended by itself."""
-        status = self._process.poll() if self._process else None
-        how = signal.Signals(-status).name if status is not None and status < 0 else f"status {status}"
-        return f"{self.name} ended by itself ({how})"
+        return ended_by_itself(self.name, self._process.poll() if self._process else None)
 
     def stop(self) -> None:
         """End it: politely, then by force, with all that it has started."""

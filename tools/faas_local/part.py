@@ -7,8 +7,8 @@ from pathlib import Path
 from local.state import ROOT, State
 from local.supervisor.account import Account
 from local.supervisor.ports import LOOPBACK
+from local.supervisor.probe import is_well
 from local.supervisor.python_server import Program
-from tools.faas_local.probe import is_well
 from tools.faas_local.replica import DRAIN_TIMEOUT
 
 #: The provider's folder in the state.

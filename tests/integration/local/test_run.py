@@ -17,7 +17,7 @@ from local.settings import PORTS
 from local.state import ROOT
 from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
-from local.supervisor.proc import born, children
+from tests.processes import alive, below
 from tests.waiting import until
 
 START_TIMEOUT = 120
@@ -43,15 +43,6 @@ class Start:
     def is_ready(self) -> bool:
         assert self.process.poll() is None, self.said()
         return any(line.startswith("curl") for line in self.said())
-
-    def tree(self) -> list[tuple[int, str | None]]:
-        """Every process below it, each named for good."""
-        found, pending = [], [self.process.pid]
-        while pending:
-            below = children(pending.pop())
-            found += [(pid, born(pid)) for pid in below]
-            pending += below
-        return found
 
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
@@ -100,10 +91,6 @@ def health(port: int) -> dict[str, object]:
     return document
 
 
-def still_there(processes: list[tuple[int, str | None]]) -> list[int]:
-    return [pid for pid, birth in processes if born(pid) == birth]
-
-
 def test_it_ends_healthy_its_lines_work_and_ctrl_c_leaves_nothing(machine: Machine) -> None:
     with machine.ready() as start:
         assert health(machine.ports["PORT"])["status"] == "ok"
@@ -121,32 +108,32 @@ def test_it_ends_healthy_its_lines_work_and_ctrl_c_leaves_nothing(machine: Machi
             where = f"http://127.0.0.1:{machine.ports['PORT']} (process {start.process.pid})"
             assert second.said() == [f"already running: {where}"]
 
-        processes = start.tree()
+        processes = below(start.process.pid)
         assert len(processes) > 10
         assert start.end(signal.SIGINT) == 0
-        assert still_there(processes) == []
+        assert alive(processes) == []
         assert start.said()[-1] == "stopping"
 
 
 def test_a_part_that_dies_is_named_and_all_is_ended(machine: Machine) -> None:
     with machine.ready() as start:
-        processes = start.tree()
+        processes = below(start.process.pid)
         record = json.loads((machine.state / "run" / "parts.json").read_text())
         pid = next(pid for name, pid, _ in record if name == "runtime-python")
         os.kill(pid, signal.SIGKILL)
         assert start.process.wait(STOP_TIMEOUT) == 1
         assert "runtime-python ended by itself (SIGKILL)" in start.said()
         assert start.said()[-1] == "stopping"
-        until(lambda: still_there(processes) == [], "the end of every process")
+        until(lambda: alive(processes) == [], "the end of every process")
 
 
 def test_after_the_supervisor_was_killed_a_start_cleans_up(machine: Machine) -> None:
     with machine.ready() as killed:
-        processes = killed.tree()
+        processes = below(killed.process.pid)
         killed.end(signal.SIGKILL)
     with machine.ready() as start:
         assert health(machine.ports["PORT"])["status"] == "ok"
-        until(lambda: still_there(processes) == [], "the end of what was left")
+        until(lambda: alive(processes) == [], "the end of what was left")
         assert start.end(signal.SIGHUP) == 0
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,11 +15,10 @@ import pytest
 import requests
 
 from local.services import Parts
-from local.settings import PORTS, Settings
+from local.settings import Settings
 from local.state import State
 from local.supervisor.account import remove
-from local.supervisor.ports import free_port
-from local.supervisor.proc import born, children, command_line
+from local.supervisor.proc import born, children, command_line, descendants
 from local.supervisor.python_server import HttpServer
 from tests.waiting import until
 
@@ -33,7 +33,7 @@ class Runtime:
     """A Python runtime as `make run` starts it, on a state that several may share."""
 
     def __init__(self, state: State, number: int) -> None:
-        settings = Settings({name: free_port() for name in PORTS}, {}, {"WORKERS_RESERVE": "1"}, grace=GRACE)
+        settings = replace(Settings.on_free_ports(runtime={"WORKERS_RESERVE": "1"}), grace=GRACE)
         self._secret = state.secret("RUNTIME_SECRET")
         parts = Parts(state, settings, state.code(), None)
         self.part: HttpServer = parts.runtime("python", "node")
@@ -60,11 +60,7 @@ class Runtime:
 
     def processes(self) -> "Processes":
         """All of it: the server, the fork server, the workers."""
-        found, level = [self.part.pid], [self.part.pid]
-        while level:
-            level = [child for pid in level for child in children(pid)]
-            found += level
-        return Processes({pid: born(pid) for pid in found})
+        return Processes({pid: born(pid) for pid in descendants(self.part.pid)})
 
 
 class Processes:

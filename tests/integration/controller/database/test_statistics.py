@@ -13,7 +13,7 @@ import pytest
 from controller.database.postgres import Postgres
 from controller.database.statistics import Statistics
 from local.stores.postgres import PostgresServer
-from tests.conftest import prepare_database
+from tests.conftest import migrated_postgres
 from tests.integration.controller.database.test_retention import run
 
 VIEWS = (
@@ -52,8 +52,7 @@ FROM generate_series(%s::integer, %s) AS n
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL that gets many rows fast: nobody needs them after a crash."""
-    with PostgresServer(tmp_path_factory.mktemp("postgres")) as made:
-        prepare_database(made.url)
+    with migrated_postgres(tmp_path_factory) as made:
         with closing(psycopg2.connect(made.url)) as opened:
             opened.autocommit = True
             with opened.cursor() as cursor:

@@ -12,7 +12,7 @@ import requests
 
 from local.state import ROOT
 from local.supervisor.ports import free_port
-from local.supervisor.proc import born, children
+from tests.processes import Process, below
 from tests.waiting import until
 
 COMMAND_TIMEOUT = 60
@@ -86,15 +86,10 @@ class Provider:
             options.pop("method", "GET"), f"{self.url}/function/{path}", timeout=30, **options
         )
 
-    def tree(self) -> list[tuple[int, str | None]]:
-        """Every process below it, each named for good."""
+    def tree(self) -> list[Process]:
+        """Every process below it."""
         assert self.process is not None
-        found, pending = [], [self.process.pid]
-        while pending:
-            below = children(pending.pop())
-            found += [(pid, born(pid)) for pid in below]
-            pending += below
-        return found
+        return below(self.process.pid)
 
     def start(self) -> None:
         log = self.state.with_suffix(".log")
@@ -120,8 +115,3 @@ class Provider:
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
             self.stop()
-
-
-def gone(processes: list[tuple[int, str | None]]) -> bool:
-    """Whether none of them lives."""
-    return not any(born(pid) == birth for pid, birth in processes)

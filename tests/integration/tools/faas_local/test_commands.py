@@ -8,7 +8,8 @@ import pytest
 import requests
 
 from tests.integration.tools.faas_local.conftest import FUNCTION
-from tests.integration.tools.faas_local.provider import Provider, gone
+from tests.integration.tools.faas_local.provider import Provider
+from tests.processes import alive
 from tests.waiting import until
 from tools.faas_local.deployment import NAMESPACE
 
@@ -32,7 +33,7 @@ def test_a_function_is_deployed_listed_described_invoked_and_removed(provider: P
     processes = provider.tree()
     assert "Removing old function" in provider.cli("remove", "-f", f"{FUNCTION}.yml")
     assert FUNCTION not in provider.cli("list")
-    until(lambda: gone(processes), "the end of its processes")
+    until(lambda: not alive(processes), "the end of its processes")
     assert "No such function" in provider.cli("describe", FUNCTION, status=1)
 
 

@@ -8,7 +8,8 @@ from threading import Event
 import requests
 
 from tests.integration.tools.faas_local.conftest import FUNCTION, shrinkwrap
-from tests.integration.tools.faas_local.provider import Provider, gone
+from tests.integration.tools.faas_local.provider import Provider
+from tests.processes import alive
 from tests.waiting import until
 
 CLIENTS = 4
@@ -56,7 +57,7 @@ def test_a_new_version_under_load_fails_no_request(
     assert "already exists, attempting rolling-update" in provider.cli("deploy", "-f", f"{greeter}.yml")
     try:
         until(lambda: "two" in load.versions(), "the new version answers")
-        until(lambda: gone(processes), "the end of the old version")
+        until(lambda: not alive(processes), "the end of the old version")
         served = len(load.answers)
         until(lambda: len(load.answers) > served + 50, "the load goes on")
     finally:
@@ -123,7 +124,7 @@ def test_a_function_is_scaled_up_and_down_to_nothing(provider: Provider, greeter
     processes = provider.tree()
     assert scale(provider, 0) == 202
     refused = provider.call(greeter)
-    until(lambda: gone(processes), "the end of its processes")
+    until(lambda: not alive(processes), "the end of its processes")
     assert (refused.status_code, "scaled to 0" in refused.text) == (503, True)
     assert scale(provider, 6) == 400
     assert scale(provider, 1) == 202
@@ -134,7 +135,7 @@ def test_a_function_is_scaled_up_and_down_to_nothing(provider: Provider, greeter
 def test_what_is_deployed_outlives_a_restart_of_the_provider(provider: Provider, greeter: str) -> None:
     processes = provider.tree()
     assert provider.stop() == 0
-    assert gone(processes)
+    assert alive(processes) == []
 
     provider.start()
     provider.until_available(greeter)
@@ -144,7 +145,7 @@ def test_what_is_deployed_outlives_a_restart_of_the_provider(provider: Provider,
 def test_a_killed_provider_takes_its_functions_with_it(provider: Provider, greeter: str) -> None:
     processes = provider.tree()
     provider.stop(signal.SIGKILL)
-    until(lambda: gone(processes), "the end of the functions")
+    until(lambda: not alive(processes), "the end of the functions")
     provider.start()
     provider.until_available(greeter)
     assert provider.call(f"{greeter}/version").status_code == 200
@@ -157,10 +158,10 @@ def test_calls_under_way_are_answered_before_the_end(provider: Provider, greeter
         processes = provider.tree()
         provider.cli("remove", "-f", f"{greeter}.yml")
         assert provider.call(greeter).status_code == 404
-        assert not gone(processes)
+        assert alive(processes)
         gate.touch()
         assert (call.result().status_code, call.result().text) == (200, "second\n")
-    until(lambda: gone(processes), "the end of its processes")
+    until(lambda: not alive(processes), "the end of its processes")
     provider.cli("deploy", "-f", f"{greeter}.yml")
 
 

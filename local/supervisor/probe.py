@@ -1,4 +1,4 @@
-"""Looks at servers on this machine."""
+"""Questions to servers on this machine: do they listen, are they well?"""
 
 import contextlib
 import http.client
@@ -11,7 +11,7 @@ TIMEOUT = 2.0
 
 
 def is_well(port: int, path: str) -> bool:
-    """Whether the server's own word for its health, at that path, is 200."""
+    """Whether the server answers 200 at that path."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)
     try:
         connection.request("GET", path)
@@ -23,7 +23,7 @@ def is_well(port: int, path: str) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether anybody does."""
+    """Whether a server accepts connections at that port."""
     with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), TIMEOUT):
         return True
     return False
