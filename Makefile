@@ -12,7 +12,7 @@ RUNS ?= 5
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets pin dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes bench-growth bench-stages performance clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes bench-growth bench-stages performance clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,9 +49,6 @@ openapi: tests-environment ## write docs/openapi.yaml anew
 compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, where there are none yet
 	@$(PYTHON) -m tools.compose_secrets
 
-pin: ## write the digests of all images into the Dockerfiles and the Compose file
-	@$(PYTHON) -m local.image_pins
-
 dashboards: environment ## a Prometheus beside `make run`, with our rules, until Ctrl-C
 	@$(VENV)/python -m local.monitoring --port "$(PROMETHEUS_PORT)"
 
@@ -64,10 +61,10 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	-@$(VENV)/python -m local.fetch.openfaas_tools .local/openfaas
 	-@$(VENV)/python -m local.fetch.kubernetes_tools .local/kubernetes
-	-@$(VENV)/python -m local.fetch.prometheus .local/prometheus
-	-@$(VENV)/python -m local.fetch.wrk .local/wrk
+	-@$(VENV)/python -m local.fetch.debian_program prometheus .local/prometheus
+	-@$(VENV)/python -m local.fetch.debian_program wrk .local/wrk
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
-	-@$(VENV)/python -m local.fetch.container_tools .local/containers
+	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
 	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/acceptance/hostile \
 		--ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
 	@$(VENV)/python -m tools.checks.hostile
@@ -85,9 +82,10 @@ lint: tests-environment ## format, style, types, layers, and schemas of configur
 	@$(VENV)/ruff check .
 	@$(VENV)/mypy
 	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
-	@$(VENV)/check-jsonschema --schemafile tools/checks/stack.schema.json stack.yml
-	@$(VENV)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(VENV)/check-jsonschema --builtin-schema vendor.renovate renovate.json
+	@$(VENV)/check-jsonschema --quiet --schemafile tools/checks/stack.schema.json stack.yml
+	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/docker-compose.yml
+	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.renovate renovate.json
 
 environment:
 	@$(PYTHON) -m local.environment

@@ -1,12 +1,18 @@
-"""A program of the distribution that need not be installed: this machine's own, else its package, unpacked."""
+"""A program of the distribution that need not be installed: `python -m local.fetch.debian_program NAME DIR`.
 
+It is the one that a variable names (WRK for `wrk`), else this machine's own, else its package's, unpacked into DIR.
+Ends with status 1 and one line where it cannot be had.
+"""
+
+import argparse
 import os
 import re
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.fetch.debian_packages import Packages
+from local.fetch.debian_packages import Packages, PackagesError
 
 #: Of what a package asks for, a program needs the libraries it is linked with; those of JavaScript are for its pages.
 LIBRARY = re.compile(r"lib(?!js)")
@@ -24,7 +30,7 @@ class DebianProgram:
 
 def debian_program(name: str, package: str, folder: Path) -> DebianProgram:
     """The program of that name; `package` is unpacked into `folder` unless it is there. Raises PackagesError."""
-    own = shutil.which(name)
+    own = os.environ.get(name.upper()) or shutil.which(name)
     if own is not None:
         return DebianProgram(Path(own), {})
     packages = Packages(folder)
@@ -43,3 +49,21 @@ def debian_program(name: str, package: str, folder: Path) -> DebianProgram:
 
 def _found(root: Path, name: str) -> list[Path]:
     return [path for place in PLACES if (path := root / place / name).is_file()]
+
+
+def main() -> int:
+    """The command. Returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local.fetch.debian_program", description=__doc__)
+    parser.add_argument("name", metavar="NAME", help="of the program and of its package")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    asked = parser.parse_args()
+    try:
+        print(debian_program(asked.name, asked.name, asked.folder.resolve()).path)
+    except PackagesError as error:
+        print(f"{asked.name}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

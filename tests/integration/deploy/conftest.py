@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.container_tools import ContainerTools
 from local.fetch.wheels import collect
 from local.supervisor.account import RUNNER, Account, remove
 from runtime.languages.rust.toolchain import Toolchain
@@ -17,14 +16,6 @@ from tests.integration.deploy.layout import Image, Layout, Machine
 
 IMAGES = ROOT / "deploy" / "images"
 RUNTIMES = ("nodejs", "python", "rust")
-
-
-@pytest.fixture(scope="session")
-def container_tools() -> ContainerTools:
-    """Kept between runs, since fetching and building them takes a while."""
-    folder = ROOT / ".local" / "containers"
-    folder.mkdir(parents=True, exist_ok=True)
-    return ContainerTools(folder.resolve())
 
 
 @pytest.fixture(scope="session")

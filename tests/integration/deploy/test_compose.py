@@ -1,17 +1,16 @@
-"""The Compose file, as Docker's own reader takes it, and the files that it mounts, each read by its own program."""
+"""The Compose file: what its specification allows, what it amounts to, and the files that it mounts."""
 
 import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from local.fetch.container_tools import ContainerTools, Unpacked
-from local.fetch.go_programs import UnavailableError
+from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import debian_program
 from tests.conftest import ROOT, missing
+from tests.integration.deploy import compose
 from tests.integration.deploy.conftest import IMAGES, RUNTIMES
 from tests.integration.deploy.dockerfile import read
 from tools.compose_secrets import make
@@ -26,26 +25,19 @@ AROUND_SCRIPT, CLOSING = 10, 3
 
 
 @pytest.fixture(scope="module")
-def reader(container_tools: ContainerTools) -> Path:
-    try:
-        return container_tools.compose()
-    except UnavailableError as reason:
-        missing(f"compose: {reason}")
-
-
-@pytest.fixture(scope="module")
-def project(reader: Path) -> dict[str, Any]:
+def project() -> compose.Document:
     """What the file amounts to, with all profiles."""
-    read_file = _asked(reader, COMPOSE)
-    assert read_file.returncode == 0, read_file.stderr
-    document: dict[str, Any] = json.loads(read_file.stdout)
-    return document
+    return compose.project(COMPOSE, {})
 
 
 @pytest.fixture(scope="module")
-def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = project["services"]
+def services(project: compose.Document) -> dict[str, compose.Document]:
+    found: dict[str, compose.Document] = project["services"]
     return found
+
+
+def test_the_specification_allows_all_of_it(project: compose.Document, tmp_path: Path) -> None:
+    assert compose.mistakes(project, tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -53,24 +45,23 @@ def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
     [
         ({"read_onyl": True}, "read_onyl"),
         ({"networks": ["nowhere"]}, "nowhere"),
-        ({"secrets": ["nobody-knows"]}, "nobody-knows"),
-        ({"depends_on": ["somebody"]}, "somebody"),
+        ({"secrets": ["unknown-secret"]}, "unknown-secret"),
+        ({"depends_on": ["missing"]}, "missing"),
+        ({"volumes": ["lost:/data"]}, "lost"),
     ],
 )
 def test_what_the_specification_does_not_know_is_refused(
-    reader: Path, tmp_path: Path, spoilt: dict[str, Any], complaint: str
+    project: compose.Document, tmp_path: Path, spoilt: compose.Document, complaint: str
 ) -> None:
-    document = yaml.safe_load(COMPOSE.read_text())
-    document["services"]["redis"] |= spoilt
-    (tmp_path / "docker-compose.yml").write_text(yaml.safe_dump(document))
+    services = project["services"]
+    document = project | {"services": services | {"redis": services["redis"] | spoilt}}
 
-    answer = _asked(reader, tmp_path / "docker-compose.yml")
+    [mistake] = compose.mistakes(document, tmp_path)
 
-    assert answer.returncode == 1
-    assert complaint in answer.stderr
+    assert complaint in mistake
 
 
-def test_every_service_is_confined_and_bounded(services: dict[str, dict[str, Any]]) -> None:
+def test_every_service_is_confined_and_bounded(services: dict[str, compose.Document]) -> None:
     for name, service in services.items():
         assert service.get("read_only", False) is (name not in WRITABLE), name
         assert service["cap_drop"] == ["ALL"], name
@@ -81,7 +72,7 @@ def test_every_service_is_confined_and_bounded(services: dict[str, dict[str, Any
 
 
 def test_runtimes_are_on_networks_without_a_way_out(
-    project: dict[str, Any], services: dict[str, dict[str, Any]]
+    project: compose.Document, services: dict[str, compose.Document]
 ) -> None:
     on_it = {name for name, service in services.items() if "runtimes" in service["networks"]}
 
@@ -97,13 +88,14 @@ def test_runtimes_are_on_networks_without_a_way_out(
 
 
 def test_what_is_published_is_on_loopback_and_on_a_network_that_can_publish(
-    services: dict[str, dict[str, Any]],
+    services: dict[str, compose.Document],
 ) -> None:
     published = {}
     for name, service in services.items():
         for port in service.get("ports", ()):
-            assert (port["host_ip"], "edge" in service["networks"]) == ("127.0.0.1", True), name
-            published[int(port["published"])] = name
+            address, outer, inner = port.split(":")
+            assert (address, inner, "edge" in service["networks"]) == ("127.0.0.1", outer, True), name
+            published[int(outer)] = name
 
     assert published == {
         8080: "controller",
@@ -115,7 +107,7 @@ def test_what_is_published_is_on_loopback_and_on_a_network_that_can_publish(
 
 
 def test_an_end_waits_for_the_longest_call_and_is_granted_the_time(
-    services: dict[str, dict[str, Any]],
+    services: dict[str, compose.Document],
 ) -> None:
     longest = int(services["controller"]["environment"]["SCRIPT_TIMEOUT_MAX"]) / 1000
     for name in ("controller", *(f"runtime-{language}" for language in RUNTIMES)):
@@ -124,7 +116,7 @@ def test_an_end_waits_for_the_longest_call_and_is_granted_the_time(
         assert _seconds(services[name]["stop_grace_period"]) > graceful, name
 
 
-def test_who_needs_another_waits_until_it_is_healthy(services: dict[str, dict[str, Any]]) -> None:
+def test_who_needs_another_waits_until_it_is_healthy(services: dict[str, compose.Document]) -> None:
     built = {f"runtime-{language}" for language in RUNTIMES} | {"controller"}
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
@@ -139,33 +131,35 @@ def test_who_needs_another_waits_until_it_is_healthy(services: dict[str, dict[st
     }
 
 
-def test_what_is_mounted_is_there(project: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+def test_what_is_mounted_is_there(project: compose.Document, services: dict[str, compose.Document]) -> None:
     binds = [
-        Path(volume["source"])
+        DEPLOY / path
         for service in services.values()
-        for volume in service.get("volumes", ())
-        if volume["type"] == "bind" and not volume["source"].startswith("/var/lib/docker")
+        for path in compose.bind_mounts(service)
+        if not path.is_relative_to("/var/lib/docker")
     ]
 
     assert {path.name for path in binds if not path.exists()} == set()
     assert binds
     for name, secret in project["secrets"].items():
-        assert Path(secret["file"]) == DEPLOY / "secrets" / name
+        assert secret["file"] == f"secrets/{name}"
 
 
-def test_every_image_that_is_built_has_its_dockerfile_and_stage(services: dict[str, dict[str, Any]]) -> None:
+def test_every_image_that_is_built_has_its_dockerfile_and_stage(
+    services: dict[str, compose.Document],
+) -> None:
     built = {name: service["build"] for name, service in services.items() if "build" in service}
 
     assert built.keys() == {"controller", "migration", *(f"runtime-{language}" for language in RUNTIMES)}
     for build in built.values():
-        assert Path(build["context"]) == ROOT
+        assert (DEPLOY / build["context"]).resolve() == ROOT
         dockerfile = ROOT / build["dockerfile"]
         assert dockerfile.is_relative_to(IMAGES)
         assert build.get("target", "controller") in read(dockerfile)
 
 
 def test_the_secrets_that_are_made_are_those_that_are_asked_for(
-    project: dict[str, Any], tmp_path: Path
+    project: compose.Document, tmp_path: Path
 ) -> None:
     made = make(tmp_path / "secrets")
     texts = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
@@ -186,40 +180,32 @@ def test_secrets_never_get_into_the_repository() -> None:
     assert asked.returncode == 0
 
 
-def test_prometheus_takes_its_configuration(container_tools: ContainerTools) -> None:
-    answer = _checked(
-        container_tools, "promtool", "check", "config", str(DEPLOY / "prometheus/prometheus.yml")
-    )
-
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def test_haproxy_takes_its_configuration(container_tools: ContainerTools) -> None:
-    answer = _checked(container_tools, "haproxy", "-c", "-f", str(DEPLOY / "ports/haproxy.cfg"))
-
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-
-
-def _checked(tools: ContainerTools, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+@pytest.mark.parametrize(
+    ("program", "package", "arguments", "file"),
+    [
+        ("promtool", "prometheus", ["check", "config"], "prometheus/prometheus.yml"),
+        ("haproxy", "haproxy", ["-c", "-f"], "ports/haproxy.cfg"),
+    ],
+)
+def test_a_program_takes_its_configuration(
+    program: str, package: str, arguments: list[str], file: str
+) -> None:
     try:
-        unpacked: Unpacked = getattr(tools, program)()
-    except UnavailableError as reason:
+        found = debian_program(program, package, ROOT / ".local" / package)
+    except PackagesError as reason:
         missing(f"{program}: {reason}")
-    return subprocess.run(
-        [str(unpacked.program), *arguments],
-        env=os.environ | unpacked.environment,
+    done = subprocess.run(
+        [found.path, *arguments, DEPLOY / file],
+        env=os.environ | found.environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
 
-
-def _asked(reader: Path, file: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([str(reader), str(file)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _seconds(duration: str) -> int:
-    """Of a duration as the reader writes it, such as 1m0s."""
-    minutes, _, seconds = duration.rpartition("m")
-    return 60 * int(minutes or 0) + int(seconds.removesuffix("s"))
+    """Of a duration in seconds, such as 60s."""
+    return int(duration.removesuffix("s"))

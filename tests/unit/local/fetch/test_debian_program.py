@@ -35,3 +35,11 @@ def test_one_that_was_unpacked_is_not_fetched_again(tmp_path: Path, place: str) 
 
     assert found.path == unpacked
     assert found.environment == {"LD_LIBRARY_PATH": str(library.parent)}
+
+
+def test_a_variable_names_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = placed(tmp_path / "bin" / NAME)
+    monkeypatch.setenv("PATH", str(own.parent))
+    monkeypatch.setenv(NAME.upper(), "/opt/another")
+
+    assert debian_program(NAME, "no-such-package", tmp_path).path == Path("/opt/another")
