@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from local.supervisor.account import Account
@@ -14,6 +15,13 @@ from local.supervisor.ports import LOOPBACK
 HEALTH_TIMEOUT = 3
 #: Seconds that an app gets for its own end after its last answer: `http_worker.CLOSING` is the other side.
 CLOSING = 3
+
+#: The folder of the functions' server: its configuration and its worker.
+TEMPLATE = "template/python3-gevent"
+#: What differs where clients connect to gunicorn itself. The keepalive is longer than any client keeps an idle
+#: connection, so that no connection is closed under a request. The file of the heartbeat lies in memory if possible.
+DIRECT = "--keep-alive 75 --backlog 4096 --timeout 30"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the file is gunicorn's own
 
 #: By its real place: a link may lead to it through a folder that other accounts cannot enter.
 INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
@@ -78,12 +86,6 @@ class Program(Part):
         return self._process is not None and self._process.poll() == 0
 
 
-def serving(port: int) -> list[str]:
-    """gunicorn's arguments for a server on loopback with the worker of the functions' images."""
-    worker = ["--pythonpath", "template/python3-gevent"]
-    return ["--config", "function/gunicorn_conf.py", *worker, "--bind", f"{LOOPBACK}:{port}"]
-
-
 class HttpServer(Program):
     """gunicorn with one of our apps. It answers when its health is `ok`.
 
@@ -94,14 +96,14 @@ class HttpServer(Program):
     start_timeout = 60.0
 
     def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
-        super().__init__(name, ["-m", "gunicorn", *serving(port), app], **parts)  # type: ignore[arg-type]
+        arguments = ["--config", f"{TEMPLATE}/gunicorn_conf.py", "--bind", f"{LOOPBACK}:{port}", app]
+        super().__init__(name, ["-m", "gunicorn", *arguments], **parts)  # type: ignore[arg-type]
         self.port = port
-        self._graceful_timeout = grace + CLOSING
-        self.stop_timeout = self._graceful_timeout + 5.0
+        self._grace = grace
+        self.stop_timeout = grace + CLOSING + 5.0
 
     def environment(self) -> dict[str, str]:
-        variables = {"PORT": str(self.port), "GRACEFUL_TIMEOUT": str(self._graceful_timeout)}
-        return super().environment() | variables
+        return serving(super().environment(), self._code, self._grace)
 
     def answers(self) -> bool:
         return self.health().get("status") == "ok"
@@ -117,3 +119,23 @@ class HttpServer(Program):
         finally:
             connection.close()
         return document if isinstance(document, dict) else {}
+
+
+def serving(variables: Mapping[str, str], code: Path, grace: int) -> dict[str, str]:
+    """The environment of a gunicorn with the template's configuration and without a watchdog.
+
+    What `variables` have in GUNICORN_CMD_ARGS comes last, so that it overrides ours.
+
+    Args:
+        code: the folder that holds `template/`.
+        grace: see HttpServer.
+    """
+    heartbeat = f"--worker-tmp-dir {SHARED_MEMORY}" if os.access(SHARED_MEMORY, os.W_OK) else ""
+    return {
+        **variables,
+        "PYTHONPATH": str(code / TEMPLATE),
+        "exec_timeout": f"{grace}s",
+        "healthcheck_interval": "0s",
+        "LOG_FORMAT": "ecs",
+        "GUNICORN_CMD_ARGS": f"{DIRECT} {heartbeat} {variables.get('GUNICORN_CMD_ARGS', '')}",
+    }

@@ -3,8 +3,9 @@
     2026-11-22T09:30:00.123Z INFO orders 8d2f1c3a-… stored 3 rows
 
 Line breaks in a message or a traceback are written as `\\n`, so that a record stays one line for whoever collects
-them. gunicorn sets this up before it loads the handler (`logconfig_dict`), and LOG_LEVEL says from which level on. A
-function that wants another format says so by `logging.config.dictConfig` or `logging.basicConfig(force=True)`.
+them. gunicorn sets this up before it loads the handler (`logconfig_dict`), and LOG_LEVEL says from which level on.
+LOG_FORMAT=ecs writes JSON in the Elastic Common Schema instead, without the id. A function that wants another format
+says so by `logging.config.dictConfig` or `logging.basicConfig(force=True)`.
 """
 
 import logging
@@ -17,6 +18,15 @@ from typing import Any
 CALL_ID: ContextVar[str] = ContextVar("call_id", default="-")
 #: Ids are UUIDs where the gateway makes them, but a client may send anything.
 _ID_MAX = 100
+
+#: The formatters by LOG_FORMAT. That of ecs is in the package ecs-logging, which the function has to bring.
+_FORMATTERS: dict[str, dict[str, Any]] = {
+    "line": {"()": "call_log.LineFormatter"},
+    "ecs": {
+        "()": "ecs_logging.StdlibFormatter",
+        "exclude_fields": ["log.original", "process.name", "process.thread"],
+    },
+}
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -36,14 +46,14 @@ class LineFormatter(logging.Formatter):
         return "\\n".join(super().format(record).splitlines())
 
 
-def settings(level: str) -> dict[str, Any]:
-    """What `logging.config.dictConfig` takes. `level`: debug, info, warning or error."""
+def settings(level: str, form: str) -> dict[str, Any]:
+    """What `logging.config.dictConfig` takes. `level`: debug, info, warning or error. `form`: line or ecs."""
     level = level.upper()
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": "call_log.LineFormatter"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "formatters": {"chosen": _FORMATTERS[form]},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
         "root": {"level": level, "handlers": ["stderr"]},
         "loggers": {"gunicorn.error": {"level": level, "handlers": ["stderr"], "propagate": False}},
     }

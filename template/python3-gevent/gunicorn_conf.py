@@ -1,4 +1,4 @@
-"""How gunicorn serves the function behind of-watchdog.
+"""How gunicorn serves the function behind of-watchdog, and by itself where `make run` starts it on one machine.
 
 The number of processes is gunicorn's own default, one, or WEB_CONCURRENCY. They share the listening socket: the
 function is ready when the first of them has loaded it, and no longer when the last one is gone.
@@ -14,6 +14,9 @@ The end of it, step by step:
    beyond which the watchdog itself answers. The watchdog ends with its last answer and waits for nobody.
 4. `worker_exit`: the application ends what it has started. init.py waits for that.
 5. `on_exit`. A worker that is still there after `graceful_timeout` is killed, which ends all that it has started too.
+
+With a `healthcheck_interval` of 0 step 2 takes no time: no watchdog stands in front, and the sender of SIGTERM sends
+no more requests.
 
 Nothing here depends on which gevent worker it is: `worker_class = "gevent"` would do.
 """
@@ -57,7 +60,7 @@ healthcheck_interval = seconds(os.environ.get("healthcheck_interval", write_time
 # The file the watchdog's health looks for; Go's os.TempDir knows TMPDIR and /tmp only.
 LOCK = Path(os.environ.get("TMPDIR") or "/tmp", ".lock")  # noqa: S108
 # Seconds of step 2. The last request that the watchdog took needs some time to get here.
-LEAVING = healthcheck_interval + 1
+LEAVING = healthcheck_interval + 1 if healthcheck_interval else 0
 # Seconds of steps 3 and 4, of which the last three are for step 4 (`http_worker.CLOSING`).
 ENDING = ceil(exec_timeout) + 3
 
@@ -73,7 +76,7 @@ keepalive = 5
 timeout = max(30, ENDING)
 # Kubernetes has to grant as much, by terminationGracePeriodSeconds.
 graceful_timeout = ceil(LEAVING) + ENDING
-logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"))
+logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"), os.environ.get("LOG_FORMAT", "line"))
 # It would lie in the home folder, which a read-only container does not have.
 control_socket_disable = True
 

@@ -14,6 +14,7 @@ COPIED = [
     "function",
     "controller",
     "runtime",
+    "telemetry",
     "sql",
     "pyproject.toml",
     "requirements.txt",

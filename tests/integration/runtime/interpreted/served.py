@@ -12,12 +12,15 @@ from typing import Any, Self
 
 import requests
 
+from local.supervisor.python_server import TEMPLATE, serving
 from tests.conftest import ROOT
 from tests.waiting import until
 
 SECRET = "integration-test-secret"
 HEADERS = {"X-Runtime-Secret": SECRET}
 TITLE = "test"
+#: Seconds that an end waits for calls that have begun.
+GRACE = 7
 
 
 class Server:
@@ -31,21 +34,23 @@ class Server:
         with listener:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "--config", "function/gunicorn_conf.py"),
-                    *("--pythonpath", "template/python3-gevent"),
+                    *(sys.executable, "-m", "gunicorn", "--config", f"{TEMPLATE}/gunicorn_conf.py"),
                     *("--log-level", "warning", "-b", f"fd://{listener.fileno()}"),
                     f"function.runtime_{language}.handler:app",
                 ],
                 cwd=ROOT,
-                env={
-                    **os.environ,
-                    "RUNTIME_SECRET": SECRET,
-                    "METRICS_PORT": "0",
-                    "STATE_DIR": str(state),
-                    "PORT": "0",
-                    "GRACEFUL_TIMEOUT": "10",
-                    **environment,
-                },
+                env=serving(
+                    {
+                        **os.environ,
+                        "RUNTIME_SECRET": SECRET,
+                        "METRICS_PORT": "0",
+                        "STATE_DIR": str(state),
+                        "TMPDIR": str(state),
+                        **environment,
+                    },
+                    ROOT,
+                    GRACE,
+                ),
                 pass_fds=(listener.fileno(),),
             )
         self.get("/health")
