@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+FILE = Path(__file__).parents[3] / "deploy" / "docker-compose.yml"
 CHECKER = Path(sys.executable).with_name("check-jsonschema")
 #: What a service may name, and where the file defines it.
 DEFINED = ("networks", "secrets", "depends_on", "volumes")
@@ -18,11 +19,17 @@ _VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 Document = dict[str, Any]
 
 
+def filled(file: Path, variables: Mapping[str, str]) -> Document:
+    """A YAML file with the variables, or their defaults, in it."""
+    text = _VARIABLE.sub(lambda found: variables.get(found[1], found[2]), file.read_text())
+    assert "${" not in text
+    document: Document = yaml.safe_load(text)
+    return document
+
+
 def project(file: Path, variables: Mapping[str, str]) -> Document:
-    """The file with the variables, or their defaults, in it. Lists of names become tables, as Compose takes them."""
-    filled = _VARIABLE.sub(lambda found: variables.get(found[1], found[2]), file.read_text())
-    assert "${" not in filled
-    document: Document = yaml.safe_load(filled)
+    """The Compose file likewise. Lists of names become tables, as Compose takes them."""
+    document = filled(file, variables)
     for service in document["services"].values():
         for key in ("networks", "depends_on"):
             if isinstance(service.get(key), list):

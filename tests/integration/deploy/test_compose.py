@@ -11,23 +11,23 @@ from local.fetch.debian_packages import PackagesError
 from local.fetch.debian_program import debian_program
 from tests.conftest import ROOT, missing
 from tests.integration.deploy import compose
-from tests.integration.deploy.conftest import IMAGES, RUNTIMES
-from tests.integration.deploy.dockerfile import read
 from tools.compose_secrets import make
 
 DEPLOY = ROOT / "deploy"
-COMPOSE = DEPLOY / "docker-compose.yml"
 #: Those that write their configuration as they start.
 WRITABLE = {"elasticsearch", "kibana"}
-#: Seconds of a call that are not its script's, and of a server's own end: see local.settings and
-#: local.supervisor.python_server.
-AROUND_SCRIPT, CLOSING = 10, 3
+RUNTIMES = {"runtime-nodejs", "runtime-python", "runtime-rust"}
+CONTROLLERS = {"initialize", "execute", "sessions", "functions", "health"}
+#: Seconds after which an end is over: the watchdog's delay with what is added to it, and a function's last steps.
+ADDED_DELAY, LAST_STEPS = 1, 3
+#: Variables of functions that differ between one machine and a cluster.
+OF_ONE_MACHINE = {"RUNTIME_URLS", "SPOOL_DIR", "SPOOL_MAX_BYTES", "STATE_DIR", "WORKERS_MAX", "LOG_FORMAT"}
 
 
 @pytest.fixture(scope="module")
 def project() -> compose.Document:
     """What the file amounts to, with all profiles."""
-    return compose.project(COMPOSE, {})
+    return compose.project(compose.FILE, {})
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +76,13 @@ def test_runtimes_are_on_networks_without_a_way_out(
 ) -> None:
     on_it = {name for name, service in services.items() if "runtimes" in service["networks"]}
 
-    assert on_it == {"controller", "runtime-ports", *(f"runtime-{language}" for language in RUNTIMES)}
-    for language in RUNTIMES:
-        assert services[f"runtime-{language}"]["networks"].keys() == {"runtimes", "runtime-metrics"}
+    assert on_it == {"gateway"} | CONTROLLERS | RUNTIMES
+    for name in RUNTIMES:
+        assert services[name]["networks"].keys() == {"runtimes", "runtime-metrics"}
     # Who reads their metrics is no way out either.
     assert {name for name, service in services.items() if "runtime-metrics" in service["networks"]} == {
         "prometheus",
-        *(f"runtime-{language}" for language in RUNTIMES),
+        *RUNTIMES,
     }
     assert {name for name, network in project["networks"].items() if not network.get("internal")} == {"edge"}
 
@@ -98,37 +98,34 @@ def test_what_is_published_is_on_loopback_and_on_a_network_that_can_publish(
             published[int(outer)] = name
 
     assert published == {
-        8080: "controller",
-        **dict.fromkeys((8081, 8082, 8083), "runtime-ports"),
+        **dict.fromkeys((8080, 8081, 8082, 8083), "gateway"),
         9090: "prometheus",
         3000: "grafana",
         5601: "kibana",
     }
 
 
-def test_an_end_waits_for_the_longest_call_and_is_granted_the_time(
-    services: dict[str, compose.Document],
-) -> None:
-    longest = int(services["controller"]["environment"]["SCRIPT_TIMEOUT_MAX"]) / 1000
-    for name in ("controller", *(f"runtime-{language}" for language in RUNTIMES)):
-        graceful = int(services[name]["environment"]["GRACEFUL_TIMEOUT"])
-        assert graceful >= longest + AROUND_SCRIPT + CLOSING, name
-        assert _seconds(services[name]["stop_grace_period"]) > graceful, name
+def test_an_end_is_granted_the_time_that_it_takes(services: dict[str, compose.Document]) -> None:
+    for name in CONTROLLERS | RUNTIMES:
+        limits = services[name]["environment"]
+        delay = _seconds(limits["healthcheck_interval"]) + ADDED_DELAY
+        longest = delay + _seconds(limits["exec_timeout"]) + LAST_STEPS
+        assert _seconds(services[name]["stop_grace_period"]) > longest, name
+    longest = max(_seconds(services[name]["environment"]["write_timeout"]) for name in CONTROLLERS)
+    assert _seconds(services["gateway"]["stop_grace_period"]) > longest
 
 
-def test_who_needs_another_waits_until_it_is_healthy(services: dict[str, compose.Document]) -> None:
-    built = {f"runtime-{language}" for language in RUNTIMES} | {"controller"}
+def test_a_service_waits_until_those_it_needs_are_healthy(services: dict[str, compose.Document]) -> None:
+    """The functions' images have health checks of their own."""
     for name, service in services.items():
         for other, how in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "migration" else "service_healthy"
             assert how["condition"] == wanted, f"{name} on {other}"
-            assert wanted != "service_healthy" or other in built or "healthcheck" in services[other], other
-    assert services["controller"]["depends_on"].keys() == {
-        "migration",
-        "postgres",
-        "redis",
-        *built - {"controller"},
-    }
+            checked = other in CONTROLLERS | RUNTIMES or "healthcheck" in services[other]
+            assert wanted != "service_healthy" or checked, other
+    assert services["gateway"]["depends_on"].keys() == CONTROLLERS
+    for name in CONTROLLERS:
+        assert services[name]["depends_on"].keys() == {"migration", "postgres", "redis"} | RUNTIMES
 
 
 def test_what_is_mounted_is_there(project: compose.Document, services: dict[str, compose.Document]) -> None:
@@ -145,17 +142,53 @@ def test_what_is_mounted_is_there(project: compose.Document, services: dict[str,
         assert secret["file"] == f"secrets/{name}"
 
 
-def test_every_image_that_is_built_has_its_dockerfile_and_stage(
-    services: dict[str, compose.Document],
-) -> None:
-    built = {name: service["build"] for name, service in services.items() if "build" in service}
+@pytest.fixture(scope="module")
+def functions() -> dict[str, compose.Document]:
+    """What stack.yml deploys, with the same defaults of its variables."""
+    stack = compose.filled(ROOT / "stack.yml", {})["functions"]
+    assert stack.keys() == CONTROLLERS | RUNTIMES
+    found: dict[str, compose.Document] = stack
+    return found
 
-    assert built.keys() == {"controller", "migration", *(f"runtime-{language}" for language in RUNTIMES)}
-    for build in built.values():
-        assert (DEPLOY / build["context"]).resolve() == ROOT
-        dockerfile = ROOT / build["dockerfile"]
-        assert dockerfile.is_relative_to(IMAGES)
-        assert build.get("target", "controller") in read(dockerfile)
+
+def test_the_functions_are_those_of_the_stack_file(
+    services: dict[str, compose.Document], functions: dict[str, compose.Document]
+) -> None:
+    for name, function in functions.items():
+        service = services[name]
+        assert (service["image"], service["pull_policy"]) == (function["image"], "never"), name
+        assert set(service["secrets"]) == set(function["secrets"]), name
+        differing = service["environment"].items() ^ function["environment"].items()
+        differing_names = {variable for variable, _ in differing}
+        files = {variable for variable in differing_names if variable.endswith("_FILE")}
+        assert differing_names - files <= OF_ONE_MACHINE, name
+        for variable in files:
+            mounted, deployed = service["environment"][variable], function["environment"][variable]
+            assert Path(mounted).name == Path(deployed).name and mounted.startswith("/run/secrets/")
+    assert services["migration"]["image"] == functions["initialize"]["image"]
+
+
+def test_registry_and_tag_choose_the_images_as_for_the_stack_file() -> None:
+    variables = {"REGISTRY": "registry.example.com/lambda", "TAG": "2.0.0"}
+    services = compose.project(compose.FILE, variables)["services"]
+    for name, function in compose.filled(ROOT / "stack.yml", variables)["functions"].items():
+        assert services[name]["image"] == function["image"] == f"registry.example.com/lambda/{name}:2.0.0"
+
+
+def test_what_is_kept_is_where_the_image_has_a_folder_for_it(services: dict[str, compose.Document]) -> None:
+    """A volume takes over the owner of the folder that the image has there; tests of the image look at it."""
+    volumes = [services[name]["volumes"] for name in CONTROLLERS | RUNTIMES]
+
+    assert {volume.partition(":")[2] for [volume] in volumes} == {"/srv/state"}
+    assert len({volume for [volume] in volumes}) == len(volumes)
+
+
+def test_prometheus_asks_every_function(services: dict[str, compose.Document]) -> None:
+    jobs = compose.filled(DEPLOY / "prometheus" / "prometheus.yml", {})["scrape_configs"]
+    targets = {target for job in jobs for config in job["static_configs"] for target in config["targets"]}
+    ports = {f"{name}:{services[name]['environment']['METRICS_PORT']}" for name in CONTROLLERS | RUNTIMES}
+
+    assert ports < targets
 
 
 def test_the_secrets_that_are_made_are_those_that_are_asked_for(
@@ -184,7 +217,7 @@ def test_secrets_never_get_into_the_repository() -> None:
     ("program", "package", "arguments", "file"),
     [
         ("promtool", "prometheus", ["check", "config"], "prometheus/prometheus.yml"),
-        ("haproxy", "haproxy", ["-c", "-f"], "ports/haproxy.cfg"),
+        ("haproxy", "haproxy", ["-c", "-f"], "gateway/haproxy.cfg"),
     ],
 )
 def test_a_program_takes_its_configuration(

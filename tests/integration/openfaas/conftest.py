@@ -1,15 +1,30 @@
 """The real faas-cli and of-watchdog, and build folders made by them, once for all tests."""
 
+import os
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import debian_program
 from local.fetch.go_programs import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.fetch.wheels import collect
+from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
+from local.supervisor.account import RUNNER, Account, remove
+from runtime.languages.rust.toolchain import Toolchain
+from tests.acceptance.client import Client
 from tests.conftest import missing
-from tests.integration.openfaas.build import ROOT, TEMPLATE, Build
+from tests.integration.deploy import compose
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build, surroundings
+from tests.integration.openfaas.gateway import Gateway
+from tests.integration.openfaas.image import Machine
 from tests.integration.openfaas.served import Serve, Served
+from tests.integration.openfaas.stack import SECRETS, SHORT, Stack, running, secret_files, written
 
 GENERIC = "echo"
 HANDLER = Path(__file__).with_name("echo_handler.py")
@@ -24,18 +39,55 @@ def tools() -> Tools:
 
 
 @pytest.fixture(scope="session")
-def build(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Build:
+def machine(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """This machine's Python and Rust compiler in the place of the base image and of Debian's packages."""
+    toolchain = Toolchain.load(rust_toolchain)
+    programs = [Path(sys.executable), Path(toolchain.rustc)]
+    folders = [_linker(toolchain, tmp_path_factory), *(str(program.parent) for program in programs)]
+    path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+    # pip takes the value of its --no-... options for what they set: 0 is to compile nothing, and to compare nothing.
+    quick = {"PIP_NO_COMPILE": "0", "PIP_NO_WARN_CONFLICTS": "0"}
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(collect(ROOT / ".local" / "wheels"))} | quick
+    return Machine(
+        surroundings() | {"PATH": path} | pip | toolchain.environment,
+        {"/usr/share/cargo/registry": toolchain.crates},
+    )
+
+
+def _linker(toolchain: Toolchain, folders: pytest.TempPathFactory) -> str:
+    """The folder of a wasm-ld; rustup's compilers bring it under another name."""
+    if toolchain.linker is not None and Path(toolchain.linker).name == "wasm-ld":
+        return str(Path(toolchain.linker).parent)
+    folder = folders.mktemp("linker")
+    (folder / "wasm-ld").symlink_to(
+        toolchain.linker or next(Path(toolchain.rustc).parents[1].glob("lib/rustlib/*/bin/rust-lld"))
+    )
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def build(tools: Tools, machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     """The whole stack, shrinkwrapped, and a function that faas-cli made from the template."""
     try:
         faas_cli = tools.faas_cli()
     except UnavailableError as reason:
         missing(f"faas-cli: {reason}")
-    made = Build(tmp_path_factory.mktemp("checkout"), faas_cli, collect(ROOT / ".local" / "wheels"))
+    asked = tmp_path_factory.mktemp("checkout")
+    remove(Account.named(RUNNER).folder(asked))  # what a killed run has left there
+    made = Build(Account.named(RUNNER).folder(asked), faas_cli, machine)
     made.shrinkwrap()
     made.faas("new", "--lang", TEMPLATE, GENERIC)
     (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
     made.shrinkwrap(f"{GENERIC}.yml")
-    return made
+    yield made
+    remove(asked)
+
+
+@pytest.fixture(scope="session")
+def account() -> Account:
+    """Stands for the images' user; our own account where that one cannot run this Python."""
+    account = Account.named(RUNNER)
+    return account if account.reads(Path(sys.executable).resolve()) else Account.own()
 
 
 @pytest.fixture(scope="module", params=["gunicorn", "of-watchdog"])
@@ -52,11 +104,75 @@ def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
 
 @pytest.fixture(scope="module")
 def serve(build: Build, watchdog: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    """Makes a function of the stack ready to be started from its own build folder and environment."""
+    """Makes a function ready to be started from its image."""
 
-    def prepared(function: str, library: str = "", variables: dict[str, str] | None = None) -> Served:
-        environment = build.installed(function, library)
+    def prepared(
+        function: str, variables: Mapping[str, str] | None = None, account: Account | None = None
+    ) -> Served:
         scratch = tmp_path_factory.mktemp(function)
-        return Served(build.context(function), environment, scratch, variables, watchdog)
+        if account is not None:
+            scratch = account.folder(scratch)
+        return Served(build.made(function), scratch, variables, watchdog, account)
 
     return prepared
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """Empty: the migrations of an image are to fill it."""
+    with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def secrets(
+    postgres: PostgresServer,
+    redis_server: RedisServer,
+    account: Account,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    values = SECRETS | {"POSTGRES_URL": postgres.url, "REDIS_URL": redis_server.url}
+    return secret_files(account.folder(tmp_path_factory.mktemp("secrets")), values)
+
+
+@pytest.fixture(scope="module")
+def migrated(serve: Serve, secrets: dict[str, str], account: Account) -> None:
+    """The schema, by the command that the Compose file and the Job in Kubernetes have."""
+    variables = {"POSTGRES_URL_FILE": secrets["POSTGRES_URL_FILE"]}
+    command = compose.project(compose.FILE, {})["services"]["migration"]["command"]
+    done = serve("initialize", variables, account).run(*command)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def written_before(build: Build) -> dict[Path, int]:
+    return written(build)
+
+
+@pytest.fixture(scope="module")
+def stack(
+    build: Build,
+    serve: Serve,
+    secrets: dict[str, str],
+    account: Account,
+    migrated: None,
+    written_before: dict[Path, int],
+) -> Iterator[Stack]:
+    with running(build, serve, secrets, SHORT, account) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    try:
+        haproxy = debian_program("haproxy", "haproxy", ROOT / ".local" / "haproxy")
+    except PackagesError as reason:
+        missing(f"haproxy: {reason}")
+    addresses = {name: served.url for name, served in stack.served.items()}
+    with Gateway(haproxy, addresses, tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Client:
+    return Client(gateway.url, SECRETS["JWT_SECRET"], f"user-{uuid.uuid4()}")

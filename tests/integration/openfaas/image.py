@@ -1,162 +1,221 @@
 """An image without Docker: a Dockerfile's stages, made one after another in plain folders, as far as that goes.
 
-A link, `root`, names the stage at work, and `/opt` and `/home` of the image lie below it: what programs note down of
-their place, such as a virtual environment's scripts, then holds for the stages that are copied from it.
+`/opt`, `/home`, `/srv` and `/usr/local/bin` of the image lie below a link, `root`, that names the stage at work: what
+programs note down of their place, such as a virtual environment's scripts, then holds for the stages that are copied
+from it. The rest of the image is this machine.
 """
 
+import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-#: Instructions that only describe the image.
-DESCRIPTIVE = {"LABEL", "EXPOSE", "HEALTHCHECK", "CMD", "USER"}
-#: What takes root, and a system of its own to change.
+from tests.integration.openfaas.dockerfile import Instruction, filled, packages, parsed
+
+#: What takes root, and a system to change.
 FOR_ROOT = re.compile(r"apt-get|useradd")
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-(\w*))?\}|\$(\w+)")
-_PATH = re.compile(r"(?<![\w./])/(?=(opt|home)/)")
+#: Seconds for one RUN.
+TIMEOUT = 600
+_OURS = re.compile(r"(?<![\w./])/(?=(opt|home|srv|usr/local/bin)\b)")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What stands for the base image and the distribution's packages.
+
+    Args:
+        environment: for every RUN and for what is started.
+        paths: places in the image to places on this machine.
+    """
+
+    environment: Mapping[str, str]
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
-class Stage:
-    """What it starts from, its instructions, and the variables they have set so far."""
-
-    base: str
-    steps: list[tuple[str, str]] = field(default_factory=list)
-    variables: dict[str, str] = field(default_factory=dict)
-
-
 class Image:
-    """The stages of the Dockerfile in a build folder, made below `folder`. `left_out` lists the steps not done.
+    """A stage that is made, in `folder`, and what it says of the processes in it. `root` leads to the folder."""
 
-    Args:
-        arguments: of the build, in place of the Dockerfile's defaults.
-        environment: what the steps' programs find besides what the Dockerfile says.
-    """
+    folder: Path
+    root: Path
+    machine: Machine
+    environment: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    workdir: str = "/"
+    user: str = "root"
+    command: list[str] = field(default_factory=list)
+    healthcheck: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    #: Places that belong to the user and not to root.
+    owned: list[str] = field(default_factory=list)
+    #: Build arguments, which only RUN sees.
+    arguments: dict[str, str] = field(default_factory=dict)
 
-    def __init__(
-        self, context: Path, folder: Path, arguments: Mapping[str, str], environment: Mapping[str, str]
-    ) -> None:
-        self.root = folder / "root"
-        self.left_out: list[str] = []
-        self._context = context
-        self._folder = folder
-        self._arguments = arguments
-        self._environment = environment
-        self._defaults, self._stages = parsed((context / "Dockerfile").read_text())
+    def here(self, text: str) -> str:
+        """The text with this machine's paths for the image's."""
+        for path, place in self.machine.paths.items():
+            text = text.replace(path, place)
+        return _OURS.sub(f"{self.root}/", text)
 
-    def make(self, name: str) -> Path:
-        """Returns the stage's folder, made after those that it needs. Raises CalledProcessError: a step failed."""
-        place = self._folder / name
-        if place.exists() or name not in self._stages:
-            return place
-        stage = self._stages[name]
-        base = filled(stage.base, {**self._defaults, **self._arguments})
-        for needed in (base, *re.findall(r"--from=(\S+)", "\n".join(text for _, text in stage.steps))):
-            self.make(needed)
-        if base in self._stages:
-            shutil.copytree(self._folder / base, place, symlinks=True)
-            stage.variables.update(self._stages[base].variables)
-        else:
-            place.mkdir()
-            stage.variables["PATH"] = "$PATH"  # our own, whose paths stay as they are
-        self._enter(name)
-        for word, text in stage.steps:
-            self._do(word, text, stage.variables)
-        return place
+    def variables(self) -> dict[str, str]:
+        """The environment of a process in the image."""
+        ours = {name: self.here(value) for name, value in self.environment.items()}
+        found = f"{self.root}/usr/local/bin{os.pathsep}{self.machine.environment['PATH']}"
+        path = ours.get("PATH", "$PATH").replace("$PATH", found)
+        return {**self.machine.environment, **ours, "PATH": path}
 
-    def run(self, name: str, command: str) -> str:
-        """Runs a shell command in a stage that is made, and returns what it printed. Raises CalledProcessError."""
-        self._enter(name)
-        return self._run(command, self._stages[name].variables)
-
-    def _enter(self, name: str) -> None:
-        self.root.unlink(missing_ok=True)
-        self.root.symlink_to(self._folder / name)
-
-    def _do(self, word: str, text: str, variables: dict[str, str]) -> None:
-        if word == "ARG":
-            name, _, default = text.partition("=")
-            variables[name] = self._arguments.get(name, default.strip('"') or self._defaults.get(name, ""))
-        elif word == "ENV":
-            for name, quoted, plain in re.findall(r'(\w+)=(?:"([^"]*)"|(\S+))', text):
-                variables[name] = filled(quoted or plain, variables)
-        elif word == "WORKDIR":
-            variables[word] = text
-            Path(self._here(f"{text}/")).mkdir(parents=True, exist_ok=True)
-        elif word == "COPY":
-            self._copy(text, variables)
-        elif word == "RUN" and not FOR_ROOT.search(text):
-            self._run(re.sub(r"--mount=\S+ ", "", text), variables)
-        elif word == "RUN":
-            self.left_out.append(f"RUN {text}")
-        else:
-            assert word in DESCRIPTIVE, f"what is {word}?"
-
-    def _run(self, command: str, variables: Mapping[str, str]) -> str:
-        done = subprocess.run(
-            ["sh", "-c", self._here(command)],
-            cwd=self._here(f"{variables['WORKDIR']}/"),
-            env={**self._environment, **self._variables(variables)},
+    def run(self, command: str, **options: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a shell command of a RUN to its end, whatever that is."""
+        return subprocess.run(
+            ["sh", "-c", self.here(command)],
+            cwd=self.here(f"{self.workdir}/"),
+            env=self.variables() | self.arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
-            check=True,
+            timeout=TIMEOUT,
+            check=False,
+            **options,
         )
-        return done.stdout
 
-    def _variables(self, variables: Mapping[str, str]) -> dict[str, str]:
-        here = {name: self._here(value) for name, value in variables.items()}
-        return here | {"PATH": here["PATH"].replace("$PATH", self._environment["PATH"])}
 
-    def _copy(self, text: str, variables: Mapping[str, str]) -> None:
-        *options, source, target = text.split()
-        stage = options[0].removeprefix("--from=") if options else ""
-        if stage and not self._stages[stage].steps:  # an image from elsewhere
+class Layout:
+    """The stages of the Dockerfile in a build folder, made below `folder`, each once.
+
+    `left_out` lists the steps that were not done, `packages` what they would have installed.
+
+    Args:
+        arguments: of the build, in place of the Dockerfile's defaults. TOOLCHAIN is chosen with each image.
+    """
+
+    def __init__(self, context: Path, folder: Path, arguments: Mapping[str, str], machine: Machine) -> None:
+        self.left_out: list[str] = []
+        self._context = context
+        self._folder = folder
+        self._machine = machine
+        self._dockerfile = parsed((context / "Dockerfile").read_text())
+        self._arguments = {**self._dockerfile.defaults, **arguments}
+        self._images: dict[Path, Image] = {}
+
+    def image(self, name: str, toolchain: str = "none") -> Image:
+        """The stage of that name, made after those that it needs."""
+        stage = self._dockerfile.stages[name]
+        base = filled(stage.base, {**self._arguments, "TOOLCHAIN": toolchain})
+        # The one stage that stands on a chosen other is made for each choice.
+        place = self._folder / (f"{name}-{toolchain}" if "TOOLCHAIN" in stage.base else name)
+        if place not in self._images:
+            for needed in re.findall(r"--from=(\S+)", "\n".join(step.text for step in stage.steps)):
+                self.image(needed, toolchain)
+            self._images[place] = self._begun(place, base, toolchain)
+            self._enter(place)
+            for step in stage.steps:
+                self._do(step, self._images[place])
+        self._enter(place)
+        return self._images[place]
+
+    def shipped(self, toolchain: str = "none") -> Image:
+        """The last stage, whose programs no longer go by the link: other stages may be made while they run."""
+        made = self.image("ship", toolchain)
+        for path in (one for name in ("opt/function/bin", "opt/rust") for one in files(made.folder / name)):
+            content = path.read_bytes()
+            if bytes(made.root) in content and not path.is_symlink():
+                mode = path.stat().st_mode
+                path.unlink()
+                path.write_bytes(content.replace(bytes(made.root), bytes(made.folder)))
+                path.chmod(mode)
+        return replace(made, root=made.folder)
+
+    def _begun(self, place: Path, base: str, toolchain: str) -> Image:
+        """A stage as its FROM leaves it, or one from elsewhere, empty."""
+        root = self._folder / "root"
+        if base not in self._dockerfile.stages:
+            place.mkdir(parents=True)
+            return Image(place, root, self._machine)
+        under = self.image(base, toolchain)
+        copy(under.folder, place, link=True)
+        return Image(
+            place,
+            root,
+            self._machine,
+            environment=dict(under.environment),
+            workdir=under.workdir,
+            owned=list(under.owned),
+        )
+
+    def _enter(self, place: Path) -> None:
+        root = self._folder / "root"
+        root.unlink(missing_ok=True)
+        root.symlink_to(place)
+
+    def _do(self, step: Instruction, image: Image) -> None:
+        do = getattr(self, f"_{step.word.lower()}", None)
+        assert do is not None, f"what is {step.word}?"
+        do(step.text, image)
+
+    def _arg(self, text: str, image: Image) -> None:
+        name, _, default = text.partition("=")
+        image.arguments[name] = self._arguments.get(name, default.strip('"'))
+
+    def _env(self, text: str, image: Image) -> None:
+        known = {**image.arguments, **image.environment, "PATH": "$PATH"}
+        for pair in shlex.split(text):
+            name, _, value = pair.partition("=")
+            image.environment[name] = filled(value, known)
+
+    def _label(self, text: str, image: Image) -> None:
+        image.labels |= dict(pair.split("=", 1) for pair in shlex.split(filled(text, image.arguments)))
+
+    def _workdir(self, text: str, image: Image) -> None:
+        image.workdir = text
+        Path(image.here(f"{text}/")).mkdir(parents=True, exist_ok=True)
+
+    def _user(self, text: str, image: Image) -> None:
+        image.user = text
+
+    def _expose(self, text: str, image: Image) -> None:
+        image.ports += text.split()
+
+    def _cmd(self, text: str, image: Image) -> None:
+        image.command = json.loads(text)
+
+    def _healthcheck(self, text: str, image: Image) -> None:
+        image.healthcheck = json.loads(text.partition("CMD ")[2])
+
+    def _run(self, text: str, image: Image) -> None:
+        if FOR_ROOT.search(text):
+            self.left_out.append(f"RUN {text}")
+            return
+        done = image.run(re.sub(r"--mount=\S+ ", "", text))
+        assert done.returncode == 0, f"RUN {text}: {done.stdout}"
+
+    def _copy(self, text: str, image: Image) -> None:
+        words = text.split()
+        options = dict(word.removeprefix("--").split("=") for word in words if word.startswith("--"))
+        source, target = [word for word in words if not word.startswith("--")]
+        stage = self._dockerfile.stages.get(options.get("from", ""))
+        if stage is not None and not stage.steps:  # an image from elsewhere
             self.left_out.append(f"COPY {text}")
             return
+        if "chown" in options:
+            image.owned.append(target)
         # An absolute target stands alone.
-        into = self.root / Path(variables["WORKDIR"], target).relative_to("/")
-        origin = self._folder / stage if stage else self._context
+        into = image.folder / Path(image.workdir, target).relative_to("/")
+        origin = self._folder / options["from"] if stage else self._context
         found = list(origin.glob(source.lstrip("/"))) if source != "." else sent(origin)
         assert found, f"COPY {text}: there is no {source}"
         for path in found:
-            copy(path, into / path.name if target.endswith(("/", ".")) else into)
+            copy(path, into / path.name if target.endswith(("/", ".")) else into, link=stage is not None)
 
-    def _here(self, text: str) -> str:
-        """The text with this machine's paths for the image's."""
-        return _PATH.sub(f"{self.root}/", text)
-
-
-def parsed(dockerfile: str) -> tuple[dict[str, str], dict[str, Stage]]:
-    """The arguments' defaults that stand before the first stage, and the stages by name."""
-    defaults: dict[str, str] = {}
-    stages: dict[str, Stage] = {}
-    for word, text in instructions(dockerfile):
-        if word == "FROM":
-            base, _, name = text.partition(" AS ")
-            stages[name] = Stage(base)
-        elif stages:
-            stages[list(stages)[-1]].steps.append((word, text))
-        else:
-            name, _, default = text.partition("=")
-            defaults[name] = default
-    return defaults, stages
-
-
-def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
-    """Each instruction's word and text, on one line."""
-    lines = [line for line in dockerfile.splitlines() if line and not line.startswith("#")]
-    for line in "\n".join(lines).replace("\\\n", "").splitlines():
-        word, _, text = line.partition(" ")
-        yield word, " ".join(text.split())
-
-
-def filled(text: str, variables: Mapping[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: variables.get(found[1] or found[3]) or found[2] or "", text)
+    @property
+    def packages(self) -> list[str]:
+        """What the steps left out would have apt-get install."""
+        return [name for step in self.left_out for name in packages(step)]
 
 
 def sent(context: Path) -> list[Path]:
@@ -165,9 +224,25 @@ def sent(context: Path) -> list[Path]:
     return [path for path in context.iterdir() if path.name not in ignored]
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, *, link: bool = False) -> None:
+    """Copy a file or a folder. With `link` its files are shared: a file in a stage is replaced, never written to."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_file():
+        target.unlink()
     if source.is_dir():
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        duplicate = _linked if link else shutil.copy2
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=duplicate)
+    elif link:
+        os.link(source, target)
     else:
         shutil.copy(source, target)
+
+
+def _linked(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
+    os.link(source, target, follow_symlinks=False)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Every file below it."""
+    return (path for path in folder.rglob("*") if path.is_file())

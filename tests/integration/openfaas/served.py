@@ -1,4 +1,4 @@
-"""A function that is served: by gunicorn as the template starts it, with or without the of-watchdog before it."""
+"""A function that is served as its image says, with or without the of-watchdog before it."""
 
 import subprocess
 from collections.abc import Callable, Mapping
@@ -8,49 +8,48 @@ from typing import Self
 
 import requests
 
+from local.supervisor.account import Account
 from local.supervisor.ports import free_port
-from tests.integration.openfaas.build import clean_environment
+from tests.integration.openfaas.build import BuiltFunction
 from tests.waiting import until
 
-FPROCESS = "gunicorn --config gunicorn_conf.py host:app"
-STOP_TIMEOUT = 20
+#: The watchdog's program in the image.
+WATCHDOG = "fwatchdog"
+#: Seconds.
+START_TIMEOUT = 60
+STOP_TIMEOUT = 30
 
 
 class Served:
-    """The process that answers for one build folder. A context manager: ready when entered, gone when left.
+    """The process of one function's image. A context manager: ready when entered, gone when left.
 
     Args:
-        context: the build folder.
-        environment: the function's own Python environment.
+        function: its image and its folder.
         scratch: for its temporary files, its log and the file that says it is ready.
         variables: what stack.yml would set.
         watchdog: the program that starts the function; without it the function is started directly.
+        account: stands for the image's user.
     """
 
     def __init__(
         self,
-        context: Path,
-        environment: Path,
+        function: BuiltFunction,
         scratch: Path,
         variables: Mapping[str, str] | None = None,
         watchdog: Path | None = None,
+        account: Account | None = None,
     ) -> None:
-        self._context = context
+        self._function = function
         self._watchdog = watchdog
-        self._scratch = scratch
+        self._account = account or Account.own()
+        self._account.owns(scratch)
         self.log = scratch / "log"
         self.lock = scratch / ".lock"
         upstream, port, metrics = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{port if watchdog else upstream}"
-        self._variables = clean_environment(environment) | {
+        self._variables = function.image.variables() | {
             "TMPDIR": str(scratch),
-            "PYTHONUNBUFFERED": "1",
-            "mode": "http",
-            "fprocess": FPROCESS,
             "upstream_url": f"http://127.0.0.1:{upstream}",
-            "suppress_lock": "true",
-            "prefix_logs": "false",
-            "log_buffer_size": "-1",
             "port": str(port),
             "metrics_port": str(metrics),
             "healthcheck_interval": "100ms",
@@ -60,13 +59,38 @@ class Served:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Starts it without waiting until it is ready."""
+        image = self._function.image
         # The watchdog, too, splits at single spaces and knows no quotes.
-        command = ["python", "init.py", str(self._watchdog)] if self._watchdog else FPROCESS.split(" ")
+        command = image.environment["fprocess"].split(" ")
+        if self._watchdog:
+            command = [str(self._watchdog) if word == WATCHDOG else word for word in image.command]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self._context, env=self._variables, stdout=log, stderr=subprocess.STDOUT
+                command,
+                cwd=self._function.app,
+                env=self._variables,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                **self._account.popen,
             )
         return self.process
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run another command in the image to its end, as the same user with the same variables."""
+        return subprocess.run(
+            command,
+            cwd=self._function.app,
+            env=self._variables,
+            capture_output=True,
+            text=True,
+            timeout=START_TIMEOUT,
+            check=False,
+            **self._account.popen,
+        )
+
+    def healthy(self) -> bool:
+        """What the image's own health check says."""
+        return self.run(*self._function.image.healthcheck).returncode == 0
 
     def ready(self) -> bool:
         """As Kubernetes asks: the watchdog's health, or the file it goes by."""
@@ -93,7 +117,7 @@ class Served:
     def __enter__(self) -> Self:
         self.start()
         try:
-            until(self.ready, f"{self._context.name} is ready")
+            until(self.ready, f"{self._function.app.name} is ready", START_TIMEOUT)
         except BaseException:
             self.stop()
             raise
@@ -105,4 +129,4 @@ class Served:
 
 
 Serve = Callable[..., Served]
-"""Makes a function ready to be started: its name, the library it is built on, and its variables."""
+"""Makes a function ready to be started: its name, and its variables."""

@@ -1,5 +1,6 @@
 """All functions of stack.yml, each from its own build folder, as a client of the gateway meets them."""
 
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,21 @@ import jwt
 import requests
 import yaml
 
+from local.supervisor.account import Account
 from tests.integration.openfaas.build import Build
+from tests.integration.openfaas.image import files
 from tests.integration.openfaas.served import Serve, Served
 
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32}
 TIMEOUT = 60
+#: A deadline of the service's own, and the watchdogs' in the order of stack.yml, in less time.
+SHORT = {
+    "SCRIPT_TIMEOUT_MAX": "4000",
+    "exec_timeout": "10s",
+    "write_timeout": "12s",
+    "read_timeout": "12s",
+    "healthcheck_interval": "1s",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,16 @@ class Stack:
             method, f"{self.served[function].url}{path}", headers=headers, timeout=TIMEOUT, **options
         )
 
+    def counted(self, function: str, code: str) -> float:
+        """How many calls of a function ended with a code, as its metrics tell."""
+        text = self.call("GET", function, "/metrics").text
+        pattern = rf'^lambda_requests_total\{{code="{code}",.*\}} (\S+)$'
+        return sum(map(float, re.findall(pattern, text, re.MULTILINE)))
+
+    def busy(self, runtime: str) -> bool:
+        """Whether a script runs there."""
+        return bool(self.call("GET", runtime, "/health").json()["workers"]["busy"])
+
     def begin(self, language_title: str, script: str, **context: Any) -> str:
         """The request_id of a new session."""
         answer = self.call(
@@ -81,22 +102,27 @@ class Stack:
 
 @contextmanager
 def running(
-    build: Build, serve: Serve, secret_files: Mapping[str, str], parts: Mapping[str, str]
+    build: Build,
+    serve: Serve,
+    secret_files: Mapping[str, str],
+    variables: Mapping[str, str],
+    account: Account,
 ) -> Iterator[Stack]:
     """The whole stack with the environment that stack.yml gives it.
 
     Args:
         secret_files: the variables that name files of secrets, in the place of the platform's folder.
-        parts: variables of this machine's Node.js and Rust toolchain, and those a test changes.
+        variables: those that a test changes.
+        account: stands for the images' user.
     """
     all_functions = functions(build)
     served: dict[str, Served] = {}
     with ExitStack() as started:
 
-        def start(function: Function, variables: Mapping[str, str]) -> None:
+        def start(function: Function, more: Mapping[str, str]) -> None:
             secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
-            environment = {**function.environment, "METRICS_PORT": "0", **parts, **secrets, **variables}
-            served[function.name] = serve(function.name, function.library, environment)
+            environment = {**function.environment, "METRICS_PORT": "0", **variables, **secrets, **more}
+            served[function.name] = serve(function.name, environment, account)
             started.enter_context(served[function.name])
 
         runtimes = [function for function in all_functions if function.language]
@@ -110,7 +136,18 @@ def running(
 
 
 def secret_files(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
-    """Writes each value to a file as `faas-cli secret create` keeps it; returns the variables that name them."""
+    """Writes each value to a file as `faas-cli secret create` keeps it; returns the variables that name them.
+
+    Every account can read them, as those that a platform mounts.
+    """
     for name, value in values.items():
         (folder / name).write_text(f"{value}\n")
+        (folder / name).chmod(0o444)
     return {f"{name}_FILE": str(folder / name) for name in values}
+
+
+def written(build: Build) -> dict[Path, int]:
+    """Every file of the images and of the functions' folders, and when it was last written."""
+    made = [build.made(function.name) for function in functions(build)]
+    folders = {folder for one in made for folder in (one.image.folder, one.app)}
+    return {path: path.stat().st_mtime_ns for folder in folders for path in files(folder)}

@@ -153,7 +153,7 @@ def test_nothing_is_written_but_to_the_temporary_folder(serve: Serve, build: Bui
     """As on a read-only file system. Root could write all the same, so what is there is looked at too."""
     home = tmp_path / "home"
     home.mkdir()
-    folders = [home, build.context(GENERIC)]
+    folders = [home, build.made(GENERIC).app]
     setting = {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     with unwritable(folders):
         before = contents(folders)

@@ -1,17 +1,20 @@
-"""The stack's own functions, each from its own build folder, environment and process."""
+"""The stack's own functions, each from its image in a process, and behind the gateway of the Compose file."""
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 import requests
 
-from local.stores.postgres import PostgresServer
-from local.stores.redis import RedisServer
+from controller.web.openapi.operations import OPERATIONS, Operation
+from local.supervisor.account import Account
 from local.supervisor.ports import free_port
+from tests.acceptance.client import Client
 from tests.integration.openfaas.build import Build
+from tests.integration.openfaas.gateway import Gateway
 from tests.integration.openfaas.served import Serve
-from tests.integration.openfaas.stack import SECRETS, Stack, functions, running, secret_files
+from tests.integration.openfaas.stack import SHORT, Stack, functions, written
 from tests.waiting import until
 
 #: One script in each language: the sum of two parameters.
@@ -28,33 +31,17 @@ pub fn handler(context: Map<String, Value>) -> Result<Value, String> {
 """,
 }
 MIB = 1 << 20
-#: A deadline of the service's own, and the watchdogs' in the order of stack.yml, in less time.
-SHORT = {
-    "SCRIPT_TIMEOUT_MAX": "1000",
-    "exec_timeout": "6s",
-    "write_timeout": "7s",
-    "read_timeout": "7s",
-    "healthcheck_interval": "1s",
-}
-
-
-@pytest.fixture(scope="module")
-def secrets(
-    postgres_server: PostgresServer, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, str]:
-    values = SECRETS | {"POSTGRES_URL": postgres_server.url, "REDIS_URL": redis_server.url}
-    return secret_files(tmp_path_factory.mktemp("secrets"), values)
-
-
-@pytest.fixture(scope="module")
-def toolchains(node_program: str, rust_toolchain: Path) -> dict[str, str]:
-    return {"NODE": node_program, "RUST_TOOLCHAIN": str(rust_toolchain)}
-
-
-@pytest.fixture(scope="module")
-def stack(build: Build, serve: Serve, secrets: dict[str, str], toolchains: dict[str, str]) -> Iterator[Stack]:
-    with running(build, serve, secrets, toolchains | SHORT) as stack:
-        yield stack
+#: As metrics have it.
+HANGUP = "client_gone"
+#: Paths that no public function has, some of which a function has for others.
+NOT_PUBLIC = [
+    "/",
+    "/functions",
+    "/api/v1",
+    "/api/v1/executes/8d2f",
+    "/api/v1/execute/metrics",
+    "/sessions/metrics/",
+]
 
 
 @pytest.mark.parametrize("language", ADDERS)
@@ -144,11 +131,116 @@ def test_a_line_of_200_kib_harms_nothing(stack: Stack, language: str) -> None:
 
 
 @pytest.mark.usefixtures("stack")
-def test_neither_library_can_be_imported_where_the_other_runs(build: Build) -> None:
+def test_an_image_has_the_one_library_it_runs(build: Build) -> None:
     for function in functions(build):
-        modules = ("controller", "runtime", "local", "tests")
-        found = {module for module in modules if build.imports(function.name, module)}
-        assert found == {function.library}, function.name
+        modules = ("controller", "runtime", "telemetry", "local", "tests")
+        made = build.made(function.name)
+        found = {module for module in modules if made.imports(module)}
+        assert found == {function.library, "telemetry"}, function.name
+
+
+def test_the_samples_were_registered_by_the_migration(client: Client) -> None:
+    request_id = client.begin("python-text_processor")
+
+    assert client.session(request_id).json()["status"] == "active"
+
+
+@pytest.mark.parametrize("language", ADDERS)
+def test_the_gateway_leads_a_client_to_every_function(client: Client, language: str) -> None:
+    request_id = client.begin(f"{language}-adder", ADDERS[language])
+    listed = client.request("GET", "/api/v1/functions", params={"type": "dynamic"}).json()
+    by_alias = client.request("POST", f"/execute/{request_id}", json={"params": {"a": 1, "b": 1}})
+    by_query = client.request(
+        "POST", f"/api/v1/execute?request_id={request_id}", json={"params": {"a": 2, "b": 2}}
+    )
+
+    assert client.result(request_id, {"a": 2, "b": 40}) == {"sum": 42}
+    assert [one["language_title"] for one in listed["functions"]] == [f"{language}-adder"]
+    assert [by_alias.json()["result"], by_query.json()["result"]] == [{"sum": 2}, {"sum": 4}]
+    assert client.session(request_id).json()["execution_count"] == 3
+    assert client.request("GET", f"/sessions/{request_id}").json()["request_id"] == request_id
+    assert client.request("DELETE", f"/api/v1/sessions/{request_id}").status_code == 204
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method} {one.path}")
+def test_every_public_path_leads_to_a_function_that_has_it(gateway: Gateway, operation: Operation) -> None:
+    path = operation.path.format(request_id="8d2f", language_title="python-adder")
+    answer = requests.request(operation.method, f"{gateway.url}{path}", json={}, timeout=30)
+
+    assert answer.status_code in {200, 401}, answer.text
+
+
+@pytest.mark.parametrize("path", NOT_PUBLIC)
+def test_every_other_path_has_the_services_own_404(gateway: Gateway, path: str) -> None:
+    answer = requests.get(f"{gateway.url}{path}", timeout=30)
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(("port", "language"), [(8081, "nodejs"), (8082, "python"), (8083, "rust")])
+def test_the_runtimes_have_ports_of_this_machine(gateway: Gateway, port: int, language: str) -> None:
+    assert requests.get(f"{gateway.at(port)}/health", timeout=30).json()["language"] == language
+    assert requests.get(f"{gateway.at(port)}/isolation", timeout=30).status_code == 200
+
+
+def test_long_heads_and_results_pass_the_gateway(client: Client) -> None:
+    request_id = client.begin("python-large", "def handle(params):\n    return 'x' * params['size']\n")
+    answer = client.execute(request_id, {"size": 5 * MIB}, X_Long="x" * 8000, X_Longer="y" * 8000)
+
+    assert (answer.status_code, len(answer.json()["result"])) == (200, 5 * MIB)
+
+
+def test_a_client_that_hangs_up_on_the_gateway_ends_its_run(stack: Stack, client: Client) -> None:
+    endless = client.begin("python-endless", "def handle(params):\n    while True: pass\n")
+    counted = partial(stack.counted, "execute", HANGUP)
+    before = counted()
+    with pytest.raises(requests.ReadTimeout):
+        client.request("POST", f"/api/v1/execute/{endless}", json={"params": {}}, timeout=(5, 0.5))
+
+    until(lambda: counted() == before + 1, "the run has ended as one that was left")
+
+
+def test_the_health_check_tells_a_function_that_is_ready_from_one_that_is_not(
+    stack: Stack, serve: Serve, account: Account
+) -> None:
+    for name, served in stack.served.items():
+        assert served.healthy(), name
+        assert not serve(name, {}, account).healthy(), name
+
+
+def test_images_say_who_runs_them_how_and_what_they_are(build: Build) -> None:
+    for function in functions(build):
+        image = build.made(function.name).image
+        assert (image.user, image.ports) == ("1000", ["8080"]), function.name
+        assert image.command == ["python", "init.py", "fwatchdog"]
+        assert {"title", "base.name"} == {
+            label.removeprefix("org.opencontainers.image.") for label in image.labels
+        }
+        # Where Compose mounts a volume.
+        assert image.owned == ["/srv/state"]
+
+
+def test_nothing_is_written_into_an_image(
+    client: Client, build: Build, written_before: dict[Path, int]
+) -> None:
+    for language, script in ADDERS.items():
+        client.result(client.begin(f"{language}-adder", script), {"a": 3, "b": 4})
+
+    assert written(build).items() ^ written_before.items() == set()
+
+
+def test_what_runs_is_answered_when_a_function_is_told_to_end(stack: Stack, client: Client) -> None:
+    """Last of those that use the stack: this function is gone afterwards."""
+    slow = client.begin(
+        "python-slow", "import time\ndef handle(params):\n    time.sleep(1)\n    return 'done'\n"
+    )
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(client.again().execute, slow)
+        until(lambda: stack.busy("runtime-python"), "the script runs")
+        status = stack.served["execute"].stop()
+        answer = call.result()
+
+    assert (status, answer.status_code, answer.json()["result"]) == (0, 200, "done")
 
 
 def test_two_processes_of_a_function_have_one_set_of_metrics(
@@ -162,7 +254,7 @@ def test_two_processes_of_a_function_have_one_set_of_metrics(
         "healthcheck_interval": "1s",
         "RUNTIME_URLS": "",
     }
-    with serve("health", "controller", {**function.environment, **secrets, **variables}) as health:
+    with serve("health", {**function.environment, **secrets, **variables}) as health:
         # Each on a connection of its own, so that both processes have their share.
         files = health.lock.parent.glob
         until(lambda: len(list(files("metrics-*/gauge_livesum_*.db"))) == 2, "both processes have loaded it")

@@ -1,4 +1,4 @@
-"""The distribution's packages that the Dockerfiles name: whether the base image's release has them."""
+"""The distribution's packages that the Dockerfile names: whether the base image's release has them."""
 
 import os
 import re
@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import missing
-from tests.integration.deploy.conftest import IMAGES
-from tests.integration.deploy.dockerfile import Instruction, read
-from tests.integration.deploy.layout import packages
+from tests.integration.openfaas.build import ROOT, TEMPLATE
+from tests.integration.openfaas.dockerfile import instructions, packages, parsed
 
+DOCKERFILE = (ROOT / "template" / TEMPLATE / "Dockerfile").read_text()
 #: Seconds for the lists of a release.
 TIMEOUT = 120
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
@@ -60,8 +60,8 @@ class Release:
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    bases = {stage.base for file in IMAGES.glob("*/Dockerfile") for stage in read(file).values()}
-    names = {found[1] for base in bases if (found := re.search(r":[\d.]+-slim-(\w+)", base))}
+    bases = [stage.base for stage in parsed(DOCKERFILE).stages.values()]
+    names = {found[1] for base in bases if (found := re.search(r"python:\S+-slim-(\w+)", base))}
     assert len(names) == 1
     release = Release(names.pop(), tmp_path_factory.mktemp("release"))
     try:
@@ -73,17 +73,11 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return release
 
 
-def test_the_release_has_every_package_that_a_dockerfile_asks_for(release: Release) -> None:
-    steps = [step for file in IMAGES.glob("*/Dockerfile") for step in _of_apt(file)]
-    asked = {name for step in steps for name in packages(step.text)}
+def test_the_release_has_every_package_that_the_dockerfile_asks_for(release: Release) -> None:
+    asked = {name for step in instructions(DOCKERFILE) for name in packages(step.text)}
 
     assert {"lld", "rustc"} < asked
     assert release.known({*asked, "no-such-package-anywhere"}) == asked
-
-
-def _of_apt(dockerfile: Path) -> list[Instruction]:
-    stages = read(dockerfile).values()
-    return [step for stage in stages for step in stage.instructions if "apt-get" in step.text]
 
 
 def _of(release: str, source: Path) -> str:
