@@ -1,4 +1,4 @@
-"""All functions in one server, under the public paths: `gunicorn function.service:app`.
+"""All functions in one server, under the public paths, for `make run`: `gunicorn function.service:app`.
 
 What the gateway does in a cluster, a dispatcher does here: each path leads to the app of the same `handler.py` that
 is deployed, which sees what is left of the path.

@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,19 +120,20 @@ def running(
     served: dict[str, Served] = {}
     with ExitStack() as started:
 
-        def start(function: Function, more: Mapping[str, str]) -> None:
+        def prepare(function: Function, more: Mapping[str, str]) -> None:
             secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
             environment = {**function.environment, "METRICS_PORT": "0", **variables, **secrets, **more}
             served[function.name] = serve(function.name, environment, account)
-            started.enter_context(served[function.name])
 
         runtimes = [function for function in all_functions if function.language]
         for function in runtimes:
-            start(function, {})
+            prepare(function, {})
         urls = ",".join(f"{function.language}={served[function.name].url}" for function in runtimes)
         for function in all_functions:
             if not function.language:
-                start(function, {"RUNTIME_URLS": urls})
+                prepare(function, {"RUNTIME_URLS": urls})
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(started.enter_context, served.values()))
         yield Stack(served)
 
 
