@@ -1,6 +1,8 @@
 """What a function leaves in its log: at once, a line each, with the id of the call."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.integration.openfaas.build import ROOT, TEMPLATE
 from tests.integration.openfaas.conftest import GENERIC
 from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
@@ -88,6 +91,28 @@ def test_gunicorns_own_lines_have_the_same_form_and_no_call(echo: Served) -> Non
     assert re.fullmatch(
         TIME + r" INFO gunicorn\.error - Booting worker with pid: \d+", lines(echo, "Booting")[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "line"),
+    [("line", TIME + " INFO gunicorn.error - hello"), ("ecs", r'\{"@timestamp":.*"hello".*\}')],
+)
+def test_gunicorns_lines_have_the_chosen_form(form: str, line: str) -> None:
+    program = (
+        "import call_log, logging.config\n"
+        f"logging.config.dictConfig(call_log.settings('info', '{form}'))\n"
+        "logging.getLogger('gunicorn.error').info('hello')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT / "template" / TEMPLATE,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert re.fullmatch(line, done.stderr.strip())
 
 
 def test_an_application_finds_its_calls_marked_too(serve: Serve, tmp_path: Path) -> None:

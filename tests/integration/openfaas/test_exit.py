@@ -190,6 +190,8 @@ def contents(folders: list[Path]) -> dict[Path, int]:
         ({"exec_timeout": "40s", "healthcheck_interval": "5s"}, 6 + 40 + 3),
         ({"exec_timeout": "1m30s", "healthcheck_interval": "1500ms"}, 3 + 90 + 3),
         ({"exec_timeout": "1h", "write_timeout": "45", "healthcheck_interval": "2"}, 3 + 3600 + 3),
+        # Nothing stands before it that has to hear of the end first.
+        ({"exec_timeout": "310s", "healthcheck_interval": "0s"}, 310 + 3),
         # The watchdog's own defaults.
         ({"write_timeout": "20s"}, 21 + 30 + 3),
         ({}, 31 + 30 + 3),
