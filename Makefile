@@ -9,10 +9,12 @@ FAAS_STACK_TEST := tests/integration/tools/faas_local/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
 RUNS ?= 5
+AXIS ?= *
+LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-report bench-runtimes bench-growth bench-stages performance clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-growth bench-stages clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -99,20 +101,11 @@ bench: tests-environment ## throughput, latency and CPU beside a yardstick: make
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
 
-bench-report: tests-environment ## write bench/results/report.html anew, of all results there
-	@$(VENV)/python -m bench.report
-
-bench-runtimes: environment ## what a script costs at each runtime's HTTP port
-	@$(VENV)/python -m bench.runtimes
-
 bench-growth: environment ## how costs grow with what there is: make bench-growth AXIS="sessions,log-rows" LARGEST=100000
 	@$(VENV)/python -m bench.growth.run --axis "$(AXIS)" --largest "$(LARGEST)" $(GATE)
 
 bench-stages: environment ## where the CPU time of an execution goes, stage by stage
 	@$(VENV)/python -m bench.stages.run --runs "$(RUNS)"
-
-performance: tests-environment ## write the tables of docs/performance.md anew, from the figures of the two above
-	@$(VENV)/python -m bench.page docs/performance.md
 
 clean: ## remove everything that was made here, data included
 	@$(PYTHON) -m local.clean

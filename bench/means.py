@@ -1,37 +1,52 @@
-"""What measuring needs: fetched where it is missing, and left out where it cannot be had."""
+"""Which scenarios run, and what they need; what cannot be had here is left out."""
 
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
-from bench.scenarios import Group
-from bench.selection import restricted
+from bench.command import announce
+from bench.scenarios import GROUPS, Group
+from bench.scenarios.scenario import Scenario
 from bench.service import Service
-from bench.wrk import Wrk
-from local.fetch import node, wrk
+from local.fetch import node
 from local.fetch.go_programs import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.services import RUNTIMES
-from local.state import RUST
+from local.state import ROOT, RUST
 from local.supervisor.account import RUNNER, Account
 
 
+def selected(patterns: Sequence[str]) -> list[Group]:
+    """The groups with the scenarios that match a pattern, and with their references."""
+    scenarios = {each.name: each for group in GROUPS for each in group.scenarios}
+    wanted = [name for name in scenarios if any(fnmatch(name, pattern) for pattern in patterns)]
+    for name in wanted:
+        wanted += [other for other in scenarios[name].references if other not in wanted]
+    return restricted(GROUPS, lambda scenario: scenario.name in wanted)
+
+
+def restricted(groups: Sequence[Group], wanted: Callable[[Scenario], bool]) -> list[Group]:
+    """The groups with those scenarios alone, without empty groups."""
+    left = (replace(group, scenarios=tuple(filter(wanted, group.scenarios))) for group in groups)
+    return [group for group in left if group.scenarios]
+
+
+def rust_toolchain() -> Path:
+    """The folder of the toolchain, which may be missing."""
+    named = os.environ.get("RUST_TOOLCHAIN")
+    return Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / RUST
+
+
 class Means:
-    """Programs and toolchains.
+    """Node.js, Rust and of-watchdog. Says which of the latter two are missing."""
 
-    Args:
-        local: the folder where they are kept.
-        watchdog: whether the of-watchdog is needed.
-        announce: says what cannot be had, which is no error.
-    """
-
-    def __init__(self, local: Path, announce: Callable[[str], None], *, watchdog: bool) -> None:
-        """Raises PackagesError where there is no wrk, and PartError where there is no Node.js."""
-        self.wrk = Wrk(wrk.program(local / wrk.FOLDER))
+    def __init__(self, *, watchdog: bool) -> None:
+        """`watchdog`: whether of-watchdog is needed. Raises PartError where there is no Node.js."""
         self._node = node.program(announce)
-        named = os.environ.get("RUST_TOOLCHAIN")
-        self._rust = Path(named) if named else Account.named(RUNNER).folder(local) / RUST
+        self._rust = rust_toolchain()
         self._languages = list(RUNTIMES)
         if not (self._rust / "toolchain.json").exists():
             announce(f"without Rust: there is no toolchain in {self._rust}")
@@ -39,25 +54,18 @@ class Means:
         self._watchdog: Path | None = None
         if watchdog:
             try:
-                self._watchdog = Tools(local / "openfaas").watchdog()
+                self._watchdog = Tools(ROOT / ".local" / "openfaas").watchdog()
             except UnavailableError as reason:
                 announce(f"without of-watchdog: {reason}")
 
     def possible(self, groups: Sequence[Group]) -> list[Group]:
         """The groups, without what cannot be run here."""
-        can_be = [group for group in groups if self._watchdog or not group.watchdog]
-        return restricted(can_be, lambda scenario: scenario.language in ("", *self._languages))
+        possible = [group for group in groups if self._watchdog or not group.watchdog]
+        return restricted(possible, lambda scenario: scenario.language in ("", *self._languages))
 
     def service(self, group: Group) -> Service:
-        """The service that a group is run against."""
+        """A new service for a group."""
         folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        guard = self._watchdog if group.watchdog else None
-        return Service(
-            folder,
-            self._languages,
-            self._node,
-            self._rust,
-            group.controller,
-            group.runtime,
-            watchdog=guard,
-        )
+        watchdog = self._watchdog if group.watchdog else None
+        variables = (group.controller, group.runtime)
+        return Service(folder, self._languages, self._node, self._rust, *variables, watchdog=watchdog)

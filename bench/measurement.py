@@ -1,7 +1,7 @@
 """Runs of scenarios in turn, and the figures of each."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.load import Load
 from bench.scenarios.scenario import Bench, Run, Scenario
@@ -13,20 +13,25 @@ MICROSECONDS = 1e6
 
 
 def measure(bench: Bench, scenarios: Sequence[Scenario], runs: int) -> dict[str, Figures]:
-    """Run each scenario once in each round, so that what drifts drifts for all. Returns the figures by scenario."""
-    prepared: list[tuple[Scenario, Run]] = []
-    for scenario in scenarios:
-        bench.announce(f"preparing {scenario.name}")
-        prepared.append((scenario, scenario.prepare(bench)))
-    results: dict[str, Figures] = {scenario.name: defaultdict(list) for scenario in scenarios}
+    """The figures of each scenario."""
+    bench.announce(f"preparing {', '.join(scenario.name for scenario in scenarios)}")
+    prepared = {scenario.name: scenario.prepare(bench) for scenario in scenarios}
+    return rounds(bench, prepared, runs, {scenario.name: scenario.references for scenario in scenarios})
+
+
+def rounds(
+    bench: Bench, prepared: Mapping[str, Run], runs: int, references: Mapping[str, Sequence[str]]
+) -> dict[str, Figures]:
+    """The figures of each run. Each is run once in each round, so that a drift of the machine affects all."""
+    results: dict[str, Figures] = {name: defaultdict(list) for name in prepared}
     for number in range(1, runs + 1):
-        for scenario, run in prepared:
-            bench.announce(f"run {number} of {runs}: {scenario.name}")
+        for name, run in prepared.items():
+            bench.announce(f"run {number} of {runs}: {name}")
             found = figures(bench.service, run)
-            found |= ratios(found, {name: bench.latest[name] for name in scenario.references})
-            bench.latest[scenario.name] = found
-            for name, value in found.items():
-                results[scenario.name][name].append(value)
+            found |= ratios(found, {other: bench.latest[other] for other in references.get(name, ())})
+            bench.latest[name] = found
+            for figure, value in found.items():
+                results[name][figure].append(value)
     return results
 
 
@@ -52,16 +57,9 @@ def figures(service: Service, run: Run) -> dict[str, float]:
 
 def of_load(load: Load) -> dict[str, float]:
     """What the clients saw."""
-    found = {
-        "rps": load.requests / load.seconds,
-        "p50": load.p50,
-        "p95": load.p95,
-        "p99": load.p99,
-        "errors": load.refused + load.wrong + load.broken,
-        "refused": load.refused,
-        "wrong": load.wrong,
-        "broken": load.broken,
-    }
+    found = {name: getattr(load, name) for name in ("p50", "p95", "p99", "refused", "wrong", "broken")}
+    found["rps"] = load.requests / load.seconds
+    found["errors"] = load.refused + load.wrong + load.broken
     if load.p50:
         found["p99 / p50"] = load.p99 / load.p50
     return found | load.more

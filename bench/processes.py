@@ -29,12 +29,18 @@ class Meter:
         return {name: sum(map(cpu_seconds, self._tree(pids))) for name, pids in self._parts.items()}
 
     def pss(self) -> dict[str, float]:
-        """Each part's proportional share of memory, MiB: what processes have in common is shared out."""
-        return {name: sum(map(pss, self._tree(pids))) / MIB for name, pids in self._parts.items()}
+        """Each part's proportional share of memory, MiB: shared pages are divided by their users."""
+        return self._memory("smaps_rollup", _PSS)
 
     def peak(self) -> dict[str, float]:
-        """The sum of the most memory that each process of a part ever had resident, MiB."""
-        return {name: sum(map(_peak, self._tree(pids))) / MIB for name, pids in self._parts.items()}
+        """The sum of the largest resident sizes of a part's processes, MiB."""
+        return self._memory("status", _PEAK)
+
+    def _memory(self, file: str, pattern: re.Pattern[str]) -> dict[str, float]:
+        return {
+            name: sum(_kib(pid, file, pattern) for pid in self._tree(pids)) / MIB
+            for name, pids in self._parts.items()
+        }
 
     def _tree(self, pids: Iterable[int]) -> list[int]:
         found = list(pids)
@@ -60,15 +66,6 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of the process and of its children that have ended; 0 when it is gone."""
     fields = stat_fields(pid)
     return 0.0 if fields is None else sum(map(int, fields[_TIMES])) / _TICK
-
-
-def pss(pid: int) -> int:
-    """Proportional set size, KiB; 0 when it is gone."""
-    return _kib(pid, "smaps_rollup", _PSS)
-
-
-def _peak(pid: int) -> int:
-    return _kib(pid, "status", _PEAK)
 
 
 def _kib(pid: int, file: str, pattern: re.Pattern[str]) -> int:

@@ -1,4 +1,4 @@
-"""Load made by wrk: the plan it is given, and what it tells."""
+"""Load made by wrk: its plan, and its figures."""
 
 import json
 import re
@@ -19,45 +19,47 @@ CLIENTS = 32
 #: Seconds that wrk waits for an answer, and that it may take to come to its end.
 TIMEOUT = 30
 _MEASURED = re.compile(r"^measured (\{.*\})$", re.MULTILINE)
-#: Of the numbers that requests carry: no two plans of a process share one, so that nothing is known by chance.
+#: The first numbers of plans: no two plans of a process share a number, so that no result is cached by chance.
 _NUMBERS = count(1_000_000_000, 10_000_000)
 
 
 class LoadError(Exception):
-    """wrk did not do its work. The message is its own."""
+    """wrk failed. The message is its output."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What wrk asks, by POST, over kept-alive connections."""
+    """What wrk asks, by POST, over kept-alive connections.
+
+    Args:
+        paths: asked in turn.
+        before: the text before the number in a body; `after` follows it.
+        lines: further headers, each with its end of line: each path is asked with each of them.
+        fresh: share of requests with a new number; the others have one of the `known` numbers, from `first` on.
+        answer: a Lua pattern with one capture that a right answer matches.
+        counts: whether the capture must be a number that was asked, plus one.
+        pause: mean milliseconds before a client's request, evenly spread from none to twice as many.
+    """
 
     paths: Sequence[str]
-    """Asked in turn."""
     headers: dict[str, str]
     before: str
-    """A body is this, a number, and `after`."""
     after: str
     lines: Sequence[str] = ("",)
-    """Further headers, with their ends of line: with each path go each of them in turn."""
     fresh: float = 0.0
-    """The share of requests with a number that was never asked before; the others ask for one of the known."""
     known: int = 1
-    """How many numbers are asked again and again."""
     first: int = field(default_factory=lambda: next(_NUMBERS))
-    """The first of the known numbers; fresh ones come after them."""
     answer: str = '"result": *(%d+)'
-    """A Lua pattern with one capture that a right answer matches."""
     counts: bool = True
-    """Whether the capture must be a number that was asked, plus one."""
     pause: int = 0
-    """Milliseconds that a client waits before a request on average, evenly spread from none to twice as many."""
 
     def anew(self) -> "Plan":
-        """The same with other numbers: whatever it asks for is known to nobody yet."""
+        """The same with other numbers, which have no cached results."""
         return replace(self, first=next(_NUMBERS))
 
-    def body(self, number: int) -> bytes:
-        return f"{self.before}{number}{self.after}".encode()
+    def request(self, number: int) -> tuple[str, bytes, str]:
+        """The first path, the body with this number, and the first further headers."""
+        return self.paths[0], f"{self.before}{number}{self.after}".encode(), self.lines[0]
 
     def lua(self) -> str:
         """The plan as a file of Lua."""
@@ -65,11 +67,7 @@ class Plan:
         # As one text: Lua takes no more than some ten thousand constants.
         lines["paths"] = "\n".join(self.paths)
         lines["headers"] = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
-        return (
-            "return {\n"
-            + "".join(f"   {name} = {_literal(value)},\n" for name, value in lines.items())
-            + "}\n"
-        )
+        return "return {\n" + "".join(f"   {name} = {_literal(lines[name])},\n" for name in lines) + "}\n"
 
 
 class Wrk:

@@ -1,33 +1,34 @@
-"""Fills the stores as years of use would: PostgreSQL by SQL, Redis by the controller's own code."""
+"""A service filled as years of use would fill it, and requests to it.
 
-from collections.abc import Iterator
+PostgreSQL is filled by SQL; Redis by executing, and the rate window directly.
+"""
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from time import time
 
-import gevent
 import psycopg2
-from prometheus_client import CollectorRegistry
-from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
-from psycopg2.extras import RealDictCursor
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, cursor
+from redis import Redis
 
-from bench.scenarios.sessions import EXECUTE
-from bench.service import Service
-from controller.cache.manager import CacheManager
-from controller.cache.redis import RedisBackend
-from controller.cache.redis_client import RedisClient
-from controller.limits.rate_limit import MINUTE_MS
-from controller.models.registered import Session
-from controller.observability.metrics import MetricsCollector
+from bench.load import Load, Tally
+from bench.scenarios.clients import Client
+from bench.scenarios.requests import INITIALIZED, JSON, Initialize, Params, execution, loaded
+from bench.scenarios.scenario import Begin, Bench, Run
+from bench.scenarios.sessions import EXECUTE, INITIALIZE, burst, session, sessions, title_line
+from bench.scripts import TRIVIAL
+from bench.service import USER
+from bench.wrk import Plan
 
-#: Seconds that kept sessions live, and that Redis may take.
-TTL = 86_400
-PATIENCE = 30.0
-#: Greenlets that write to Redis at once, and rows of one statement.
-WRITERS = 50
+LANGUAGE = "python"
+#: A script whose result has the size that is asked for.
+ECHO = "def handle(params):\n    return {'result': params['n'] + 1, 'padding': 'x' * params['size']}\n"
+#: Rows of one statement, and entries of a list in one command.
 ROWS = 200_000
-#: Entries of a list in one command.
 PUSHED = 5_000
+#: The rate limit's window.
+MINUTE_MS = 60_000
 _SESSIONS = """
 INSERT INTO sessions
 SELECT (jsonb_populate_record(known, jsonb_build_object('request_id', 'known-' || number))).*
@@ -39,113 +40,138 @@ WITH new_scripts AS (
     SELECT encode(sha256(convert_to(content, 'UTF8')), 'hex'), content, octet_length(content)
     FROM (
         SELECT script_content || '# ' || number AS content
-        FROM scripts, generate_series(%(first)s, %(last)s) AS number WHERE script_hash = %(script)s
+        FROM scripts JOIN sessions USING (script_hash), generate_series(%(first)s, %(last)s) AS number
+        WHERE request_id = %(template)s
     ) AS texts
     RETURNING script_hash, script_content
 )
 INSERT INTO functions (user_id, language, title, type, script_hash)
-SELECT %(user)s, 'python', 'known-' || split_part(script_content, '# ', 2), 'dynamic', script_hash FROM new_scripts
+SELECT user_id, 'python', 'known-' || split_part(script_content, '# ', 2), 'dynamic', new_scripts.script_hash
+FROM new_scripts, sessions WHERE request_id = %(template)s
 """
-#: All in the partition of this month, which is as large as one can get.
+#: All in the partition of this month, which is as large as one can get. Without triggers: no statistics count them.
 _LOG_ROWS = """
+SET session_replication_role = replica;
 INSERT INTO request_logs (
     id, created_at, endpoint, http_request_id, session_id, user_id, language, title, script_hash, request_payload,
     response_data, status, status_code, cached, executed, duration_ms, execution_time_ms
 )
 SELECT
     gen_random_uuid(), began + random() * (now() - began), 'execute', gen_random_uuid(), 'old-' || number / 100,
-    'old', 'python', 'old', %(script)s, '{"params": {"n": 1}}', '2', 'ok', 200, false, true, 1, 0.1
-FROM generate_series(%(first)s, %(last)s) AS number, date_trunc('month', now(), 'UTC') AS began
+    'old', 'python', 'old', script_hash, '{"params": {"n": 1}}', '2', 'ok', 200, false, true, 1, 0.1
+FROM sessions, generate_series(%(first)s, %(last)s) AS number, date_trunc('month', now(), 'UTC') AS began
+WHERE request_id = %(template)s
 """
 
 
 class Filling:
-    """What a service has been filled with so far; it only ever becomes more."""
+    """A bench whose service serves Python, with a session of a trivial script. It only ever gets fuller."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        backend = RedisBackend(service.redis_url, PATIENCE)
-        self._redis = RedisClient(service.redis_url, PATIENCE)
-        self._cache = CacheManager(backend, TTL, TTL, MetricsCollector(CollectorRegistry()))
-        self._number = {"sessions": 0, "functions": 0, "log rows": 0}
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.service = bench.service
+        self.path = session(bench.service, LANGUAGE, TRIVIAL[LANGUAGE])
+        self.paths = [self.path]
+        self.titles: list[str] = []
+        self._log_rows = 0
 
-    def session(self, path: str) -> Session:
-        """The one that is executed at this path."""
-        with self._sql() as sql:
-            sql.execute("SELECT * FROM sessions WHERE request_id = %s", [path.removeprefix(EXECUTE)])
-            return Session.from_record(sql.fetchone())  # type: ignore[arg-type]
+    def have_sessions(self, number: int) -> None:
+        """So many sessions; each is executed in once, which brings it into Redis."""
+        self._insert(_SESSIONS, len(self.paths), number - 1)
+        new = [f"{EXECUTE}known-{each}" for each in range(len(self.paths), number)]
+        burst(self.service, ((path, b'{"params": {"n": 1}}', "") for path in new))
+        self.paths += new
 
-    def sessions(self, template: Session, number: int) -> list[str]:
-        """Have so many sessions like the template, besides it; returns the paths of all."""
-        first, last = self._more("sessions", number)
-        with self._sql() as sql:
-            sql.execute(_SESSIONS, {"first": first, "last": last, "template": template.request_id})
-        copies = (replace(template, request_id=f"known-{each}") for each in range(first, last + 1))
-        writers = [gevent.spawn(self._keep, copies) for _ in range(WRITERS)]
-        gevent.joinall(writers, raise_error=True)
-        return [f"{EXECUTE}known-{each}" for each in range(1, number + 1)]
+    def have_functions(self, number: int) -> None:
+        """So many functions, each with another script."""
+        self._insert(_FUNCTIONS, len(self.titles) + 1, number)
+        self.titles = [f"known-{each}" for each in range(1, number + 1)]
 
-    def functions(self, template: Session, number: int) -> list[str]:
-        """Have so many functions, each with a script of its own like the template's; returns their titles."""
-        first, last = self._more("functions", number)
-        like = {"first": first, "last": last, "script": template.script_hash, "user": template.user_id}
-        with self._sql() as sql:
-            sql.execute(_FUNCTIONS, like)
-            sql.execute("ANALYZE functions, scripts")
-        return [f"known-{each}" for each in range(1, number + 1)]
-
-    def log_rows(self, template: Session, number: int) -> None:
-        """Have so many rows in the log, of which the statistics know nothing. Cleaning up after them waits."""
-        first, last = self._more("log rows", number)
+    def have_log_rows(self, number: int) -> None:
+        """So many rows in the log. Autovacuum is off, since it would start in the middle of a run."""
         with self._sql() as sql:
             sql.execute("ALTER SYSTEM SET autovacuum = off")
             sql.execute("SELECT pg_reload_conf()")
-            sql.execute("SET session_replication_role = replica")
-            sql.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'request_logs'")
-            indexes = {
-                row["indexname"]: row["indexdef"].replace(" ON ONLY ", " ON ") for row in sql.fetchall()
-            }
-            key = indexes.pop("request_logs_pkey")
-            # Made anew afterwards, which takes a fraction of the time.
-            sql.execute("ALTER TABLE request_logs DROP CONSTRAINT request_logs_pkey")
-            for name in indexes:
-                sql.execute(f"DROP INDEX {name}")
-            for begin in range(first, last + 1, ROWS):
-                end = min(begin + ROWS - 1, last)
-                sql.execute(_LOG_ROWS, {"first": begin, "last": end, "script": template.script_hash})
-            sql.execute("SET maintenance_work_mem = '512MB'")
-            sql.execute(f"ALTER TABLE request_logs ADD PRIMARY KEY {key[key.index('(') :]}")
-            for definition in indexes.values():
-                sql.execute(definition)
-            sql.execute("ANALYZE request_logs")
+        for first in range(self._log_rows + 1, number + 1, ROWS):
+            self._insert(_LOG_ROWS, first, min(first + ROWS - 1, number))
+        self._log_rows = number
+
+    def _fill_window(self, number: int) -> None:
+        """So many executions in the user's rate window, evenly spread."""
+        key, now = f"rate:execute:{USER}", int(time() * 1000)
+        times = [now - MINUTE_MS + MINUTE_MS * each // number for each in range(number)]
+        with Redis.from_url(self.service.redis_url) as redis:
+            redis.delete(key)
+            for first in range(0, number, PUSHED):
+                redis.rpush(key, *times[first : first + PUSHED])
+            redis.pexpire(key, MINUTE_MS)
+
+    def cached(self, size: int) -> Run:
+        """All sessions have the same script, and so the same cached result."""
+        return self._executed(self.paths, fresh=0.0)
+
+    def warm(self, size: int) -> Run:
+        return self._executed(self.paths)
+
+    def rotated(self, size: int) -> Run:
+        """So many scripts in turn, each with a warm worker."""
+        paths = sessions(self.service, LANGUAGE, size)
+        burst(self.service, [(path, b'{"params": {"n": 1}}', "") for path in paths])
+        return self._executed(paths)
+
+    def padded(self, size: int) -> Run:
+        return self._executed([self.path], params={"padding": "x" * size})
+
+    def echoed(self, size: int) -> Run:
+        return self._executed([session(self.service, LANGUAGE, ECHO)], params={"size": size})
+
+    def admitted(self, size: int) -> Run:
+        return self._executed([self.path], fresh=0.0, before=partial(self._fill_window, size))
+
+    def initialized(self, size: int) -> Run:
+        return Initialize("", "", LANGUAGE, new=False).prepare(self.bench)
+
+    def initialized_by_title(self, size: int) -> Run:
+        lines = [title_line(LANGUAGE, title) for title in sorted(self.titles, key=hash)]
+        headers, body = self.service.headers | JSON, ('{"context": {"n": ', "}}")
+        plan = Plan([INITIALIZE], headers, *body, lines=lines, answer=INITIALIZED, counts=False)
+        return lambda begin: loaded(self.bench, plan.anew(), begin)
+
+    def page(self, size: int) -> Run:
+        return self._read("/api/v1/functions/?per_page=20")
+
+    def status(self, size: int) -> Run:
+        return self._read(self.path.replace("/execute/", "/sessions/"))
+
+    def _executed(
+        self, paths: Sequence[str], fresh: float = 1.0, params: Params = None, before: Begin = lambda: None
+    ) -> Run:
+        # Their order has nothing to do with when they were made.
+        plan = execution(self.service, sorted(paths, key=hash), fresh, params=params)
+        return lambda begin: loaded(self.bench, plan.anew(), begin, before=before)
+
+    def _read(self, path: str) -> Run:
+        """One client that reads a document again and again."""
+
+        def run(begin: Begin) -> Load:
+            client = Client(self.service.connect(), path, Tally())
+            return client.work(begin, [client.read] * self.bench.scale.times)
+
+        return run
+
+    def _insert(self, statement: str, first: int, last: int) -> None:
+        with self._sql() as sql:
+            template = self.path.removeprefix(EXECUTE)
+            sql.execute(statement, {"first": first, "last": last, "template": template})
+            sql.execute("ANALYZE")
             sql.execute("CHECKPOINT")
 
-    def window(self, user: str, number: int) -> None:
-        """Have so many executions of the user in their window, evenly spread over it."""
-        key = f"rate:execute:{user}"
-        now = int(time() * 1000)
-        times = [str(now - MINUTE_MS + MINUTE_MS * each // number) for each in range(number)]
-        self._redis.call("DEL", key)
-        for begin in range(0, number, PUSHED):
-            self._redis.call("RPUSH", key, *times[begin : begin + PUSHED])
-        self._redis.call("PEXPIRE", key, MINUTE_MS)
-
-    def _more(self, kind: str, number: int) -> tuple[int, int]:
-        """The first and the last number of those that are still to be made."""
-        first, self._number[kind] = self._number[kind] + 1, number
-        return first, number
-
-    def _keep(self, sessions: Iterator[Session]) -> None:
-        for session in sessions:
-            if not self._cache.put_session(session):
-                raise ConnectionError("Redis did not take a session")
-
     @contextmanager
-    def _sql(self) -> Iterator[RealDictCursor]:
-        opened = psycopg2.connect(self._service.postgres_url)
+    def _sql(self) -> Iterator[cursor]:
+        opened = psycopg2.connect(self.service.postgres_url)
         opened.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
         try:
-            with opened.cursor(cursor_factory=RealDictCursor) as sql:
+            with opened.cursor() as sql:
                 yield sql
         finally:
             opened.close()

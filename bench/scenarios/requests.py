@@ -1,46 +1,44 @@
-"""Scenarios that wrk makes: many clients who ask without a pause, or at a pace."""
+"""Scenarios with wrk: many clients that ask without a pause, or at a pace."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.load import Load
-from bench.scenarios.scenario import Bench, Run
-from bench.scenarios.sessions import INITIALIZE, burst, loops, session, sessions, title_line
+from bench.scenarios.scenario import Begin, Bench, Run, Scenario
+from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
 from bench.scripts import COMMENTS, TRIVIAL
 from bench.service import Service
 from bench.wrk import Plan
 
-#: Requests before each run that bring a script's workers up: more than there may be of them.
+#: Requests before each run that start a script's workers: more than there may be.
 WARMING = 16
 HALF = 0.5
-#: Functions that sessions are opened of: one row of the database is not all that is written to.
+#: Functions for the sessions that are opened, so that writes spread over more than one row.
 TITLES = 64
 JSON = {"Content-Type": "application/json"}
-#: What an execution is compared to.
+#: The servers that an execution is compared with.
 REFERENCES = ("yardstick", "constant")
+Params = Mapping[str, object] | None
+#: What wrk looks for in the answers of initialize.
+INITIALIZED = '"status": *"(initialized)"'
 
 
 @dataclass(frozen=True)
-class Execute:
-    """Executing one script, whose answer is its `n` plus one.
+class Execute(Scenario):
+    """Executing one script that answers its `n` plus one.
 
     Args:
-        fresh: share of requests that nobody has asked before; the others' results are cached.
-        known: how many different requests the others are.
+        fresh: share of requests with new params; the results of the others are cached.
+        known: number of different params of the others.
         padding: bytes of params besides.
-        busy: milliseconds that the script is to compute, which it does for as long as `loops` says; 0: it has none.
-        full: the scenario of which half the throughput is asked for; empty: as much as there can be.
+        full: the scenario whose throughput is halved here; empty: as many requests as possible.
     """
 
-    name: str
-    title: str
-    language: str
     script: str
     fresh: float = 0.0
     known: int = 1
     padding: int = 0
-    busy: int = 0
     full: str = ""
     yardsticks: tuple[str, ...] = REFERENCES
 
@@ -51,18 +49,8 @@ class Execute:
     def prepare(self, bench: Bench) -> Run:
         path = session(bench.service, self.language, self.script)
         params: dict[str, object] = {"padding": "x" * self.padding} if self.padding else {}
-        if self.busy:
-            params["loops"] = loops(bench.service, path, self.busy)
         plan = execution(bench.service, [path], self.fresh, self.known, params)
-
-        def run(begin: Callable[[], None]) -> Load:
-            paced = replace(plan.anew(), pause=self._pause(bench))
-            warming = range(paced.first - WARMING, paced.first) if self.fresh else ()
-            burst(bench.service.port, paced, [*warming, *range(paced.first, paced.first + self.known)])
-            begin()
-            return bench.wrk(bench.service.port, paced, bench.scale.seconds, bench.scale.clients)
-
-        return run
+        return lambda begin: loaded(bench, replace(plan.anew(), pause=self._pause(bench)), begin)
 
     def _pause(self, bench: Bench) -> int:
         """Milliseconds of a client between an answer and its next request."""
@@ -73,12 +61,9 @@ class Execute:
 
 
 @dataclass(frozen=True)
-class Rotation:
-    """Executing in many sessions in turn, each with a script of its own: far more than there may be workers."""
+class Rotation(Scenario):
+    """Executing in many sessions in turn, each with another script: far more than there may be workers."""
 
-    name: str
-    title: str
-    language: str
     warm: str
     """The scenario of one script that is always warm."""
 
@@ -89,10 +74,9 @@ class Rotation:
     def prepare(self, bench: Bench) -> Run:
         scale = bench.scale
         number = scale.compiled_sessions if self.language == "rust" else scale.sessions
-        paths = sessions(bench.service, self.language, number)
-        plan = execution(bench.service, paths, fresh=1.0)
+        plan = execution(bench.service, sessions(bench.service, self.language, number), fresh=1.0)
 
-        def run(begin: Callable[[], None]) -> Load:
+        def run(begin: Begin) -> Load:
             begin()
             load = bench.wrk(bench.service.port, plan.anew(), scale.seconds, scale.clients)
             ratio = load.p95 / bench.latest[self.warm]["p50"]
@@ -102,27 +86,17 @@ class Rotation:
 
 
 @dataclass(frozen=True)
-class Server:
-    """A server that is none of ours and answers the same, or a constant."""
+class Server(Scenario):
+    """A server beside the service, with the same answer or a constant."""
 
-    name: str
-    title: str
     port: Callable[[Service], int]
     fresh: float = 1.0
-    language: str = ""
-    references: tuple[str, ...] = ()
 
     def prepare(self, bench: Bench) -> Run:
-        plan = Plan(
-            paths=["/"],
-            headers=JSON,
-            before='{"params": {"n": ',
-            after="}}",
-            fresh=self.fresh,
-            counts=self.fresh > 0,
-        )
+        before, counts = '{"params": {"n": ', self.fresh > 0
+        plan = Plan(["/"], JSON, before, "}}", fresh=self.fresh, counts=counts)
 
-        def run(begin: Callable[[], None]) -> Load:
+        def run(begin: Begin) -> Load:
             begin()
             port = self.port(bench.service)
             return bench.wrk(port, plan.anew(), bench.scale.seconds, bench.scale.clients)
@@ -131,14 +105,10 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Initialize:
-    """Opening sessions, of one script or of ever new ones."""
+class Initialize(Scenario):
+    """Opening sessions of one script, or of a new script each time."""
 
-    name: str
-    title: str
-    language: str
     new: bool
-    references: tuple[str, ...] = ()
 
     def prepare(self, bench: Bench) -> Run:
         script = f"{TRIVIAL[self.language]}{COMMENTS[self.language]} "
@@ -150,28 +120,26 @@ class Initialize:
             before=before,
             after=after,
             fresh=1.0 if self.new else 0.0,
-            answer='"status": *"(initialized)"',
+            answer=INITIALIZED,
             counts=False,
         )
-
-        def run(begin: Callable[[], None]) -> Load:
-            fresh = plan.anew()
-            burst(bench.service.port, fresh, [fresh.first])
-            begin()
-            return bench.wrk(bench.service.port, fresh, bench.scale.seconds, bench.scale.clients)
-
-        return run
+        return lambda begin: loaded(bench, plan.anew(), begin, warming=0)
 
 
 def execution(
-    service: Service,
-    paths: Sequence[str],
-    fresh: float,
-    known: int = 1,
-    params: Mapping[str, object] | None = None,
+    service: Service, paths: Sequence[str], fresh: float, known: int = 1, params: Params = None
 ) -> Plan:
-    """Executions whose params are a number, and what is the same for all."""
+    """Executions with a number as `n` and further params that are always the same."""
     before, after = json.dumps({"params": {**(params or {}), "n": 0}}).rsplit("0", 1)
-    return Plan(
-        paths=paths, headers=service.headers | JSON, before=before, after=after, fresh=fresh, known=known
-    )
+    return Plan(paths, service.headers | JSON, before, after, fresh=fresh, known=known)
+
+
+def loaded(
+    bench: Bench, plan: Plan, begin: Begin, warming: int = WARMING, before: Begin = lambda: None
+) -> Load:
+    """Ask once for all known numbers, and for some fresh ones that start workers; then measure."""
+    first = plan.first - (warming if plan.fresh else 0)
+    burst(bench.service, map(plan.request, range(first, plan.first + plan.known)))
+    before()
+    begin()
+    return bench.wrk(bench.service.port, plan, bench.scale.seconds, bench.scale.clients)

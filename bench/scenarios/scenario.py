@@ -1,8 +1,8 @@
 """What a scenario is, and what it works with."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from bench.connection import Answer
 from bench.load import Load
@@ -12,17 +12,17 @@ from bench.wrk import Wrk
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done. The smoke tests do very little of everything."""
+    """How much is done. Tests do very little."""
 
     seconds: int = 3
     """Of one run under load."""
     clients: int = 32
     times: int = 20
-    """Of what is done one at a time, in one run."""
+    """Requests of a single client in one run."""
     compilations: int = 4
     sessions: int = 1000
     compiled_sessions: int = 150
-    """Of compiled scripts: as with more, each finds its worker gone when its turn comes, and it takes no minutes."""
+    """Of compiled scripts: enough that no script finds its worker when its turn comes."""
     connections: int = 10_000
     hold: int = 60
     """Seconds that the connections are held."""
@@ -40,34 +40,31 @@ class Bench:
     """The figures of the latest run of each scenario, by its name."""
 
 
-#: One run. It calls its argument when that begins which is measured: what came before is preparation.
-Run = Callable[[Callable[[], None]], Load]
+#: One run. It calls its argument after its own preparation, when the measured part begins.
+Begin = Callable[[], None]
+Run = Callable[[Begin], Load]
 
 
-class Scenario(Protocol):
-    """One row of the table."""
+@dataclass(frozen=True)
+class Scenario(ABC):
+    """One row of the table. `language` is that of its scripts; it may have none."""
 
-    @property
-    def name(self) -> str:
-        """As `make bench SCENARIO=` selects it."""
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def language(self) -> str:
-        """Of its scripts; empty where it has none."""
+    name: str
+    title: str
+    language: str
 
     @property
     def references(self) -> tuple[str, ...]:
-        """The scenarios that this one's throughput is compared to, which have to be run before it."""
+        """Scenarios that run before this one, and that its throughput is compared with."""
+        return ()
 
+    @abstractmethod
     def prepare(self, bench: Bench) -> Run:
-        """Do once what all runs need, and return what makes one of them."""
+        """Do once what all runs need, and return one run."""
 
 
 class UnexpectedAnswer(Exception):
-    """A request of the preparation was not answered well. The message has the answer."""
+    """A request of the preparation failed. The message has the answer."""
 
 
 def expect_ok(answer: Answer) -> bytes:

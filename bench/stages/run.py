@@ -1,7 +1,7 @@
 """Measures what each stage of a request costs, and prints the table: `python -m bench.stages.run`.
 
-A process's CPU time a request is measured as `make bench` does; what its stages have of it is sampled. So the table
-adds up to what is measured, and a stage that has not been thought of shows as `other`.
+The CPU time of a process is measured as in `make bench`; the shares of its stages are sampled. `other` is time that
+matches no stage.
 """
 
 import argparse
@@ -10,43 +10,37 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
+from operator import mul
 from pathlib import Path
 from statistics import median
 
+from bench.command import FOLDER, announce, save, status_of, wrk_program
 from bench.load import Load
-from bench.machine import facts
-from bench.measurement import figures
+from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Execute
-from bench.scenarios.scenario import Bench, Run, Scale
+from bench.scenarios.scenario import Begin, Bench, Run, Scale
 from bench.scripts import TRIVIAL
 from bench.service import Service
 from bench.stages.stage import MARK, NAMES
-from bench.wrk import Wrk
-from local.fetch import wrk
-from local.fetch.debian_packages import PackagesError
-from local.run import complain
-from local.state import ROOT
 from local.supervisor.managed_process import PartError
 from local.supervisor.proc import children, wait_until
 from local.supervisor.python_server import HttpServer
 
-RESULTS = ROOT / "bench" / "results" / "stages.json"
 LANGUAGE = "python"
 SAMPLED = {"GUNICORN_CMD_ARGS": "--worker-class bench.stages.sampled_worker.SampledWorker"}
 LOADS = (
     Execute("cached", "execute, cached", LANGUAGE, TRIVIAL[LANGUAGE], yardsticks=()),
     Execute("warm", "execute, warm, Python", LANGUAGE, TRIVIAL[LANGUAGE], 1.0, yardsticks=()),
 )
-#: Processes whose stages are known, and those that are one stage each.
-INSIDE = ("controller", "front")
-WHOLE = {"workers": "worker process", "redis": "Redis", "postgres": "PostgreSQL"}
-#: Seconds until a worker has written its counts.
-PATIENCE = 10.0
-announce = partial(print, flush=True, file=sys.stderr)
-Table = dict[tuple[str, str], float]
-"""Microseconds of CPU a request, by process and stage."""
+PROCESSES = {
+    "controller": "controller",
+    "front": "front of the runtime",
+    "workers": "worker process",
+    "redis": "Redis",
+    "postgres": "PostgreSQL",
+}
 
 
 class Sampling:
@@ -63,7 +57,7 @@ class Sampling:
         """The samples of each stage since `begin`. Raises PartError where they do not come."""
         written = len(self._lines())
         os.kill(self._worker, signal.SIGUSR2)
-        if not wait_until(lambda: len(self._lines()) > written, PATIENCE):
+        if not wait_until(lambda: len(self._lines()) > written, timeout=10):
             raise PartError(f"{self._server.name} does not tell its stages", self._server.log_lines())
         counts: dict[str, int] = json.loads(self._lines()[-1].removeprefix(MARK))
         return counts
@@ -73,105 +67,62 @@ class Sampling:
         return [line for line in lines if line.startswith(MARK)]
 
 
-def measured(service: Service, run: Run) -> Table:
-    """One run: what each stage has of its process's CPU time a request."""
-    samplings = {name: Sampling(server) for name, server in _servers(service).items()}
-    counts: dict[str, dict[str, int]] = {}
+def sampled(service: Service, run: Run) -> Run:
+    """The run with one figure more for each stage: its share of its process's CPU time."""
+    servers = {"controller": service.controller, "front": service.runtimes[LANGUAGE]}
+    samplings = {process: Sampling(server) for process, server in servers.items()}
 
-    def sampled(begin: Callable[[], None]) -> Load:
-        def both() -> None:
+    def both(begin: Begin) -> Load:
+        def begin_all() -> None:
             for sampling in samplings.values():
                 sampling.begin()
             begin()
 
-        load = run(both)
-        counts.update({name: sampling.end() for name, sampling in samplings.items()})
-        return load
+        load = run(begin_all)
+        shares: dict[str, float] = {}
+        for process, sampling in samplings.items():
+            counts = sampling.end()
+            total = max(sum(counts.values()), 1)
+            shares |= {f"{process}: {name}": counts.get(name, 0) / total for name in NAMES}
+        return replace(load, more=load.more | shares)
 
-    found = figures(service, sampled)
-    table = {(name, ""): found[f"cpu {name}"] for name in WHOLE}
-    for name in INSIDE:
-        total = max(sum(counts[name].values()), 1)
-        for stage, number in counts[name].items():
-            table[name, stage] = found[f"cpu {name}"] * number / total
-    return table
+    return both
 
 
-def medians(tables: list[Table]) -> Table:
-    """Of each stage; one that was not sampled in a run took next to nothing there."""
-    keys = {key for table in tables for key in table}
-    return {key: median(table.get(key, 0.0) for table in tables) for key in keys}
+def table(results: Mapping[str, Figures]) -> dict[str, list[float]]:
+    """Microseconds of CPU a request: a line for each process, each of its stages and all, a column for each load."""
+    found: dict[str, list[float]] = {}
+    for process, title in PROCESSES.items():
+        cpu = [figures[f"cpu {process}"] for figures in results.values()]
+        found[title] = list(map(median, cpu))
+        for share in (f"{process}: {name}" for name in NAMES):
+            shares = [figures.get(share, [0.0]) for figures in results.values()]
+            found[f"    {share}"] = [median(map(mul, *pair)) for pair in zip(cpu, shares, strict=True)]
+    totals = zip(*(found[title] for title in PROCESSES.values()), strict=True)
+    return {title: values for title, values in found.items() if any(values)} | {"all": list(map(sum, totals))}
 
 
-def lines(tables: Mapping[str, Table]) -> Iterator[str]:
-    """The table: a column for each load."""
-    yield "microseconds of CPU a request".ljust(40) + "".join(name.rjust(10) for name in tables)
-    for process in (*INSIDE, *WHOLE):
-        yield _line(WHOLE.get(process, process), [_sum(table, process) for table in tables.values()])
-        for stage in NAMES:
-            values = [table.get((process, stage), 0.0) for table in tables.values()]
-            if any(values):
-                yield _line(f"    {stage}", values)
-    yield _line("all", [sum(table.values()) for table in tables.values()])
-
-
-def _sum(table: Table, process: str) -> float:
-    return sum(value for (other, _), value in table.items() if other == process)
-
-
-def _line(title: str, values: list[float]) -> str:
-    return title.ljust(40) + "".join(f"{value:10.1f}" if value else " " * 10 for value in values)
-
-
-def _servers(service: Service) -> dict[str, HttpServer]:
-    return {"controller": service.controller, "front": service.runtimes[LANGUAGE]}
-
-
-def save(path: Path, tables: Mapping[str, Table]) -> None:
-    """Write the tables, with where they were measured."""
-    loads = {
-        name: [
-            {"process": process, "stage": stage, "microseconds": round(value, 2)}
-            for (process, stage), value in table.items()
-        ]
-        for name, table in tables.items()
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": facts(), "loads": loads}, indent=1) + "\n")
-
-
-def run(load: Wrk, scale: Scale, runs: int) -> dict[str, Table]:
-    """The table of each load."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    found: dict[str, list[Table]] = {each.name: [] for each in LOADS}
+def run(arguments: argparse.Namespace) -> int:
+    """Measure the loads in turn. Raises PackagesError or PartError."""
+    folder, scale = Path(tempfile.mkdtemp(prefix="bench-")), Scale(seconds=arguments.seconds)
     with Service(folder, [LANGUAGE], "", Path(), SAMPLED, SAMPLED) as service:
-        bench = Bench(service, load, scale, announce)
-        prepared = {each.name: each.prepare(bench) for each in LOADS}
-        for number in range(1, runs + 1):
-            for name, each in prepared.items():
-                announce(f"run {number} of {runs}: {name}")
-                found[name].append(measured(service, each))
-    return {name: medians(tables) for name, tables in found.items()}
+        bench = Bench(service, wrk_program(), scale, announce)
+        prepared = {each.name: sampled(service, each.prepare(bench)) for each in LOADS}
+        found = table(rounds(bench, prepared, arguments.runs, {}))
+    save(arguments.results, found)
+    print(f"{'microseconds of CPU a request':44}", *(f"{each.name:>9}" for each in LOADS))
+    for title, values in found.items():
+        print(f"{title:44}", *(f"{value:9.1f}" for value in values))
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.stages.run", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="of each load")
     parser.add_argument("--seconds", type=int, default=6, help="of one run")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where the figures go")
+    parser.add_argument("--results", type=Path, default=FOLDER / "stages.json", help="where the figures go")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        load = Wrk(wrk.program(ROOT / ".local" / wrk.FOLDER))
-        tables = run(load, Scale(seconds=arguments.seconds), arguments.runs)
-    except (PackagesError, PartError) as error:
-        complain(error if isinstance(error, PartError) else PartError(str(error)))
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    save(arguments.results, tables)
-    print(*lines(tables), sep="\n")
-    return 0
+    return status_of(lambda: run(arguments))
 
 
 if __name__ == "__main__":

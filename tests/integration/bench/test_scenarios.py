@@ -57,7 +57,7 @@ def check(measured: Measured, scenario: Scenario) -> None:
     assert wanted - figures.keys() == set()
     assert figures["rps"][0] > 0
     assert 0 < figures["p50"][0] <= figures["p95"][0] <= figures["p99"][0]
-    assert scenario.name in "\n".join(table({scenario.name: scenario.title}, {scenario.name: figures}))
+    assert scenario.name in "\n".join(table([(scenario.name, scenario.title, figures)]))
 
 
 @pytest.fixture(scope="module")

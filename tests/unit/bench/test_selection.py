@@ -1,7 +1,7 @@
 """Which scenarios are run."""
 
+from bench.means import restricted, selected
 from bench.scenarios import GROUPS, Group
-from bench.selection import restricted, selected
 
 
 def names(groups: list[Group]) -> list[str]:

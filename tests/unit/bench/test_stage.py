@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.stages.run import lines, medians
+from bench.stages.run import PROCESSES, table
 from bench.stages.stage import NAMES, OTHER, of_function, stage
 
 
@@ -47,13 +47,17 @@ def _within(module: str, work: Callable[[object], str]) -> None:
     space["caller"](work)
 
 
-def test_the_table_adds_up_and_leaves_nothing_out() -> None:
-    table = {("controller", "token"): 5.0, ("controller", OTHER): 1.0, ("redis", ""): 20.0}
-    told = list(lines({"cached": table}))
-    assert told[-1].split() == ["all", "26.0"]
-    assert [line.split()[0] for line in told[1:-1]][:3] == ["controller", "token", "other"]
+def test_the_table_adds_up_and_leaves_out_what_took_nothing() -> None:
+    token, other = f"controller: {NAMES[0]}", f"controller: {OTHER}"
+    figures = {"cpu controller": [6.0, 6.0, 9.0], token: [0.5, 0.5, 1.0], other: [0.5, 0.5, 0.0]}
+    idle = {f"cpu {process}": [0.0] for process in PROCESSES if process != "controller"}
+    found = table({"cached": {**figures, **idle, "cpu redis": [20.0]}})
 
-
-def test_a_stage_without_a_sample_in_a_run_took_nothing_there() -> None:
-    key = ("controller", NAMES[0])
-    assert medians([{key: 4.0}, {}, {key: 6.0}]) == {key: 4.0}
+    assert found["all"] == [26.0]
+    assert {title.strip(): values for title, values in found.items()} == {
+        "controller": [6.0],
+        token: [3.0],
+        other: [3.0],
+        "Redis": [20.0],
+        "all": [26.0],
+    }

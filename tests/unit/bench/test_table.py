@@ -12,7 +12,7 @@ FIGURES = {
 
 
 def test_a_row_has_the_medians_below_their_heads() -> None:
-    lines = list(table({"cached": "execute, cached"}, {"cached": FIGURES}))
+    lines = list(table([("cached", "execute, cached", FIGURES)]))
     heads = next(line for line in lines if line.startswith("scenario"))
     row = next(line for line in lines if line.startswith("cached"))
 
@@ -27,15 +27,16 @@ def test_a_row_has_the_medians_below_their_heads() -> None:
 
 
 def test_what_a_scenario_does_not_tell_stays_empty() -> None:
-    row = next(line for line in table({"a": ""}, {"a": {"rps": [1.0]}}) if line.startswith("a "))
+    row = next(line for line in table([("a", "", {"rps": [1.0]})]) if line.startswith("a "))
 
     assert row.split() == ["a", "1"]
 
 
-def test_targets_stand_below() -> None:
-    lines = list(table({"fairness-warm": "64 clients"}, {"fairness-warm": {"slowest share": [0.25]}}))
+def test_titles_of_groups_stand_above_their_first_columns() -> None:
+    upper, lower = table([])
 
-    assert lines[-1] == "MISSED   fairness-warm: slowest share >= 0.5: 0.25, by a factor of 2.00"
+    assert lower[upper.index("latency, ms") :].split()[0] == "p50"
+    assert lower[upper.index("CPU") :].split()[0] == "contr"
 
 
 def test_figures_have_one_column_each() -> None:

@@ -50,4 +50,4 @@ def test_a_plan_anew_asks_for_other_numbers() -> None:
 
 
 def test_a_body_is_the_number_between_the_texts() -> None:
-    assert PLAN.body(12) == b'{"text": "a\nb", "n": 12}'
+    assert PLAN.request(12) == ("/a", b'{"text": "a\nb", "n": 12}', "")
