@@ -9,12 +9,14 @@ FAAS_STACK_TEST := tests/integration/tools/faas_local/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
 RUNS ?= 5
+ROUNDS ?= 15
+BOUND ?= 1.03
 AXIS ?= *
 LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-growth bench-stages clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -100,6 +102,11 @@ bench: tests-environment ## throughput, latency and CPU beside a yardstick: make
 	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	@$(VENV)/python -m bench.run --scenario "$(SCENARIO)" --runs "$(RUNS)" --seconds "$(SECONDS)" $(GATE)
+
+bench-compare: SCENARIO := cached,warm-python,warm-nodejs
+bench-compare: environment ## CPU time beside another commit: make bench-compare BASE=main ROUNDS=15 BOUND=1.03 SCENARIO=cached
+	@test -n "$(BASE)" || { echo "name a commit: make bench-compare BASE=main" >&2; exit 1; }
+	@$(VENV)/python -m bench.compare --base "$(BASE)" --rounds "$(ROUNDS)" --bound "$(BOUND)" --scenario "$(SCENARIO)"
 
 bench-growth: environment ## how costs grow with what there is: make bench-growth AXIS="sessions,log-rows" LARGEST=100000
 	@$(VENV)/python -m bench.growth.run --axis "$(AXIS)" --largest "$(LARGEST)" $(GATE)
