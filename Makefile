@@ -4,7 +4,7 @@ VENV := .local/venv/bin
 SUB ?= dev
 SCOPE ?= execute:all read:functions
 TTL ?= 86400
-API_SERVER_TESTS := tests/integration/deploy/kubernetes/api_server
+API_SERVER_TESTS := tests/integration/tools/api_server
 FAAS_STACK_TEST := tests/integration/tools/faas_local/test_stack.py
 PROMETHEUS_PORT ?= 9094
 SCENARIO ?= *
@@ -77,8 +77,9 @@ soak: tests-environment ## each fault under a minute of load; a million rows; al
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py \
 		tests/integration/controller/database/test_statistics.py $(FAAS_STACK_TEST)
 
-api-server: tests-environment ## the Kubernetes manifests on a real API server; building it takes ten minutes once
-	@$(VENV)/python -m local.fetch.kubernetes_tools --api-server .local/kubernetes
+api-server: tests-environment ## manifests and discovery on a real Kubernetes API server; its first build takes ten minutes
+	@$(VENV)/python -m local.fetch.kubernetes_tools .local/kubernetes
+	@$(VENV)/python -m tools.api_server .local/api-server
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
 lint: tests-environment ## format, style, types, layers, and schemas of configuration files

@@ -2,8 +2,8 @@
 
 kustomize is built from its Go module, whose version stands in `local/fetch/kustomize/go.mod`. The JSON schemas of the
 resources that Kubernetes has itself are in the Python package `kubernetes-validate`; those of others are definitions
-in their makers' Go modules. With --api-server also kube-apiserver and etcd, whose first build takes ten minutes.
-Everything is kept in the folder. Ends with status 1 and one line where something cannot be had.
+in their makers' Go modules. Everything is kept in the folder. Ends with status 1 and one line where something cannot
+be had.
 """
 
 import argparse
@@ -17,8 +17,6 @@ from local.fetch.go_programs import GoPrograms
 SOURCES = Path(__file__).parent
 KUBERNETES = "1.37.0"
 SCHEMAS = f"kubernetes-validate=={KUBERNETES}"
-#: Seconds; it is two thousand packages.
-API_SERVER_TIMEOUT = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,6 @@ class Tools:
             "kustomize", SOURCES / "kustomize", "sigs.k8s.io/kustomize/kustomize/v5"
         )
 
-    def api_server(self) -> Path:
-        """Returns kube-apiserver, built if need be. Raises as above."""
-        return GoPrograms(self.folder, API_SERVER_TIMEOUT).of_package(
-            "kube_apiserver", SOURCES / "kube_apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"
-        )
-
-    def etcd(self) -> Path:
-        """Returns the program, built if need be. Raises as above."""
-        return self._programs.of_package("etcd", SOURCES / "etcd", "go.etcd.io/etcd/server/v3")
-
     def schemas(self) -> Path:
         """Returns the wheel that has Kubernetes' schemas; unpacked it is a hundred megabytes. Raises as above."""
         found = self._wheel()
@@ -104,15 +92,11 @@ def main() -> int:
     """The command. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.fetch.kubernetes_tools", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR")
-    parser.add_argument("--api-server", action="store_true", help="also a control plane to try manifests on")
-    arguments = parser.parse_args()
-    folder = arguments.folder.resolve()
+    folder = parser.parse_args().folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     tools = Tools(folder)
     try:
         print(tools.kustomize(), tools.schemas(), *tools.definitions(), sep="\n")
-        if arguments.api_server:
-            print(tools.etcd(), tools.api_server(), sep="\n")
     except UnavailableError as reason:
         print(f"Kubernetes: {reason}", file=sys.stderr)
         return 1
