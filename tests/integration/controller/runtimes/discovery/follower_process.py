@@ -13,8 +13,8 @@ from local.state import ROOT
 from local.supervisor.ports import LOOPBACK
 from tests.waiting import until
 
-#: Seconds. Discovery waits up to 30 s between two attempts.
-TIMEOUT = 90.0
+#: Seconds. Discovery waits up to 30 s between two attempts, and keeps a token for 60 s.
+TIMEOUT = 120.0
 
 
 class FollowerProcess:
