@@ -98,7 +98,7 @@ environment:
 tests-environment:
 	@$(PYTHON) -m local.environment --tests
 
-# Rust and of-watchdog, where they cannot be had, are left out. GATE=--gate ends badly when a target is missed.
+# Rust, where it cannot be had, is left out. GATE=--gate ends badly when a target is missed.
 bench: tests-environment ## throughput, latency and CPU beside a yardstick: make bench SCENARIO="cached,warm-*" RUNS=5 SECONDS=3
 	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain

@@ -12,8 +12,6 @@ from bench.scenarios import GROUPS, Group
 from bench.scenarios.scenario import Scenario
 from bench.service import Service
 from local.fetch import node
-from local.fetch.go_programs import UnavailableError
-from local.fetch.openfaas_tools import Tools
 from local.services import RUNTIMES
 from local.state import ROOT, RUST
 from local.supervisor.account import RUNNER, Account
@@ -41,31 +39,23 @@ def rust_toolchain() -> Path:
 
 
 class Means:
-    """Node.js, Rust and of-watchdog. Says which of the latter two are missing."""
+    """Node.js and Rust. Says so where Rust is missing."""
 
-    def __init__(self, *, watchdog: bool) -> None:
-        """`watchdog`: whether of-watchdog is needed. Raises PartError where there is no Node.js."""
+    def __init__(self) -> None:
+        """Raises PartError where there is no Node.js."""
         self._node = node.program(announce)
         self._rust = rust_toolchain()
         self._languages = list(RUNTIMES)
         if not (self._rust / "toolchain.json").exists():
             announce(f"without Rust: there is no toolchain in {self._rust}")
             self._languages.remove("rust")
-        self._watchdog: Path | None = None
-        if watchdog:
-            try:
-                self._watchdog = Tools(ROOT / ".local" / "openfaas").watchdog()
-            except UnavailableError as reason:
-                announce(f"without of-watchdog: {reason}")
 
     def possible(self, groups: Sequence[Group]) -> list[Group]:
         """The groups, without what cannot be run here."""
-        possible = [group for group in groups if self._watchdog or not group.watchdog]
-        return restricted(possible, lambda scenario: scenario.language in ("", *self._languages))
+        return restricted(groups, lambda scenario: scenario.language in ("", *self._languages))
 
     def service(self, group: Group) -> Service:
         """A new service for a group."""
         folder = Path(tempfile.mkdtemp(prefix="bench-"))
-        watchdog = self._watchdog if group.watchdog else None
         variables = (group.controller, group.runtime)
-        return Service(folder, self._languages, self._node, self._rust, *variables, watchdog=watchdog)
+        return Service(folder, self._languages, self._node, self._rust, *variables)

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from local.supervisor.proc import PROC, children, command_line, stat_fields
+from local.supervisor.proc import PROC, children, command_line, descendants, stat_fields
 
 MIB = 1024
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -47,14 +47,6 @@ class Meter:
         for parent in found:
             found += [child for child in children(parent) if child not in self._named]
         return found
-
-
-def descendants(pid: int) -> list[int]:
-    """The process and all that descend from it."""
-    found = [pid]
-    for parent in found:
-        found += children(parent)
-    return found
 
 
 def fork_server(runtime: int) -> int:

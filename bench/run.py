@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Ten thousand connections take a descriptor each, here and in the controller, which inherits the limit.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     chosen = selected(arguments.scenario.split(","))
-    means = Means(watchdog=any(group.watchdog for group in chosen))
+    means = Means()
     groups, results = means.possible(chosen), dict[str, Figures]()
     scale = Scale(seconds=arguments.seconds)
     for figures in measured(means, wrk_program(), groups, scale, arguments.runs):

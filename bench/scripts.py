@@ -19,7 +19,7 @@ _TEMPLATES = {
 _LOOPS = {
     "python": "for _ in range(500_000): pass",
     "nodejs": "for (let i = 0; i < 15e6; i++);",
-    "rust": "for i in 0..5_000_000 { std::hint::black_box(i); }",
+    "rust": "let mut x = 1; for _ in 0..2_000_000 { x = x * 75 % 65537; } assert!(x > 0);",
 }
 TRIVIAL = {language: text % "" for language, text in _TEMPLATES.items()}
 BUSY = {language: text % _LOOPS[language] for language, text in _TEMPLATES.items()}

@@ -6,11 +6,9 @@ from pathlib import Path
 
 from bench.connection import Connection
 from bench.processes import Meter, fork_server
-from bench.yardstick.servers import CONSTANT, FUNCTION, Watchdog, Yardstick
+from bench.yardstick.servers import CONSTANT, FUNCTION, Yardstick
 from local.local_service import TemporaryService
-from local.services import RUNTIMES
 from local.settings import Settings
-from local.supervisor.ports import LOOPBACK
 from local.token import token
 
 #: Asked for with each request as always, and never reached.
@@ -36,7 +34,6 @@ class Service(TemporaryService):
         rust: the folder of a prepared toolchain.
         controller: variables of the controller, besides its limits.
         runtime: variables of the runtimes.
-        watchdog: the of-watchdog; with it one stands before the controller, each runtime and the yardstick.
     """
 
     def __init__(
@@ -47,29 +44,16 @@ class Service(TemporaryService):
         rust: Path,
         controller: Mapping[str, str],
         runtime: Mapping[str, str],
-        watchdog: Path | None = None,
     ) -> None:
         settings = Settings.on_free_ports(LIMITS | dict(controller), runtime)
         super().__init__(folder, settings, languages, node, rust)
-        self._log_folder = folder
-        self._watchdog = watchdog
-        self._guards: list[Watchdog] = []
-        entrances = {
-            language: self._entrance(f"runtime-{language}", settings.ports[RUNTIMES[language]])
-            for language in languages
-        }
-        settings.controller["RUNTIME_URLS"] = ",".join(
-            f"{language}=http://{LOOPBACK}:{port}" for language, port in entrances.items()
-        )
         self._yardstick = Yardstick("yardstick", FUNCTION, folder)
         self._constant = Yardstick("constant", CONSTANT, folder)
-        self.port = self._entrance("controller", settings.ports["PORT"])
-        self.yardstick_port = self._entrance("yardstick", self._yardstick.port)
+        self.port, self.yardstick_port = settings.ports["PORT"], self._yardstick.port
         self.constant_port = self._constant.port
         state = self.parts.state
         self.headers = {"Authorization": f"Bearer {token(state.secret('JWT_SECRET'), USER)}"}
         self.postgres_url, self.redis_url = self.postgres.url, self.redis.url
-        self.runtime_secret = state.secret("RUNTIME_SECRET")
         self.meter = Meter({})
 
     def connect(self, *, cooperative: bool = False) -> Connection:
@@ -87,19 +71,11 @@ class Service(TemporaryService):
     def start(self) -> None:
         """Start every part in the order of need, and wait until the whole answers. Raises PartError."""
         self.launch_stores()
-        beside = (self._yardstick, self._constant, *self._guards)
+        beside = (self._yardstick, self._constant)
         self.supervisor.launch(*beside)
         self.serve(self.languages, self.node)
         self.supervisor.await_answers(*beside)
         self.meter = self._meter()
-
-    def _entrance(self, name: str, port: int) -> int:
-        """The port where a server is asked: that of a watchdog before it, or the server's."""
-        if self._watchdog is None:
-            return port
-        guard = Watchdog(f"watchdog-{name}", self._watchdog, port, self._log_folder)
-        self._guards.append(guard)
-        return guard.port
 
     def _meter(self) -> Meter:
         fronts = [part.pid for part in self.runtimes.values()]
@@ -109,7 +85,6 @@ class Service(TemporaryService):
             "workers": [fork_server(front) for front in fronts],
             "redis": [self.redis.pid],
             "postgres": [self.postgres.pid],
-            "watchdogs": [guard.pid for guard in self._guards],
             "yardstick": [self._yardstick.pid],
             "constant": [self._constant.pid],
         }

@@ -19,14 +19,14 @@ from typing import Self
 from bench.command import announce, git
 from bench.connection import Connection
 from bench.means import rust_toolchain
-from bench.processes import Meter, descendants
+from bench.processes import Meter
 from bench.service import LIMITS
 from local.settings import PORTS
 from local.state import ROOT
 from local.supervisor.account import remove
 from local.supervisor.managed_process import PartError
 from local.supervisor.ports import free_port
-from local.supervisor.proc import command_line, wait_until
+from local.supervisor.proc import command_line, descendants, wait_until
 
 #: Seconds until the service answers, until it has ended, and until its processes are idle after a load.
 START_TIMEOUT, STOP_TIMEOUT, QUIET_TIMEOUT = 300.0, 120.0, 20.0
@@ -109,8 +109,9 @@ class State:
     def __enter__(self) -> Self:
         """Wait until the service answers. Raises PartError."""
         try:
-            wait_until(lambda: self._process.poll() is not None or self._healthy(), START_TIMEOUT)
-            if not self._healthy():
+            ended = self._process.poll
+            answers = wait_until(lambda: ended() is not None or self._healthy(), START_TIMEOUT)
+            if not answers or ended() is not None:
                 said = self._log.read_text(errors="replace").splitlines()
                 raise PartError(f"the service of {self._checkout.name} does not start", said[-20:])
             command = [*self._command, "local.token", "--state", str(self._folder)]

@@ -17,9 +17,7 @@ class Series(NamedTuple):
     title: str
     prepare: Callable[[Filling, int], Run]
     judged: tuple[str, ...] = ("cpu all",)
-    """The figures whose sum must not grow faster than its law."""
-    linear: bool = False
-    """Whether the law is a line, not a logarithm."""
+    """The figures whose sum must not grow faster than the logarithm of the size."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +90,5 @@ AXES = (
             Series("initialize, known script", Filling.initialized, OWN),
         ),
         Filling.have_log_rows,
-    ),
-    Axis(
-        "payload",
-        "bytes",
-        (1, 1 << 10, 1 << 14, 1 << 16, 1 << 18, 1 << 20),
-        (
-            Series("execute, warm, params of that size", Filling.padded, linear=True),
-            Series("execute, warm, a result of that size", Filling.echoed, linear=True),
-        ),
-    ),
-    Axis(
-        "window",
-        "requests of the user in the last minute",
-        (0, 100, 1_000, 10_000, 100_000),
-        (Series("execute, cached", Filling.admitted, ("cpu redis",)),),
     ),
 )

@@ -1,34 +1,25 @@
 """A service filled as years of use would fill it, and requests to it.
 
-PostgreSQL is filled by SQL; Redis by executing, and the rate window directly.
+PostgreSQL is filled by SQL, Redis by executing.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from time import time
 
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, cursor
-from redis import Redis
 
 from bench.load import Load, Tally
 from bench.scenarios.clients import Client
-from bench.scenarios.requests import INITIALIZED, JSON, Initialize, Params, execution, loaded
+from bench.scenarios.requests import INITIALIZED, JSON, Initialize, execution, loaded
 from bench.scenarios.scenario import Begin, Bench, Run
 from bench.scenarios.sessions import EXECUTE, INITIALIZE, burst, session, sessions, title_line
 from bench.scripts import TRIVIAL
-from bench.service import USER
 from bench.wrk import Plan
 
 LANGUAGE = "python"
-#: A script whose result has the size that is asked for.
-ECHO = "def handle(params):\n    return {'result': params['n'] + 1, 'padding': 'x' * params['size']}\n"
-#: Rows of one statement, and entries of a list in one command.
+#: Rows of one statement.
 ROWS = 200_000
-PUSHED = 5_000
-#: The rate limit's window.
-MINUTE_MS = 60_000
 _SESSIONS = """
 INSERT INTO sessions
 SELECT (jsonb_populate_record(known, jsonb_build_object('request_id', 'known-' || number))).*
@@ -96,16 +87,6 @@ class Filling:
             self._insert(_LOG_ROWS, first, min(first + ROWS - 1, number))
         self._log_rows = number
 
-    def _fill_window(self, number: int) -> None:
-        """So many executions in the user's rate window, evenly spread."""
-        key, now = f"rate:execute:{USER}", int(time() * 1000)
-        times = [now - MINUTE_MS + MINUTE_MS * each // number for each in range(number)]
-        with Redis.from_url(self.service.redis_url) as redis:
-            redis.delete(key)
-            for first in range(0, number, PUSHED):
-                redis.rpush(key, *times[first : first + PUSHED])
-            redis.pexpire(key, MINUTE_MS)
-
     def cached(self, size: int) -> Run:
         """All sessions have the same script, and so the same cached result."""
         return self._executed(self.paths, fresh=0.0)
@@ -118,15 +99,6 @@ class Filling:
         paths = sessions(self.service, LANGUAGE, size)
         burst(self.service, [(path, b'{"params": {"n": 1}}', "") for path in paths])
         return self._executed(paths)
-
-    def padded(self, size: int) -> Run:
-        return self._executed([self.path], params={"padding": "x" * size})
-
-    def echoed(self, size: int) -> Run:
-        return self._executed([session(self.service, LANGUAGE, ECHO)], params={"size": size})
-
-    def admitted(self, size: int) -> Run:
-        return self._executed([self.path], fresh=0.0, before=partial(self._fill_window, size))
 
     def initialized(self, size: int) -> Run:
         return Initialize("", "", LANGUAGE, new=False).prepare(self.bench)
@@ -143,12 +115,10 @@ class Filling:
     def status(self, size: int) -> Run:
         return self._read(self.path.replace("/execute/", "/sessions/"))
 
-    def _executed(
-        self, paths: Sequence[str], fresh: float = 1.0, params: Params = None, before: Begin = lambda: None
-    ) -> Run:
+    def _executed(self, paths: Sequence[str], fresh: float = 1.0) -> Run:
         # Their order has nothing to do with when they were made.
-        plan = execution(self.service, sorted(paths, key=hash), fresh, params=params)
-        return lambda begin: loaded(self.bench, plan.anew(), begin, before=before)
+        plan = execution(self.service, sorted(paths, key=hash), fresh)
+        return lambda begin: loaded(self.bench, plan.anew(), begin)
 
     def _read(self, path: str) -> Run:
         """One client that reads a document again and again."""

@@ -50,19 +50,19 @@ def verdicts(axis: Axis, growth: Growth) -> Iterator[Verdict]:
         figures = [found[series.title] for found in growth.values()]
         sums = [sum(median(each[figure]) for figure in series.judged) for each in figures]
         costs = [cost / unit for cost, unit in zip(sums, control, strict=True)]
-        steep = excess(list(zip(growth, costs, strict=True)), linear=series.linear)
+        steep = excess(list(zip(growth, costs, strict=True)))
         name = f"{axis.name}, {series.title}"
         yield Gate(name, "excess", TOLERANCE).verdict({"excess": [steep]})
         yield Gate(name, "errors", 0).verdict({"errors": [sum(sum(each["errors"]) for each in figures)]})
 
 
-def excess(points: Sequence[tuple[float, float]], *, linear: bool = False) -> float:
+def excess(points: Sequence[tuple[float, float]]) -> float:
     """The cost at the largest size, as a multiple of what a law through the other points predicts.
 
-    The law is a + b log(size), with b not negative; or a + b size where the cost may be linear. A cost that grows
-    faster than its law lies above the law at the end, whatever a and b are. Size 0 counts as 1.
+    The law is a + b log(size), with b not negative. A cost that grows faster lies above the law at the end, whatever a
+    and b are. Size 0 counts as 1.
     """
-    *known, (largest, cost) = [(max(x, 1.0) if linear else log10(max(x, 1.0)), y) for x, y in points]
+    *known, (largest, cost) = [(log10(max(x, 1.0)), y) for x, y in points]
     sizes, costs = zip(*known, strict=True)
     slope = max(linear_regression(sizes, costs).slope, 0.0) if len(known) > 1 else 0.0
     predicted = mean(costs) + slope * (largest - mean(sizes))

@@ -12,7 +12,6 @@ from bench.scripts import BUSY, TRIVIAL
 
 LANGUAGES = {"python": "Python", "nodejs": "Node.js", "rust": "Rust"}
 PYTHON = "python", TRIVIAL["python"]
-BEHIND = ("yardstick-watchdog",)
 YARDSTICK = attrgetter("yardstick_port")
 
 
@@ -24,8 +23,6 @@ class Group:
     scenarios: tuple[Scenario, ...]
     controller: dict[str, str] = field(default_factory=dict)
     runtime: dict[str, str] = field(default_factory=dict)
-    watchdog: bool = False
-    """Whether an of-watchdog stands in front of each server."""
     runs: int | None = None
     """At most so many runs, because each takes long."""
 
@@ -84,15 +81,5 @@ GROUPS = (
         # A slow machine may take longer to ask them all than a connection is kept by default.
         controller={"GUNICORN_CMD_ARGS": "--keep-alive=300"},
         runs=1,
-    ),
-    Group(
-        "watchdog",
-        (
-            Server("yardstick-watchdog", "Flask on waitress, n + 1, of-watchdog", "", YARDSTICK),
-            Execute("cached-watchdog", "execute, cached, of-watchdog", *PYTHON, yardsticks=BEHIND),
-            *each(Execute, "warm-{}-watchdog", "execute, warm, {}, of-watchdog", yardsticks=BEHIND, **WARM),
-        ),
-        watchdog=True,
-        runs=3,
     ),
 )

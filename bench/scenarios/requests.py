@@ -134,12 +134,9 @@ def execution(
     return Plan(paths, service.headers | JSON, before, after, fresh=fresh, known=known)
 
 
-def loaded(
-    bench: Bench, plan: Plan, begin: Begin, warming: int = WARMING, before: Begin = lambda: None
-) -> Load:
+def loaded(bench: Bench, plan: Plan, begin: Begin, warming: int = WARMING) -> Load:
     """Ask once for all known numbers, and for some fresh ones that start workers; then measure."""
     first = plan.first - (warming if plan.fresh else 0)
     burst(bench.service, map(plan.request, range(first, plan.first + plan.known)))
-    before()
     begin()
     return bench.wrk(bench.service.port, plan, bench.scale.seconds, bench.scale.clients)

@@ -1,7 +1,7 @@
-"""The yardsticks as parts that can be started, and of-watchdog, which can stand in front of any server."""
+"""The yardsticks as parts that can be started."""
 
 import http.client
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from local.state import ROOT
@@ -23,16 +23,17 @@ CONSTANT = [
 ANSWER_TIMEOUT = 3
 
 
-class Listener(Part):
-    """A server on a free port of the loopback address. It is ready when it answers anything."""
+class Yardstick(Part):
+    """A Python server of this checkout on a free port; the arguments are the interpreter's.
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> None:
+    It is ready when it answers anything.
+    """
+
+    def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
         super().__init__(name, folder / f"{name}.log", Account.own())
         self.port = free_port()
-        self._command = (
-            [*command, f"--bind={LOOPBACK}:{self.port}"] if "gunicorn" in command else list(command)
-        )
-        self._variables = {"PORT": str(self.port), "port": str(self.port), **variables}
+        bind = [f"--bind={LOOPBACK}:{self.port}"] if "gunicorn" in arguments else []
+        self._command = [str(INTERPRETER), *arguments, *bind]
 
     def command(self) -> list[str]:
         return self._command
@@ -41,7 +42,7 @@ class Listener(Part):
         return ROOT
 
     def environment(self) -> dict[str, str]:
-        return super().environment() | self._variables
+        return super().environment() | {"PORT": str(self.port)}
 
     def answers(self) -> bool:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_TIMEOUT)
@@ -53,25 +54,3 @@ class Listener(Part):
         finally:
             connection.close()
         return True
-
-
-class Yardstick(Listener):
-    """A Python server of this checkout; the arguments are the interpreter's."""
-
-    def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
-        super().__init__(name, [str(INTERPRETER), *arguments], folder, {})
-
-
-class Watchdog(Listener):
-    """of-watchdog in front of a running server; its own function only sleeps."""
-
-    def __init__(self, name: str, program: Path, upstream: int, folder: Path) -> None:
-        variables = {
-            "mode": "http",
-            "fprocess": "sleep infinity",
-            "upstream_url": f"http://{LOOPBACK}:{upstream}",
-            "metrics_port": str(free_port()),
-            "prefix_logs": "false",  # else it writes a line for each request
-            "healthcheck_interval": "1s",
-        }
-        super().__init__(name, [str(program)], folder, variables)

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.processes import Meter, descendants
+from bench.processes import Meter
+from local.supervisor.proc import descendants
 
 #: Each line is a thing to do, acknowledged when it is done.
 PROGRAM = """

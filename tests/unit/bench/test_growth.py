@@ -29,12 +29,6 @@ def test_the_root_of_the_size_is_too_much() -> None:
     assert excess([(size, 500 + 10 * sqrt(size)) for size in SIZES]) > 1.7
 
 
-def test_a_line_is_no_excess_where_it_is_allowed() -> None:
-    points = [(size, 500 + 0.5 * size) for size in SIZES]
-    assert excess(points, linear=True) == pytest.approx(1)
-    assert excess([(size, 500 + 1e-4 * size**2) for size in SIZES], linear=True) > 1.7
-
-
 def test_a_falling_cost_predicts_no_further_fall() -> None:
     assert excess([(1, 600.0), (100, 500.0), (10_000, 500.0)]) < 1
 
