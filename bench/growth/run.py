@@ -59,8 +59,8 @@ def verdicts(axis: Axis, growth: Growth) -> Iterator[Verdict]:
 def excess(points: Sequence[tuple[float, float]]) -> float:
     """The cost at the largest size, as a multiple of what a law through the other points predicts.
 
-    The law is a + b log(size), with b not negative. A cost that grows faster lies above the law at the end, whatever a
-    and b are. Size 0 counts as 1.
+    The law is a + b log(size), with b not negative. A cost that grows faster lies above the law at the end,
+    whatever a and b are. Size 0 counts as 1.
     """
     *known, (largest, cost) = [(log10(max(x, 1.0)), y) for x, y in points]
     sizes, costs = zip(*known, strict=True)
