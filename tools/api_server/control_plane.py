@@ -20,7 +20,7 @@ from tools.api_server.admin import TOKEN, Admin, Document
 from tools.api_server.programs import Programs
 
 START_TIMEOUT = 60.0
-#: Seconds. An API server lets requests that run end before it ends itself.
+#: Seconds. An API server that is told to end waits for its open watches, up to 60 s.
 STOP_TIMEOUT = 90.0
 #: The audit log has every request for EndpointSlices, once when a watch begins and once when a request ends.
 AUDIT_POLICY: Document = {
@@ -69,7 +69,10 @@ class ControlPlane:
         self._stop_all()
 
     def restart_api_server(self) -> None:
-        """Ends the API server and starts another on the same data and port. The new one knows no old versions."""
+        """Ends the API server and starts another on the same data and port.
+
+        The new one knows the resources as they are, and none of the changes that led there.
+        """
         _stop(self._api_server)
         self._start_api_server()
 
