@@ -14,7 +14,7 @@ ENDING = {"ready": False, "serving": True, "terminating": True}
 
 
 class Server(Protocol):
-    """An API server and its EndpointSlices. No one but the follower under test is counted."""
+    """An API server and its EndpointSlices. Only requests of the follower under test are counted."""
 
     @property
     def lists(self) -> int:
@@ -137,7 +137,7 @@ class DiscoveryContract:
         api.delete("runtime-python-abc")
         follower.until_known(python=["10.1.2.4", "10.1.2.5"])
 
-    def test_a_slice_without_the_label_is_none_of_ours(self, api: Server, follow: Follow) -> None:
+    def test_a_slice_without_the_label_is_ignored(self, api: Server, follow: Follow) -> None:
         other = endpoint_slice("other", "10.1.9.9")
         del other["metadata"]["labels"][LANGUAGE_LABEL]
         api.put(other)
@@ -179,7 +179,7 @@ class DiscoveryContract:
         api.reappear()
         follower.until_known(python=["10.1.2.4"])
         assert (api.lists, len(api.watches)) == (1, 2)
-        # Never, at no moment, was there nothing.
+        # There was no moment without a runtime.
         assert all(one["addresses"] for one in follower.history if one["complete"])
 
     def test_a_version_that_is_gone_is_listed_anew(self, api: Server, follow: Follow) -> None:
