@@ -45,9 +45,7 @@ def machine(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> M
     programs = [Path(sys.executable), Path(toolchain.rustc)]
     folders = [_linker(toolchain, tmp_path_factory), *(str(program.parent) for program in programs)]
     path = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
-    # pip takes the value of its --no-... options for what they set: 0 is to compile nothing, and to compare nothing.
-    quick = {"PIP_NO_COMPILE": "0", "PIP_NO_WARN_CONFLICTS": "0"}
-    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(collect(ROOT / ".local" / "wheels"))} | quick
+    pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(collect(ROOT / ".local" / "wheels"))}
     return Machine(
         surroundings() | {"PATH": path} | pip | toolchain.environment,
         {"/usr/share/cargo/registry": toolchain.crates},

@@ -14,7 +14,7 @@ from tests.acceptance.client import Client
 from tests.integration.openfaas.build import Build
 from tests.integration.openfaas.gateway import Gateway
 from tests.integration.openfaas.served import Serve
-from tests.integration.openfaas.stack import SHORT, Stack, functions, written
+from tests.integration.openfaas.stack import SECRETS, SHORT, Stack, functions, written
 from tests.waiting import until
 
 #: One script in each language: the sum of two parameters.
@@ -179,8 +179,13 @@ def test_every_other_path_has_the_services_own_404(gateway: Gateway, path: str) 
 
 @pytest.mark.parametrize(("port", "language"), [(8081, "nodejs"), (8082, "python"), (8083, "rust")])
 def test_the_runtimes_have_ports_of_this_machine(gateway: Gateway, port: int, language: str) -> None:
-    assert requests.get(f"{gateway.at(port)}/health", timeout=30).json()["language"] == language
-    assert requests.get(f"{gateway.at(port)}/isolation", timeout=30).status_code == 200
+    secret = {"X-Runtime-Secret": SECRETS["RUNTIME_SECRET"]}
+    health, isolation = (
+        requests.get(f"{gateway.at(port)}/{path}", headers=secret, timeout=30).json()
+        for path in ("health", "isolation")
+    )
+
+    assert (health["language"], isolation["language"]) == (language, language)
 
 
 def test_long_heads_and_results_pass_the_gateway(client: Client) -> None:
