@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.integration.openfaas.dockerfile import Instruction, filled, packages, parsed
+from tests.integration.openfaas.dockerfile import Instruction, filled, parsed
 
 #: What takes root, and a system to change.
 FOR_ROOT = re.compile(r"apt-get|useradd")
@@ -88,7 +88,7 @@ class Image:
 class Layout:
     """The stages of the Dockerfile in a build folder, made below `folder`, each once.
 
-    `left_out` lists the steps that were not done, `packages` what they would have installed.
+    `left_out` lists the steps that were not done.
 
     Args:
         arguments: of the build, in place of the Dockerfile's defaults. TOOLCHAIN is chosen with each image.
@@ -211,11 +211,6 @@ class Layout:
         assert found, f"COPY {text}: there is no {source}"
         for path in found:
             copy(path, into / path.name if target.endswith(("/", ".")) else into, link=stage is not None)
-
-    @property
-    def packages(self) -> list[str]:
-        """What the steps left out would have apt-get install."""
-        return [name for step in self.left_out for name in packages(step)]
 
 
 def sent(context: Path) -> list[Path]:

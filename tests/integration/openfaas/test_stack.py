@@ -35,7 +35,6 @@ MIB = 1 << 20
 HANGUP = "client_gone"
 #: Paths that no public function has, some of which a function has for others.
 NOT_PUBLIC = [
-    "/",
     "/functions",
     "/api/v1",
     "/api/v1/executes/8d2f",
