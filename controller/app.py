@@ -14,15 +14,15 @@ from controller import VERSION
 from controller.auth.authenticator import Authenticator
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
-from controller.call_log import CallLog
+from controller.call import CallFactory
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
 from controller.errors import UnusableSetting
-from controller.exchange import Reception
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
-from controller.execution.workflow import WorkflowManager
+from controller.execution.workflow import SessionBounds, WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
@@ -56,10 +56,10 @@ log = logging.getLogger(__name__)
 
 CACHE_TIMEOUT = 0.5
 """Seconds to wait for Redis: going on without it beats waiting for it."""
-CLAIM_BUDGETS = 3
-"""REQUEST_TIMEOUTs that a run may take besides its script's time: a call, its repetition, and what is around them."""
+LEASE_BUDGETS = 3
+"""Lease of a run = script timeout + 3 REQUEST_TIMEOUT: the call, one repetition, and the overhead."""
 MAINTENANCE_INTERVAL = 30.0
-LAST_WORDS = 5.0
+LOG_FLUSH_TIMEOUT = 5.0
 """Seconds in which waiting log records are written at the end."""
 MONTHS_AHEAD = 3
 SPANS_FLUSH_MS = 3000
@@ -80,6 +80,7 @@ class Controller:
     tracer: Tracer
     postgres: Postgres
     logger: DatabaseLogger
+    masker: Masker
     maintenance: Maintenance
     metrics_server: MetricsServer
     followed: Sequence[Followed]
@@ -97,7 +98,7 @@ class Controller:
         self.maintenance.close()
         for one in self.followed:
             one.close()
-        self.logger.close(LAST_WORDS)
+        self.logger.close(LOG_FLUSH_TIMEOUT)
         self.postgres.close()
         self.metrics_server.close()
         self.tracer.close()
@@ -110,10 +111,10 @@ def compose(settings: Settings) -> Controller:
     database, cache = traces.timer(metrics.postgres, "postgresql"), traces.timer(metrics.redis, "redis")
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, database)
     backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, cache)
-    kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, metrics)
+    kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl)
     masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
-    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, masker, spool, traces)
-    sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory)
+    logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, spool, traces)
+    sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory, traces)
     functions = FunctionCatalog(postgres)
     followed, selector = _runtime_selector(settings)
     balancer = Balancer(
@@ -123,21 +124,16 @@ def compose(settings: Settings) -> Controller:
         metrics.circuit_changed,
     )
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
+    runner = ScriptRunner(selector, runtimes, ScriptStore(kept, postgres), metrics)
     workflow = WorkflowManager(
         sessions=sessions,
-        scripts=ScriptStore(kept, postgres),
         functions=functions,
         quotas=Quotas(postgres, settings.sessions_per_user_max, settings.functions_per_user_max),
-        selector=selector,
-        runtimes=runtimes,
-        flights=SingleFlight(kept, sessions, CLAIM_BUDGETS * settings.request_timeout),
-        keys=IdempotencyKeys(backend, kept.token),
+        runner=runner,
+        flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
+        idempotency=IdempotencyKeys(kept),
         cache=kept,
-        calls=CallLog(logger, metrics),
-        metrics=metrics,
-        session_ttl=settings.session_ttl,
-        script_timeout_max=settings.script_timeout_max,
-        tracer=traces,
+        bounds=SessionBounds(settings.session_ttl, settings.script_timeout_max),
     )
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
@@ -156,7 +152,7 @@ def compose(settings: Settings) -> Controller:
     }
     chores = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, metrics, traces, postgres, logger, chores, server, followed)
+    return Controller(settings, services, metrics, traces, postgres, logger, masker, chores, server, followed)
 
 
 def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:
@@ -225,15 +221,15 @@ def application(name: str) -> Function:
     app.json = Json(app)
     app.url_map.strict_slashes = app.url_map.merge_slashes = False
     app.body_max_bytes = shared.settings.body_max_bytes
-    reception = Reception(name, shared.metrics, shared.tracer)
+    calls = CallFactory(name, shared.metrics, shared.tracer, shared.logger, shared.masker)
     origins = OriginPolicy(shared.settings.cors_origins)
     shared.metrics.serve(app)
-    observe(app, reception)
+    observe(app, calls)
     origins.observe(app)
     answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
     if name == "execute":
-        route = ExecuteRoute(shared.services, reception, origins, others=app.wsgi_app)
+        route = ExecuteRoute(shared.services, calls, origins, others=app.wsgi_app)
         app.wsgi_app = route  # type: ignore[method-assign]
     if name in ADDRESSES:
         app.wsgi_app = Addressed(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]

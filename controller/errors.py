@@ -1,6 +1,6 @@
 """One tree of errors: what went wrong, the contract's code for it and its HTTP status.
 
-Whatever goes wrong below is raised as one of these, and turned into JSON at one boundary (`controller.app`).
+Whatever goes wrong below is raised as one of these, and turned into JSON at one boundary (`controller.web.errors`).
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,6 @@ class ServiceError(Exception):
     """Seconds, sent as `Retry-After`."""
     usage: Mapping[str, Any] | None = None
     """What a run that failed has used, as in `controller.models.registered.Run`."""
-    counted: bool = False
-    """Whether the metrics have it already."""
 
     def __init__(
         self, message: str, *, details: Mapping[str, Any] | None = None, request_id: str | None = None

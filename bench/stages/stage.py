@@ -28,7 +28,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("registry", ("controller.registry.*:*",)),
     ("runtime: ask, wait", ("controller.runtimes.*:*",)),
     ("request log", ("controller.request_log.*:*", "controller.database.*:*", "aiosql.*:*")),
-    ("call record", ("controller.exchange:*", "controller.call_log:*")),
+    ("call record", ("controller.call:*",)),
     # A runtime's front, by its rooms.
     ("request, answer", ("runtime.front.*:*",)),
     ("pool", ("runtime.executor:*", "runtime.pool.*:*", "runtime.scripts.*:*")),

@@ -74,6 +74,11 @@ def session_key(request_id: str) -> str:
     return f"session:{request_id}"
 
 
+def script_key(script_hash: str) -> str:
+    """Return the key of a script's text."""
+    return f"script:{script_hash}"
+
+
 def artifact_name(key: ArtifactKey) -> str:
     """A compiled artifact's name."""
     options = hashlib.sha256(key.compile_options.encode()).hexdigest()

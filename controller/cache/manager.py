@@ -1,28 +1,40 @@
 """CacheManager: what is kept, under which key and for how long (specification 4.5).
 
-When the store is away every question has the answer "not kept", and the service goes on without it.
+While the store is away the service goes on without it: `unless_away` says what each question is answered then.
 """
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import update_wrapper
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
-from controller.cache.backend import Attempt, Backend, Begun, Finish, Quota, SessionEntry, Verdict, Window
-from controller.cache.keys import Namer, artifact_name, catalog, session_key
+from controller.cache.backend import (
+    Attempt,
+    Backend,
+    Begun,
+    Finish,
+    KeyClaim,
+    Quota,
+    SessionEntry,
+    Verdict,
+    Window,
+)
+from controller.cache.keys import Namer, artifact_name, catalog, script_key, session_key
 from controller.cache.sliding_windows import Windows
 from controller.errors import CacheUnavailable
 from controller.models.outcome import Outcome
 from controller.models.registered import ArtifactKey, Session, now
-from controller.observability.metrics import MetricsCollector
 
 log = logging.getLogger(__name__)
 
-DROPPED_AT_ONCE = 1000
-"""Results that go in one trip, which holds up everybody else's."""
+P = ParamSpec("P")
+R = TypeVar("R")
+#: Results dropped in one trip. A trip holds up the trips of all others.
+DROP_BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +48,45 @@ class KeptSession:
     last_executed_at: datetime | None
 
 
+def unless_away(
+    fallback: Any,
+) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R]]:
+    """Make a method return `fallback`, and log it, while the store is away."""
+
+    def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
+        def asked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return method(self, *args, **kwargs)
+            except CacheUnavailable as error:
+                log.warning("the cache is away: %s: %s", method.__name__, error)
+                return cast(R, fallback)
+
+        update_wrapper(asked, method)
+        return asked
+
+    return decorate
+
+
 class CacheManager:
-    """Results, sessions, scripts and artifacts in the store.
+    """Results, sessions, scripts, artifacts and keys of executions in the store.
 
     Args:
         backend: the store.
         ttl: seconds a result is kept when the client says nothing.
         scripts_ttl: seconds a script and an artifact are kept: as long as a session may live.
-        metrics: told of every failure of the store.
     """
 
-    def __init__(self, backend: Backend, ttl: int, scripts_ttl: int, metrics: MetricsCollector) -> None:
+    def __init__(self, backend: Backend, ttl: int, scripts_ttl: int) -> None:
         self._backend = backend
         self._ttl = ttl
         self._scripts_ttl = scripts_ttl
-        self._metrics = metrics
         self._windows = Windows()
         self._namer = Namer()
         self._process = uuid.uuid4().hex
         self._numbers = count()
 
     def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
-        """Names an execution, see `Namer`."""
+        """Name an execution, see `Namer`."""
         return Attempt(
             *self._namer.names(session, params),
             token=self.token(),
@@ -67,26 +96,27 @@ class CacheManager:
         )
 
     def token(self) -> str:
-        """A name for whoever runs something now; no other process has its like."""
+        """Return a name for one run, which no other process uses."""
         return f"{self._process}/{next(self._numbers)}"
 
     def take(self, window: Window) -> Quota:
-        """A place in a window; with the store away, in this process's own."""
+        """Take a place in a window; while the store is away, in this process's own window."""
         try:
             return self._backend.take(window)
         except CacheUnavailable as error:
-            self._away("take", error)
+            log.warning("the cache is away: take: %s", error)
             return self._windows.take(window)
 
     def begin(self, attempt: Attempt, window: Window | None, *, alive: bool) -> Begun:
-        """An execution's start, see `Backend.begin`; with the store away the verdict is AWAY, or LIMITED."""
+        """Begin an execution, see `ExecutionStore.begin`. While the store is away: AWAY, or LIMITED."""
         try:
             return self._backend.begin(attempt, now(), window, alive=alive)
         except CacheUnavailable as error:
-            self._away("begin", error)
+            log.warning("the cache is away: begin: %s", error)
         quota = None if window is None else self._windows.take(window)
         return Begun(Verdict.AWAY if quota is None or quota.allowed else Verdict.LIMITED, quota=quota)
 
+    @unless_away(None)
     def finish(
         self,
         attempt: Attempt,
@@ -96,15 +126,15 @@ class CacheManager:
         counts: bool = True,
         shared: bool = False,
     ) -> str | None:
-        """An execution's end.
+        """End an execution.
 
         Args:
-            max_age: seconds to keep its result, where the caller has said so.
-            counts: whether somebody is answered with it.
-            shared: it waited for another one's run, which keeps the result itself.
+            max_age: seconds to keep the result, if the client has said so.
+            counts: whether a request is answered with the outcome.
+            shared: the execution waited for the run of another request, which keeps the result itself.
 
         Returns:
-            The session's state before; None: nobody counted, the store is away or does not know the session.
+            The session's state before. None: the store did not count, since it is away or does not know the session.
         """
         ttl = self._ttl if max_age is None else max_age
         closes: Literal["no", "first", "shared"] = "shared" if shared else "first"
@@ -114,107 +144,87 @@ class CacheManager:
             executed=counts and outcome.executed,
             closes=closes if counts and attempt.once and outcome.succeeded else "no",
         )
-        try:
-            return self._backend.finish(attempt, end, now())
-        except CacheUnavailable as error:
-            self._away("finish", error)
-            return None
+        return self._backend.finish(attempt, end, now())
 
+    @unless_away(True)
     def abandon(self, attempt: Attempt) -> bool:
-        """Gives a run up, unless another process waits for it; returns whether it did."""
-        try:
-            return self._backend.abandon(attempt)
-        except CacheUnavailable as error:
-            self._away("abandon", error)
-            return True
+        """Give a run up, unless another process waits for it. Returns whether it did."""
+        return self._backend.abandon(attempt)
 
+    @unless_away(None)
     def outcome(self, token: str, wait_ms: int) -> Outcome | None:
-        """Waits for another process's outcome; None: it did not come, try again."""
-        try:
-            told = self._backend.reply(token, wait_ms)
-        except CacheUnavailable as error:
-            self._away("reply", error)
-            return None
-        return Outcome.from_json(told) if told else None
+        """Wait for the outcome of another process. None: it did not come."""
+        reply = self._backend.reply(token, wait_ms)
+        return Outcome.from_json(reply) if reply else None
 
+    def reply(self, token: str, wait_ms: int) -> bytes | None:
+        """Wait for what `settle_key` keeps under another request's key. Raises CacheUnavailable."""
+        return self._backend.reply(token, wait_ms)
+
+    def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
+        """Claim an idempotency key, see `ExecutionStore.claim_key`. Raises CacheUnavailable."""
+        return self._backend.claim_key(key, body, token, lease_ms)
+
+    @unless_away(None)
+    def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        """Keep the answer under a claimed key, or free the key if the answer is empty."""
+        # While the store is away the caller is answered all the same: it then has no reason to repeat the request.
+        self._backend.settle_key(key, body, token, answer, ttl)
+
+    @unless_away(None)
     def drop_results(self, owner: str, language: str, script_hash: str) -> None:
-        """Forgets an owner's results of a script."""
-        try:
-            while (
-                self._backend.drop(catalog(owner, language, script_hash), DROPPED_AT_ONCE) == DROPPED_AT_ONCE
-            ):
-                pass
-        except CacheUnavailable as error:
-            self._away("drop", error)
+        """Forget an owner's results of a script."""
+        index = catalog(owner, language, script_hash)
+        while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
+            pass
 
+    @unless_away(False)
     def put_session(
         self, session: Session, execution_count: int = 0, last_executed_at: datetime | None = None
     ) -> bool:
-        """Keeps a session until it expires; False when the store is away."""
+        """Keep a session until it expires. Returns False while the store is away."""
         entry = SessionEntry(session.status, session.to_json(), execution_count, last_executed_at)
-        try:
-            self._backend.put_session(session_key(session.request_id), entry, session.expires_at)
-        except CacheUnavailable as error:
-            self._away("put_session", error)
-            return False
+        self._backend.put_session(session_key(session.request_id), entry, session.expires_at)
         return True
 
+    @unless_away(None)
     def session(self, request_id: str) -> KeptSession | None:
-        """A session, if the store knows it."""
-        try:
-            entry = self._backend.session(session_key(request_id))
-        except CacheUnavailable as error:
-            self._away("session", error)
-            return None
+        """Return a session, if the store knows it."""
+        entry = self._backend.session(session_key(request_id))
         if entry is None:
             return None
         session = None if entry.record is None else Session.from_json(entry.record)
         return KeptSession(session, entry.state, entry.count, entry.last_executed_at)
 
+    @unless_away(False)
     def end_session(self, session: Session, state: str) -> bool:
-        """Ends a session for every process; False when the store is away."""
-        try:
-            self._backend.end_session(session_key(session.request_id), state, session.expires_at)
-        except CacheUnavailable as error:
-            self._away("end_session", error)
-            return False
+        """End a session for every process. Returns False while the store is away."""
+        self._backend.end_session(session_key(session.request_id), state, session.expires_at)
         return True
 
+    @unless_away(None)
     def script(self, script_hash: str) -> str | None:
-        """A script's text."""
-        kept = self._get(f"script:{script_hash}")
+        """Return a script's text, if it is kept."""
+        kept = self._backend.get(script_key(script_hash))
         return None if kept is None else kept.decode()
 
+    @unless_away(None)
     def put_script(self, script_hash: str, content: str) -> None:
-        self._set(f"script:{script_hash}", content.encode())
+        """Keep a script's text."""
+        self._backend.set(script_key(script_hash), content.encode(), self._scripts_ttl)
 
+    @unless_away(None)
     def artifact(self, key: ArtifactKey) -> bytes | None:
-        """A compiled artifact."""
-        return self._get(artifact_name(key))
+        """Return a compiled artifact, if it is kept."""
+        return self._backend.get(artifact_name(key))
 
+    @unless_away(None)
     def put_artifact(self, key: ArtifactKey, artifact: bytes) -> None:
-        self._set(artifact_name(key), artifact)
+        """Keep a compiled artifact."""
+        self._backend.set(artifact_name(key), artifact, self._scripts_ttl)
 
+    @unless_away(False)
     def available(self) -> bool:
-        """Whether the store answers now."""
-        try:
-            self._backend.ping()
-        except CacheUnavailable:
-            return False
+        """Return whether the store answers now."""
+        self._backend.ping()
         return True
-
-    def _get(self, key: str) -> bytes | None:
-        try:
-            return self._backend.get(key)
-        except CacheUnavailable as error:
-            self._away("get", error)
-            return None
-
-    def _set(self, key: str, value: bytes) -> None:
-        try:
-            self._backend.set(key, value, self._scripts_ttl)
-        except CacheUnavailable as error:
-            self._away("set", error)
-
-    def _away(self, operation: str, error: CacheUnavailable) -> None:
-        log.warning("the cache is away: %s: %s", operation, error)

@@ -4,7 +4,6 @@ What Redis answers at once goes over the one connection of the process. Who wait
 a connection for it, from redis-py's pool: it would hold up all the others.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from math import ceil
 from time import perf_counter
@@ -148,15 +147,19 @@ class RedisBackend:
         self._call("ping", "PING")
 
     def _call(self, operation: str, *command: Argument) -> Any:
-        return self._timed(operation, self._client.call, *command)
-
-    def _run(self, operation: str, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
-        return self._timed(operation, self._client.run, script, keys, *arguments)
-
-    def _timed(self, operation: str, ask: Callable[..., Any], *arguments: Any) -> Any:
         started = perf_counter()
         try:
-            return ask(*arguments)
+            return self._client.call(*command)
+        except CacheUnavailable:
+            self._timer.failed(operation)
+            raise
+        finally:
+            self._timer.took(operation, perf_counter() - started)
+
+    def _run(self, operation: str, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
+        started = perf_counter()
+        try:
+            return self._client.run(script, keys, *arguments)
         except CacheUnavailable:
             self._timer.failed(operation)
             raise

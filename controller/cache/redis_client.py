@@ -43,30 +43,33 @@ class RedisClient:
         self._next_attempt = 0.0
 
     def call(self, *command: Argument) -> Any:
-        """The answer to a command; raises CacheUnavailable where there is none, or a refusal."""
-        return self._accepted(self._ask(command))
-
-    def run(self, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
-        """What a script answers, which Redis is told if it does not know it; raises CacheUnavailable."""
-        parts = (len(keys), *keys, *arguments)
-        reply = self._ask(("EVALSHA", script.digest, *parts))
-        if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
-            reply = self._ask(("EVAL", script.text, *parts))
-        return self._accepted(reply)
-
-    def _ask(self, command: tuple[Argument, ...]) -> Any:
+        """Return the reply to a command. Raises CacheUnavailable: there is none, or it is a refusal."""
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
-        return connection.ask(packed(command))
-
-    def _accepted(self, reply: Any) -> Any:
+        reply = connection.ask(packed(command))
         if isinstance(reply, hiredis.ReplyError):
-            if str(reply).startswith("READONLY") and self._connection is not None:
-                # It has become a replica: the name may lead to another server by now.
-                self._connection.close(str(reply))
-            raise CacheUnavailable(str(reply))
+            raise self._refused(reply)
         return reply
+
+    def run(self, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
+        """Return a script's reply. Sends the script if Redis does not know it. Raises CacheUnavailable."""
+        parts = (len(keys), *keys, *arguments)
+        connection = self._connection
+        if connection is None or not connection.usable():
+            connection = self._opened()
+        reply = connection.ask(packed(("EVALSHA", script.digest, *parts)))
+        if isinstance(reply, hiredis.ReplyError):
+            if not str(reply).startswith("NOSCRIPT"):
+                raise self._refused(reply)
+            return self.call("EVAL", script.text, *parts)
+        return reply
+
+    def _refused(self, reply: hiredis.ReplyError) -> CacheUnavailable:
+        if str(reply).startswith("READONLY") and self._connection is not None:
+            # The server has become a replica: its name may lead to another server by now.
+            self._connection.close(str(reply))
+        return CacheUnavailable(str(reply))
 
     def _opened(self) -> Connection:
         """The connection that one greenlet opens for all who need it."""

@@ -9,13 +9,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from controller.cache.backend import Backend
+from controller.cache.manager import CacheManager
 from controller.errors import CacheUnavailable, IdempotencyConflict, StoreUnavailable
-from controller.execution.single_flight import Execution
+from controller.execution.single_flight import FlightResult
 from controller.json_codec import Reader, dumps
-from controller.models.calls import ExecuteCall
 from controller.models.outcome import KeptOutcome, Outcome
-from controller.models.registered import Identity, LanguageTitle, canonical
+from controller.models.registered import Identity, LanguageTitle, Session, canonical
+from controller.models.requests import ExecuteRequest
 
 KEPT_SECONDS = 24 * 3600
 
@@ -59,76 +59,72 @@ class Replay:
 
 
 class IdempotencyKeys:
-    """Who is first with a key, and what the others are answered.
+    """Decides which request with a key runs, and what the others are answered.
 
     Args:
-        backend: where keys are kept.
-        token: makes a name for who runs.
+        cache: keeps the keys.
     """
 
-    def __init__(self, backend: Backend, token: Callable[[], str]) -> None:
-        self._backend = backend
-        self._token = token
+    def __init__(self, cache: CacheManager) -> None:
+        self._cache = cache
 
-    def recall(self, identity: Identity, call: ExecuteCall) -> Replay | None:
-        """What is kept under the call's key, waiting for the first one if it still runs.
+    def recall(self, identity: Identity, request: ExecuteRequest) -> Replay | None:
+        """Return what is kept under the request's key. Waits for the first request with it while that runs.
 
         Raises:
-            IdempotencyConflict: it was another body's.
+            IdempotencyConflict: the key was used with another body.
             StoreUnavailable: Redis is away.
         """
-        return self._claim(identity, call, token="", claim_ms=0)
+        return self._claim(identity, request, token="", lease_ms=0)
 
     def once(
         self,
         identity: Identity,
-        call: ExecuteCall,
-        claim_ms: int,
-        execute: Callable[[], Execution],
-    ) -> Execution | Replay:
-        """Executes, unless that was done with the call's key; raises as `recall` does, and what `execute` raises."""
-        token = self._token()
-        replay = self._claim(identity, call, token, claim_ms)
+        request: ExecuteRequest,
+        session: Session,
+        lease_ms: int,
+        execute: Callable[[], FlightResult],
+    ) -> FlightResult | Replay:
+        """Execute, unless a request with the same key did.
+
+        Args:
+            lease_ms: how long other requests with the key wait for this one.
+
+        Raises:
+            IdempotencyConflict, StoreUnavailable: as `recall` does.
+            ServiceError: what `execute` raises.
+        """
+        token = self._cache.token()
+        replay = self._claim(identity, request, token, lease_ms)
         if replay is not None:
             return replay
         kept = b""
         try:
-            execution = execute()
-            outcome = execution.outcome
-            if outcome.executed:
-                kept = Replay(
-                    execution.name, execution.session.script_hash, outcome, execution.cached
-                ).to_json()
-            return execution
+            result = execute()
+            if result.outcome.executed:
+                kept = Replay(session.name, session.script_hash, result.outcome, result.cached).to_json()
+            return result
         finally:
-            self._settle(identity, call, token, kept)
+            self._cache.settle_key(*_key_and_body(identity, request), token, kept, KEPT_SECONDS)
 
-    def _claim(self, identity: Identity, call: ExecuteCall, token: str, claim_ms: int) -> Replay | None:
-        key, body = _names(identity, call)
+    def _claim(self, identity: Identity, request: ExecuteRequest, token: str, lease_ms: int) -> Replay | None:
+        key, body = _key_and_body(identity, request)
         try:
-            while (claim := self._backend.claim_key(key, body, token, claim_ms)).verdict == "running":
-                told = self._backend.reply((claim.value or b"").decode(), claim.wait_ms)
-                if told:
-                    return Replay.from_json(told)
+            while (claim := self._cache.claim_key(key, body, token, lease_ms)).verdict == "running":
+                reply = self._cache.reply((claim.value or b"").decode(), claim.wait_ms)
+                if reply:
+                    return Replay.from_json(reply)
         except CacheUnavailable as error:
             raise StoreUnavailable("a request with an Idempotency-Key needs Redis, which is away") from error
         if claim.verdict == "conflict":
             raise IdempotencyConflict("this Idempotency-Key was used with another body")
         return None if claim.value is None else Replay.from_json(claim.value)
 
-    def _settle(self, identity: Identity, call: ExecuteCall, token: str, kept: bytes) -> None:
-        key, body = _names(identity, call)
-        try:
-            self._backend.settle_key(key, body, token, kept, KEPT_SECONDS)
-        except CacheUnavailable:
-            # The caller is answered all the same: they then have no reason to repeat it.
-            return
 
-
-def _names(identity: Identity, call: ExecuteCall) -> tuple[str, str]:
-    """The key in the store, and the digest of the body."""
-    parts = (identity.subject, call.request_id, call.idempotency_key)
-    return f"idempotency:{_digest(parts)}", _digest(call.params)
+def _key_and_body(identity: Identity, request: ExecuteRequest) -> tuple[str, str]:
+    """Return the key in Redis, and the digest of the body."""
+    parts = (identity.subject, request.request_id, request.idempotency_key)
+    return f"idempotency:{_digest(parts)}", _digest(request.params)
 
 
 def _digest(value: object) -> str:

@@ -4,248 +4,247 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from controller.auth.authenticator import require_execute
+from controller.cache.backend import Attempt, Begun, Verdict
 from controller.cache.manager import CacheManager
-from controller.call_log import CallLog
-from controller.errors import NotFound, RuntimeUnavailable, StoreUnavailable
+from controller.call import Call
+from controller.errors import NotFound, StoreUnavailable
 from controller.execution.idempotency import IdempotencyKeys, Replay
 from controller.execution.params_schema import check_params
-from controller.execution.single_flight import Execution, SingleFlight, Watch
+from controller.execution.runner import ScriptRunner
+from controller.execution.single_flight import Execution, FlightResult, SingleFlight, Watch
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
-from controller.models.calls import ExecuteCall, InitializeCall
-from controller.models.outcome import Answer, Run
-from controller.models.registered import ArtifactKey, Identity, Script, Session, canonical, now
-from controller.observability.metrics import MetricsCollector
+from controller.models.outcome import Answer, Outcome
+from controller.models.registered import Identity, LanguageTitle, Session, now
+from controller.models.requests import ExecuteRequest, InitializeRequest
 from controller.registry.functions import FunctionCatalog, Registered
-from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_records
-from controller.request_log.writes import Entry
-from controller.runtimes.client import Prepared, RuntimeClient
-from controller.runtimes.responses import ScriptNeeded
-from controller.runtimes.selector import Route, RuntimeSelector
-from telemetry.tracing import UNTRACED, Tracer
+from controller.runtimes.client import Prepared
 
-PREPARE_DEADLINE_MS = 60_000
-"""How long we wait for a script to be parsed or compiled; runtimes have limits of their own."""
-LOOKUPS = {"hit": "hit", "twin": "coalesced"}
-"""What the metrics call the source of an answer that took no run."""
+#: How metrics and logs call the source of a result. An own run is a miss, or a refresh where it was asked for.
+LOOKUPS = {"hit": "hit", "follower": "coalesced"}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBounds:
+    """What every session is bound by.
+
+    Attributes:
+        ttl: seconds from a session's creation to its end.
+        timeout_ms: longest deadline of a script; a longer one is clamped to it.
+    """
+
+    ttl: int
+    timeout_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
-    """A session that is ready, and how its artifact came about."""
+    """A session that is ready, and how its artifact came about (None: the language has none)."""
 
     session: Session
     artifact_cached: bool | None
 
 
 class WorkflowManager:
-    """Initializes and executes.
+    """Initializes sessions and executes their scripts.
 
     Args:
-        session_ttl: seconds from a session's creation to its end.
-        script_timeout_max: milliseconds; a session's deadline is clamped to it.
+        runner: prepares scripts, and knows which languages have a runtime.
+        flights: runs scripts.
+        cache: results and the keys of executions.
+        bounds: what every session is bound by.
     """
 
     def __init__(
         self,
         *,
         sessions: SessionManager,
-        scripts: ScriptStore,
         functions: FunctionCatalog,
         quotas: Quotas,
-        selector: RuntimeSelector,
-        runtimes: RuntimeClient,
+        runner: ScriptRunner,
         flights: SingleFlight,
-        keys: IdempotencyKeys,
+        idempotency: IdempotencyKeys,
         cache: CacheManager,
-        calls: CallLog,
-        metrics: MetricsCollector,
-        session_ttl: int,
-        script_timeout_max: int,
-        tracer: Tracer = UNTRACED,
+        bounds: SessionBounds,
     ) -> None:
         self._sessions = sessions
-        self._scripts = scripts
         self._functions = functions
         self._quotas = quotas
-        self._selector = selector
-        self._runtimes = runtimes
+        self._runner = runner
         self._flights = flights
-        self._keys = keys
+        self._idempotency = idempotency
         self._cache = cache
-        self._calls = calls
-        self._metrics = metrics
-        self._session_ttl = session_ttl
-        self._script_timeout_max = script_timeout_max
-        self._tracer = tracer
+        self._bounds = bounds
 
-    def initialize(self, identity: Identity, call: InitializeCall) -> Initialized:
-        """Registers a script, or takes up a registered one, and begins a session with it."""
-        entry = Entry("initialize", call.trace, identity.subject, call.name)
-        entry.payload = {"context": call.context, "script_given": call.script is not None}
-        with self._calls.logged(entry):
-            route = self._selector.route(call.name)
-            entry.language = route.language
-            function = self._function(identity, call)
-            script = function.script
-            require_execute(identity, call.name.language)
-            registers = call.script is not None
-            self._quotas.check(identity.subject, call.name, registers=registers)
-            entry.script_hash = script.hash
-            prepared = self._prepare(route, script, identity, call, entry)
-            session = self._session(identity, call, function, prepared)
-            entry.session_id = session.request_id
-            replaced = self._replaced(session) if registers else None
-            self._sessions.create(
-                session, initialization_records(session, script, prepared.artifact, registers=registers)
-            )
-            self._keep(session, script, prepared)
-            if replaced is not None:
-                self._cache.drop_results(session.user_id, session.name.language, replaced)
+    def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> Initialized:
+        """Register a script, or take a registered one, and begin a session with it.
+
+        Raises:
+            ServiceError: one of its subclasses, see the contract.
+        """
+        call.name = request.name
+        call.payload = {"context": request.context, "script_given": request.script is not None}
+        route = self._runner.route(request.name)
+        call.language = route.language
+        function = self._function(identity, request)
+        require_execute(identity, request.name.language)
+        registers = request.script is not None
+        self._quotas.check(identity.subject, request.name, registers=registers)
+        call.script_hash = function.script.hash
+        prepared = self._runner.prepare(route, request, function.script, call)
+        session = self._session(identity, request, function, prepared)
+        call.session_id = session.request_id
+        replaced = self._replaced(session) if registers else None
+        records = initialization_records(session, function.script, prepared.artifact, registers=registers)
+        self._sessions.create(session, records)
+        self._keep(session, function, prepared)
+        if replaced is not None:
+            self._cache.drop_results(session.user_id, session.name.language, replaced)
         return Initialized(session, prepared.artifact_cached)
 
-    def execute(self, identity: Identity, call: ExecuteCall, admission: Admission, watch: Watch) -> Answer:
-        """Answers with a kept result or a twin's, or runs the session's script.
+    def execute(
+        self, call: Call, identity: Identity, request: ExecuteRequest, admission: Admission, watch: Watch
+    ) -> Answer:
+        """Answer with a kept result, with a follower's, or run the session's script.
 
         Args:
-            admission: the request's place in its window; with the first trip to the store it is taken.
-            watch: takes what to call when the client hangs up. A request with an idempotency key goes on.
-        """
-        entry = Entry("execute", call.trace, identity.subject, payload={"params": call.params_text})
-        entry.session_id = call.request_id
-        with self._calls.logged(entry):
-            done = self._execute(identity, call, admission, watch, entry)
-            entry.cached = done.cached
-            entry.run = done.outcome.answer()
-            return Answer(call.request_id, done.name, entry.run, entry.cached)
+            admission: the request's place in its window; it is taken with the first trip to Redis.
+            watch: takes the callback for a client that hangs up. A request with an idempotency key goes on.
 
-    def _execute(
-        self, identity: Identity, call: ExecuteCall, admission: Admission, watch: Watch, entry: Entry
-    ) -> Execution | Replay:
-        if call.idempotency_key is not None or not self._sessions.remembers(call.request_id):
-            admission.take()
+        Raises:
+            ServiceError: one of its subclasses, see the contract.
+        """
+        call.payload = {"params": request.params_text}
+        call.session_id = request.request_id
+        if request.idempotency_key is not None or not self._sessions.remembers(request.request_id):
+            admission.charge()
         try:
-            with self._tracer.step("session lookup"):
-                session = self._sessions.get(call.request_id, identity.subject)
+            session = self._sessions.get(request.request_id, identity.subject)
         except NotFound:
             # A key is answered even after its session has ended.
-            if call.idempotency_key is None or (replay := self._keys.recall(identity, call)) is None:
+            if request.idempotency_key is None:
                 raise
-            entry.name, entry.script_hash, entry.replayed = replay.name, replay.script_hash, True
-            entry.language = replay.name.language
-            require_execute(identity, replay.name.language)
-            return replay
-        entry.name, entry.script_hash = session.name, session.script_hash
-        entry.language = session.name.language
+            replay = self._idempotency.recall(identity, request)
+            if replay is None:
+                raise
+            return self._replayed(call, identity, request, replay)
+        call.name, call.script_hash, call.language = session.name, session.script_hash, session.name.language
         require_execute(identity, session.name.language)
-        check_params(session.params_schema, call.params)
-        if call.idempotency_key is None:
-            return self._fly(session, call, admission, watch, entry)
-        done = self._keys.once(
+        check_params(session.params_schema, request.params)
+        if request.idempotency_key is None:
+            result = self._fly(call, session, request, admission, watch)
+            return _answer(call, request, session.name, result)
+        done = self._idempotency.once(
             identity,
-            call,
-            # It waits for a twin's run and for one of its own at most.
-            2 * self._flights.claim_ms(session),
-            lambda: self._fly(session, call, admission, _stay, entry),
+            request,
+            session,
+            # It waits for another request's run and for one of its own at most.
+            2 * self._flights.lease_ms(session),
+            lambda: self._fly(call, session, request, admission, _stay),
         )
-        entry.replayed = isinstance(done, Replay)
-        return done
+        call.replayed = isinstance(done, Replay)
+        return _answer(call, request, session.name, done)
+
+    def _replayed(self, call: Call, identity: Identity, request: ExecuteRequest, replay: Replay) -> Answer:
+        call.name, call.script_hash, call.replayed = replay.name, replay.script_hash, True
+        call.language = replay.name.language
+        require_execute(identity, replay.name.language)
+        return _answer(call, request, replay.name, replay)
 
     def _fly(
-        self, session: Session, call: ExecuteCall, admission: Admission, watch: Watch, entry: Entry
-    ) -> Execution:
-        run = partial(self._run, session, call, entry)
-        execution = self._flights.execute(session, call, admission, watch, run)
-        entry.counted = execution.counted
-        entry.coalesced = execution.source == "twin"
-        fresh = "miss" if call.directives.reuse else "refresh"
-        entry.lookup = LOOKUPS.get(execution.source, fresh)
-        self._metrics.cache_answered(entry.lookup)
-        return execution
+        self, call: Call, session: Session, request: ExecuteRequest, admission: Admission, watch: Watch
+    ) -> FlightResult:
+        lease_ms = self._flights.lease_ms(session)
+        reuse = request.directives.reuse
+        attempt = self._cache.attempt(session, request.params, reuse=reuse, claim_ms=lease_ms)
+        execution = Execution(attempt, session, request, call, watch)
+        orphan: bytes | None = None
+        result: FlightResult | None = None
+        while result is None:
+            begun, known = self._begin(session, attempt, admission)
+            if begun.verdict is Verdict.HIT and begun.value is not None:
+                result = FlightResult(Outcome.from_json(begun.value), "hit", "active" if known else None)
+            else:
+                result = self._flights.join(execution, begun, orphan)
+                orphan = begun.value
+        call.counted_in_redis = result.state is not None
+        call.lookup = LOOKUPS.get(result.source, "miss" if reuse else "refresh")
+        if result.outcome.succeeded and not session.retain_session:
+            self._sessions.close(session, result.state, shared=result.source == "follower")
+        return result
 
-    def _run(self, session: Session, call: ExecuteCall, entry: Entry) -> Run:
-        with self._calls.remote(entry):
-            run = self._run_remotely(session, call)
-        self._metrics.script_ran(session.name.language, run.execution_time)
-        return run
+    def _begin(self, session: Session, attempt: Attempt, admission: Admission) -> tuple[Begun, bool]:
+        """Make the first trip to Redis. Returns its reply, and whether Redis knows the session.
 
-    def _run_remotely(self, session: Session, call: ExecuteCall) -> Run:
-        route = self._selector.route(session.name)
-        try:
-            return self._runtimes.run(route, session, call.params_text, call.trace)
-        except ScriptNeeded:
-            material = self._scripts.material(session)
-        try:
-            return self._runtimes.run(route, session, call.params_text, call.trace, material)
-        except ScriptNeeded as error:
-            raise RuntimeUnavailable("the runtime did not take the script") from error
+        Raises:
+            RateLimited: the window is full.
+            NotFound: the session has ended.
+        """
+        begun = self._begun(session, attempt, admission, alive=False)
+        if begun.verdict is Verdict.SESSION:
+            # Redis has lost the session, and `confirm` has put it back.
+            begun = self._begun(session, attempt, admission, alive=False)
+        if begun.verdict is not Verdict.SESSION:
+            return begun, begun.verdict is not Verdict.AWAY
+        return self._begun(session, attempt, admission, alive=True), False
+
+    def _begun(self, session: Session, attempt: Attempt, admission: Admission, *, alive: bool) -> Begun:
+        begun = self._flights.begin(attempt, admission.window, alive=alive)
+        admission.charge(begun.quota)
+        if begun.verdict in (Verdict.AWAY, Verdict.SESSION):
+            self._sessions.confirm(session, None if begun.value is None else begun.value.decode())
+        return begun
 
     def _replaced(self, session: Session) -> str | None:
-        """The hash of the script that the session's one takes the place of, if that can be told."""
+        """Return the hash of the script that the session's one replaces under its name, if there is one."""
         try:
             registered = self._functions.script_hash(session.name, session.user_id)
         except StoreUnavailable:
             return None
         return None if registered == session.script_hash else registered
 
-    def _function(self, identity: Identity, call: InitializeCall) -> Registered:
-        if call.script is not None:
-            return Registered(call.script)
-        return self._functions.registered(call.name, identity.subject)
-
-    def _prepare(
-        self, route: Route, script: Script, identity: Identity, call: InitializeCall, entry: Entry
-    ) -> Prepared:
-        """Parses or compiles the script, unless an artifact proves that this was done before."""
-        key = ArtifactKey(script.hash, call.name.language, canonical(call.compile_options))
-        if self._scripts.artifact(key) is not None:
-            prepared = Prepared(artifact_cached=True)
-        else:
-            with self._calls.remote(entry):
-                prepared = self._runtimes.prepare(
-                    route,
-                    call.name,
-                    script,
-                    tenant=identity.subject,
-                    compile_options=call.compile_options,
-                    deadline_ms=PREPARE_DEADLINE_MS,
-                    trace=call.trace,
-                )
-        if prepared.artifact_cached is not None:
-            self._metrics.artifact_made(call.name.language, prepared.artifact_cached)
-        return prepared
+    def _function(self, identity: Identity, request: InitializeRequest) -> Registered:
+        if request.script is not None:
+            return Registered(request.script)
+        return self._functions.registered(request.name, identity.subject)
 
     def _session(
-        self, identity: Identity, call: InitializeCall, function: Registered, prepared: Prepared
+        self, identity: Identity, request: InitializeRequest, function: Registered, prepared: Prepared
     ) -> Session:
         created_at = now()
         return Session(
             request_id=str(uuid.uuid4()),
             user_id=identity.subject,
-            name=call.name,
+            name=request.name,
             script_hash=function.script.hash,
             params_schema=function.params_schema,
-            compile_options=call.compile_options,
-            context=call.context,
-            isolation=call.isolation,
-            timeout_ms=min(call.timeout_ms, self._script_timeout_max),
-            retain_session=call.retain_session,
+            compile_options=request.compile_options,
+            context=request.context,
+            isolation=request.isolation,
+            timeout_ms=min(request.timeout_ms, self._bounds.timeout_ms),
+            retain_session=request.retain_session,
             compile_status=None if prepared.artifact_cached is None else "compiled",
             created_at=created_at,
-            expires_at=created_at + timedelta(seconds=self._session_ttl),
+            expires_at=created_at + timedelta(seconds=self._bounds.ttl),
         )
 
-    def _keep(self, session: Session, script: Script, prepared: Prepared) -> None:
-        """A runtime that starts anew will ask for these: have them at hand."""
-        self._cache.put_script(script.hash, script.content)
+    def _keep(self, session: Session, function: Registered, prepared: Prepared) -> None:
+        """Keep what a runtime that starts anew will ask for."""
+        self._cache.put_script(function.script.hash, function.script.content)
         if prepared.artifact is not None:
             self._cache.put_artifact(session.artifact_key, prepared.artifact)
 
 
+def _answer(call: Call, request: ExecuteRequest, name: LanguageTitle, ended: FlightResult | Replay) -> Answer:
+    """Return the answer of an execution that ended; raises its error."""
+    call.cached = ended.cached
+    call.run = ended.outcome.answer()
+    return Answer(request.request_id, name, call.run, ended.cached)
+
+
 def _stay(_: Callable[[], object]) -> None:
-    """A watch for those who see their run through, whether their client hangs up or not."""
+    """Watch nothing: the run goes on when the client hangs up."""

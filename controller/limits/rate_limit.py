@@ -1,8 +1,7 @@
 """RateLimiter: who may ask how often. The store counts; where that is away, each process counts for itself."""
 
 from math import ceil
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from controller.cache.backend import Quota, Window
 from controller.cache.manager import CacheManager
@@ -14,36 +13,39 @@ MINUTE_MS = 60_000
 
 
 class Admission:
-    """One request's place in its window: taken with the first trip to the store, or in one of its own.
+    """One request's place in its window.
 
-    As a context manager it sees to it that an error of the block does not spare the place, and that being over the
-    limit comes before that error.
+    The rule: every POST costs one place. It is taken with the first trip to Redis that the request makes, or with an
+    extra trip where it makes none.
     """
 
     def __init__(self, cache: CacheManager, window: Window | None) -> None:
         self._cache = cache
         self._quota: Quota | None = None
         self._limit = window.limit if window else 0
+        #: The window in which the place is still to be taken.
         self.window = window
-        """What is still to be taken."""
 
-    def take(self) -> None:
-        """Takes the place, unless that is done; raises RateLimited when there is none."""
-        if self.window is not None:
-            self.settle(self._cache.take(self.window))
+    def charge(self, quota: Quota | None = None) -> None:
+        """Take the place, unless that is done.
 
-    def settle(self, quota: Quota | None) -> None:
-        """The place was asked for in another trip, with this answer; raises RateLimited."""
-        if quota is None:
+        Args:
+            quota: the reply of the trip that has asked for it; None: ask now.
+
+        Raises:
+            RateLimited: there is no place left.
+        """
+        if self.window is None:
             return
-        self.window, self._quota = None, quota
-        if not quota.allowed:
+        self._quota = quota or self._cache.take(self.window)
+        self.window = None
+        if not self._quota.allowed:
             error = RateLimited("too many requests: the limit of this minute is reached")
-            error.retry_after = max(1, ceil(quota.reset_ms / 1000))
+            error.retry_after = max(1, ceil(self._quota.reset_ms / 1000))
             raise error
 
     def headers(self) -> dict[str, str]:
-        """`RateLimit-Reset`: seconds until the next place is free."""
+        """Return the RateLimit headers. `RateLimit-Reset`: seconds until the next place is free."""
         if self._quota is None:
             return {}
         return {
@@ -51,14 +53,6 @@ class Admission:
             "RateLimit-Remaining": str(self._quota.remaining),
             "RateLimit-Reset": str(max(1, ceil(self._quota.reset_ms / 1000))),
         }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.take()
 
 
 class RateLimiter:

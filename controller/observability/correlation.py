@@ -53,15 +53,8 @@ class Trace(msgspec.Struct, frozen=True):
         return marks
 
 
-current_marks: ContextVar[dict[str, Any] | None] = ContextVar("current_marks", default=None)
-"""What is known so far of the call under way, by the names of its fields."""
-
-
-def mark(fields: Mapping[str, Any]) -> None:
-    """Adds to what every later line of the present call has; outside of a call it does nothing."""
-    marks = current_marks.get()
-    if marks is not None:
-        marks.update(fields)
+#: Fields that every log line of the current call carries.
+log_context: ContextVar[dict[str, Any] | None] = ContextVar("log_context", default=None)
 
 
 def _matching(pattern: re.Pattern[str], given: str | None) -> str | None:

@@ -7,18 +7,18 @@ import logging
 from typing import Any, TextIO
 
 from controller.observability.access_log import LINES, SERVICE
-from controller.observability.correlation import current_marks
+from controller.observability.correlation import log_context
 from controller.observability.masking import Masker
 from telemetry.ecs_logging import Formatter, send_everything_to
 
 log = logging.getLogger(__name__)
 
 
-class MarksFilter(logging.Filter):
-    """Puts the present call's marks on every record."""
+class ContextFilter(logging.Filter):
+    """Adds the current call's log context to every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.__dict__.update(current_marks.get() or {})
+        record.__dict__.update(log_context.get() or {})
         return True
 
 
@@ -47,5 +47,5 @@ def configure(level: str, masker: Masker) -> None:
     LINES.masker = masker
     handler = LaterHandler()
     handler.setFormatter(MaskingFormatter(masker))
-    handler.addFilter(MarksFilter())
+    handler.addFilter(ContextFilter())
     send_everything_to(handler, level, log)

@@ -151,20 +151,22 @@ class MetricsCollector:
         """Serves `/metrics` from `app`."""
         self._exporter.register_endpoint("/metrics", app)
 
-    def call_ended(self, endpoint: str, language: str, code: str, own_seconds: float | None) -> None:
-        """A call that came as far as the workflow.
+    def call_ended(
+        self, endpoint: str, language: str, code: str, own_seconds: float | None, lookup: str | None
+    ) -> None:
+        """Count a call that has ended, answered or not.
 
         Args:
             code: ok, or the error's in lower case.
-            own_seconds: without the runtime's; None where the call waited for another one's.
+            own_seconds: the controller's own time; None: the call did not reach the workflow, or waited for the run
+                of another request.
+            lookup: hit, coalesced, miss or refresh; None: the call did not look for a result.
         """
         self._requests[endpoint, language, code].inc()
         if own_seconds is not None:
             self._own[endpoint].observe(own_seconds)
-
-    def cache_answered(self, result: str) -> None:
-        """`result`: hit, coalesced, miss or refresh."""
-        self._lookups[result].inc()
+        if lookup is not None:
+            self._lookups[lookup].inc()
 
     def script_ran(self, language: str, milliseconds: float) -> None:
         self._runs[language].observe(milliseconds / 1000)
@@ -197,26 +199,10 @@ class MetricsCollector:
     def task_done(self, task: str) -> None:
         self._chores.labels(task).set(time())
 
-    def answered(
-        self,
-        endpoint: str,
-        method: str,
-        status: int,
-        seconds: float,
-        trace_id: str | None,
-        *,
-        uncounted: str | None,
-    ) -> None:
-        """A request was answered.
-
-        Args:
-            trace_id: what leads from the figure to a trace.
-            uncounted: how it ended (ok, or the error's code in lower case) where `call_ended` was not told.
-        """
+    def answered(self, method: str, endpoint: str, status: int, seconds: float, trace_id: str | None) -> None:
+        """Record the time of an answered request. `trace_id`: the exemplar that leads from the figure to a trace."""
         exemplar = {"trace_id": trace_id} if self._exemplars and trace_id else None
         self._http[method, endpoint, str(status)].observe(seconds, exemplar)
-        if uncounted is not None:
-            self._requests[endpoint, NO_LANGUAGE, uncounted].inc()
 
 
 def _timer(store: str, name: str, registry: CollectorRegistry) -> PrometheusTimer:

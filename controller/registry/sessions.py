@@ -17,6 +17,7 @@ from controller.registry.session_status import SessionStatus
 from controller.registry.writes import session_end_records
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.writes import Record
+from telemetry.tracing import UNTRACED, Tracer
 
 CLEANING_BATCH = 1000
 
@@ -39,12 +40,14 @@ class SessionManager:
         logger: DatabaseLogger,
         metrics: MetricsCollector,
         size: int,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._cache = cache
         self._postgres = postgres
         self._logger = logger
         self._metrics = metrics
         self._size = size
+        self._tracer = tracer
         self._memory: OrderedDict[str, Session] = OrderedDict()
 
     def create(self, session: Session, records: list[Record]) -> None:
@@ -78,7 +81,8 @@ class SessionManager:
             NotFound: it is unknown, ended, expired, or another user's.
             StoreUnavailable: nobody can say now.
         """
-        session = self._memory.get(request_id) or self._find(request_id)
+        with self._tracer.step("session lookup"):
+            session = self._memory.get(request_id) or self._find(request_id)
         if session is None or session.user_id != owner or session.expired() or session.status != "active":
             raise _unknown()
         self._remember(session)

@@ -15,11 +15,10 @@ from gevent.lock import BoundedSemaphore
 
 from controller.database.postgres import Postgres
 from controller.errors import StoreUnavailable
-from controller.observability.masking import DEFAULT_MASKER, Masker
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.batches import MOST, MOST_BYTES, BatchWriter
 from controller.request_log.spool import Spool, SpoolFull
-from controller.request_log.writes import Entry, Group, Record, packed, unpacked
+from controller.request_log.writes import Group, Record, packed, unpacked
 from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,6 @@ class DatabaseLogger:
         postgres: where records go.
         size: how many may wait in memory; what comes on top is dropped and counted.
         metrics: told of the queue's length and of losses.
-        masker: takes secrets out of what is logged.
         spool: where records wait while PostgreSQL is away; None: in the queue alone.
         tracer: makes a span of every batch.
     """
@@ -53,14 +51,12 @@ class DatabaseLogger:
         postgres: Postgres,
         size: int,
         metrics: MetricsCollector,
-        masker: Masker = DEFAULT_MASKER,
         spool: Spool | None = None,
         tracer: Tracer = UNTRACED,
     ) -> None:
         self._postgres = postgres
         self._batches = BatchWriter(postgres, metrics, tracer)
         self._metrics = metrics
-        self._masker = masker
         self._spool = spool
         self._queue = _Queue(size)
         self._filled = Event()
@@ -93,10 +89,6 @@ class DatabaseLogger:
             self._drop(self._queue.records)
         if self._spool is not None:
             self._spool.close()
-
-    def log(self, entry: Entry) -> None:
-        """Queues the rows of an answered call, without its secrets; never waits."""
-        self.record(*entry.records(self._masker))
 
     def record(self, *records: Record) -> None:
         """Queues records that are written together, in this order; never waits."""

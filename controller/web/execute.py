@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from controller.exchange import Exchange, Reception
+from controller.call import Call, CallFactory
 from controller.json_codec import dumps
 from controller.web.cors import OriginPolicy
 from controller.web.flask_app import known_failure
@@ -22,14 +22,15 @@ class ExecuteRoute:
     """The WSGI application of the function `execute`.
 
     Args:
+        calls: begins the record of each execution.
         others: answers all requests but an execution.
     """
 
     def __init__(
-        self, services: Services, reception: Reception, origins: OriginPolicy, others: "WSGIApplication"
+        self, services: Services, calls: CallFactory, origins: OriginPolicy, others: "WSGIApplication"
     ) -> None:
         self._services = services
-        self._reception = reception
+        self._calls = calls
         self._origins = origins
         self._others = others
         self._path = re.compile(r"/([^/]+)")
@@ -38,41 +39,41 @@ class ExecuteRoute:
         path = self._path.fullmatch(environ["PATH_INFO"])
         if path is None or environ["REQUEST_METHOD"] != "POST":
             return self._others(environ, start_response)
-        exchange = self._reception.begin(environ)
+        call = self._calls.begin(environ)
         try:
-            status, headers, body = self._answer(exchange, path[1], environ)
-            headers += exchange.answered(status).items()
+            status, headers, body = self._response(call, path[1], environ)
+            headers += call.answered(status).items()
             headers += self._origins.headers(environ.get("HTTP_ORIGIN"))
             start_response(STATUS_LINES[status], headers)
             return [body]
         finally:
-            exchange.end()
+            call.end()
 
-    def _answer(
-        self, exchange: Exchange, request_id: str, environ: dict[str, Any]
-    ) -> tuple[int, Headers, bytes]:
+    def _response(self, call: Call, request_id: str, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
         headers = [("Content-Type", "application/json")]
         try:
-            return 200, headers, self._executed(exchange, request_id, environ)
-        except Exception as error:  # noqa: BLE001 - the one boundary between what went wrong and what is told
+            return 200, headers, self._execute(call, request_id, environ)
+        except Exception as error:  # noqa: BLE001 - the boundary: every error becomes a response
             failure = known_failure(error)
-            exchange.failed(failure)
+            call.failed(failure)
             headers += failure.headers().items()
             return failure.status, headers, dumps(failure.document())
 
-    def _executed(self, exchange: Exchange, request_id: str, environ: dict[str, Any]) -> bytes:
+    def _execute(self, call: Call, request_id: str, environ: dict[str, Any]) -> bytes:
         services = self._services
         body = services.parser.body(environ)
         identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
-        exchange.called_by(identity)
+        call.called_by(identity)
         admission = services.limiter.admission("execute", identity, environ.get("REMOTE_ADDR", ""))
-        exchange.admission = admission
-        with admission:
-            call = services.parser.execute(request_id, environ, body, exchange.trace)
+        call.admission = admission
+        try:
+            request = services.parser.execute(request_id, environ, body)
             watch = environ.get("client.hangup", _unwatched)
-            answer = services.workflow.execute(identity, call, admission, watch)
-            exchange.counted = True
+            answer = services.workflow.execute(call, identity, request, admission, watch)
             return dumps(answer.document())
+        finally:
+            # An error does not spare the place, and being over the limit comes before that error.
+            admission.charge()
 
 
 def _unwatched(_: Callable[[], object]) -> None:

@@ -7,8 +7,8 @@ from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from controller.call import Call, CallFactory
 from controller.errors import InvalidRequest, NotFound, ServiceError
-from controller.exchange import Exchange, Reception
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +30,23 @@ class Json(DefaultJSONProvider):
     compact = True
 
 
-def observe(app: Flask, reception: Reception) -> None:
-    """Makes an exchange of each request."""
+def observe(app: Flask, calls: CallFactory) -> None:
+    """Record every request as a call."""
 
     @app.before_request
     def begin() -> None:
-        g.exchange = reception.begin(request.environ)
+        g.call = calls.begin(request.environ)
 
     @app.after_request
     def answered(response: Response) -> Response:
-        response.headers.update(g.exchange.answered(response.status_code))
+        response.headers.update(g.call.answered(response.status_code))
         return response
 
     @app.teardown_request
     def end(_: BaseException | None) -> None:
-        exchange: Exchange | None = g.pop("exchange", None)
-        if exchange is not None:
-            exchange.end()
+        call: Call | None = g.pop("call", None)
+        if call is not None:
+            call.end()
 
 
 def answer_errors(app: Flask) -> None:
@@ -55,7 +55,7 @@ def answer_errors(app: Flask) -> None:
     @app.errorhandler(Exception)
     def answer(error: Exception) -> Response:
         failure = known_failure(error)
-        g.exchange.failed(failure)
+        g.call.failed(failure)
         response = jsonify(failure.document())
         response.status_code = failure.status
         response.headers.update(failure.headers())

@@ -9,9 +9,9 @@ from marshmallow import Schema, ValidationError
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
-from controller.models.calls import NO_DIRECTIVES, CacheDirectives, ExecuteCall, InitializeCall
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.correlation import REQUEST_ID, Trace
+from controller.models.requests import NO_DIRECTIVES, CacheDirectives, ExecuteRequest, InitializeRequest
+from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
 from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
@@ -55,7 +55,7 @@ class RequestParser:
         """The body's bytes; raises InvalidRequest, see `controller.web.body`."""
         return json_body(environ, self._body_max_bytes)
 
-    def initialize(self, environ: Environ, body: bytes, trace: Trace) -> InitializeCall:
+    def initialize(self, environ: Environ, body: bytes) -> InitializeRequest:
         """An initialize request.
 
         Raises:
@@ -65,15 +65,14 @@ class RequestParser:
         loaded = _load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
-        return InitializeCall(
+        return InitializeRequest(
             name=name,
             script=self._script(loaded["script_content"]),
             context=context,
-            trace=trace,
             **controls,
         )
 
-    def execute(self, request_id: str, environ: Environ, body: bytes, trace: Trace) -> ExecuteCall:
+    def execute(self, request_id: str, environ: Environ, body: bytes) -> ExecuteRequest:
         """An execute request.
 
         Raises:
@@ -92,11 +91,10 @@ class RequestParser:
         if document.keys() - {"params"}:
             _load(EXECUTE, document)
         directives = environ.get("HTTP_X_CACHE_CONTROL")
-        return ExecuteCall(
+        return ExecuteRequest(
             session_id,
             params,
             _params_text(body, params),
-            trace,
             NO_DIRECTIVES if directives is None else _directives(directives),
             _idempotency_key(environ),
         )

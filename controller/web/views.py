@@ -7,7 +7,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response, g, jsonify, render_template, request
 
 from controller.auth.authenticator import Authenticator, require_execute, require_scope
-from controller.exchange import Exchange
+from controller.call import Call
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.rate_limit import Admission, RateLimiter
@@ -37,14 +37,14 @@ class Services:
     def caller(self) -> Identity:
         """Who makes the present request; raises Unauthorized."""
         identity = self.authenticator.identify(request.headers.get("Authorization"))
-        exchange: Exchange = g.exchange
-        exchange.called_by(identity)
+        call: Call = g.call
+        call.called_by(identity)
         return identity
 
     def admission(self, endpoint: Literal["initialize", "functions"], identity: Identity) -> Admission:
         """The present request's place in its window; what is left of it is told with the answer."""
         admission = self.limiter.admission(endpoint, identity, request.remote_addr or "")
-        g.exchange.admission = admission
+        g.call.admission = admission
         return admission
 
 
@@ -56,10 +56,9 @@ def initialize(services: Services) -> Blueprint:
     def begin() -> Reply:
         body = services.parser.body(request.environ)
         identity = services.caller()
-        services.admission("initialize", identity).take()
-        call = services.parser.initialize(request.environ, body, g.exchange.trace)
-        initialized = services.workflow.initialize(identity, call)
-        g.exchange.counted = True
+        services.admission("initialize", identity).charge()
+        asked = services.parser.initialize(request.environ, body)
+        initialized = services.workflow.initialize(g.call, identity, asked)
         session = initialized.session
         document: dict[str, Any] = {
             "request_id": session.request_id,
@@ -112,7 +111,7 @@ def functions(services: Services) -> Blueprint:
     @blueprint.get("/")
     def page() -> Reply:
         identity = services.caller()
-        services.admission("functions", identity).take()
+        services.admission("functions", identity).charge()
         query = services.parser.functions(request.args)
         require_scope(identity, "read:functions")
         return jsonify(services.functions.page(identity.subject, query))
@@ -120,7 +119,7 @@ def functions(services: Services) -> Blueprint:
     @blueprint.get("/<language_title>")
     def describe(language_title: str) -> Reply:
         identity = services.caller()
-        services.admission("functions", identity).take()
+        services.admission("functions", identity).charge()
         name = services.parser.language_title(language_title)
         detail = services.functions.detail(name, identity.subject)
         require_scope(identity, "read:functions")
@@ -129,7 +128,7 @@ def functions(services: Services) -> Blueprint:
     @blueprint.delete("/<language_title>")
     def delete(language_title: str) -> Reply:
         identity = services.caller()
-        services.admission("functions", identity).take()
+        services.admission("functions", identity).charge()
         name = services.parser.language_title(language_title)
         services.functions.require_own(name, identity.subject)
         # Who may register may delete; to read is not enough.

@@ -19,7 +19,7 @@ from bench.stages.stage import NAMES, OTHER, of_function, stage
         ("controller.request_log.logger:DatabaseLogger.flush", "request log"),
         ("controller.database.postgres:Postgres.query", "request log"),
         ("controller.execution.workflow:WorkflowManager.execute", "execution"),
-        ("controller.exchange:Exchange.end", "call record"),
+        ("controller.call:Call.end", "call record"),
         ("runtime.pool.pool:Pool.lease", "pool"),
         ("json.encoder:JSONEncoder.encode", None),
     ],

@@ -13,11 +13,9 @@ from controller.database.postgres import Postgres
 from controller.database.retention import LOCK, Retention
 from controller.errors import ScriptFailed
 from controller.models.registered import Script, now
-from controller.observability.masking import DEFAULT_MASKER
 from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
-from tests.integration.controller.parts import Parts, new_session
-from tests.integration.controller.request_log.test_logger import entry
+from tests.integration.controller.parts import Parts, call, new_session
 
 DAYS = 30
 
@@ -42,8 +40,8 @@ def run(postgres: Postgres, statement: str, *parameters: object) -> list[dict[st
 
 def logged(parts: Parts, days_ago: float) -> str:
     """A failed call of that day in both logs, as the spool might bring it."""
-    written = entry(error=ScriptFailed("bad"))
-    for record in written.records(DEFAULT_MASKER):
+    written = call(error=ScriptFailed("bad"))
+    for record in written.rows(2.5):
         row = json.loads(record.row or "") | {"created_at": (now() - timedelta(days=days_ago)).isoformat()}
         parts.logger.record(replace(record, row=json.dumps(row)))
     parts.logger.flush()

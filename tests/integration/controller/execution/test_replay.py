@@ -13,7 +13,6 @@ from prometheus_client import CollectorRegistry
 from controller.database.postgres import Postgres
 from controller.errors import StoreUnavailable
 from controller.models.registered import LanguageTitle, Script, Session, now
-from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.registry.writes import (
     artifact_records,
@@ -26,8 +25,8 @@ from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
 from controller.request_log.writes import Record, packed, unpacked
 from local.stores.postgres import PostgresServer
-from tests.integration.controller.parts import SCRIPT, Parts, execution, new_session
-from tests.integration.controller.request_log.test_logger import entry, rows
+from tests.integration.controller.parts import SCRIPT, Parts, call, execution, new_session
+from tests.integration.controller.request_log.test_logger import rows
 from tests.waiting import until_greenlets
 
 
@@ -40,7 +39,7 @@ class Spooling:
         self.postgres = Postgres(url, 2, 2)
         self.folder = folder
         self.spool = Spool(folder, spool_bytes, metrics)
-        self.logger = DatabaseLogger(self.postgres, queue, metrics, DEFAULT_MASKER, self.spool)
+        self.logger = DatabaseLogger(self.postgres, queue, metrics, self.spool)
 
     def lost(self) -> float | None:
         return self.registry.get_sample_value("lambda_log_records_lost_total")
@@ -73,9 +72,9 @@ def test_the_queue_moves_to_disk_while_postgres_is_away_and_comes_back(
 ) -> None:
     own_postgres_server.stop()
     spooling.logger.start()
-    entries = [entry() for _ in range(5)]
+    entries = [call() for _ in range(5)]
     for written in entries:
-        spooling.logger.log(written)
+        spooling.logger.record(*written.rows(2.5))
     until_greenlets(spooling.kept, "records are on disk")
     until_greenlets(lambda: spooling.queued() == 0, "none is in memory alone")
     own_postgres_server.start()
@@ -87,11 +86,11 @@ def test_the_queue_moves_to_disk_while_postgres_is_away_and_comes_back(
 def test_what_is_refused_or_unreadable_holds_up_nothing(
     spooling: Spooling, own_postgres_server: PostgresServer
 ) -> None:
-    good = entry()
+    good = call()
     bad = (Record("write_requests", row='{"id": "no uuid"}'),)
     unknown = (Record("no_such_query"), Record("put_script", {"script_hash": "x"}))
     spooling.spool.append([b"no json", b'"no group"', packed(bad), packed(unknown)])
-    spooling.spool.append([packed(tuple(good.records(DEFAULT_MASKER)))])
+    spooling.spool.append([packed(tuple(good.rows(2.5)))])
     spooling.logger.start()
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
     assert len(rows(spooling.postgres, "request_logs", good.trace.http_request_id)) == 1
@@ -101,16 +100,16 @@ def test_what_is_refused_or_unreadable_holds_up_nothing(
 def test_with_the_spool_full_records_wait_in_memory_and_then_are_dropped_and_counted(
     own_postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    room = 2.5 * len(packed(tuple(entry(payload="x" * 900).records(DEFAULT_MASKER))))
+    room = 2.5 * len(packed(tuple(call(payload={"x": "x" * 900}).rows(2.5))))
     spooling = Spooling(own_postgres_server.url, tmp_path, queue=3, spool_bytes=round(room))
     own_postgres_server.stop()
     spooling.logger.start()
-    entries = [entry(payload="x" * 900) for _ in range(2)]
+    entries = [call(payload={"x": "x" * 900}) for _ in range(2)]
     for written in entries:
-        spooling.logger.log(written)
+        spooling.logger.record(*written.rows(2.5))
     until_greenlets(lambda: spooling.queued() == 0, "records are on disk")
-    for written in (more := [entry(payload="x" * 900) for _ in range(5)]):
-        spooling.logger.log(written)
+    for written in (more := [call(payload={"x": "x" * 900}) for _ in range(5)]):
+        spooling.logger.record(*written.rows(2.5))
     assert spooling.lost() == 2
     own_postgres_server.start()
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
@@ -125,8 +124,8 @@ def test_the_end_puts_on_disk_what_cannot_be_written(
 ) -> None:
     spooling = Spooling(own_postgres_server.url, tmp_path)
     own_postgres_server.stop()
-    written = entry()
-    spooling.logger.log(written)
+    written = call()
+    spooling.logger.record(*written.rows(2.5))
     spooling.logger.close(1)
     assert spooling.kept()
     own_postgres_server.start()
@@ -140,10 +139,10 @@ def test_the_end_puts_on_disk_what_cannot_be_written(
 def test_fresh_records_need_not_wait_for_old_ones(
     spooling: Spooling, own_postgres_server: PostgresServer
 ) -> None:
-    old = [packed(tuple(entry().records(DEFAULT_MASKER))) for _ in range(3000)]
+    old = [packed(tuple(call().rows(2.5))) for _ in range(3000)]
     spooling.spool.append(old)
-    fresh = entry()
-    spooling.logger.log(fresh)
+    fresh = call()
+    spooling.logger.record(*fresh.rows(2.5))
     spooling.logger.start()
     until_greenlets(
         lambda: bool(rows(spooling.postgres, "request_logs", fresh.trace.http_request_id)), "it is written"
@@ -225,9 +224,9 @@ def test_an_old_registration_does_not_replace_a_newer_one(parts: Parts) -> None:
 def test_flushing_without_postgres_says_so_and_loses_nothing(
     spooling: Spooling, own_postgres_server: PostgresServer
 ) -> None:
-    written = entry()
+    written = call()
     own_postgres_server.stop()
-    spooling.logger.log(written)
+    spooling.logger.record(*written.rows(2.5))
     with pytest.raises(StoreUnavailable):
         spooling.logger.flush()
     own_postgres_server.start()
@@ -236,12 +235,12 @@ def test_flushing_without_postgres_says_so_and_loses_nothing(
 
 
 def test_nothing_secret_is_written(parts: Parts) -> None:
-    trace = replace(entry().trace, call_id="Bearer hunter2")
+    trace = replace(call().trace, call_id="Bearer hunter2")
     error = StoreUnavailable("password=hunter2", details={"stdout": "token: hunter2", "api-key": "hunter2"})
-    written = entry(
+    written = call(
         trace=trace, error=error, payload={"params": [{"password": "hunter2", "url": "x://u:hunter2@h"}]}
     )
-    parts.logger.log(written)
+    parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
     for table in ("request_logs", "error_logs"):
         (row,) = rows(parts.postgres, table, trace.http_request_id)

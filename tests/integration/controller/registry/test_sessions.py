@@ -12,7 +12,7 @@ from controller.models.registered import Session, now
 from controller.registry.sessions import CLEANING_BATCH
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import SCRIPT, Parts, execution, execution_entry, new_session
+from tests.integration.controller.parts import SCRIPT, Parts, call, execution, new_session
 from tests.waiting import until
 
 
@@ -137,8 +137,9 @@ def executed(parts: Parts, session: Session) -> None:
     """One execution that is answered, as the workflow has it."""
     attempt = parts.cache.attempt(session, {}, reuse=False, claim_ms=1000)
     state = parts.cache.finish(attempt, Outcome(Run(Raw(b"1"), 1.5)))
-    with parts.calls.logged(entry := execution_entry(session)):
-        entry.run, entry.counted = Run(Raw(b"1"), 1.5), state is not None
+    known = {"user_id": session.user_id, "name": session.name, "session_id": session.request_id}
+    run = Run(Raw(b"1"), 1.5)
+    call(parts.calls, **known, run=run, counted_in_redis=state is not None).answered(200)
 
 
 def count(parts: Parts, session: Session) -> int:

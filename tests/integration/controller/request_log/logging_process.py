@@ -6,7 +6,6 @@ Each line on its stdout is the X-Request-ID of a call that was answered. SIGTERM
 import os
 import signal
 import sys
-import uuid
 from pathlib import Path
 
 import gevent
@@ -14,12 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from controller.database.postgres import Postgres
 from controller.errors import ScriptFailed
-from controller.observability.correlation import Trace
-from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
-from controller.request_log.writes import Entry
+from tests.integration.controller.parts import call
 
 PAUSE = 0.005
 LAST_WORDS = 5.0
@@ -27,16 +24,16 @@ LAST_WORDS = 5.0
 
 def main(url: str, folder: Path) -> None:
     metrics = MetricsCollector(CollectorRegistry())
-    logger = DatabaseLogger(
-        Postgres(url, 4, 5), 10_000, metrics, DEFAULT_MASKER, Spool(folder, 1 << 30, metrics)
-    )
+    logger = DatabaseLogger(Postgres(url, 4, 5), 10_000, metrics, Spool(folder, 1 << 30, metrics))
     logger.start()
     ended = gevent.event.Event()
     gevent.signal_handler(signal.SIGTERM, ended.set)
     while not ended.wait(PAUSE):
-        request_id = str(uuid.uuid4())
-        failed = ScriptFailed("bad") if request_id.startswith("0") else None
-        logger.log(Entry("execute", Trace(request_id), "alice", payload={"token": "t"}, error=failed))
+        answered = call(payload={"token": "t"})
+        request_id = answered.trace.http_request_id
+        if request_id.startswith("0"):
+            answered.error = ScriptFailed("bad")
+        logger.record(*answered.rows(1.0))
         os.write(1, f"{request_id}\n".encode())
     logger.close(LAST_WORDS)
 

@@ -1,7 +1,6 @@
 """DatabaseLogger on a real PostgreSQL: every record once, whatever happens to the server."""
 
 import json
-import uuid
 from collections.abc import Iterator
 
 import gevent
@@ -12,29 +11,14 @@ from prometheus_client import CollectorRegistry
 from controller.database.postgres import Postgres
 from controller.errors import ScriptFailed
 from controller.models.outcome import Run
-from controller.models.registered import LanguageTitle
-from controller.observability.correlation import Trace
-from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger
-from controller.request_log.writes import Entry, Record
+from controller.request_log.writes import Record
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import Parts, execution, new_session
+from tests.integration.controller.parts import Parts, call, execution, new_session
 
 RESULT = '{"text": "\\u0000\\ud800", "n": 1180591620717411303424}'
-
-
-def entry(**changes: object) -> Entry:
-    fields: dict[str, object] = {
-        "endpoint": "execute",
-        "trace": Trace(str(uuid.uuid4()), call_id="call"),
-        "user_id": "alice",
-        "name": LanguageTitle("python", "hello"),
-        "session_id": str(uuid.uuid4()),
-        "payload": {"params": {"a": 1}},
-    }
-    return Entry(**(fields | changes))  # type: ignore[arg-type]
 
 
 def rows(postgres: Postgres, table: str, http_request_id: str) -> list[dict[str, object]]:
@@ -56,8 +40,8 @@ def started(own_postgres_server: PostgresServer) -> Iterator[DatabaseLogger]:
 
 def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
     run = Run(Raw(RESULT.encode()), 1.5, usage={"cpu_time": 1.0, "cold": True})
-    written = entry(run=run, executed=True, duration_ms=2.5, script_hash="0" * 64)
-    parts.logger.log(written)
+    written = call(run=run, script_hash="0" * 64)
+    parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
     (row,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
     assert row["request_payload"] == {"params": {"a": 1}}
@@ -70,8 +54,8 @@ def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
 
 def test_a_failure_is_in_both_logs(parts: Parts) -> None:
     error = ScriptFailed("bad \0 \ud800", details={"kind": "exception", "stdout": "\0"})
-    written = entry(error=error)
-    parts.logger.log(written)
+    written = call(error=error)
+    parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
     (request,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
     (failure,) = rows(parts.postgres, "error_logs", written.trace.http_request_id)
@@ -104,11 +88,11 @@ def test_many_batches_are_all_written(parts: Parts) -> None:
 
 
 def test_a_record_that_is_refused_takes_no_other_along(parts: Parts) -> None:
-    before, together, after = entry(), entry(), entry()
+    before, together, after = call(), call(), call()
     bad = Record("write_requests", row=json.dumps({"id": "no uuid"}))
-    parts.logger.log(before)
-    parts.logger.record(*together.records(DEFAULT_MASKER), bad)
-    parts.logger.log(after)
+    parts.logger.record(*before.rows(2.5))
+    parts.logger.record(*together.rows(2.5), bad)
+    parts.logger.record(*after.rows(2.5))
     parts.logger.flush()
     for written in (before, together, after):
         assert len(rows(parts.postgres, "request_logs", written.trace.http_request_id)) == 1
@@ -118,13 +102,13 @@ def test_a_full_queue_drops_and_counts(postgres_server: PostgresServer, redis_se
     registry = CollectorRegistry()
     logger = DatabaseLogger(Postgres(postgres_server.url, 2, 5), 2, MetricsCollector(registry))
     for _ in range(3):
-        logger.log(entry())
+        logger.record(*call().rows(2.5))
     assert registry.get_sample_value("lambda_log_records_lost_total") == 1
 
 
 def test_the_writer_writes_by_itself(started: DatabaseLogger, own_postgres_server: PostgresServer) -> None:
-    written = entry()
-    started.log(written)
+    written = call()
+    started.record(*written.rows(2.5))
     postgres = Postgres(own_postgres_server.url, 1, 5)
     with gevent.Timeout(10):
         while not rows(postgres, "request_logs", written.trace.http_request_id):
@@ -136,11 +120,11 @@ def test_what_was_logged_while_postgres_was_away_is_there_afterwards(
     started: DatabaseLogger, own_postgres_server: PostgresServer
 ) -> None:
     postgres = Postgres(own_postgres_server.url, 1, 5)
-    entries = [entry() for _ in range(5)]
-    started.log(entries[0])
+    entries = [call() for _ in range(5)]
+    started.record(*entries[0].rows(2.5))
     own_postgres_server.stop()
     for written in entries[1:]:
-        started.log(written)
+        started.record(*written.rows(2.5))
     own_postgres_server.start()
     with gevent.Timeout(20):
         while not rows(postgres, "request_logs", entries[-1].trace.http_request_id):
@@ -153,7 +137,7 @@ def test_the_last_records_are_written_at_the_end(own_postgres_server: PostgresSe
     postgres = Postgres(own_postgres_server.url, 2, 5)
     logger = DatabaseLogger(postgres, 100, MetricsCollector(CollectorRegistry()))
     logger.start()
-    written = entry()
-    logger.log(written)
+    written = call()
+    logger.record(*written.rows(2.5))
     logger.close(timeout=5)
     assert len(rows(postgres, "request_logs", written.trace.http_request_id)) == 1

@@ -6,25 +6,21 @@ from typing import Any
 import pytest
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound, ServiceError
-from controller.models.calls import CacheDirectives
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.correlation import Trace
+from controller.models.requests import CacheDirectives
 from controller.web.parsing import RequestParser
 from controller.web.request_schemas import EXECUTE
 
-TRACE = Trace("here")
 PARSER = RequestParser(script_max_bytes=100, body_max_bytes=1000)
 
 
 def initialize(body: Any, language_title: str = "python-hello") -> Any:
     encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return PARSER.initialize({"HTTP_LANGUAGE_TITLE": language_title}, encoded, TRACE)
+    return PARSER.initialize({"HTTP_LANGUAGE_TITLE": language_title}, encoded)
 
 
 def execute(body: bytes, **headers: str) -> Any:
-    return PARSER.execute(
-        "session", {f"HTTP_{name.upper()}": value for name, value in headers.items()}, body, TRACE
-    )
+    return PARSER.execute("session", {f"HTTP_{name.upper()}": value for name, value in headers.items()}, body)
 
 
 def test_an_empty_initialize_has_the_defaults_of_the_contract() -> None:

@@ -1,4 +1,4 @@
-"""What a client asks for: the calls of initialize and execute, parsed."""
+"""What a client asks for: the requests of initialize and execute, parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from typing import Any
 import msgspec
 
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.correlation import Trace
 
 
 @dataclass(frozen=True, slots=True)
-class InitializeCall:
+class InitializeRequest:
     """An initialize request. `timeout_ms` is as asked for, not clamped yet."""
 
     name: LanguageTitle
@@ -21,7 +20,6 @@ class InitializeCall:
     isolation: str
     timeout_ms: int
     retain_session: bool
-    trace: Trace
 
 
 class CacheDirectives(msgspec.Struct, frozen=True):
@@ -34,13 +32,12 @@ class CacheDirectives(msgspec.Struct, frozen=True):
 NO_DIRECTIVES = CacheDirectives()
 
 
-class ExecuteCall(msgspec.Struct, frozen=True):
+class ExecuteRequest(msgspec.Struct, frozen=True):
     """An execute request."""
 
     request_id: str
     params: Mapping[str, Any]
     params_text: msgspec.Raw
     """The same, as the client wrote it."""
-    trace: Trace
     directives: CacheDirectives = NO_DIRECTIVES
     idempotency_key: str | None = None

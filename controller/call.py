@@ -1,0 +1,281 @@
+"""Call: the one record of a request, from its first byte to its last log line.
+
+The log context, the metrics, the span, the access line and the rows in PostgreSQL are made of it. Flask's apps and
+the plain WSGI of `controller.web.execute` use it alike: a request begins, is answered, and ends. It ends unanswered
+when its client hangs up.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from typing import Any, Protocol
+
+import msgspec
+
+from controller.errors import ClientGone, DeadlinePassed, ScriptFailed, ServiceError, StoreUnavailable
+from controller.json_codec import dumps
+from controller.limits.rate_limit import Admission
+from controller.models.outcome import Run
+from controller.models.registered import Identity, LanguageTitle, now
+from controller.observability.access_log import LINES
+from controller.observability.correlation import Trace, log_context
+from controller.observability.masking import Masker
+from controller.observability.metrics import METHODS, NO_LANGUAGE, MetricsCollector
+from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordered_id
+from controller.request_log.writes import Record
+from telemetry.tracing import NO_SPAN, Span, Tracer
+
+#: Characters of a path that are logged. The log's index keeps no longer words.
+PATH_MAX = 1024
+#: Paths that monitoring asks every few seconds: a success is logged at the level debug.
+PROBES = ("/health", "/metrics")
+#: Fields of the access line that the span has as attributes, too.
+SPAN_ATTRIBUTES = {
+    "http.request.method": "http.request.method",
+    "http.response.status_code": "http.response.status_code",
+    "faas.name": "faas.name",
+    "faas.coldstart": "faas.coldstart",
+    "labels.cache": "lambda.cache",
+    "labels.language": "lambda.language",
+}
+
+
+class RequestLog(Protocol):
+    """Where the rows of a call are written."""
+
+    def record(self, *records: Record) -> None:
+        """Queue rows that are written together."""
+
+    def flush(self) -> None:
+        """Write what is queued. Raises StoreUnavailable."""
+
+
+class CallFactory:
+    """Begins the calls of one endpoint.
+
+    Args:
+        endpoint: the function's name, as metrics and log lines have it.
+        request_log: receives the rows.
+        masker: removes secrets from the rows.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        metrics: MetricsCollector,
+        tracer: Tracer,
+        request_log: RequestLog,
+        masker: Masker,
+    ) -> None:
+        self.endpoint = endpoint
+        self.metrics = metrics
+        self.request_log = request_log
+        self.masker = masker
+        self._tracer = tracer
+
+    def begin(self, environ: dict[str, Any]) -> "Call":
+        """Begin the call of a WSGI request. Log lines of this greenlet carry its ids from here on."""
+        method = environ["REQUEST_METHOD"]
+        method = method if method in METHODS else "other"
+        probe = self.endpoint == "health" or environ["PATH_INFO"] in PROBES
+        span = NO_SPAN if probe else self._tracer.request(f"{method} /{self.endpoint}", environ)
+        return Call(self, method, environ, span, probe=probe)
+
+
+class Call:
+    """What is known of one request so far. The stations of its way fill it in.
+
+    Attributes:
+        trace: the ids by which the request is found in every log.
+        admission: its place in the rate limit's window; its headers go out with the response.
+        payload: what the row shows as the request. None: the call gets no row, for it did not reach the workflow.
+        name, language, session_id, script_hash: what the call is about, as far as it is known.
+        run: what a successful run gave.
+        error: what went wrong.
+        lookup: where the result came from: hit, coalesced, miss or refresh.
+        cached: whether the result came from another run.
+        replayed: whether the answer is the one that an earlier request got, by its Idempotency-Key.
+        counted_in_redis: whether the session's counter in Redis has this execution.
+        runtime_ms: milliseconds that the runtimes took.
+    """
+
+    __slots__ = (
+        "_before", "_context", "_factory", "_method", "_path", "_probe", "_span", "_started", "_status",
+        "admission", "cached", "counted_in_redis", "error", "language", "lookup", "name", "payload", "replayed",
+        "run", "runtime_ms", "script_hash", "session_id", "trace", "user_id",
+    )  # fmt: skip
+
+    def __init__(
+        self, factory: CallFactory, method: str, environ: dict[str, Any], span: Span, *, probe: bool
+    ) -> None:
+        self._started = perf_counter()
+        self._factory = factory
+        self._method = method
+        self._path = _path(environ)
+        self._probe = probe
+        self._status: int | None = None
+        self.admission: Admission | None = None
+        self.user_id = ""
+        self.payload: Mapping[str, Any] | None = None
+        self.name: LanguageTitle | None = None
+        self.language: str | None = None
+        self.session_id: str | None = None
+        self.script_hash: str | None = None
+        self.run: Run | None = None
+        self.error: ServiceError | None = None
+        self.lookup: str | None = None
+        self.cached = self.replayed = False
+        self.counted_in_redis = True
+        self.runtime_ms = 0.0
+        self._span = span.__enter__()
+        trace, own = Trace.of(environ), span.traceparent
+        self.trace = msgspec.structs.replace(trace, traceparent=own) if own else trace
+        self._context = self.trace.marks()
+        if own:
+            self._context["span.id"] = own.split("-")[2]
+        self._before = log_context.set(self._context)
+
+    def called_by(self, identity: Identity) -> None:
+        """Note whose token it is."""
+        self.user_id = self._context["user.id"] = identity.subject
+
+    @contextmanager
+    def at_runtime(self) -> Iterator[None]:
+        """Count the time of the block as the runtime's, not the controller's."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self.runtime_ms += (perf_counter() - started) * 1000
+
+    def failed(self, error: ServiceError) -> None:
+        """Note the error that the client will be told of, and name the session in it."""
+        self.error = error
+        if self.script_hash is not None and self._factory.endpoint == "execute":
+            error.request_id = self.session_id
+
+    def answered(self, status: int) -> dict[str, str]:
+        """Count and log the call, whose response is complete. Returns the headers that every response has."""
+        self._status = status
+        seconds = self._settle()
+        factory = self._factory
+        factory.metrics.answered(self._method, factory.endpoint, status, seconds, self.trace.trace_id)
+        headers = {"X-Request-ID": self.trace.http_request_id}
+        return headers if self.admission is None else headers | self.admission.headers()
+
+    def end(self) -> None:
+        """Write the access line and end the span: the response is sent, or the client is gone."""
+        log_context.reset(self._before)
+        if self._status is None:
+            self._status = ClientGone.status
+            self.error = ClientGone("the client hung up")
+            self._settle()
+        fields = self._fields(self._status)
+        level = logging.DEBUG if self._probe and self._status < 400 else logging.INFO
+        LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
+        self._end_span(fields)
+
+    def rows(self, duration_ms: float) -> list[Record]:
+        """Return the row of `request_logs`, and that of `error_logs` if the call failed, without secrets."""
+        row = self._request_row(duration_ms)
+        rows = [Record("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
+        if self.error is not None:
+            rows.append(Record("write_errors", row=self._error_row(row, self.error).written()))
+        return rows
+
+    @property
+    def executed(self) -> bool:
+        """Whether a script ran for this call, which counts for its session, however the run ended."""
+        ran = self.run is not None or isinstance(self.error, ScriptFailed | DeadlinePassed)
+        return ran and not self.replayed
+
+    def _settle(self) -> float:
+        """Count the call and queue its rows. Returns the seconds it took."""
+        factory = self._factory
+        seconds = perf_counter() - self._started
+        code = "ok" if self.error is None else self.error.code.lower()
+        own = None
+        if self.payload is not None and self.lookup != "coalesced":
+            own = seconds - self.runtime_ms / 1000
+        factory.metrics.call_ended(factory.endpoint, self.language or NO_LANGUAGE, code, own, self.lookup)
+        if self.payload is not None:
+            factory.request_log.record(*self.rows(seconds * 1000))
+            if not self.counted_in_redis and self.executed:
+                # PostgreSQL has to have it before it is answered, or no count has it yet.
+                with suppress(StoreUnavailable):
+                    factory.request_log.flush()
+        return seconds
+
+    def _end_span(self, fields: dict[str, Any]) -> None:
+        span = self._span
+        if span is NO_SPAN:
+            return
+        span.note({there: fields[here] for here, there in SPAN_ATTRIBUTES.items() if here in fields})
+        if fields["http.response.status_code"] >= 499:
+            span.failed(fields.get("error.code", "INTERNAL_ERROR"))
+        span.__exit__()
+
+    def _fields(self, status: int) -> dict[str, Any]:
+        """The fields of the access line."""
+        fields = self._context
+        if self.name is not None:
+            fields["faas.name"] = str(self.name)
+        if self.run is not None and (cold := self.run.usage.get("cold")) is not None:
+            fields["faas.coldstart"] = cold
+        if self.session_id is not None:
+            fields["labels.session_id"] = self.session_id
+        if self.language is not None:
+            fields["labels.language"] = self.language
+        if self.replayed or self.lookup is not None:
+            fields["labels.cache"] = "replay" if self.replayed else self.lookup
+        if self.error is not None:
+            fields.update(self.error.marks())
+        fields["http.request.method"] = self._method
+        fields["url.path"] = self._path
+        fields["http.response.status_code"] = status
+        fields["event.duration"] = int((perf_counter() - self._started) * 1e9)
+        fields["event.outcome"] = "success" if status < 400 else "failure"
+        return fields
+
+    def _request_row(self, duration_ms: float) -> RequestRow:
+        trace, name, run, error, masker = self.trace, self.name, self.run, self.error, self._factory.masker
+        response = error.document() if error else run.result if run else None
+        payload, answered = masker.json(self.payload, response)
+        usage = run.usage if run else error.usage if error else None
+        return RequestRow(
+            id=ordered_id(),
+            created_at=now(),
+            endpoint=self._factory.endpoint,
+            http_request_id=trace.http_request_id,
+            call_id=None if trace.call_id is None else masker.text(legal(trace.call_id)),
+            traceparent=trace.traceparent,
+            session_id=legal(self.session_id) if self.session_id else None,
+            user_id=legal(self.user_id),
+            language=name.language if name else None,
+            title=name.title if name else None,
+            script_hash=self.script_hash,
+            request_payload=payload,
+            response_data=answered,
+            status="error" if error else "ok",
+            status_code=error.status if error else 200,
+            error_code=error.code if error else None,
+            cached=self.cached,
+            executed=self.executed,
+            counted=self.counted_in_redis,
+            duration_ms=duration_ms,
+            execution_time_ms=run.execution_time if run else None,
+            runtime_metrics=dumps(usage).decode() if usage else None,
+        )
+
+    def _error_row(self, row: RequestRow, error: ServiceError) -> ErrorRow:
+        masker = self._factory.masker
+        common = {name: getattr(row, name) for name in Row.__struct_fields__}
+        (details,) = masker.json(error.details)
+        return ErrorRow(**common, message=masker.text(legal(error.message)), details=details)
+
+
+def _path(environ: dict[str, Any]) -> str:
+    """The path as the client wrote it, decoded."""
+    path: str = (environ["SCRIPT_NAME"] + environ["PATH_INFO"])[:PATH_MAX]
+    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")

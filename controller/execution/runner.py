@@ -1,0 +1,93 @@
+"""ScriptRunner: one script on one runtime. It chooses the runtime, and brings what the runtime lacks."""
+
+from controller.call import Call
+from controller.errors import RuntimeUnavailable
+from controller.models.outcome import Run
+from controller.models.registered import ArtifactKey, LanguageTitle, Script, Session, canonical
+from controller.models.requests import ExecuteRequest, InitializeRequest
+from controller.observability.metrics import MetricsCollector
+from controller.registry.scripts import ScriptStore
+from controller.runtimes.client import Prepared, RuntimeClient
+from controller.runtimes.responses import ScriptNeeded
+from controller.runtimes.selector import Route, RuntimeSelector
+
+#: How long a runtime may take to parse or compile a script. Runtimes have limits of their own below it.
+PREPARE_DEADLINE_MS = 60_000
+
+
+class ScriptRunner:
+    """Prepares and runs scripts.
+
+    Args:
+        selector: says which runtime serves a title.
+        runtimes: calls it.
+        scripts: has the scripts and artifacts that a runtime may ask for.
+    """
+
+    def __init__(
+        self,
+        selector: RuntimeSelector,
+        runtimes: RuntimeClient,
+        scripts: ScriptStore,
+        metrics: MetricsCollector,
+    ) -> None:
+        self._selector = selector
+        self._runtimes = runtimes
+        self._scripts = scripts
+        self._metrics = metrics
+        #: Languages whose runtime answers without an artifact: there is none to look for.
+        self._interpreted: set[str] = set()
+
+    def route(self, name: LanguageTitle) -> Route:
+        """Return the runtime that serves a title. Raises NotFound or RuntimeUnavailable, see `RuntimeSelector`."""
+        return self._selector.route(name)
+
+    def prepare(self, route: Route, request: InitializeRequest, script: Script, call: Call) -> Prepared:
+        """Parse or compile a script, unless a kept artifact proves that this was done before.
+
+        Raises:
+            InitializationFailed: the script does not parse or compile.
+            RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime did not answer, or not in time.
+        """
+        key = ArtifactKey(script.hash, request.name.language, canonical(request.compile_options))
+        if route.language not in self._interpreted and self._scripts.artifact(key) is not None:
+            prepared = Prepared(artifact_cached=True)
+        else:
+            with call.at_runtime():
+                prepared = self._runtimes.prepare(
+                    route,
+                    request.name,
+                    script,
+                    tenant=call.user_id,
+                    compile_options=request.compile_options,
+                    deadline_ms=PREPARE_DEADLINE_MS,
+                    trace=call.trace,
+                )
+        if prepared.artifact_cached is None:
+            self._interpreted.add(route.language)
+        else:
+            self._metrics.artifact_made(request.name.language, prepared.artifact_cached)
+        return prepared
+
+    def run(self, session: Session, request: ExecuteRequest, call: Call) -> Run:
+        """Run a session's script once.
+
+        Raises:
+            ScriptFailed, DeadlinePassed: the script failed.
+            RuntimeUnavailable, RateLimited, NotFound, StoreUnavailable: it did not run.
+        """
+        with call.at_runtime():
+            run = self._run(session, request, call)
+        self._metrics.script_ran(session.name.language, run.execution_time)
+        return run
+
+    def _run(self, session: Session, request: ExecuteRequest, call: Call) -> Run:
+        route = self._selector.route(session.name)
+        try:
+            return self._runtimes.run(route, session, request.params_text, call.trace)
+        except ScriptNeeded:
+            payload = self._scripts.material(session)
+        try:
+            return self._runtimes.run(route, session, request.params_text, call.trace, payload)
+        except ScriptNeeded as error:
+            raise RuntimeUnavailable("the runtime did not take the script") from error
