@@ -45,7 +45,7 @@ from controller.settings import Settings
 from controller.web.cors import OriginPolicy
 from controller.web.execute import ExecuteRoute
 from controller.web.flask_app import Function, Json, answer_errors, observe
-from controller.web.id_fallback import ADDRESSES, Addressed
+from controller.web.id_fallback import ADDRESSES, WithFallbackId
 from controller.web.parsing import RequestParser
 from controller.web.views import BLUEPRINTS, Services
 from telemetry.factory import tracer
@@ -229,8 +229,9 @@ def application(name: str) -> Function:
     answer_errors(app)
     app.register_blueprint(BLUEPRINTS[name](shared.services))
     if name == "execute":
-        route = ExecuteRoute(shared.services, calls, origins, others=app.wsgi_app)
+        pages = origins if shared.settings.cors_origins else None
+        route = ExecuteRoute(shared.services, calls, pages, others=app.wsgi_app)
         app.wsgi_app = route  # type: ignore[method-assign]
-    if name in ADDRESSES:
-        app.wsgi_app = Addressed(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]
+    elif name in ADDRESSES:
+        app.wsgi_app = WithFallbackId(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]
     return app

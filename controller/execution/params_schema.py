@@ -18,10 +18,8 @@ MESSAGE_MAX = 200
 """Characters of an error's message, which may quote the value."""
 
 
-def check_params(schema: str | None, params: Mapping[str, Any]) -> None:
+def check_params(schema: str, params: Mapping[str, Any]) -> None:
     """Raises InvalidParams when the params break the schema, with a JSON pointer to each place that does."""
-    if schema is None:
-        return
     errors = [_problem(error) for error in islice(_validator(schema).iter_errors(params), ERRORS_MAX)]
     if errors:
         raise InvalidParams("params break the function's schema", details={"errors": errors})

@@ -134,7 +134,8 @@ class WorkflowManager:
             return self._replayed(call, identity, request, replay)
         call.name, call.script_hash, call.language = session.name, session.script_hash, session.name.language
         require_execute(identity, session.name.language)
-        check_params(session.params_schema, request.params)
+        if session.params_schema is not None:
+            check_params(session.params_schema, request.params)
         if request.idempotency_key is None:
             result = self._fly(call, session, request, admission, watch)
             return _answer(call, request, session.name, result)

@@ -202,7 +202,8 @@ class _Queue:
 
     def put(self, group: Group) -> bool:
         """Whether there was room."""
-        size = sum([record.size for record in group])
+        # Plain lengths: nearly all are rows, and every call comes here.
+        size = sum([len(record.row) if record.row is not None else record.size for record in group])
         if self.records + len(group) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
             return False
         self._groups.append((group, size))

@@ -9,6 +9,7 @@ from controller.call import Call, CallFactory
 from controller.json_codec import dumps
 from controller.web.cors import OriginPolicy
 from controller.web.flask_app import known_failure
+from controller.web.id_fallback import ROOTS, SESSION
 from controller.web.views import Services
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ class ExecuteRoute:
 
     Args:
         calls: begins the record of each execution.
+        origins: whose pages may call; None: no page of another origin.
         others: answers all requests but an execution.
     """
 
     def __init__(
-        self, services: Services, calls: CallFactory, origins: OriginPolicy, others: "WSGIApplication"
+        self, services: Services, calls: CallFactory, origins: OriginPolicy | None, others: "WSGIApplication"
     ) -> None:
         self._services = services
         self._calls = calls
@@ -36,6 +38,8 @@ class ExecuteRoute:
         self._path = re.compile(r"/([^/]+)")
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        if environ["PATH_INFO"] in ROOTS:
+            SESSION.restore(environ)
         path = self._path.fullmatch(environ["PATH_INFO"])
         if path is None or environ["REQUEST_METHOD"] != "POST":
             return self._others(environ, start_response)
@@ -43,7 +47,8 @@ class ExecuteRoute:
         try:
             status, headers, body = self._response(call, path[1], environ)
             headers += call.answered(status).items()
-            headers += self._origins.headers(environ.get("HTTP_ORIGIN"))
+            if self._origins is not None:
+                headers += self._origins.headers(environ.get("HTTP_ORIGIN"))
             start_response(STATUS_LINES[status], headers)
             return [body]
         finally:

@@ -28,6 +28,11 @@ class Address:
             return given[0].encode(errors="replace").decode("latin-1")
         return str(environ.get(f"HTTP_{self.header.upper().replace('-', '_')}", ""))
 
+    def restore(self, environ: dict[str, Any]) -> None:
+        """Put the id into the path, if there is one."""
+        if found := self.find(environ):
+            environ["PATH_INFO"] = f"/{found}"
+
 
 SESSION = Address("request_id", "X-Session-ID")
 ADDRESSES = {
@@ -38,14 +43,18 @@ ADDRESSES = {
 """By name of the function; the others take no id."""
 
 
-class Addressed:
-    """The WSGI application of a function, for which a call of `/` with an id is one of `/{id}`."""
+#: Paths without an id.
+ROOTS = ("", "/")
+
+
+class WithFallbackId:
+    """The WSGI application of a function that answers `/` with an id elsewhere like `/{id}`."""
 
     def __init__(self, application: "WSGIApplication", address: Address) -> None:
         self._application = application
         self._address = address
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["PATH_INFO"] in ("", "/") and (found := self._address.find(environ)):
-            environ["PATH_INFO"] = f"/{found}"
+        if environ["PATH_INFO"] in ROOTS:
+            self._address.restore(environ)
         return self._application(environ, start_response)
