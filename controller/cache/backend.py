@@ -43,6 +43,10 @@ class Attempt(NamedTuple):
     """Whether a kept result, or a running twin's, will do."""
     once: bool
     """Whether the session ends with its first success."""
+    previous_session: str = ""
+    """The session's key in the format before, which an older process may use; empty: none does any more."""
+    previous_result: str = ""
+    """The same of the result."""
 
     def of_own_process(self, token: str) -> bool:
         return token.partition("/")[0] == self.token.partition("/")[0]

@@ -1,7 +1,7 @@
 -- The one trip at an execution's end: count it, keep its result, tell who waits.
 -- KEYS[1] session (hash: record, state, count, last)   KEYS[2] result (string)
 -- KEYS[3] flight (hash: token, awaited, stale)   KEYS[4] index (sorted set: an owner's results of a script, by their end)
--- KEYS[5] reply (list of one)
+-- KEYS[5] reply (list of one)   KEYS[6] session in the format before, or ''
 -- ARGV[1] the present time, ISO 8601   ARGV[2] token   ARGV[3] outcome   ARGV[4] seconds to keep it, 0: not at all
 -- ARGV[5] '1': count it   ARGV[6] `first`, `shared`: the session ends with this success, which is its own or a twin's;
 -- `no`: it does not   ARGV[7] ms that a reply is kept
@@ -13,6 +13,7 @@ if state and ARGV[5] == '1' and not (state == 'closed' and ARGV[6] == 'first') t
 end
 if state == 'active' and ARGV[6] ~= 'no' then
   redis.call('HSET', KEYS[1], 'state', 'closed')
+  close_before(KEYS[6], KEYS[1])
 end
 local flight = redis.call('HMGET', KEYS[3], 'token', 'awaited', 'stale')
 local mine = flight[1] == ARGV[2]

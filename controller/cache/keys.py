@@ -1,4 +1,4 @@
-"""The names of what the cache keeps."""
+"""The keys of what the cache keeps. Each begins with the version of its format, see `controller.models.formats`."""
 
 import hashlib
 from collections import OrderedDict
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import ArtifactKey, Session, canonical
 
 SESSIONS = 10_000
@@ -51,7 +52,7 @@ class Namer:
         digest = own.digest.copy()
         digest.update(_canonical(params))
         result = f"result:{digest.hexdigest()}"
-        return ResultNames(own.key, result, f"flight:{result}{own.flight}", own.catalog)
+        return ResultNames(own.key, FORMAT + result, f"{FORMAT}flight:{result}{own.flight}", own.catalog)
 
     def _learn(self, session: Session) -> _Own:
         index = catalog(session.user_id, session.name.language, session.script_hash)
@@ -69,26 +70,36 @@ class Namer:
         return own
 
 
-def session_key(request_id: str) -> str:
-    """A session's name."""
-    return f"session:{request_id}"
+def session_key(request_id: str, version: str = FORMAT) -> str:
+    """Return the key of a session."""
+    return f"{version}session:{request_id}"
+
+
+def previous(key: str) -> str:
+    """Return the key that the previous version has for the same."""
+    return PREVIOUS + key.removeprefix(FORMAT)
+
+
+def idempotency_key(digest: str) -> str:
+    """Return the key of an Idempotency-Key, by the digest of user, session and key."""
+    return f"{FORMAT}idempotency:{digest}"
 
 
 def script_key(script_hash: str) -> str:
     """Return the key of a script's text."""
-    return f"script:{script_hash}"
+    return f"{FORMAT}script:{script_hash}"
 
 
 def artifact_name(key: ArtifactKey) -> str:
     """A compiled artifact's name."""
     options = hashlib.sha256(key.compile_options.encode()).hexdigest()
-    return f"artifact:{key.language}:{key.script_hash}:{options}"
+    return f"{FORMAT}artifact:{key.language}:{key.script_hash}:{options}"
 
 
 @lru_cache(1024)
 def catalog(owner: str, language: str, script_hash: str) -> str:
     """The name of the list of an owner's results of a script."""
-    return f"results:{hashlib.sha256(canonical([owner, language, script_hash]).encode()).hexdigest()}"
+    return f"{FORMAT}results:{hashlib.sha256(canonical([owner, language, script_hash]).encode()).hexdigest()}"
 
 
 def _canonical(params: Mapping[str, Any]) -> bytes:

@@ -6,10 +6,11 @@ While the store is away the service goes on without it: `unless_away` says what 
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import update_wrapper
 from itertools import count
+from time import monotonic
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from controller.cache.backend import (
@@ -23,7 +24,15 @@ from controller.cache.backend import (
     Verdict,
     Window,
 )
-from controller.cache.keys import Namer, artifact_name, catalog, script_key, session_key
+from controller.cache.keys import (
+    Namer,
+    ResultNames,
+    artifact_name,
+    catalog,
+    previous,
+    script_key,
+    session_key,
+)
 from controller.cache.sliding_windows import Windows
 from controller.errors import CacheUnavailable
 from controller.models.outcome import Outcome
@@ -80,6 +89,7 @@ class CacheManager:
         self._backend = backend
         self._ttl = ttl
         self._scripts_ttl = scripts_ttl
+        self._previous_until = monotonic() + scripts_ttl
         self._windows = Windows()
         self._namer = Namer()
         self._process = uuid.uuid4().hex
@@ -87,12 +97,14 @@ class CacheManager:
 
     def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
         """Name an execution, see `Namer`."""
+        keys = self._namer.names(session, params)
         return Attempt(
-            *self._namer.names(session, params),
+            *keys,
             token=self.token(),
             claim_ms=claim_ms,
             reuse=reuse,
             once=not session.retain_session,
+            **self._before(keys),
         )
 
     def token(self) -> str:
@@ -163,13 +175,23 @@ class CacheManager:
 
     def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
         """Claim an idempotency key, see `ExecutionStore.claim_key`. Raises CacheUnavailable."""
-        return self._backend.claim_key(key, body, token, lease_ms)
+        # The previous key comes first: it is the one that processes of either version claim.
+        *earlier, current = self._versions(key)
+        for name in earlier:
+            if (claim := self._backend.claim_key(name, body, token, lease_ms)).verdict != "new":
+                return claim
+        claim = self._backend.claim_key(current, body, token, lease_ms)
+        if claim.verdict != "new":
+            for name in earlier:
+                self._backend.settle_key(name, body, token, b"", 0)
+        return claim
 
     @unless_away(None)
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """Keep the answer under a claimed key, or free the key if the answer is empty."""
         # While the store is away the caller is answered all the same: it then has no reason to repeat the request.
-        self._backend.settle_key(key, body, token, answer, ttl)
+        for name in self._versions(key):
+            self._backend.settle_key(name, body, token, answer, ttl)
 
     @unless_away(None)
     def drop_results(self, owner: str, language: str, script_hash: str) -> None:
@@ -190,7 +212,7 @@ class CacheManager:
     @unless_away(None)
     def session(self, request_id: str) -> KeptSession | None:
         """Return a session, if the store knows it."""
-        entry = self._backend.session(session_key(request_id))
+        entry = self._entry(session_key(request_id))
         if entry is None:
             return None
         session = None if entry.record is None else Session.from_json(entry.record)
@@ -199,13 +221,14 @@ class CacheManager:
     @unless_away(False)
     def end_session(self, session: Session, state: str) -> bool:
         """End a session for every process. Returns False while the store is away."""
-        self._backend.end_session(session_key(session.request_id), state, session.expires_at)
+        for key in self._versions(session_key(session.request_id)):
+            self._backend.end_session(key, state, session.expires_at)
         return True
 
     @unless_away(None)
     def script(self, script_hash: str) -> str | None:
         """Return a script's text, if it is kept."""
-        kept = self._backend.get(script_key(script_hash))
+        kept = self._value(script_key(script_hash))
         return None if kept is None else kept.decode()
 
     @unless_away(None)
@@ -216,7 +239,7 @@ class CacheManager:
     @unless_away(None)
     def artifact(self, key: ArtifactKey) -> bytes | None:
         """Return a compiled artifact, if it is kept."""
-        return self._backend.get(artifact_name(key))
+        return self._value(artifact_name(key))
 
     @unless_away(None)
     def put_artifact(self, key: ArtifactKey, artifact: bytes) -> None:
@@ -228,3 +251,24 @@ class CacheManager:
         """Return whether the store answers now."""
         self._backend.ping()
         return True
+
+    def _versions(self, key: str) -> list[str]:
+        """Return the keys of one thing: in the format before, as long as older processes may run, and in today's."""
+        return [previous(key), key] if monotonic() < self._previous_until else [key]
+
+    def _before(self, keys: ResultNames) -> dict[str, str]:
+        if monotonic() >= self._previous_until:
+            return {}
+        return {"previous_session": previous(keys.session), "previous_result": previous(keys.result)}
+
+    def _value(self, key: str) -> bytes | None:
+        found = (self._backend.get(name) for name in reversed(self._versions(key)))
+        return next((value for value in found if value is not None), None)
+
+    def _entry(self, key: str) -> SessionEntry | None:
+        """Return the entry of a session, ended if a process of either version has ended it."""
+        *earlier, current = [self._backend.session(name) for name in self._versions(key)]
+        for before in earlier:
+            if before is not None and (current is None or before.state != "active"):
+                return before if current is None else replace(current, state=before.state)
+        return current

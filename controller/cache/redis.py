@@ -36,8 +36,8 @@ from telemetry.operation_timer import NO_TIMER, OperationTimer
 REPLY_WAIT = 30
 """Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
 TAKE = LuaScript("rate", "take")
-BEGIN = LuaScript("rate", "begin")
-FINISH = LuaScript("finish")
+BEGIN = LuaScript("rate", "close_before", "begin")
+FINISH = LuaScript("close_before", "finish")
 ABANDON = LuaScript("abandon")
 DROP = LuaScript("drop")
 CLAIM_KEY = LuaScript("claim_key")
@@ -82,7 +82,14 @@ class RedisBackend:
         verdict, value, wait_ms, quota = self._run(
             "begin",
             BEGIN,
-            (attempt.session, attempt.result, attempt.flight, key),
+            (
+                attempt.session,
+                attempt.result,
+                attempt.flight,
+                key,
+                attempt.previous_session,
+                attempt.previous_result,
+            ),
             now.isoformat(),
             attempt.token,
             attempt.claim_ms,
@@ -98,7 +105,14 @@ class RedisBackend:
         state = self._run(
             "finish",
             FINISH,
-            (attempt.session, attempt.result, attempt.flight, attempt.catalog, _reply(attempt.token)),
+            (
+                attempt.session,
+                attempt.result,
+                attempt.flight,
+                attempt.catalog,
+                _reply(attempt.token),
+                attempt.previous_session,
+            ),
             now.isoformat(),
             attempt.token,
             end.outcome,

@@ -20,6 +20,7 @@ from psycopg2.extensions import connection
 from redis import Redis
 from redis.exceptions import RedisError
 
+from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import now
 
 TABLES = """
@@ -75,16 +76,18 @@ def forget(opened: connection, redis: Redis, subject: str) -> dict[str, int]:
         removed["scripts"] = cursor.rowcount
     # After the rows: no process can bring a session back from them then.
     for request_id, expires_at in live.items():
-        _end(redis, f"session:{request_id}".encode(), round((expires_at - now()).total_seconds() * 1000))
+        lives = round((expires_at - now()).total_seconds() * 1000)
+        for version in (FORMAT, PREVIOUS):
+            _end(redis, f"{version}session:{request_id}".encode(), lives)
     return removed | {"sessions in Redis": len(live) + _forget_rest(redis, subject)}
 
 
 def _forget_rest(redis: Redis, subject: str) -> int:
     """Results, and sessions that PostgreSQL did not know."""
-    for key in redis.scan_iter(match="result:*", count=1000):
+    for key in redis.scan_iter(match="*result:*", count=1000):
         redis.unlink(key)
     ended = 0
-    for key in redis.scan_iter(match="session:*", count=1000):
+    for key in redis.scan_iter(match="*session:*", count=1000):
         record = redis.hget(key, "record")
         if record is not None and json.loads(record)["user_id"] == subject:
             _end(redis, key, redis.pttl(key))

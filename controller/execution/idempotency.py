@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from controller.cache.keys import idempotency_key
 from controller.cache.manager import CacheManager
 from controller.errors import CacheUnavailable, IdempotencyConflict, StoreUnavailable
 from controller.execution.single_flight import FlightResult
@@ -124,7 +125,7 @@ class IdempotencyKeys:
 def _key_and_body(identity: Identity, request: ExecuteRequest) -> tuple[str, str]:
     """Return the key in Redis, and the digest of the body."""
     parts = (identity.subject, request.request_id, request.idempotency_key)
-    return f"idempotency:{_digest(parts)}", _digest(request.params)
+    return idempotency_key(_digest(parts)), _digest(request.params)
 
 
 def _digest(value: object) -> str:

@@ -7,6 +7,7 @@ from controller.cache.backend import Quota, Window
 from controller.cache.manager import CacheManager
 from controller.errors import RateLimited
 from controller.limits.settings import Limits
+from controller.models.formats import FORMAT
 from controller.models.registered import Identity
 
 MINUTE_MS = 60_000
@@ -67,7 +68,7 @@ class RateLimiter:
     ) -> Admission:
         """A place for one request, not taken yet. `address`: the client's, which counts where there is no token."""
         if identity.anonymous:
-            limit, key = self._limits.anonymous, f"rate:anonymous:{address}"
+            limit, key = self._limits.anonymous, f"{FORMAT}rate:anonymous:{address}"
         else:
-            limit, key = getattr(self._limits, endpoint), f"rate:{endpoint}:{identity.subject}"
+            limit, key = getattr(self._limits, endpoint), f"{FORMAT}rate:{endpoint}:{identity.subject}"
         return Admission(self._cache, Window(key, limit, MINUTE_MS) if limit else None)

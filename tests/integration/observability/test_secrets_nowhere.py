@@ -291,7 +291,7 @@ def test_scripts_sessions_and_results_keep_what_was_sent(deployment: Deployment,
     sessions = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM sessions AS s"))
     texts = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM scripts AS s"))
     store = redis.Redis.from_url(deployment.redis.url)
-    results = str([store.get(key) for key in store.scan_iter("result:*")])
+    results = str([store.get(key) for key in store.scan_iter("v2:result:*")])
     store.close()
 
     contexts = {place for place in plot.planted.keyed if " context " in place}

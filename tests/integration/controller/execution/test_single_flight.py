@@ -197,7 +197,7 @@ def test_a_session_that_redis_has_lost_is_put_back_and_counts_on(pair: Pair, mar
     for _ in range(2):
         for client in clients:
             client.result(session, {"mark": mark})
-        assert pair.redis.delete(f"session:{session}") == 1
+        assert pair.redis.delete(f"v2:session:{session}") == 1
         for client in clients:
             client.session(
                 session

@@ -94,7 +94,7 @@ def test_sessions_of_one_script_and_owner_share_results() -> None:
     namer = Namer()
     one, other = (namer.names(replace(SESSION, request_id=each), {"a": 1}) for each in ("one", "two"))
     assert one._replace(session="") == other._replace(session="")
-    assert (one.session, other.session) == ("session:one", "session:two")
+    assert (one.session, other.session) == ("v2:session:one", "v2:session:two")
 
 
 def test_what_is_remembered_of_a_session_changes_no_name() -> None:
