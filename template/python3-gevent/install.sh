@@ -29,4 +29,4 @@ fi
 pip install "$@"
 
 # The library is installed like any package; what stays in function/ is the handler.
-[ -z "$library" ] || rm -rf "function/$library" function/telemetry function/build function/*.egg-info
+[ -z "$library" ] || rm -rf "function/$library" function/telemetry function/configuration function/build function/*.egg-info

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("controller", "runtime")
 #: Installed beside either.
-SHARED = "telemetry"
+SHARED = ("telemetry", "configuration")
 #: What the template's own list installs for every function.
 HOST = ROOT / "template" / "python3-gevent" / "requirements.txt"
 
@@ -56,13 +56,13 @@ def closure(requirements: Iterable[Requirement]) -> set[str]:
 def imported(library: str) -> set[str]:
     """The top-level packages, neither ours nor Python's, that the library and SHARED import."""
     found: set[str] = set()
-    for path in [*(ROOT / library).rglob("*.py"), *(ROOT / SHARED).rglob("*.py")]:
+    for path in (path for package in (library, *SHARED) for path in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 found.add(node.module.partition(".")[0])
-    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, SHARED}
+    return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, *SHARED}
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

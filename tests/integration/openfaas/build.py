@@ -19,6 +19,7 @@ COPIED = [
     "controller",
     "runtime",
     "telemetry",
+    "configuration",
     "sql",
     "pyproject.toml",
     "requirements.txt",
