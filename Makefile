@@ -44,8 +44,8 @@ forget: environment ## remove all of one user's data: make forget SUB=alice
 config: environment ## print the values of all variables as they hold here, secrets masked
 	@$(VENV)/python -m tools.docs.configuration
 
-configuration: environment ## write docs/configuration.md anew
-	@$(VENV)/python -m tools.docs.configuration docs/configuration.md
+configuration: environment ## write docs/configuration.md and .env.example anew
+	@$(VENV)/python -m tools.docs.configuration --write
 
 openapi: tests-environment ## write docs/openapi.yaml anew
 	@$(VENV)/python -m tools.docs.openapi docs/openapi.yaml

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from environs import EnvError
 from gunicorn.arbiter import Arbiter
 
+from configuration.errors import UnusableSetting
 from controller import VERSION
 from controller.auth.authenticator import Authenticator
 from controller.cache.manager import CacheManager
@@ -18,7 +18,6 @@ from controller.call import CallFactory
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
-from controller.errors import UnusableSetting
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
@@ -190,7 +189,7 @@ def controller() -> Controller:
     """This process's controller, from its environment; a bad setting ends the process with one line."""
     try:
         settings = Settings.from_environment(Path(".env"))
-    except (EnvError, ValueError) as error:
+    except UnusableSetting as error:
         raise _refusal(str(error)) from None
     configure(settings.log_level, Masker(settings.mask_keys))
     try:

@@ -153,7 +153,3 @@ class CacheUnavailable(Exception):
 
 class StoreRejected(Exception):
     """PostgreSQL refused a statement: our mistake, told to nobody but our log."""
-
-
-class UnusableSetting(Exception):
-    """A setting, or a file that one names, cannot be used; the message names the variable."""

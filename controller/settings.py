@@ -1,190 +1,228 @@
-"""Settings, read once from the environment; a bad or missing value stops the start and names its variable."""
+"""Settings of the controller, read once from the environment.
 
-import os
+A bad or missing value stops the start with one line that names its variable.
+"""
+
 import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from environs import FileAwareEnv, ValidationError, validate
-
+from configuration.environment import SECRETS, Environment
+from configuration.parser import Parser, http_address, one_of, path, secret_text, separated, text, whole
+from configuration.variable import Chosen, Computed, group, optional, read, required, variable
 from controller.auth.settings import TokenSettings
 from controller.limits.settings import Limits
 from controller.observability.masking import MASK_KEYS
 
-LOCAL_RUNTIMES = [
-    "nodejs=http://127.0.0.1:8081",
-    "python=http://127.0.0.1:8082",
-    "rust=http://127.0.0.1:8083",
-]
+#: Addresses of the runtimes that `make run` starts.
+_LOCAL_RUNTIMES = "nodejs=http://127.0.0.1:8081,python=http://127.0.0.1:8082,rust=http://127.0.0.1:8083"
 
 
-SECRETS = Path("/var/openfaas/secrets")
-"""Where the platform mounts secrets: `jwt-secret` is JWT_SECRET."""
+def _runtimes_nearby(chosen: Chosen) -> str:
+    return "" if chosen["runtime_discovery"] == "kubernetes" else _LOCAL_RUNTIMES
 
 
-class Environment(FileAwareEnv):
-    """The process environment; for what is not there the file that `<NAME>_FILE` names, or the platform's secret.
+def _runtime(entry: str) -> tuple[str, str]:
+    language, _, url = entry.partition("=")
+    if not language:
+        raise ValueError(entry)
+    return language, http_address().convert(url)
 
-    Args:
-        secrets: the platform's folder.
-    """
 
-    def __init__(self, secrets: Path = SECRETS) -> None:
-        super().__init__(strip_whitespace=True)
-        self._secrets = secrets
+_RUNTIMES = separated(Parser(_runtime, "<language>=<http address>"))
 
-    def _get_value(self, env_key: str, default: Any) -> Any:
-        secret = self._secrets / env_key.lower().replace("_", "-")
-        if not {env_key, f"{env_key}_FILE"} & os.environ.keys() and secret.is_file():
-            return secret.read_text().strip()
-        return super()._get_value(env_key, default)
+
+def _by_language(given: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for language, url in _RUNTIMES(given):
+        found.setdefault(language, []).append(url)
+    return found
+
+
+def _origin(entry: str) -> str:
+    if not re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", entry):
+        raise ValueError(entry)
+    return entry
+
+
+def _key(entry: str) -> str:
+    if not entry.strip("-_. "):
+        raise ValueError(entry)
+    return entry
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment may choose. Times are in the unit their comment names."""
+    """What a deployment may choose. A number counts in the unit of its variable."""
 
-    redis_url: str
-    """Address of Redis: results and live sessions."""
-    postgres_url: str
-    """Address of PostgreSQL: sessions, scripts, functions and logs."""
-    tokens: TokenSettings
-    runtime_secret: str
-    """What the runtimes know the controller by, at least 16 characters."""
-    runtime_urls: dict[str, list[str]]
-    """Language to addresses; a language that is not here, and is not discovered, is absent."""
-    runtime_mappings_file: Path | None
-    """JSON list of `{"pattern", "runtime", "is_regex"}`; followed while the process runs."""
-    runtime_discovery: str
-    """`kubernetes`: also the ready endpoints of labelled Services; `none`."""
-    kubernetes_namespace: str
-    """Where those Services are; empty: the service account's own namespace."""
-    runtime_connections: int
-    """How many connections one process may use at once to one address of a runtime."""
-    circuit_failures: int
-    """So many failures in a row, and an address is left alone."""
-    circuit_pause: int
-    """Seconds until one request may try it again."""
-    cache_ttl: int
-    """Seconds a result is kept."""
-    request_timeout: int
-    """Milliseconds of the controller's own budget, the script's run excluded."""
-    session_ttl: int
-    """Seconds from a session's creation to its end."""
-    script_timeout_max: int
-    """Milliseconds; a larger `timeout_ms` is clamped to it."""
-    script_max_bytes: int
-    """Bytes of the longest script, in UTF-8."""
-    body_max_bytes: int
-    """Bytes of the largest request body."""
-    sessions_in_memory: int
-    """How many sessions one process remembers."""
-    rate_limits: Limits
-    """Requests in any minute."""
-    sessions_per_user_max: int
-    """Live sessions of one user; 0: no limit. Beyond it initialize answers 429."""
-    functions_per_user_max: int
-    """Registered functions of one user; 0: no limit. Beyond it initialize answers 429."""
-    cors_origins: list[str]
-    """Origins, `https://host[:port]`, whose pages may call from a browser, or `*`; empty: none."""
-    log_queue_size: int
-    """How many log records may wait for PostgreSQL."""
-    log_retention_days: int
-    """Days a row of the logs is kept at least; 0: for ever."""
-    spool_dir: Path
-    """Folder on whose disk log records wait while PostgreSQL is away."""
-    spool_max_bytes: int
-    """What they may take there together; 0: none, they wait in memory alone."""
-    mask_keys: list[str]
-    """Names of keys whose values are not logged."""
-    postgres_connections: int
-    """Connections to PostgreSQL that one process may use at once."""
-    log_level: str
-    """Least level of our own log: `debug`, `info`, `warning` or `error`."""
-    metrics_port: int
-    """TCP port that serves the metrics alone; 0: only `/metrics` does."""
+    redis_url: str = variable(
+        "REDIS_URL",
+        text(),
+        "redis://redis:6379",
+        doc="Address of Redis, which holds cached results and live sessions.",
+    )
+    postgres_url: str = variable(
+        "POSTGRES_URL",
+        text(),
+        "postgres://user:pass@postgres:5432/logs",
+        doc="Address of PostgreSQL, which holds sessions, scripts, functions and logs.",
+    )
+    tokens: TokenSettings = group(TokenSettings)
+    runtime_secret: str = required(
+        "RUNTIME_SECRET",
+        secret_text(16),
+        doc="Secret that the controller sends to the runtimes with every call.",
+    )
+    runtime_discovery: str = variable(
+        "RUNTIME_DISCOVERY",
+        one_of("none", "kubernetes"),
+        "none",
+        doc="`kubernetes` adds the ready endpoints of labelled Services to `RUNTIME_URLS`.",
+    )
+    runtime_urls: dict[str, list[str]] = variable(
+        "RUNTIME_URLS",
+        Parser(_by_language, _RUNTIMES.accepts),
+        Computed(
+            _runtimes_nearby,
+            f"`{_LOCAL_RUNTIMES.replace(',', ', ')}`; none with `RUNTIME_DISCOVERY=kubernetes`",
+            example=_LOCAL_RUNTIMES,
+        ),
+        doc="Addresses of the runtimes by language; a language may have several. A language that is neither listed "
+        "nor discovered is not served.",
+    )
+    runtime_mappings_file: Path | None = optional(
+        "RUNTIME_MAPPINGS_FILE",
+        Parser(Path, "a path"),
+        doc='JSON file with a list of `{"pattern", "runtime", "is_regex"}`. Changes apply while the process runs.',
+    )
+    kubernetes_namespace: str = variable(
+        "KUBERNETES_NAMESPACE",
+        text(),
+        "",
+        doc="Namespace of the discovered Services. Empty: the namespace of the service account.",
+    )
+    runtime_connections: int = variable(
+        "RUNTIME_CONNECTIONS",
+        whole(1),
+        256,
+        doc="Most connections of one process to one address of a runtime.",
+    )
+    circuit_failures: int = variable(
+        "CIRCUIT_FAILURES",
+        whole(1),
+        5,
+        doc="Consecutive failures after which an address of a runtime gets no more requests for a while.",
+    )
+    circuit_pause: int = variable(
+        "CIRCUIT_PAUSE",
+        whole(1),
+        5,
+        unit="s",
+        doc="Seconds before one request tries a failed address again.",
+    )
+    cache_ttl: int = variable(
+        "CACHE_TTL", whole(1), 3600, unit="s", doc="Lifetime of a cached result, in seconds."
+    )
+    request_timeout: int = variable(
+        "REQUEST_TIMEOUT",
+        whole(1),
+        5000,
+        unit="ms",
+        doc="Most milliseconds that the controller spends on a request, without the script's run.",
+    )
+    session_ttl: int = variable(
+        "SESSION_TTL", whole(1), 7200, unit="s", doc="Lifetime of a session from its creation, in seconds."
+    )
+    script_timeout_max: int = variable(
+        "SCRIPT_TIMEOUT_MAX",
+        whole(1),
+        300_000,
+        unit="ms",
+        doc="Longest run of a script, in milliseconds. A larger `timeout_ms` is lowered to it.",
+    )
+    script_max_bytes: int = variable(
+        "SCRIPT_MAX_BYTES", whole(1), 1 << 20, unit="bytes", doc="Largest script, in bytes of UTF-8."
+    )
+    body_max_bytes: int = variable(
+        "BODY_MAX_BYTES", whole(1), 8 << 20, unit="bytes", doc="Largest request body, in bytes."
+    )
+    sessions_in_memory: int = variable(
+        "SESSIONS_IN_MEMORY", whole(1), 10_000, doc="Most sessions that one process keeps in memory."
+    )
+    rate_limits: Limits = group(Limits)
+    sessions_per_user_max: int = variable(
+        "SESSIONS_PER_USER_MAX",
+        whole(0),
+        1000,
+        doc="Most live sessions of one user; `initialize` answers 429 beyond it. 0: no limit.",
+    )
+    functions_per_user_max: int = variable(
+        "FUNCTIONS_PER_USER_MAX",
+        whole(0),
+        1000,
+        doc="Most registered functions of one user; `initialize` answers 429 beyond it. 0: no limit.",
+    )
+    cors_origins: tuple[str, ...] = variable(
+        "CORS_ORIGINS",
+        separated(Parser(_origin, "https://<host>[:<port>] or *")),
+        "",
+        doc="Origins with pages that may call from a browser. `*`: all. Empty: none.",
+    )
+    log_queue_size: int = variable(
+        "LOG_QUEUE_SIZE", whole(1), 100_000, doc="Most log records in memory that wait for PostgreSQL."
+    )
+    log_retention_days: int = variable(
+        "LOG_RETENTION_DAYS",
+        whole(0),
+        90,
+        unit="days",
+        doc="Fewest days that a row of the logs is kept. 0: forever.",
+    )
+    spool_dir: Path = variable(
+        "SPOOL_DIR",
+        path(),
+        Computed(lambda _: tempfile.gettempdir(), "the system's temporary folder"),
+        doc="Folder for log records while PostgreSQL is unavailable.",
+    )
+    spool_max_bytes: int = variable(
+        "SPOOL_MAX_BYTES",
+        whole(0),
+        1 << 30,
+        unit="bytes",
+        doc="Most bytes in `SPOOL_DIR`. 0: log records wait in memory only.",
+    )
+    mask_keys: tuple[str, ...] = variable(
+        "MASK_KEYS",
+        separated(Parser(_key, "a name with a letter or a digit")),
+        ",".join(MASK_KEYS),
+        doc="Keys with values that are masked in the logs.",
+    )
+    postgres_connections: int = variable(
+        "POSTGRES_CONNECTIONS", whole(1), 8, doc="Most connections of one process to PostgreSQL."
+    )
+    log_level: str = variable(
+        "LOG_LEVEL",
+        one_of("debug", "info", "warning", "error"),
+        "info",
+        doc="Lowest level of the messages on stderr.",
+    )
+    metrics_port: int = variable(
+        "METRICS_PORT",
+        whole(0, 65535),
+        9090,
+        doc="TCP port that serves only the metrics. 0: `/metrics` alone serves them.",
+    )
 
     @classmethod
     def from_environment(cls, dotenv: Path | None = None, secrets: Path = SECRETS) -> "Settings":
-        """Reads the process environment, where `<NAME>_FILE` may name a file that holds the value.
+        """Read the environment.
 
         Args:
             dotenv: a file of defaults, such as the checkout's `.env`; the environment wins.
             secrets: the platform's folder of secrets.
 
         Raises:
-            environs.EnvError: a variable is missing or has a bad value; its message names it.
+            UnusableSetting: a variable is missing or has a bad value; the message names it.
         """
-        env = Environment(secrets)
-        if dotenv is not None and dotenv.is_file():
-            env.read_env(dotenv, recurse=False)
-        positive = validate.Range(min=1)
-        discovery = env.str("RUNTIME_DISCOVERY", "none", validate=validate.OneOf(["none", "kubernetes"]))
-        return cls(
-            redis_url=env.str("REDIS_URL", "redis://redis:6379"),
-            postgres_url=env.str("POSTGRES_URL", "postgres://user:pass@postgres:5432/logs"),
-            tokens=TokenSettings.from_env(env),
-            runtime_secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
-            runtime_urls=_by_language(
-                env.list(
-                    "RUNTIME_URLS", [] if discovery == "kubernetes" else LOCAL_RUNTIMES, validate=_addresses
-                )
-            ),
-            runtime_mappings_file=env.path("RUNTIME_MAPPINGS_FILE", None),
-            runtime_discovery=discovery,
-            kubernetes_namespace=env.str("KUBERNETES_NAMESPACE", ""),
-            runtime_connections=env.int("RUNTIME_CONNECTIONS", 256, validate=positive),
-            circuit_failures=env.int("CIRCUIT_FAILURES", 5, validate=positive),
-            circuit_pause=env.int("CIRCUIT_PAUSE", 5, validate=positive),
-            cache_ttl=env.int("CACHE_TTL", 3600, validate=positive),
-            request_timeout=env.int("REQUEST_TIMEOUT", 5000, validate=positive),
-            session_ttl=env.int("SESSION_TTL", 7200, validate=positive),
-            script_timeout_max=env.int("SCRIPT_TIMEOUT_MAX", 300_000, validate=positive),
-            script_max_bytes=env.int("SCRIPT_MAX_BYTES", 1 << 20, validate=positive),
-            body_max_bytes=env.int("BODY_MAX_BYTES", 8 << 20, validate=positive),
-            sessions_in_memory=env.int("SESSIONS_IN_MEMORY", 10_000, validate=positive),
-            rate_limits=Limits.from_env(env),
-            sessions_per_user_max=env.int("SESSIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
-            functions_per_user_max=env.int("FUNCTIONS_PER_USER_MAX", 1000, validate=validate.Range(min=0)),
-            cors_origins=env.list("CORS_ORIGINS", [], validate=_origins),
-            log_queue_size=env.int("LOG_QUEUE_SIZE", 100_000, validate=positive),
-            log_retention_days=env.int("LOG_RETENTION_DAYS", 90, validate=validate.Range(min=0)),
-            spool_dir=env.path("SPOOL_DIR", Path(tempfile.gettempdir())).absolute(),
-            spool_max_bytes=env.int("SPOOL_MAX_BYTES", 1 << 30, validate=validate.Range(min=0)),
-            mask_keys=env.list("MASK_KEYS", list(MASK_KEYS), validate=_names),
-            postgres_connections=env.int("POSTGRES_CONNECTIONS", 8, validate=positive),
-            log_level=env.str(
-                "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
-            ),
-            metrics_port=env.int("METRICS_PORT", 9090, validate=validate.Range(min=0, max=65535)),
-        )
-
-
-def _by_language(entries: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for entry in entries:
-        language, _, url = entry.partition("=")
-        found.setdefault(language, []).append(url)
-    return found
-
-
-def _origins(origins: list[str]) -> None:
-    for origin in origins:
-        if not re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", origin):
-            raise ValidationError(f"{origin!r} is neither https://<host>[:<port>] nor *")
-
-
-def _addresses(entries: list[str]) -> None:
-    for entry in entries:
-        language, _, url = entry.partition("=")
-        if not language or urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-            raise ValidationError(f"{entry!r} is not <language>=<http address>")
-
-
-def _names(names: list[str]) -> None:
-    for name in names:
-        if not name.strip("-_. "):
-            raise ValidationError(f"{name!r} is no name of a key")
+        return read(cls, Environment(dotenv, secrets))

@@ -8,6 +8,7 @@ import gevent
 from gevent.event import Event
 from greenlet import greenlet
 
+from configuration.errors import UnusableSetting
 from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
 from runtime.languages.base import Language, Libraries, Script
 from runtime.metrics import RuntimeMetrics
@@ -21,7 +22,7 @@ from runtime.process.spawner import Spawner
 from runtime.process.worker import Execution, Worker
 from runtime.scripts.compiled import CompiledScripts, ScriptReference
 from runtime.scripts.memory import ScriptStore
-from runtime.settings import Settings, UnusableSetting
+from runtime.settings import Settings
 from telemetry.tracing import UNTRACED, Tracer
 
 T = TypeVar("T")

@@ -1,129 +1,181 @@
-"""Settings of a runtime, read once from the environment; a bad or missing value stops the start by its name."""
+"""Settings of a runtime, read once from the environment.
+
+A bad or missing value stops the start with one line that names its variable.
+"""
 
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from environs import FileAwareEnv, validate
-
+from configuration.environment import Environment
+from configuration.parser import Parser, flag, number, one_of, path, secret_text, separated, text, whole
+from configuration.variable import Computed, read, required, variable
 from runtime.sandbox import confine
 
 MEBIBYTE = 1 << 20
 
 
-class UnusableSetting(Exception):
-    """A setting has a good form and yet will not do. The message is one line that names its variable."""
+def _toolchain(given: str) -> Path | None:
+    return Path(given).absolute() if given else None
+
+
+def _existing_folder(entry: str) -> str:
+    if not Path(entry).is_dir():
+        raise ValueError(entry)
+    return str(Path(entry).resolve())
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment may choose. Every one but the secret has a default that runs on one machine."""
+    """What a deployment may choose. Every variable but the secret has a default that runs on one machine."""
 
-    secret: str
-    """What the controller shows in `X-Runtime-Secret`."""
-    state: Path
-    """Folder of compiled artifacts and of the workers' private folders; by default in the system's temporary one."""
-    workers_max: int
-    """Processes in the pool."""
-    workers_per_script_max: int
-    """Processes at work at once for one session: one tenant, script and set of options."""
-    pool_memory_max_bytes: int
-    """What idle workers may take together; those at work are bounded one by one.
-
-    Memory that a fork shares with its server counts for each of them: to know better takes longer than a call.
-    """
-    reserve: int
-    """Blank processes that are started ahead, beside the pool."""
-    worker_idle_ttl: float
-    """Seconds after which an idle worker is ended."""
-    queue_timeout: int
-    """Milliseconds a request waits for a worker."""
-    queue_max: int
-    """Requests that may wait for a worker at once."""
-    prepare_timeout: int
-    """Milliseconds a script may take to parse."""
-    scripts_max_bytes: int
-    """Memory for scripts and artifacts."""
-    result_max_bytes: int
-    """Bytes of the largest result."""
-    output_max_bytes: int
-    """What is kept of each of stdout and stderr of one run."""
-    body_max_bytes: int
-    """Bytes of the largest call from the controller."""
-    node: str
-    """The Node.js program."""
-    rust_toolchain: Path | None
-    """Folder of a prepared Rust toolchain; without one only what was compiled before runs."""
-    compile_timeout: int
-    """Milliseconds a compiler may take."""
-    wasm_memory_max_bytes: int
-    """What one call of a compiled script may use."""
-    memory_max_bytes: int
-    """What one worker may use beyond what it starts with."""
-    files_max_bytes: int
-    """What the files of one worker may take together."""
-    threads_max: int
-    """Threads of one worker, its language's own included."""
-    cpu_max_seconds: int
-    """CPU time of one worker's whole life."""
-    network: bool
-    """Whether scripts may open internet sockets."""
-    packages: tuple[str, ...]
-    """Folders of packages that scripts may import, beside the language's own library."""
-    isolation_required: tuple[str, ...]
-    """Layers of confinement without which the runtime does not start; by default those that this kernel has."""
-    isolation_off: tuple[str, ...]
-    """Layers that stay off."""
-    log_level: str
-    """Least level of our own log: `debug`, `info`, `warning` or `error`."""
-    metrics_port: int
-    """TCP port that serves the metrics; 0: none."""
+    secret: str = required(
+        "RUNTIME_SECRET",
+        secret_text(16),
+        doc="Secret that a call must carry in the header `X-Runtime-Secret`.",
+    )
+    state: Path = variable(
+        "STATE_DIR",
+        path(),
+        Computed(
+            lambda _: str(Path(tempfile.gettempdir()) / "lambda-microservice"),
+            "`lambda-microservice` in the system's temporary folder",
+        ),
+        doc="Folder for compiled artifacts and for the workers' private folders.",
+    )
+    workers_max: int = variable("WORKERS_MAX", whole(1), 16, doc="Most worker processes in the pool.")
+    workers_per_script_max: int = variable(
+        "WORKERS_PER_SCRIPT_MAX",
+        whole(1),
+        8,
+        doc="Most busy worker processes for one combination of tenant, script and options.",
+    )
+    # A page shared with the fork server counts for each worker: telling the difference takes longer than a call.
+    pool_memory_max_bytes: int = variable(
+        "POOL_MEMORY_MAX_BYTES",
+        whole(1),
+        512 * MEBIBYTE,
+        unit="bytes",
+        doc="Most memory of all idle workers, in bytes. Memory that a worker shares with its fork server counts in "
+        "full for each worker. Busy workers are limited one by one.",
+    )
+    reserve: int = variable(
+        "WORKERS_RESERVE", whole(0), 2, doc="Blank worker processes started ahead, in addition to the pool."
+    )
+    worker_idle_ttl: float = variable(
+        "WORKER_IDLE_TTL",
+        number(0.001),
+        600,
+        unit="s",
+        doc="Seconds after which an idle worker process is ended.",
+    )
+    queue_timeout: int = variable(
+        "QUEUE_TIMEOUT",
+        whole(0),
+        5000,
+        unit="ms",
+        doc="Most milliseconds that a request waits for a worker.",
+    )
+    queue_max: int = variable("QUEUE_MAX", whole(0), 1000, doc="Most requests that wait for a worker.")
+    prepare_timeout: int = variable(
+        "PREPARE_TIMEOUT", whole(1), 10_000, unit="ms", doc="Most milliseconds for parsing a script."
+    )
+    scripts_max_bytes: int = variable(
+        "SCRIPTS_MAX_BYTES",
+        whole(1),
+        128 * MEBIBYTE,
+        unit="bytes",
+        doc="Most memory for scripts and artifacts, in bytes.",
+    )
+    result_max_bytes: int = variable(
+        "RESULT_MAX_BYTES", whole(1), 6 * MEBIBYTE, unit="bytes", doc="Largest result, in bytes."
+    )
+    output_max_bytes: int = variable(
+        "OUTPUT_MAX_BYTES",
+        whole(2),
+        64 * 1024,
+        unit="bytes",
+        doc="Most bytes kept of stdout, and of stderr, for one run.",
+    )
+    body_max_bytes: int = variable(
+        "RUNTIME_BODY_MAX_BYTES",
+        whole(1),
+        32 * MEBIBYTE,
+        unit="bytes",
+        doc="Largest call from the controller, in bytes.",
+    )
+    node: str = variable("NODE", text(), "node", doc="Node.js program: a path, or a name on `PATH`.")
+    rust_toolchain: Path | None = variable(
+        "RUST_TOOLCHAIN",
+        Parser(_toolchain, "a path"),
+        "",
+        doc="Folder of a prepared Rust toolchain. Empty: only scripts that are compiled already run.",
+    )
+    compile_timeout: int = variable(
+        "COMPILE_TIMEOUT", whole(1), 30_000, unit="ms", doc="Most milliseconds for compiling a script."
+    )
+    wasm_memory_max_bytes: int = variable(
+        "WASM_MEMORY_MAX_BYTES",
+        whole(1),
+        256 * MEBIBYTE,
+        unit="bytes",
+        doc="Most memory of one call of a compiled script, in bytes.",
+    )
+    memory_max_bytes: int = variable(
+        "MEMORY_MAX_BYTES",
+        whole(1),
+        256 * MEBIBYTE,
+        unit="bytes",
+        doc="Most memory of one worker beyond what it starts with, in bytes.",
+    )
+    files_max_bytes: int = variable(
+        "FILES_MAX_BYTES",
+        whole(1),
+        64 * MEBIBYTE,
+        unit="bytes",
+        doc="Most bytes in the files of one worker's private folder.",
+    )
+    threads_max: int = variable(
+        "THREADS_MAX", whole(1), 64, doc="Most threads of one worker, including those of its language."
+    )
+    cpu_max_seconds: int = variable(
+        "CPU_MAX_SECONDS", whole(1), 3600, unit="s", doc="Most CPU seconds in the life of one worker."
+    )
+    network: bool = variable("NETWORK", flag(), "false", doc="Whether scripts may open internet sockets.")
+    packages: tuple[str, ...] = variable(
+        "PACKAGES",
+        separated(Parser(_existing_folder, "an existing folder")),
+        "",
+        doc="Folders of packages that scripts may import in addition to their language's library.",
+    )
+    isolation_required: tuple[str, ...] = variable(
+        "ISOLATION_REQUIRED",
+        separated(text()),
+        Computed(
+            lambda _: ",".join(confine.required_layers()),
+            f"`{', '.join(confine.REQUIRED)}`, and the other Landlock layers of this kernel",
+            example=",".join(confine.REQUIRED),
+        ),
+        doc="Layers of confinement without which the runtime does not start.",
+    )
+    isolation_off: tuple[str, ...] = variable(
+        "ISOLATION_OFF", separated(text()), "", doc="Layers of confinement that are not applied."
+    )
+    log_level: str = variable(
+        "LOG_LEVEL",
+        one_of("debug", "info", "warning", "error"),
+        "info",
+        doc="Lowest level of the messages on stderr.",
+    )
+    metrics_port: int = variable(
+        "METRICS_PORT", whole(0, 65535), 9090, doc="TCP port that serves the metrics. 0: none."
+    )
 
     @classmethod
     def from_environment(cls) -> "Settings":
-        """Read the process environment, where `<NAME>_FILE` may name a file that holds the value.
+        """Read the environment.
 
-        Raises environs.EnvError, UnusableSetting: a variable is missing or has a bad value; the message names it.
+        Raises:
+            UnusableSetting: a variable is missing or has a bad value; the message names it.
         """
-        env = FileAwareEnv(strip_whitespace=True)
-        positive = validate.Range(min=1)
-        toolchain = env.str("RUST_TOOLCHAIN", "")
-        return cls(
-            secret=env.str("RUNTIME_SECRET", validate=validate.Length(min=16)),
-            state=env.path("STATE_DIR", Path(tempfile.gettempdir()) / "lambda-microservice").absolute(),
-            workers_max=env.int("WORKERS_MAX", 16, validate=positive),
-            workers_per_script_max=env.int("WORKERS_PER_SCRIPT_MAX", 8, validate=positive),
-            pool_memory_max_bytes=env.int("POOL_MEMORY_MAX_BYTES", 512 * MEBIBYTE, validate=positive),
-            reserve=env.int("WORKERS_RESERVE", 2, validate=validate.Range(min=0)),
-            worker_idle_ttl=env.float("WORKER_IDLE_TTL", 600.0, validate=validate.Range(min=0.001)),
-            queue_timeout=env.int("QUEUE_TIMEOUT", 5000, validate=validate.Range(min=0)),
-            queue_max=env.int("QUEUE_MAX", 1000, validate=validate.Range(min=0)),
-            prepare_timeout=env.int("PREPARE_TIMEOUT", 10_000, validate=positive),
-            scripts_max_bytes=env.int("SCRIPTS_MAX_BYTES", 128 * MEBIBYTE, validate=positive),
-            result_max_bytes=env.int("RESULT_MAX_BYTES", 6 * MEBIBYTE, validate=positive),
-            output_max_bytes=env.int("OUTPUT_MAX_BYTES", 64 * 1024, validate=validate.Range(min=2)),
-            body_max_bytes=env.int("RUNTIME_BODY_MAX_BYTES", 32 * MEBIBYTE, validate=positive),
-            node=env.str("NODE", "node"),
-            rust_toolchain=Path(toolchain).absolute() if toolchain else None,
-            compile_timeout=env.int("COMPILE_TIMEOUT", 30_000, validate=positive),
-            wasm_memory_max_bytes=env.int("WASM_MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
-            memory_max_bytes=env.int("MEMORY_MAX_BYTES", 256 * MEBIBYTE, validate=positive),
-            files_max_bytes=env.int("FILES_MAX_BYTES", 64 * MEBIBYTE, validate=positive),
-            threads_max=env.int("THREADS_MAX", 64, validate=positive),
-            cpu_max_seconds=env.int("CPU_MAX_SECONDS", 3600, validate=positive),
-            network=env.bool("NETWORK", False),
-            packages=_folders("PACKAGES", env.list("PACKAGES", [])),
-            isolation_required=tuple(env.list("ISOLATION_REQUIRED", list(confine.required_layers()))),
-            isolation_off=tuple(env.list("ISOLATION_OFF", [])),
-            log_level=env.str(
-                "LOG_LEVEL", "info", validate=validate.OneOf(["debug", "info", "warning", "error"])
-            ),
-            metrics_port=env.int("METRICS_PORT", 9090, validate=validate.Range(min=0, max=65535)),
-        )
-
-
-def _folders(variable: str, places: list[str]) -> tuple[str, ...]:
-    for place in places:
-        if not Path(place).is_dir():
-            raise UnusableSetting(f"{variable}: there is no folder {place}")
-    return tuple(str(Path(place).resolve()) for place in places)
+        return read(cls, Environment())

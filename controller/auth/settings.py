@@ -1,74 +1,91 @@
-"""Settings of tokens: which hold, and what may be done without one."""
+"""Settings of tokens: how they are verified, and what may be done without one."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import jwt
-from environs import Env, EnvError, ValidationError, validate
 
+from configuration.errors import UnusableSetting
+from configuration.parser import Parser, http_address, number, one_of, secret_text, separated, text
+from configuration.variable import Chosen, optional, variable
 from controller.auth.signing_keys import FixedKey
 
 ALGORITHMS = ("HS256", "RS256", "ES256")
 
 
+def _symmetric(chosen: Chosen) -> bool:
+    return bool(chosen["algorithm"] == "HS256")
+
+
+def _asymmetric(chosen: Chosen) -> bool:
+    return not _symmetric(chosen)
+
+
+def _scopes(given: str) -> frozenset[str]:
+    return frozenset(separated(text())(given))
+
+
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
-    """Which tokens hold."""
+    """How tokens are verified. The key of the other kind of algorithm is not read."""
 
-    algorithm: str
-    """Algorithm of every token's signature: `HS256`, `RS256` or `ES256`."""
-    secret: str | None
-    """Key of `HS256`, at least 32 characters; needed then."""
-    public_key: str | None
-    """Public key of `RS256` or `ES256`, in PEM; needed then, unless `JWT_JWKS_URL` is there."""
-    jwks_url: str | None
-    """Address of a JWKS server that has the public keys of `RS256` or `ES256`. Keys may rotate: one that is not known
-    is asked for, one that is withdrawn ends within 6 minutes."""
-    issuer: str | None
-    """What `iss` has to be; unset: it is not looked at."""
-    audience: str | None
-    """What `aud` has to be, or to hold; unset: it is not looked at."""
-    leeway: float
-    """Seconds by which the clocks of who makes tokens and ours may differ."""
-    anonymous: frozenset[str]
-    """Scopes of a caller without a token, such as `execute:python`; empty: every call needs a token. All of these
-    callers are one user, `anonymous`: what one of them begins, another may use."""
+    algorithm: str = variable(
+        "JWT_ALGORITHM", one_of(*ALGORITHMS), "HS256", doc="Algorithm of every token's signature."
+    )
+    secret: str | None = optional(
+        "JWT_SECRET", secret_text(32), applies=_symmetric, doc="Key of `HS256`, which requires it."
+    )
+    public_key: str | None = optional(
+        "JWT_PUBLIC_KEY",
+        text(),
+        applies=_asymmetric,
+        doc="Public key of `RS256` or `ES256`, in PEM. They require this or `JWT_JWKS_URL`.",
+    )
+    jwks_url: str | None = optional(
+        "JWT_JWKS_URL",
+        http_address(),
+        applies=_asymmetric,
+        doc="Address of a JWKS server with the public keys of `RS256` or `ES256`. Keys may rotate: an unknown key is "
+        "fetched, a withdrawn key stops working within 6 minutes.",
+    )
+    issuer: str | None = optional(
+        "JWT_ISSUER", text(), doc="Required value of a token's `iss`. Unset: `iss` is not checked."
+    )
+    audience: str | None = optional(
+        "JWT_AUDIENCE",
+        text(),
+        doc="Value that a token's `aud` must be or contain. Unset: `aud` is not checked.",
+    )
+    leeway: float = variable(
+        "JWT_LEEWAY",
+        number(0, 300),
+        0,
+        unit="s",
+        doc="Tolerated difference, in seconds, between the token issuer's clock and this one.",
+    )
+    anonymous: frozenset[str] = variable(
+        "ANONYMOUS",
+        Parser(_scopes, separated(text()).accepts),
+        "",
+        doc="Scopes of a caller without a token, such as `execute:python`. Empty: every call needs a token. All "
+        "callers without a token are one user, `anonymous`, and share what it creates.",
+    )
 
-    @classmethod
-    def from_env(cls, env: Env) -> "TokenSettings":
-        """Reads them; raises environs.EnvError, which names the variable."""
-        algorithm = env.str("JWT_ALGORITHM", "HS256", validate=validate.OneOf(ALGORITHMS))
-        symmetric = algorithm == "HS256"
-        settings = cls(
-            algorithm=algorithm,
-            secret=env.str("JWT_SECRET", validate=validate.Length(min=32)) if symmetric else None,
-            public_key=None if symmetric else env.str("JWT_PUBLIC_KEY", None),
-            jwks_url=None if symmetric else env.str("JWT_JWKS_URL", None, validate=_http_address),
-            issuer=env.str("JWT_ISSUER", None),
-            audience=env.str("JWT_AUDIENCE", None),
-            leeway=env.float("JWT_LEEWAY", 0.0, validate=validate.Range(min=0, max=300)),
-            anonymous=frozenset(env.list("ANONYMOUS", [])),
-        )
-        settings._check_keys()
-        return settings
-
-    def _check_keys(self) -> None:
-        if self.secret is not None:
-            return
-        if (self.public_key is None) == (self.jwks_url is None):
-            raise EnvError(f"JWT_PUBLIC_KEY or JWT_JWKS_URL: {self.algorithm} needs one of them, not both")
-        if self.public_key is not None and not _is_public_key(self.algorithm, self.public_key):
-            raise EnvError(f"JWT_PUBLIC_KEY is no public key of {self.algorithm} in PEM")
+    def __post_init__(self) -> None:
+        """Check that there is one key. Raises UnusableSetting."""
+        if self.algorithm == "HS256":
+            if self.secret is None:
+                raise UnusableSetting("JWT_SECRET: not set; HS256 needs it")
+        elif (self.public_key is None) == (self.jwks_url is None):
+            raise UnusableSetting(
+                f"JWT_PUBLIC_KEY or JWT_JWKS_URL: {self.algorithm} needs exactly one of them"
+            )
+        elif self.public_key is not None and not _is_public_key(self.algorithm, self.public_key):
+            raise UnusableSetting(f"JWT_PUBLIC_KEY: the value is not a public key of {self.algorithm} in PEM")
 
 
-def _http_address(url: str) -> None:
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ValidationError("this is no http address")
-
-
-def _is_public_key(algorithm: str, text: str) -> bool:
+def _is_public_key(algorithm: str, pem: str) -> bool:
     try:
-        FixedKey(algorithm, text)
+        FixedKey(algorithm, pem)
     except (jwt.PyJWTError, ValueError, TypeError):
         return False
-    return "PRIVATE" not in text
+    return "PRIVATE" not in pem

@@ -14,12 +14,13 @@ import json
 import sys
 
 import psycopg2
-from environs import EnvError, FileAwareEnv
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from redis import Redis
 from redis.exceptions import RedisError
 
+from configuration.environment import Environment
+from configuration.errors import UnusableSetting
 from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import now
 
@@ -109,17 +110,17 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("subject", metavar="SUB", help="the user: sub of their tokens")
     subject = arguments.parse_args().subject
-    env = FileAwareEnv(strip_whitespace=True)
+    environment = Environment()
     try:
-        redis = Redis.from_url(env.str("REDIS_URL"), socket_timeout=30)
-        opened = psycopg2.connect(env.str("POSTGRES_URL"))
+        redis = Redis.from_url(environment.require("REDIS_URL"), socket_timeout=30)
+        opened = psycopg2.connect(environment.require("POSTGRES_URL"))
         try:
             for name, count in forget(opened, redis, subject).items():
                 print(f"{count:8} {name}")
         finally:
             opened.close()
             redis.close()
-    except (EnvError, psycopg2.Error, RedisError, ValueError) as error:
+    except (UnusableSetting, psycopg2.Error, RedisError, ValueError) as error:
         print(f"forget_user: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0

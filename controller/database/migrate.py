@@ -14,9 +14,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import psycopg2
-from environs import EnvError, FileAwareEnv
 from psycopg2.extensions import connection
 
+from configuration.environment import Environment
+from configuration.errors import UnusableSetting
 from controller.database.samples import load_samples
 
 NAME = re.compile(r"V(\d+(?:\.\d+)*)__(\w+)\.sql")
@@ -134,7 +135,7 @@ def main() -> int:
     arguments.add_argument("--folder", type=Path, default=Path("sql"), help="where the files are (sql)")
     folder = arguments.parse_args().folder
     try:
-        opened = psycopg2.connect(FileAwareEnv(strip_whitespace=True).str("POSTGRES_URL"))
+        opened = psycopg2.connect(Environment().require("POSTGRES_URL"))
         try:
             for migration in migrate(opened, folder):
                 print(f"applied {migration.version} {migration.description}")
@@ -142,7 +143,7 @@ def main() -> int:
                 print(f"registered {name}")
         finally:
             opened.close()
-    except (MigrationError, EnvError, psycopg2.Error, OSError) as error:
+    except (MigrationError, UnusableSetting, psycopg2.Error, OSError) as error:
         print(f"migrate: {str(error).strip()}", file=sys.stderr)
         return 1
     return 0

@@ -1,34 +1,53 @@
 """Settings of the rate limits."""
 
+import re
 from dataclasses import dataclass
 
-from environs import Env, validate
+from configuration.parser import Parser
+from configuration.variable import variable
+
+#: Unit of every limit.
+_UNIT = "requests/min"
+
+
+def _limit(text: str) -> int:
+    if not re.fullmatch(r"off|[0-9]{1,6}", text):
+        raise ValueError(text)
+    return 0 if text == "off" else int(text)
+
+
+_LIMIT = Parser(_limit, "off or a whole number from 0 to 999999")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Requests in any minute; 0: no limit."""
 
-    execute: int
-    """Of one user, to execute."""
-    anonymous: int
-    """Executions of one address without a token."""
-    initialize: int
-    """Of one user, to begin sessions."""
-    functions: int
-    """Of one user, to the functions."""
-
-    @classmethod
-    def from_env(cls, env: Env) -> "Limits":
-        """Read them. Raises environs.EnvError, which names the variable."""
-        number_or_off = validate.Regexp(r"(?:off|[0-9]{1,6})\Z")
-        return cls(
-            execute=_limit(env.str("RATE_LIMIT_EXECUTE", "100", validate=number_or_off)),
-            anonymous=_limit(env.str("RATE_LIMIT_ANONYMOUS", "10", validate=number_or_off)),
-            initialize=_limit(env.str("RATE_LIMIT_INITIALIZE", "100", validate=number_or_off)),
-            functions=_limit(env.str("RATE_LIMIT_FUNCTIONS", "60", validate=number_or_off)),
-        )
-
-
-def _limit(text: str) -> int:
-    return 0 if text == "off" else int(text)
+    execute: int = variable(
+        "RATE_LIMIT_EXECUTE",
+        _LIMIT,
+        100,
+        unit=_UNIT,
+        doc="Most executions by one user in any minute. `off` or 0: no limit.",
+    )
+    anonymous: int = variable(
+        "RATE_LIMIT_ANONYMOUS",
+        _LIMIT,
+        10,
+        unit=_UNIT,
+        doc="Most executions without a token from one client address in any minute. `off` or 0: no limit.",
+    )
+    initialize: int = variable(
+        "RATE_LIMIT_INITIALIZE",
+        _LIMIT,
+        100,
+        unit=_UNIT,
+        doc="Most calls of `initialize` by one user in any minute. `off` or 0: no limit.",
+    )
+    functions: int = variable(
+        "RATE_LIMIT_FUNCTIONS",
+        _LIMIT,
+        60,
+        unit=_UNIT,
+        doc="Most calls of the functions' endpoints by one user in any minute. `off` or 0: no limit.",
+    )

@@ -19,7 +19,7 @@ from kubernetes.config import ConfigException
 from kubernetes.config.incluster_config import InClusterConfigLoader
 from urllib3.exceptions import HTTPError
 
-from controller.errors import UnusableSetting
+from configuration.errors import UnusableSetting
 from controller.runtimes.endpoint_slices import LANGUAGE_LABEL, addresses_by_language
 from controller.runtimes.selector import Addresses
 

@@ -12,7 +12,7 @@ import gevent
 import re2
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from controller.errors import UnusableSetting
+from configuration.errors import UnusableSetting
 from controller.models.registered import LanguageTitle
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from dataclasses import asdict
 from typing import Any
 from wsgiref.types import StartResponse
 
-from environs import EnvError
 from flask import Flask, Response, g, request
 from gunicorn.arbiter import Arbiter
 
+from configuration.errors import UnusableSetting
 from runtime import logs
 from runtime.errors import NotFound, UnsupportedBody
 from runtime.executor import Executor
@@ -24,7 +24,7 @@ from runtime.front.run import RunRoute, json_object
 from runtime.front.schemas import prepare_request
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics, package_version
-from runtime.settings import Settings, UnusableSetting
+from runtime.settings import Settings
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import NO_SPAN, UNTRACED, Tracer, UnusableTracing
@@ -159,7 +159,7 @@ def application(language: str) -> Front:
         front = Front(language, executor, settings, traces)
         front.serve_metrics()
         return front
-    except (EnvError, UnusableSetting, UnusableTracing) as error:
+    except (UnusableSetting, UnusableTracing) as error:
         print(f"runtime: {error}", file=sys.stderr)
         # gunicorn starts a worker anew for ever, unless it ends with this status.
         raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None

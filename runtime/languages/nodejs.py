@@ -4,10 +4,11 @@ import os
 import shutil
 from pathlib import Path
 
+from configuration.errors import UnusableSetting
 from runtime.languages.base import Interpreted
 from runtime.process.process import Launch, Preload
 from runtime.sandbox.confine import Confinement
-from runtime.settings import MEBIBYTE, Settings, UnusableSetting
+from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
 _WORKER = _WORKERS / "node_worker.mjs"

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from gevent.lock import BoundedSemaphore
 
+from configuration.errors import UnusableSetting
 from runtime.errors import RateLimited, RuntimeUnavailable, ScriptNeeded
 from runtime.languages.base import Host, Libraries, Package, Script
 from runtime.languages.rust.artifacts import ArtifactStore
@@ -30,7 +31,7 @@ from runtime.languages.rust.compiler import (
 from runtime.languages.rust.toolchain import Glue, Toolchain, ToolchainError
 from runtime.process.process import Launch, Preload, Process
 from runtime.sandbox.confine import Confinement, interpreter_paths
-from runtime.settings import Settings, UnusableSetting
+from runtime.settings import Settings
 from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
 
 WORKER = "runtime.workers.wasm_worker"

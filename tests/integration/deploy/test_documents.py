@@ -11,13 +11,14 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from configuration.variable import variables
 from local.fetch.go_programs import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
 from local.stores.postgres import PostgresServer
 from tests.conftest import missing
 from tests.integration.deploy.kubernetes import stack
-from tools.docs.variables import PARTS, variables
+from tools.docs.configuration import PARTS
 
 PAGES = ("docs/deployment.md", "docs/operations.md")
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -66,7 +67,7 @@ def test_files_are_there(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_variables_are_read_by_somebody(page: str) -> None:
-    read = {variable.name for part in PARTS for variable in variables(part)} | OTHERS_VARIABLES
+    read = {each.name for settings in PARTS.values() for each in variables(settings)} | OTHERS_VARIABLES
     codes = set(
         re.findall(r'code(?:: ClassVar\[str\])? = "(\w+)"', (ROOT / "controller/errors.py").read_text())
     )

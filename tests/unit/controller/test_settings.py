@@ -4,29 +4,21 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from environs import EnvError
 
+from configuration.errors import UnusableSetting
+from configuration.variable import variables
 from controller.limits.settings import Limits
 from controller.settings import Settings
 from tests.signing import SigningKey
 
-LIMITS = [f"rate_limit_{name}" for name in Limits.__dataclass_fields__]
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
-JWT = (
-    "JWT_ALGORITHM",
-    "JWT_PUBLIC_KEY",
-    "JWT_JWKS_URL",
-    "JWT_ISSUER",
-    "JWT_AUDIENCE",
-    "JWT_LEEWAY",
-    "ANONYMOUS",
-)
 
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in (*Settings.__dataclass_fields__, *LIMITS, "jwt_secret_file", *JWT):
-        monkeypatch.delenv(name.upper(), raising=False)
+    for variable in variables(Settings):
+        monkeypatch.delenv(variable.name, raising=False)
+        monkeypatch.delenv(f"{variable.name}_FILE", raising=False)
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -64,7 +56,7 @@ def test_in_kubernetes_no_runtime_is_taken_for_granted(environment: pytest.Monke
 @pytest.mark.parametrize("name", SECRETS)
 def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> None:
     environment.delenv(name)
-    with pytest.raises(EnvError, match=name):
+    with pytest.raises(UnusableSetting, match=name):
         Settings.from_environment()
 
 
@@ -96,12 +88,36 @@ def test_a_secret_has_no_default(environment: pytest.MonkeyPatch, name: str) -> 
         ("RATE_LIMIT_ANONYMOUS", "many"),
         ("RATE_LIMIT_INITIALIZE", "1.5"),
         ("RATE_LIMIT_FUNCTIONS", "Off"),
+        ("RATE_LIMIT_FUNCTIONS", "1000000"),
     ],
 )
 def test_a_bad_value_names_its_variable(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
-    with pytest.raises(EnvError, match=name):
+    with pytest.raises(UnusableSetting, match=name):
         Settings.from_environment()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("METRICS_PORT", "70000", "METRICS_PORT: '70000' is not a whole number from 0 to 65535"),
+        ("CACHE_TTL", "0", "CACHE_TTL: '0' is not a whole number of at least 1"),
+        (
+            "RATE_LIMIT_EXECUTE",
+            "1000000",
+            "RATE_LIMIT_EXECUTE: '1000000' is not off or a whole number from 0 to 999999",
+        ),
+        ("RUNTIME_URLS", "python=http://a,ruby", "RUNTIME_URLS: 'ruby' is not <language>=<http address>"),
+        ("RUNTIME_SECRET", "too short", "RUNTIME_SECRET: the value is not a text of at least 16 characters"),
+    ],
+)
+def test_the_error_says_what_is_accepted(
+    environment: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(UnusableSetting) as refused:
+        Settings.from_environment()
+    assert str(refused.value) == message
 
 
 @pytest.mark.usefixtures("environment")
@@ -135,7 +151,7 @@ def test_a_secret_that_cannot_be_read_names_its_variable(
 ) -> None:
     environment.delenv("JWT_SECRET")
     environment.setenv("JWT_SECRET_FILE", str(tmp_path / "absent"))
-    with pytest.raises(ValueError, match="JWT_SECRET_FILE"):
+    with pytest.raises(UnusableSetting, match="JWT_SECRET_FILE"):
         Settings.from_environment(secrets=tmp_path)
 
 
@@ -158,7 +174,7 @@ def test_the_environment_wins_over_the_file_of_defaults(
 def test_keys_to_mask_are_chosen_by_name(environment: pytest.MonkeyPatch) -> None:
     assert {"password", "token", "api_key"} <= set(Settings.from_environment().mask_keys)
     environment.setenv("MASK_KEYS", "pin,iban")
-    assert Settings.from_environment().mask_keys == ["pin", "iban"]
+    assert Settings.from_environment().mask_keys == ("pin", "iban")
 
 
 def test_the_spool_has_a_folder_that_can_be_written_by_default(environment: pytest.MonkeyPatch) -> None:
@@ -195,7 +211,7 @@ def test_rs256_needs_one_source_of_public_keys(
     environment.setenv("JWT_ALGORITHM", "RS256")
     for name, value in variables.items():
         environment.setenv(name, value)
-    with pytest.raises(EnvError, match=named):
+    with pytest.raises(UnusableSetting, match=named):
         Settings.from_environment()
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from environs import EnvError
 
+from configuration.variable import variables
+from controller.settings import Settings as ControllerSettings
 from local.settings import CONTROLLER_VARIABLES, PORTS, RUNTIME_VARIABLES, PortsInUse, Settings
 from local.state import ROOT
 from local.supervisor.ports import LOOPBACK, free_port
-from tools.docs.variables import variables
+from runtime.settings import Settings as RuntimeSettings
 
 #: What the parts are told by us and no user chooses.
 TOLD = {
@@ -81,9 +83,12 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("part", "handed_on"), [("controller", CONTROLLER_VARIABLES), ("runtime", RUNTIME_VARIABLES)]
+    ("part", "handed_on"),
+    [(ControllerSettings, CONTROLLER_VARIABLES), (RuntimeSettings, RUNTIME_VARIABLES)],
 )
-def test_every_variable_a_part_reads_can_be_chosen(part: str, handed_on: tuple[str, ...]) -> None:
+def test_every_variable_a_part_reads_can_be_chosen(
+    part: type[ControllerSettings | RuntimeSettings], handed_on: tuple[str, ...]
+) -> None:
     assert {variable.name for variable in variables(part)} - TOLD == set(handed_on)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from controller.errors import UnusableSetting
+from configuration.errors import UnusableSetting
 from controller.models.registered import LanguageTitle
 from controller.runtimes.mappings_file import MappingsFile
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.errors import UnusableSetting
+from configuration.errors import UnusableSetting
 from controller.runtimes.kubernetes import KubernetesDiscovery
 from tests.integration.controller.runtimes.discovery.api_server import (
     END,
