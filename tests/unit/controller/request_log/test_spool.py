@@ -1,10 +1,12 @@
 """The spool on a real disk: order, exactly what was kept, several processes, damage, limits."""
 
 import os
+import resource
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,55 @@ def test_damage_does_not_hold_up_what_comes_after_the_segment(opened: Opened, pl
     again = opened.spool()
     again.append([b"second"])
     assert drained(again) == [b"second"]
+
+
+def test_damage_costs_the_rest_of_its_segment_and_nothing_else(opened: Opened) -> None:
+    before, damaged, after = opened.spool(), opened.spool(), opened.spool()
+    before.append([b"before"])
+    damaged.append([b"whole", b"x" * 10_000, b"behind it"])
+    after.append([b"after"])
+    path = opened.files()[1]
+    for spool in (before, damaged, after):
+        opened.close(spool)
+    with path.open("r+b") as file:
+        file.seek(5000)
+        file.write(os.urandom(1000))
+    assert drained(opened.spool()) == [b"before", b"whole", b"after"]
+    assert opened.metric("lambda_log_records_lost_total") == 1
+    assert opened.files() == []
+
+
+def test_a_segment_that_an_earlier_release_has_left_is_read(opened: Opened) -> None:
+    written = b"\x00\x00\x00\x05\x92q\xeeWfirst\x00\x00\x00\x06\xb6\x1f\x11isecond\x00\x00\x00\x05$2 dthird"
+    spool = opened.spool()
+    (folder,) = opened.folder.iterdir()
+    (folder / "01796008846880995973-21622-0.spool").write_bytes(written)
+    assert drained(spool) == [b"first", b"second", b"third"]
+
+
+@contextmanager
+def file_size_limit(size: int) -> Iterator[None]:
+    """Files of this process cannot grow beyond `size` bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_keeps_what_it_has_and_takes_all_of_a_batch_or_none(opened: Opened) -> None:
+    spool = opened.spool()
+    spool.append([b"first"])
+    with file_size_limit(50):
+        with pytest.raises(OSError, match="File too large"):
+            spool.append([b"second", b"x" * 100])
+        spool.append([b"third"])
+        assert drained(spool) == [b"first", b"third"]
+    spool.append([b"fourth"])
+    assert drained(spool) == [b"fourth"]
+    assert opened.metric("lambda_log_records_lost_total") == 0
+    assert opened.metric("lambda_log_spool_bytes") == 0
 
 
 def test_a_full_spool_takes_nothing_more_until_there_is_room(opened: Opened) -> None:
