@@ -1,4 +1,7 @@
-"""Segment: one file of the spool. A record is a frame: its length, its CRC-32, its bytes."""
+"""Segment: one file of the spool. A record is a frame: its length, its CRC-32, its bytes.
+
+See docs/adr/0020 for what sqlite3 would cost here.
+"""
 
 import fcntl
 import os
