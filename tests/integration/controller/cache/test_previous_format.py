@@ -1,14 +1,15 @@
 """Two versions of the service on one Redis: today's keys, and the keys of the format before."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from msgspec import Raw
 from redis import Redis
 
-from controller.cache.backend import Verdict
+from controller.cache.backend import Attempt, Verdict
 from controller.cache.keys import previous, session_key
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
@@ -26,10 +27,16 @@ class OlderManager(CacheManager):
     def _versions(self, key: str) -> list[str]:
         return [previous(key)]
 
-    def attempt(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-        made = super().attempt(*args, **kwargs)  # type: ignore[arg-type]
-        keys = {name: previous(getattr(made, name)) for name in ("session", "result", "flight", "catalog")}
-        return made._replace(**keys, previous_session="", previous_result="")
+    def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
+        made = super().attempt(session, params, reuse=reuse, claim_ms=claim_ms)
+        return made._replace(
+            session=previous(made.session),
+            result=previous(made.result),
+            flight=previous(made.flight),
+            catalog=previous(made.catalog),
+            previous_session="",
+            previous_result="",
+        )
 
     def put_session(self, session: Session, *args: object, **kwargs: object) -> bool:
         done = super().put_session(session, *args, **kwargs)  # type: ignore[arg-type]
