@@ -113,57 +113,69 @@ class SessionEntry:
     last_executed_at: datetime | None
 
 
-class Backend(Protocol):
-    """A store of bytes with times to live (seconds), of sessions with exact counters, and of who runs what.
+class ExecutionStore(Protocol):
+    """Which execution runs, which follows, how it ended, and who may begin one.
 
-    Every method raises CacheUnavailable when the store cannot be reached.
+    Every method of the three stores raises CacheUnavailable when the store cannot be reached.
     """
 
-    def get(self, key: str) -> bytes | None:
-        """What was set, unless it has expired."""
-
-    def set(self, key: str, value: bytes, ttl: int) -> None:
-        """Keeps `value` for `ttl` seconds."""
-
     def take(self, window: Window) -> Quota:
-        """A place in the window, if one is free."""
+        """Take a place in the window, if one is free. `begin` does the same on its way."""
 
     def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
-        """An execution's start. `alive`: the session lives, should the store not know it."""
+        """Begin an execution. `alive`: the session lives, should the store not know it."""
 
     def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
-        """An execution's end: counts it if the session is known, keeps its result, ends its flight.
+        """End an execution: count it if the session is known, keep its result, end its flight.
 
         Returns:
             The session's state before.
         """
 
     def abandon(self, attempt: Attempt) -> bool:
-        """Gives a flight up, unless another process waits for it; returns whether it did."""
+        """Give a flight up, unless another process waits for it. Returns whether it did."""
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
-        """Waits for the outcome of who has the token; None: it did not come in time."""
+        """Wait for the outcome of the execution with this token. None: it did not come in time."""
 
     def drop(self, index: str, most: int) -> int:
-        """Removes at most so many results that an index names; returns how many."""
+        """Remove up to `most` results that an index names. Returns how many."""
 
     def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
-        """Claims an idempotency key, if it is new; with `claim_ms` 0 it only looks."""
+        """Claim an idempotency key, if it is new. With `claim_ms` 0 it only looks."""
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
-        """Keeps the answer of who holds the claim, or frees the key when it is empty."""
+        """Keep the answer of the claim's holder. An empty answer frees the key."""
+
+
+class SessionStore(Protocol):
+    """Sessions with exact counters."""
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
-        """Keeps a session until `expires_at`. A state, count and time already there win over the entry's."""
+        """Keep a session until `expires_at`. A state, count and time already there win over the entry's."""
 
     def session(self, session: str) -> SessionEntry | None:
-        """What is kept of a session."""
+        """Return what is kept of a session."""
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
-        """Marks a session, known or not, so that nobody takes it up again before `expires_at`."""
+        """Mark a session, known or not, as ended until `expires_at`."""
+
+
+class KeyValueStore(Protocol):
+    """Bytes with a time to live."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return what was set, unless it has expired."""
+
+    def set(self, key: str, value: bytes, ttl: int) -> None:
+        """Keep `value` for `ttl` seconds."""
 
     def ping(self) -> None:
-        """Returns when the store answers."""
+        """Return when the store answers."""
+
+
+class Backend(ExecutionStore, SessionStore, KeyValueStore, Protocol):
+    """All that `CacheManager` asks of a store."""
 
 
 def entry_fields(entry: SessionEntry) -> Mapping[str, str]:
