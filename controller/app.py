@@ -18,6 +18,7 @@ from controller.call import CallFactory
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
+from controller.database.tables import PostgresTables
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
@@ -113,8 +114,9 @@ def compose(settings: Settings) -> Controller:
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl)
     masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, spool, traces)
-    sessions = SessionManager(kept, postgres, logger, metrics, settings.sessions_in_memory, traces)
-    functions = FunctionCatalog(postgres)
+    tables = PostgresTables(postgres)
+    sessions = SessionManager(kept, tables, logger, metrics, settings.sessions_in_memory, traces)
+    functions = FunctionCatalog(tables)
     followed, selector = _runtime_selector(settings)
     balancer = Balancer(
         settings.runtime_connections,
@@ -123,11 +125,11 @@ def compose(settings: Settings) -> Controller:
         metrics.circuit_changed,
     )
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
-    runner = ScriptRunner(selector, runtimes, ScriptStore(kept, postgres), metrics)
+    runner = ScriptRunner(selector, runtimes, ScriptStore(kept, tables), metrics)
     workflow = WorkflowManager(
         sessions=sessions,
         functions=functions,
-        quotas=Quotas(postgres, settings.sessions_per_user_max, settings.functions_per_user_max),
+        quotas=Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max),
         runner=runner,
         flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
         idempotency=IdempotencyKeys(kept),

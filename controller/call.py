@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ from controller.observability.correlation import Trace, log_context
 from controller.observability.masking import Masker
 from controller.observability.metrics import METHODS, NO_LANGUAGE, MetricsCollector
 from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordered_id
-from controller.request_log.writes import Record
+from controller.request_log.writes import Record, RequestLog
 from telemetry.tracing import NO_SPAN, Span, Tracer
 
 #: Characters of a path that are logged. The log's index keeps no longer words.
@@ -39,16 +39,6 @@ SPAN_ATTRIBUTES = {
     "labels.cache": "lambda.cache",
     "labels.language": "lambda.language",
 }
-
-
-class RequestLog(Protocol):
-    """Where the rows of a call are written."""
-
-    def record(self, *records: Record) -> None:
-        """Queue rows that are written together."""
-
-    def flush(self) -> None:
-        """Write what is queued. Raises StoreUnavailable."""
 
 
 class CallFactory:

@@ -1,18 +1,51 @@
 """ScriptRunner: one script on one runtime. It chooses the runtime, and brings what the runtime lacks."""
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from msgspec import Raw
+
 from controller.call import Call
 from controller.errors import RuntimeUnavailable
 from controller.models.outcome import Run
 from controller.models.registered import ArtifactKey, LanguageTitle, Script, Session, canonical
 from controller.models.requests import ExecuteRequest, InitializeRequest
+from controller.observability.correlation import Trace
 from controller.observability.metrics import MetricsCollector
 from controller.registry.scripts import ScriptStore
-from controller.runtimes.client import Prepared, RuntimeClient
+from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route, RuntimeSelector
 
 #: How long a runtime may take to parse or compile a script. Runtimes have limits of their own below it.
 PREPARE_DEADLINE_MS = 60_000
+
+
+class Runtimes(Protocol):
+    """What calls the runtimes, see `controller.runtimes.client.RuntimeClient`."""
+
+    def prepare(
+        self,
+        route: Route,
+        name: LanguageTitle,
+        script: Script,
+        *,
+        tenant: str,
+        compile_options: Mapping[str, Any],
+        deadline_ms: int,
+        trace: Trace,
+    ) -> Prepared:
+        """Have a script parsed or compiled."""
+
+    def run(
+        self,
+        route: Route,
+        session: Session,
+        params: Raw,
+        trace: Trace,
+        material: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run a session's script once. Raises ScriptNeeded: call again with `material`."""
 
 
 class ScriptRunner:
@@ -27,7 +60,7 @@ class ScriptRunner:
     def __init__(
         self,
         selector: RuntimeSelector,
-        runtimes: RuntimeClient,
+        runtimes: Runtimes,
         scripts: ScriptStore,
         metrics: MetricsCollector,
     ) -> None:

@@ -2,16 +2,37 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from controller.database.postgres import Postgres
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, canonical, rfc3339
+from controller.models.stored import FunctionFilter, StoredFunction
 
-Row = Mapping[str, Any]
+#: Days that the versions of a deleted function stay.
 VERSIONS_KEPT_DAYS = 30
-"""Days that the versions of a deleted function stay."""
 CLEANING_BATCH = 1000
+
+
+class FunctionRows(Protocol):
+    """Where functions last. Every method raises StoreUnavailable while it is away."""
+
+    def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
+        """Return a function and its script: the owner's own, else the predefined one."""
+
+    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
+        """Return the hash of the script that the owner has registered under the name."""
+
+    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
+        """Return up to `most` functions that the owner sees, by name, without the first `skipped`."""
+
+    def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
+        """Return how many functions the owner sees."""
+
+    def delete_function(self, name: LanguageTitle, owner: str) -> bool:
+        """Delete an own function and keep its versions. Returns False if there is none."""
+
+    def delete_old_versions(self, days: int, batch: int) -> int:
+        """Delete up to `batch` versions of functions that were deleted before `days`. Returns how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +44,10 @@ class Registered:
 
 
 class FunctionCatalog:
-    """Reads functions from PostgreSQL; every method raises StoreUnavailable when that is away."""
+    """Reads functions from PostgreSQL. Every method raises StoreUnavailable while that is away."""
 
-    def __init__(self, postgres: Postgres) -> None:
-        self._postgres = postgres
+    def __init__(self, rows: FunctionRows) -> None:
+        self._rows = rows
 
     def registered(self, name: LanguageTitle, owner: str) -> Registered:
         """What is registered under `name`.
@@ -34,13 +55,14 @@ class FunctionCatalog:
         Raises:
             NotFound: nothing is.
         """
-        row = self._row(name, owner)
-        schema = row["schema"].get("params")
-        return Registered(Script.of(row["script_content"]), None if schema is None else canonical(schema))
+        function, content = self._function(name, owner)
+        schema = function.schema.get("params")
+        return Registered(Script.of(content), None if schema is None else canonical(schema))
 
     def require_own(self, name: LanguageTitle, owner: str) -> None:
         """Raises NotFound unless the function is the owner's own."""
-        if self._row(name, owner)["user_id"] != owner:
+        function, _ = self._function(name, owner)
+        if function.user_id != owner:
             raise _unknown(name)
 
     def delete(self, name: LanguageTitle, owner: str) -> None:
@@ -49,35 +71,27 @@ class FunctionCatalog:
         Raises:
             NotFound: there is none.
         """
-        if not self._postgres.query("delete_function", language=name.language, title=name.title, owner=owner):
+        if not self._rows.delete_function(name, owner):
             raise _unknown(name)
 
     def clean_up(self) -> int:
         """Deletes old versions of deleted functions; returns how many."""
-        deleted: int = self._postgres.query(
-            "delete_old_versions", days=VERSIONS_KEPT_DAYS, batch=CLEANING_BATCH
-        )
-        return deleted
+        return self._rows.delete_old_versions(VERSIONS_KEPT_DAYS, CLEANING_BATCH)
 
     def script_hash(self, name: LanguageTitle, owner: str) -> str | None:
         """The hash of what the owner has registered under `name`; None: nothing of their own."""
-        found: str | None = self._postgres.query(
-            "function_hash", language=name.language, title=name.title, owner=owner
-        )
-        return found
+        return self._rows.function_hash(name, owner)
 
     def page(self, owner: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """One page of the list, with the filters of `query`, see FunctionsSchema."""
-        filters = {name: query.get(name) for name in ("language", "user_id", "type")}
+        chosen = FunctionFilter(query.get("language"), query.get("user_id"), query.get("type"))
         page, per_page = query["page"], query["per_page"]
-        rows = self._postgres.query(
-            "functions", owner=owner, per_page=per_page, skipped=(page - 1) * per_page, **filters
-        )
+        functions = self._rows.functions(owner, chosen, per_page, (page - 1) * per_page)
         return {
-            "total": self._postgres.query("count_functions", owner=owner, **filters),
+            "total": self._rows.count_functions(owner, chosen),
             "page": page,
             "per_page": per_page,
-            "functions": [_summary(row) for row in rows],
+            "functions": [_summary(function) for function in functions],
         }
 
     def detail(self, name: LanguageTitle, owner: str) -> dict[str, Any]:
@@ -86,37 +100,35 @@ class FunctionCatalog:
         Raises:
             NotFound: there is none.
         """
-        row = self._row(name, owner)
-        document = _summary(row) | {
-            "version": row["version"],
-            "tags": row["tags"],
-            "schema": row["schema"],
-            "examples": row["examples"],
-            "compile_options": row["compile_options"],
+        function, content = self._function(name, owner)
+        document = _summary(function) | {
+            "version": function.version,
+            "tags": function.tags,
+            "schema": function.schema,
+            "examples": function.examples,
+            "compile_options": function.compile_options,
         }
-        return document | ({"script_content": row["script_content"]} if row["type"] == "dynamic" else {})
+        return document | ({"script_content": content} if function.type == "dynamic" else {})
 
-    def _row(self, name: LanguageTitle, owner: str) -> Row:
-        row: Row | None = self._postgres.query(
-            "function", language=name.language, title=name.title, owner=owner
-        )
-        if row is None:
+    def _function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str]:
+        found = self._rows.function(name, owner)
+        if found is None:
             raise _unknown(name)
-        return row
+        return found
 
 
 def _unknown(name: LanguageTitle) -> NotFound:
     return NotFound(f"there is no function {name}")
 
 
-def _summary(row: Row) -> dict[str, Any]:
+def _summary(function: StoredFunction) -> dict[str, Any]:
     return {
-        "language": row["language"],
-        "title": row["title"],
-        "language_title": f"{row['language']}-{row['title']}",
-        "description": row["description"],
-        "type": row["type"],
-        "user_id": row["user_id"],
-        "created_at": rfc3339(row["created_at"]),
-        "updated_at": rfc3339(row["updated_at"]),
+        "language": function.name.language,
+        "title": function.name.title,
+        "language_title": str(function.name),
+        "description": function.description,
+        "type": function.type,
+        "user_id": function.user_id,
+        "created_at": rfc3339(function.created_at),
+        "updated_at": rfc3339(function.updated_at),
     }

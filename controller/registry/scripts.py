@@ -1,19 +1,29 @@
 """Scripts and their compiled artifacts, looked up in the cache, then in PostgreSQL."""
 
 import base64
+from typing import Protocol
 
 from controller.cache.manager import CacheManager
-from controller.database.postgres import Postgres
 from controller.errors import StoreUnavailable
 from controller.models.registered import ArtifactKey, Session
+
+
+class ScriptRows(Protocol):
+    """Where scripts and artifacts last. Every method raises StoreUnavailable while it is away."""
+
+    def script(self, script_hash: str) -> str | None:
+        """Return a script's text."""
+
+    def artifact(self, key: ArtifactKey) -> bytes | None:
+        """Return a compiled artifact."""
 
 
 class ScriptStore:
     """What a runtime may ask for: the text of a script, or what was compiled from it."""
 
-    def __init__(self, cache: CacheManager, postgres: Postgres) -> None:
+    def __init__(self, cache: CacheManager, rows: ScriptRows) -> None:
         self._cache = cache
-        self._postgres = postgres
+        self._rows = rows
 
     def material(self, session: Session) -> dict[str, str]:
         """What the runtime needs to run the session: its script, and its artifact where there is one.
@@ -35,24 +45,20 @@ class ScriptStore:
         if kept is not None:
             return kept
         try:
-            stored = self._postgres.query(
-                "artifact",
-                script_hash=key.script_hash,
-                language=key.language,
-                compile_options=key.compile_options,
-            )
+            artifact = self._rows.artifact(key)
         except StoreUnavailable:
             return None
-        if stored is None:
-            return None
-        artifact = bytes(stored)
-        self._cache.put_artifact(key, artifact)
+        if artifact is not None:
+            self._cache.put_artifact(key, artifact)
         return artifact
 
     def _script(self, script_hash: str) -> str:
         kept = self._cache.script(script_hash)
         if kept is not None:
             return kept
-        content: str = self._postgres.query("script", script_hash=script_hash)
+        content = self._rows.script(script_hash)
+        if content is None:
+            # The session began while PostgreSQL was away, and its rows still wait in a queue.
+            raise StoreUnavailable("the script is not written yet")
         self._cache.put_script(script_hash, content)
         return content

@@ -6,20 +6,41 @@ does not know, and has the last word.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from functools import reduce
+from typing import Any, Protocol
 
 from controller.cache.manager import CacheManager
-from controller.database.postgres import QUERIES, Postgres
 from controller.errors import NotFound, StoreUnavailable
 from controller.models.registered import Session
+from controller.models.stored import StoredSession
 from controller.observability.metrics import MetricsCollector
 from controller.registry.session_status import SessionStatus
 from controller.registry.writes import session_end_records
-from controller.request_log.logger import DatabaseLogger
-from controller.request_log.writes import Record
+from controller.request_log.writes import Record, RequestLog
 from telemetry.tracing import UNTRACED, Tracer
 
 CLEANING_BATCH = 1000
+
+
+class SessionRows(Protocol):
+    """Where sessions last. Every method raises StoreUnavailable while it is away."""
+
+    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Execute named statements, see `registry.writes`, all or none. Raises StoreRejected."""
+
+    def session(self, request_id: str) -> StoredSession | None:
+        """Return a session, ended and expired ones included."""
+
+    def end_session(self, request_id: str, status: str) -> bool:
+        """End a session, or note the end of one whose row is not written yet. Returns False if it had ended."""
+
+    def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
+        """Delete up to `batch` sessions that expired more than a day ago.
+
+        Returns:
+            How many were deleted, and how many are active. None: another process is deleting.
+        """
 
 
 class SessionManager:
@@ -27,8 +48,8 @@ class SessionManager:
 
     Args:
         cache: the level that all processes share.
-        postgres: the level that lasts.
-        logger: writes what must not hold up a request.
+        rows: the level that lasts.
+        request_log: writes what must not hold up a request.
         metrics: told of new and of active sessions.
         size: how many sessions this process remembers.
     """
@@ -36,15 +57,15 @@ class SessionManager:
     def __init__(
         self,
         cache: CacheManager,
-        postgres: Postgres,
-        logger: DatabaseLogger,
+        rows: SessionRows,
+        request_log: RequestLog,
         metrics: MetricsCollector,
         size: int,
         tracer: Tracer = UNTRACED,
     ) -> None:
         self._cache = cache
-        self._postgres = postgres
-        self._logger = logger
+        self._rows = rows
+        self._request_log = request_log
         self._metrics = metrics
         self._size = size
         self._tracer = tracer
@@ -60,13 +81,11 @@ class SessionManager:
         """
         kept = self._cache.put_session(session)
         try:
-            with self._postgres.transaction() as connection:
-                for record in records:
-                    getattr(QUERIES, record.query)(connection, **record.parameters)
+            self._rows.write_together((record.query, record.parameters) for record in records)
         except StoreUnavailable:
             if not kept:
                 raise
-            self._logger.record(*records)
+            self._request_log.record(*records)
         self._remember(session)
         self._metrics.session_created(session.name.language)
 
@@ -128,10 +147,9 @@ class SessionManager:
         """
         self._memory.pop(session.request_id, None)
         if self._cache.end_session(session, status):
-            self._logger.record(*session_end_records(session, status))
+            self._request_log.record(*session_end_records(session, status))
             return True
-        with self._postgres.transaction() as connection:
-            return bool(QUERIES.end_session(connection, request_id=session.request_id, status=status))
+        return self._rows.end_session(session.request_id, status)
 
     def close(self, session: Session, state: str | None, *, shared: bool) -> None:
         """Ends a session that is not retained, after its first success.
@@ -146,12 +164,12 @@ class SessionManager:
         self._memory.pop(session.request_id, None)
         first = state != "closed"
         if state == "active":
-            self._logger.record(*session_end_records(session, "closed"))
+            self._request_log.record(*session_end_records(session, "closed"))
         elif state is None:
             try:
                 first = self.end(session, "closed")
             except StoreUnavailable:
-                self._logger.record(*session_end_records(session, "closed"))
+                self._request_log.record(*session_end_records(session, "closed"))
         if not first and not shared:
             raise _unknown()
 
@@ -190,11 +208,11 @@ class SessionManager:
         return deleted
 
     def _clean_up_batch(self) -> int:
-        with self._postgres.transaction() as connection:
-            if not QUERIES.try_lock(connection, name="clean up sessions"):
-                return 0
-            deleted: int = QUERIES.delete_expired_sessions(connection, batch=CLEANING_BATCH)
-            self._metrics.sessions_active(QUERIES.count_active_sessions(connection))
+        cleaned = self._rows.delete_expired_sessions(CLEANING_BATCH)
+        if cleaned is None:
+            return 0
+        deleted, active = cleaned
+        self._metrics.sessions_active(active)
         return deleted
 
     def _shared_status(self, request_id: str) -> SessionStatus | None:
@@ -206,12 +224,12 @@ class SessionManager:
     def _stored_status(self, request_id: str) -> SessionStatus | None:
         """Raises StoreUnavailable."""
         # What this process has answered and not yet written belongs to the count.
-        self._logger.flush()
-        row = self._postgres.query("session", request_id=request_id)
-        if row is None:
+        self._request_log.flush()
+        stored = self._rows.session(request_id)
+        if stored is None:
             return None
-        counts = row["execution_count"], row["last_executed_at"], row["uncounted"]
-        return SessionStatus(Session.from_record(row), row["status"], *counts)
+        counts = stored.execution_count, stored.last_executed_at, stored.uncounted
+        return SessionStatus(stored.session, stored.session.status, *counts)
 
     def _find(self, request_id: str) -> Session | None:
         kept = self._cache.session(request_id)
@@ -221,15 +239,15 @@ class SessionManager:
 
     def _stored(self, request_id: str) -> Session | None:
         """A session from PostgreSQL; an active one is put back into Redis, with its counter."""
-        row = self._postgres.query("session", request_id=request_id)
-        if row is None:
+        stored = self._rows.session(request_id)
+        if stored is None:
             return None
-        session = Session.from_record(row)
+        session = stored.session
         if session.status == "active" and not session.expired() and self._cache.available():
-            self._logger.flush()
-            row = self._postgres.query("session", request_id=request_id)
-            counted = row["execution_count"] - row["uncounted"]
-            self._cache.put_session(session, counted, row["last_executed_at"])
+            self._request_log.flush()
+            written = self._rows.session(request_id) or stored
+            counted = written.execution_count - written.uncounted
+            self._cache.put_session(session, counted, written.last_executed_at)
         return session
 
     def _remember(self, session: Session) -> None:

@@ -4,10 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from controller.database.postgres import Postgres
 from controller.errors import StoreRejected
 from controller.observability.metrics import MetricsCollector
-from controller.request_log.writes import Group, Record
+from controller.request_log.writes import Group, LogTables, Record
 from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
@@ -20,7 +19,7 @@ MOST_BYTES = 1 << 20
 class BatchWriter:
     """Writes batches. What PostgreSQL refuses for good is dropped and counted, and holds up nothing else."""
 
-    def __init__(self, postgres: Postgres, metrics: MetricsCollector, tracer: Tracer = UNTRACED) -> None:
+    def __init__(self, postgres: LogTables, metrics: MetricsCollector, tracer: Tracer = UNTRACED) -> None:
         self._postgres = postgres
         self._tracer = tracer
         self._metrics = metrics

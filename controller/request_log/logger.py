@@ -13,12 +13,11 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from controller.database.postgres import Postgres
 from controller.errors import StoreUnavailable
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.batches import MOST, MOST_BYTES, BatchWriter
 from controller.request_log.spool import Spool, SpoolFull
-from controller.request_log.writes import Group, Record, packed, unpacked
+from controller.request_log.writes import Group, LogTables, Record, packed, unpacked
 from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
@@ -48,7 +47,7 @@ class DatabaseLogger:
 
     def __init__(
         self,
-        postgres: Postgres,
+        postgres: LogTables,
         size: int,
         metrics: MetricsCollector,
         spool: Spool | None = None,

@@ -6,8 +6,8 @@ be replayed, and replayed again.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,6 +31,26 @@ class Record(msgspec.Struct, frozen=True):
         if self.row is not None:
             return len(self.row)
         return sum(len(value) for value in self.parameters.values() if isinstance(value, str))
+
+
+class RequestLog(Protocol):
+    """Where the rows of calls and of ended sessions are written."""
+
+    def record(self, *records: Record) -> None:
+        """Queue rows that are written together."""
+
+    def flush(self) -> None:
+        """Write what is queued. Raises StoreUnavailable."""
+
+
+class LogTables(Protocol):
+    """Where queued rows are written to."""
+
+    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Execute named statements, all or none. Raises StoreUnavailable, StoreRejected."""
+
+    def available(self) -> bool:
+        """Return whether it answers now."""
 
 
 Group = tuple[Record, ...]

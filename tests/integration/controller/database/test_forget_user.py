@@ -16,7 +16,8 @@ from controller.registry.functions import FunctionCatalog
 from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import Parts, execution, new_session
+from tests.calls import execution, new_session
+from tests.integration.controller.parts import Parts
 
 SHARED = "result = 'shared by both'"
 
@@ -64,7 +65,7 @@ def test_one_user_is_forgotten_and_the_other_is_not(
 ) -> None:
     url, redis_url = own_postgres_server.url, own_redis_server.url
     parts = Parts(url, redis_url)
-    catalog = FunctionCatalog(parts.postgres)
+    catalog = FunctionCatalog(parts.tables)
     try:
         hers = begin(parts, "alice", "hers", "result = 'only hers'")
         begin(parts, "alice", "shared", SHARED)

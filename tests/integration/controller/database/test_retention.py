@@ -15,7 +15,8 @@ from controller.errors import ScriptFailed
 from controller.models.registered import Script, now
 from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
-from tests.integration.controller.parts import Parts, call, new_session
+from tests.calls import call, new_session
+from tests.integration.controller.parts import Parts
 
 DAYS = 30
 

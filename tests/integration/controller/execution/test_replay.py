@@ -25,7 +25,8 @@ from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
 from controller.request_log.writes import Record, packed, unpacked
 from local.stores.postgres import PostgresServer
-from tests.integration.controller.parts import SCRIPT, Parts, call, execution, new_session
+from tests.calls import SCRIPT, call, execution, new_session
+from tests.integration.controller.parts import Parts
 from tests.integration.controller.request_log.test_logger import rows
 from tests.waiting import until_greenlets
 

@@ -12,7 +12,8 @@ from controller.models.registered import Session, now
 from controller.registry.sessions import CLEANING_BATCH
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import SCRIPT, Parts, call, execution, new_session
+from tests.calls import SCRIPT, call, execution, new_session
+from tests.integration.controller.parts import Parts
 from tests.waiting import until
 
 

@@ -16,7 +16,7 @@ from controller.errors import ScriptFailed
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
-from tests.integration.controller.parts import call
+from tests.calls import call
 
 PAUSE = 0.005
 LAST_WORDS = 5.0

@@ -16,7 +16,8 @@ from controller.request_log.logger import DatabaseLogger
 from controller.request_log.writes import Record
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import Parts, call, execution, new_session
+from tests.calls import call, execution, new_session
+from tests.integration.controller.parts import Parts
 
 RESULT = '{"text": "\\u0000\\ud800", "n": 1180591620717411303424}'
 

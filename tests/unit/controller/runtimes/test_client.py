@@ -21,7 +21,7 @@ from controller.runtimes.transport.failures import (
     RequestFailed,
 )
 from controller.runtimes.transport.messages import Answer, Budget, Request
-from tests.integration.controller.parts import new_session
+from tests.calls import new_session
 
 ROUTE = Route("python", ("http://one", "http://two"))
 TRACE = Trace("request-1")

@@ -1,0 +1,109 @@
+"""PostgresTables: what the registry and the quotas ask of PostgreSQL, by the named queries.
+
+`memory` has the same methods without a server. Every method raises StoreUnavailable while PostgreSQL is away.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from controller.database.postgres import QUERIES, Postgres
+from controller.models.registered import ArtifactKey, LanguageTitle
+from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+
+#: Held while expired sessions are deleted: one process at a time does it.
+CLEANING = "clean up sessions"
+
+
+class PostgresTables:
+    """Sessions, functions, scripts and artifacts in PostgreSQL."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Execute named queries in one transaction, see `Postgres.write_together`."""
+        self._postgres.write_together(statements)
+
+    def session(self, request_id: str) -> StoredSession | None:
+        """Return a session, ended and expired ones included."""
+        row = self._postgres.query("session", request_id=request_id)
+        return None if row is None else StoredSession.of(row)
+
+    def end_session(self, request_id: str, status: str) -> bool:
+        """End a session, or note the end of one whose row is not written yet. Returns False if it had ended."""
+        with self._postgres.transaction() as connection:
+            return bool(QUERIES.end_session(connection, request_id=request_id, status=status))
+
+    def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
+        """Delete up to `batch` sessions that expired more than a day ago.
+
+        Returns:
+            How many were deleted, and how many are active. None: another process is deleting.
+        """
+        with self._postgres.transaction() as connection:
+            if not QUERIES.try_lock(connection, name=CLEANING):
+                return None
+            deleted = QUERIES.delete_expired_sessions(connection, batch=batch)
+            return deleted, QUERIES.count_active_sessions(connection)
+
+    def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
+        """Return a function and its script: the owner's own, else the predefined one."""
+        row = self._postgres.query("function", language=name.language, title=name.title, owner=owner)
+        return None if row is None else (StoredFunction.of(row), row["script_content"])
+
+    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
+        """Return the hash of the script that the owner has registered under the name."""
+        found: str | None = self._postgres.query(
+            "function_hash", language=name.language, title=name.title, owner=owner
+        )
+        return found
+
+    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
+        """Return up to `most` functions that the owner sees, by name, without the first `skipped`."""
+        rows = self._postgres.query(
+            "functions", owner=owner, per_page=most, skipped=skipped, **chosen._asdict()
+        )
+        return [StoredFunction.of(row) for row in rows]
+
+    def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
+        """Return how many functions the owner sees."""
+        found: int = self._postgres.query("count_functions", owner=owner, **chosen._asdict())
+        return found
+
+    def delete_function(self, name: LanguageTitle, owner: str) -> bool:
+        """Delete an own function and keep its versions. Returns False if there is none."""
+        return bool(
+            self._postgres.query("delete_function", language=name.language, title=name.title, owner=owner)
+        )
+
+    def delete_old_versions(self, days: int, batch: int) -> int:
+        """Delete up to `batch` versions of functions that were deleted before `days`. Returns how many."""
+        deleted: int = self._postgres.query("delete_old_versions", days=days, batch=batch)
+        return deleted
+
+    def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
+        """Count what a user has, up to `most`, without the function called `other_than`."""
+        row = self._postgres.query(
+            "held_by_user",
+            owner=owner,
+            sessions_max=most.sessions,
+            functions_max=most.functions,
+            language=other_than.language,
+            title=other_than.title,
+        )
+        return Held(row["sessions"], row["functions"])
+
+    def script(self, script_hash: str) -> str | None:
+        """Return a script's text."""
+        content: str | None = self._postgres.query("script", script_hash=script_hash)
+        return content
+
+    def artifact(self, key: ArtifactKey) -> bytes | None:
+        """Return a compiled artifact."""
+        stored = self._postgres.query(
+            "artifact",
+            script_hash=key.script_hash,
+            language=key.language,
+            compile_options=key.compile_options,
+        )
+        return None if stored is None else bytes(stored)
