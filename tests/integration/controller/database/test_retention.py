@@ -120,7 +120,6 @@ def age(postgres: Postgres, script: Script) -> None:
 def test_scripts_go_when_nobody_refers_to_them(parts: Parts, postgres: Postgres, clean_up: Retention) -> None:
     unused, of_session, of_function, replaced, used_again, young = (aged_script(parts) for _ in range(6))
     owner = str(uuid.uuid4())
-    parts.sessions.create(new_session(script_hash=of_session.hash), [])
     parts.begin(new_session(script_hash=of_session.hash))
     for script in (replaced, of_function):
         parts.logger.record(*function_records(new_session(owner, script_hash=script.hash)))

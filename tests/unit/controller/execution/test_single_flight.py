@@ -1,0 +1,328 @@
+"""SingleFlight on a store in memory: who runs, who follows, and what a client that hangs up ends."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+
+from controller.cache.backend import Attempt, Begun, Verdict, Window
+from controller.cache.memory import MemoryBackend
+from controller.errors import NotFound, ScriptFailed, ServiceError
+from controller.models.registered import Session
+from controller.models.requests import CacheDirectives
+from tests.unit.controller.heart import BOB, Client, Process, Stores, result, settle
+from tests.waiting import until_greenlets
+
+FRESH = CacheDirectives(reuse=False)
+HELD = {"held": True}
+#: Milliseconds of a lease that a test waits for.
+SHORT_MS = 20
+
+
+def test_equal_requests_of_one_process_share_a_run(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    asked = [one.ask(session, HELD) for _ in range(20)]
+    stores.runtime.release()
+    assert Counter(map(result, asked)) == {(1, False): 1, (1, True): 19}
+    assert (stores.runtime.runs, one.count(session)) == (1, 20)
+    assert one.sample("lambda_cache_lookups_total", result="coalesced") == 19
+
+
+def test_equal_requests_of_two_processes_share_a_run(one: Process, other: Process, stores: Stores) -> None:
+    # They need not share a session, only all that the result depends on.
+    sessions = [process.begin() for process in (one, other)]
+    leads = one.ask(sessions[0], HELD)
+    follow = [other.ask(sessions[1], HELD) for _ in range(3)]
+    assert stores.runtime.runs == 1
+    stores.runtime.release()
+    assert [result(asked) for asked in (leads, *follow)] == [(1, False)] + 3 * [(1, True)]
+    assert [one.count(session) for session in sessions] == [1, 3]
+
+
+def test_followers_in_another_process_wait_with_one_trip(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session = one.begin()
+    one.ask(session, HELD)
+    follow = [other.ask(session, HELD) for _ in range(3)]
+    assert stores.redis.asked.count("reply") == 1
+    stores.runtime.release()
+    assert [result(asked) for asked in follow] == [(1, True)] * 3
+
+
+@pytest.mark.parametrize("difference", ["params", "deadline", "isolation", "owner", "script"])
+def test_requests_that_differ_run_apart(
+    one: Process, other: Process, stores: Stores, difference: str
+) -> None:
+    session = one.begin()
+    changes: dict[str, dict[str, Any]] = {
+        "deadline": {"timeout_ms": 200},
+        "isolation": {"isolation": "execution"},
+        "owner": {"identity": BOB},
+        "script": {"script": "result = 2"},
+    }
+    second = other.begin(**changes.get(difference, {}))
+    params = HELD | ({"more": 1} if difference == "params" else {})
+    who = {"identity": BOB} if difference == "owner" else {}
+    asked = [one.ask(session, HELD), other.ask(second, params, **who)]
+    assert stores.runtime.runs == 2
+    stores.runtime.release()
+    assert sorted(map(result, asked)) == [(1, False), (2, False)]
+
+
+def test_a_user_never_gets_another_users_result(one: Process, stores: Stores) -> None:
+    one.execute(one.begin())
+    assert result(one.execute(one.begin(identity=BOB), identity=BOB)) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "executed"), [("RUNTIME_ERROR", True), ("TIMEOUT", True), ("RATE_LIMITED", False)]
+)
+def test_followers_share_the_error(
+    one: Process, other: Process, stores: Stores, code: str, executed: bool
+) -> None:
+    session = one.begin()
+    params = HELD | {"fails": code}
+    asked = [process.ask(session, params) for process in (one, one, other, other)]
+    stores.runtime.release()
+    for request in asked:
+        with pytest.raises(ServiceError, match="run 1") as failed:
+            request.get(timeout=5)
+        assert (failed.value.code, failed.value.request_id) == (code, session.request_id)
+    assert stores.runtime.runs == 1
+    assert one.count(session) == (4 if executed else 0)
+
+
+def test_each_follower_gets_an_error_of_its_own(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    asked = [one.ask(session, HELD | {"fails": "RUNTIME_ERROR"}) for _ in range(2)]
+    stores.runtime.release()
+    errors = []
+    for request in asked:
+        with pytest.raises(ScriptFailed) as failed:
+            request.get(timeout=5)
+        errors.append(failed.value)
+    assert errors[0] is not errors[1]
+
+
+def test_a_follower_has_used_nothing(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    leads, follows = (one.ask(session, HELD) for _ in range(2))
+    stores.runtime.release()
+    assert leads.get(timeout=5).run.usage == {"cold": True}
+    assert follows.get(timeout=5).run.usage == {}
+
+
+def test_no_cache_runs_beside_a_run_and_its_result_is_the_one_that_is_kept(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session = one.begin()
+    old = one.ask(session, HELD)
+    fresh = [one.ask(session, HELD, directives=FRESH), other.ask(session, HELD, directives=FRESH)]
+    assert stores.runtime.runs == 3
+    stores.runtime.release()
+    assert result(old) == (1, False)
+    newest = max(map(result, fresh))
+    assert newest == (3, False)
+    assert result(one.execute(session, HELD)) == (3, True)
+
+
+def test_no_cache_is_not_followed(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    fresh = one.ask(session, HELD, directives=FRESH)
+    asked = one.ask(session, HELD)
+    assert stores.runtime.runs == 2
+    stores.runtime.release()
+    assert [result(fresh), result(asked)] == [(1, False), (2, False)]
+
+
+def test_a_run_ends_with_the_last_client_that_hangs_up(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    clients = [Client(), Client()]
+    for client in clients:
+        one.ask(session, HELD, client=client)
+    clients[0].hang_up()
+    assert stores.runtime.abandoned == 0
+    clients[1].hang_up()
+    assert stores.runtime.abandoned == 1
+    # Its lease is given up: nothing holds the next one up, in this process or in another.
+    stores.runtime.release()
+    assert result(one.execute(session, HELD)) == (2, False)
+    assert one.count(session) == 1
+    assert one.sample("lambda_requests_total", endpoint="execute", language="python", code="client_gone") == 2
+
+
+def test_a_lease_that_was_given_up_is_free_for_another_process(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session, client = one.begin(), Client()
+    one.ask(session, HELD, client=client)
+    client.hang_up()
+    stores.runtime.release()
+    assert result(other.ask(session, HELD)) == (2, False)
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_run_goes_on_while_a_follower_waits(
+    one: Process, other: Process, stores: Stores, where: str
+) -> None:
+    session, client = one.begin(), Client()
+    one.ask(session, HELD, client=client)
+    staying = (one if where == "here" else other).ask(session, HELD)
+    client.hang_up()
+    assert stores.runtime.abandoned == 0
+    stores.runtime.release()
+    assert result(staying) == (1, True)
+    # The request that led was not answered, so it does not count.
+    assert (stores.runtime.runs, one.count(session)) == (1, 1)
+
+
+def test_a_new_follower_joins_a_run_whose_leader_has_left(one: Process, stores: Stores) -> None:
+    session, client = one.begin(), Client()
+    one.ask(session, HELD, client=client)
+    follows = one.ask(session, HELD)
+    client.hang_up()
+    late = one.ask(session, HELD)
+    stores.runtime.release()
+    assert [result(follows), result(late)] == [(1, True)] * 2
+    assert stores.runtime.runs == 1
+
+
+def test_a_follower_that_leaves_disturbs_no_other(one: Process, other: Process, stores: Stores) -> None:
+    session, client = one.begin(), Client()
+    leads = one.ask(session, HELD)
+    other.ask(session, HELD, client=client)
+    client.hang_up()
+    follows = [other.ask(session, HELD) for _ in range(2)]
+    stores.runtime.release()
+    assert [result(leads), *map(result, follows)] == [(1, False), (1, True), (1, True)]
+    assert one.count(session) == 3
+
+
+def test_no_cache_ends_with_its_own_client(one: Process, stores: Stores) -> None:
+    session, client = one.begin(), Client()
+    one.ask(session, HELD, client=client, directives=FRESH)
+    client.hang_up()
+    assert stores.runtime.abandoned == 1
+
+
+def test_followers_run_when_the_lease_of_a_process_that_died_ends(stores: Stores) -> None:
+    dead, one = (Process(stores, lease_ms=SHORT_MS) for _ in range(2))
+    session = one.begin(timeout_ms=10)
+    lost = dead.cache.attempt(session, HELD, reuse=True, claim_ms=dead.flights.lease_ms(session))
+    assert dead.cache.begin(lost, None, alive=False).verdict is Verdict.LEAD
+    follows = [one.ask(session, HELD) for _ in range(2)]
+    assert stores.runtime.runs == 0
+    until_greenlets(lambda: stores.runtime.runs == 1, "the lease ends")
+    stores.runtime.release()
+    assert sorted(map(result, follows)) == [(1, False), (1, True)]
+
+
+def test_the_lease_is_the_scripts_deadline_and_what_a_call_takes(stores: Stores) -> None:
+    process = Process(stores, lease_ms=SHORT_MS)
+    assert process.flights.lease_ms(process.begin(timeout_ms=300)) == 300 + SHORT_MS
+
+
+def orphaned(process: Process, session: Session) -> None:
+    """Leave a lease of this process with no flight to it, as a trip that was cut off does."""
+    attempt = process.cache.attempt(session, {}, reuse=True, claim_ms=60_000)
+    assert process.cache.begin(attempt, None, alive=False).verdict is Verdict.LEAD
+
+
+def test_a_lease_of_this_process_without_a_flight_holds_up_no_request(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    orphaned(one, session)
+    assert result(one.ask(session)) == (1, False)
+    assert stores.redis.asked.count("begin") == 3
+
+
+class SlowReplies(MemoryBackend):
+    """A store whose reply to the first `begin` is held up, as on a slow network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = 0
+        self.arrived = Event()
+
+    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        begun = super().begin(attempt, now, window, alive=alive)
+        self.begun += 1
+        if self.begun == 1:
+            self.arrived.wait()
+        return begun
+
+
+def test_a_leader_that_has_not_got_its_reply_yet_is_no_orphan() -> None:
+    backend = SlowReplies()
+    stores = Stores(backend)
+    process = Process(stores)
+    session = process.begin()
+    leads = gevent.spawn(process.execute, session, HELD)
+    until_greenlets(lambda: backend.begun == 1, "the leader has begun")
+    follows = gevent.spawn(process.execute, session, HELD)
+    until_greenlets(lambda: backend.begun >= 4, "the follower has met the leader several times")
+    assert stores.runtime.runs == 0
+    backend.arrived.set()
+    until_greenlets(lambda: stores.runtime.runs == 1, "the leader runs")
+    stores.runtime.release()
+    assert [result(leads), result(follows)] == [(1, False), (1, True)]
+
+
+def test_without_redis_equal_requests_of_one_process_still_share_a_run(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    stores.redis.away = True
+    asked = [one.ask(session, HELD) for _ in range(3)]
+    stores.runtime.release()
+    assert Counter(map(result, asked)) == {(1, False): 1, (1, True): 2}
+    assert stores.postgres.session(session.request_id).uncounted == 3
+
+
+def test_redis_that_goes_away_under_a_run_takes_nothing_from_its_answer(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    asked = one.ask(session, HELD)
+    stores.redis.away = True
+    stores.runtime.release()
+    assert result(asked) == (1, False)
+    stores.redis.away = False
+    assert one.count(session) == 1
+    # Its end did not reach Redis: the lease that is left there holds up no request of this process.
+    assert result(one.ask(session, HELD)) == (2, False)
+
+
+def test_followers_run_themselves_when_redis_goes_away_under_their_wait(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session = one.begin()
+    leads = one.ask(session, HELD)
+    stores.redis.away = True
+    follows = other.ask(session, HELD)
+    assert stores.runtime.runs == 2
+    stores.runtime.release()
+    assert [result(leads), result(follows)] == [(1, False), (2, False)]
+
+
+def test_followers_share_the_one_success_of_a_session_that_is_not_retained(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session = one.begin(retain_session=False)
+    asked = [process.ask(session, HELD) for process in (one, one, other, other)]
+    stores.runtime.release()
+    assert Counter(map(result, asked)) == {(1, False): 1, (1, True): 3}
+    with pytest.raises(NotFound):
+        one.execute(session, HELD)
+    settle()
+    assert one.sessions.describe(session.request_id, "alice").state == "closed"
+
+
+def test_nothing_of_a_flight_stays_behind(one: Process, stores: Stores) -> None:
+    session, client = one.begin(), Client()
+    one.ask(session, HELD | {"a": 1}, client=client)
+    client.hang_up()
+    asked = one.ask(session, HELD)
+    stores.runtime.release()
+    asked.get(timeout=5)
+    assert one.flights._flights == {}
+    assert one.flights._beginning == set()

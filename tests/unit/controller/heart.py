@@ -1,0 +1,316 @@
+"""The heart of the controller on stores in memory: whole processes of it, without a process or a socket.
+
+The parts are the real ones, wired as in `controller.app`, from the workflow down. Stores can be taken away, and the
+runtime holds runs until a test releases them.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import gevent
+from gevent.event import Event
+from gevent.greenlet import Greenlet
+from msgspec import Raw
+from prometheus_client import CollectorRegistry
+
+from controller.cache.backend import Backend, Window
+from controller.cache.manager import CacheManager
+from controller.cache.memory import MemoryBackend
+from controller.call import CallFactory
+from controller.database.memory import MemoryTables
+from controller.errors import (
+    CacheUnavailable,
+    DeadlinePassed,
+    InitializationFailed,
+    RateLimited,
+    ScriptFailed,
+    ServiceError,
+    StoreUnavailable,
+)
+from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.runner import ScriptRunner
+from controller.execution.single_flight import SingleFlight
+from controller.execution.workflow import Initialized, SessionBounds, WorkflowManager
+from controller.limits.quotas import Quotas
+from controller.limits.rate_limit import MINUTE_MS, Admission
+from controller.models.outcome import Answer, Run
+from controller.models.registered import Identity, LanguageTitle, Script, Session
+from controller.models.requests import CacheDirectives, ExecuteRequest, InitializeRequest
+from controller.observability.correlation import Trace
+from controller.observability.masking import DEFAULT_MASKER
+from controller.observability.metrics import MetricsCollector
+from controller.registry.functions import FunctionCatalog
+from controller.registry.scripts import ScriptStore
+from controller.registry.sessions import SessionManager
+from controller.request_log.logger import DatabaseLogger
+from controller.runtimes.client import Prepared
+from controller.runtimes.responses import ScriptNeeded
+from controller.runtimes.selector import Route, RuntimeSelector
+from telemetry.tracing import UNTRACED
+
+ALICE = Identity("alice", frozenset({"execute:all"}))
+BOB = Identity("bob", frozenset({"execute:all"}))
+PYTHONIST = Identity("alice", frozenset({"execute:python"}))
+HELLO = LanguageTitle("python", "hello")
+#: Milliseconds that a run may take beyond its script's deadline.
+LEASE_MS = 20_000
+ADDRESSES = {"python": ("http://python",), "rust": ("http://rust",)}
+FAILURES = {error.code: error for error in (ScriptFailed, DeadlinePassed, RateLimited)}
+
+
+class Outage:
+    """Stands before a store: hands calls on and counts them, or raises while the store is `away`."""
+
+    def __init__(self, store: object, error: type[Exception]) -> None:
+        self.store = store
+        self._error = error
+        self.away = False
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            if self.away:
+                raise self._error(f"{name}: the store is away")
+            self.asked.append(name)
+            return method(*args, **kwargs)
+
+        return ask
+
+
+class HeldRuntime:
+    """A runtime that does what the params say. It takes the part of `RuntimeClient`.
+
+    Params of an execution: `held`: the run ends when it is released; `fails`: the code of its error; `breaks`: it
+    raises what is no error of the service. The result is how many runs began so far.
+    """
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.abandoned = 0
+        self.prepared: list[str] = []
+        self.materials: list[Mapping[str, str]] = []
+        self.artifact: bytes | None = None
+        self.scripts: set[str] = set()
+        #: Whether it takes the scripts that it is given.
+        self.takes = True
+        self._released = Event()
+
+    def release(self) -> None:
+        """Let the held runs end, and those to come."""
+        self._released.set()
+        settle()
+
+    def prepare(
+        self,
+        route: Route,
+        name: LanguageTitle,
+        script: Script,
+        *,
+        tenant: str,
+        compile_options: Mapping[str, Any],
+        deadline_ms: int,
+        trace: Trace,
+    ) -> Prepared:
+        if script.content == "broken":
+            raise InitializationFailed("it does not parse")
+        self.prepared.append(script.content)
+        self.scripts.add(script.hash)
+        return Prepared() if self.artifact is None else Prepared(False, self.artifact)
+
+    def run(
+        self,
+        route: Route,
+        session: Session,
+        params: Raw,
+        trace: Trace,
+        material: Mapping[str, str] | None = None,
+    ) -> Run:
+        if material is not None and self.takes:
+            self.materials.append(material)
+            self.scripts.add(session.script_hash)
+        if session.script_hash not in self.scripts:
+            raise ScriptNeeded
+        self.runs += 1
+        number, asked = self.runs, json.loads(bytes(params))
+        if asked.get("held"):
+            self._hold()
+        if "breaks" in asked:
+            raise ArithmeticError("not an error of the service")
+        if "fails" in asked:
+            raise FAILURES[asked["fails"]](f"run {number}")
+        return Run(Raw(str(number).encode()), 1.5, usage={"cold": True})
+
+    def _hold(self) -> None:
+        try:
+            self._released.wait()
+        except gevent.GreenletExit:
+            self.abandoned += 1
+            raise
+
+
+class Stores:
+    """What all processes share."""
+
+    def __init__(self, backend: MemoryBackend | None = None) -> None:
+        self.redis = Outage(backend or MemoryBackend(), CacheUnavailable)
+        self.postgres = Outage(MemoryTables(), StoreUnavailable)
+        self.runtime = HeldRuntime()
+
+    def lose_redis(self) -> None:
+        """Redis comes back empty."""
+        self.redis.store = MemoryBackend()
+
+
+class Client:
+    """One client's connection, which can be hung up."""
+
+    def __init__(self) -> None:
+        self._gone: Callable[[], object] = lambda: None
+
+    def watch(self, gone: Callable[[], object]) -> None:
+        self._gone = gone
+
+    def hang_up(self) -> None:
+        self._gone()
+        settle()
+
+
+class Process:
+    """One process's share of the controller."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        *,
+        lease_ms: int = LEASE_MS,
+        remembered: int = 100,
+        quotas: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.stores = stores
+        self.registry = CollectorRegistry()
+        self.metrics = MetricsCollector(self.registry)
+        tables = cast(MemoryTables, stores.postgres)
+        self.cache = CacheManager(cast(Backend, stores.redis), ttl=60, scripts_ttl=60)
+        self.logger = DatabaseLogger(tables, 1000, self.metrics)
+        self.sessions = SessionManager(self.cache, tables, self.logger, self.metrics, remembered)
+        self.functions = FunctionCatalog(tables)
+        self.scripts = ScriptStore(self.cache, tables)
+        selector = RuntimeSelector(ADDRESSES)
+        self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics)
+        self.flights = SingleFlight(self.cache, self.runner, lease_ms)
+        self.workflow = WorkflowManager(
+            sessions=self.sessions,
+            functions=self.functions,
+            quotas=Quotas(tables, *quotas),
+            runner=self.runner,
+            flights=self.flights,
+            idempotency=IdempotencyKeys(self.cache),
+            cache=self.cache,
+            bounds=SessionBounds(ttl=3600, timeout_ms=5000),
+        )
+
+    def initialize(
+        self,
+        script: str | None = "result = 1",
+        identity: Identity = ALICE,
+        name: LanguageTitle = HELLO,
+        **asked: Any,
+    ) -> Initialized:
+        """Serve a request that begins a session."""
+        fields: dict[str, Any] = {
+            "context": {},
+            "compile_options": {},
+            "isolation": "session",
+            "timeout_ms": 100,
+        }
+        request = InitializeRequest(
+            name=name,
+            script=None if script is None else Script.of(script),
+            **(fields | {"retain_session": True} | asked),
+        )
+        calls = CallFactory("initialize", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
+        call = calls.begin(environ("/initialize"))
+        call.called_by(identity)
+        try:
+            made = self.workflow.initialize(call, identity, request)
+            call.answered(200)
+        except ServiceError as error:
+            call.failed(error)
+            call.answered(error.status)
+            raise
+        finally:
+            call.end()
+        return made
+
+    def begin(self, identity: Identity = ALICE, **asked: Any) -> Session:
+        """Begin a session."""
+        return self.initialize(identity=identity, **asked).session
+
+    def ask(
+        self, session: Session, params: Mapping[str, Any] | None = None, **asked: Any
+    ) -> "Greenlet[..., Answer]":
+        """Begin a request. It goes as far as it gets."""
+        greenlet = gevent.spawn(self.execute, session, params, **asked)
+        settle()
+        return greenlet
+
+    def execute(
+        self,
+        session: Session,
+        params: Mapping[str, Any] | None = None,
+        *,
+        identity: Identity = ALICE,
+        key: str | None = None,
+        directives: CacheDirectives | None = None,
+        admission: Admission | None = None,
+        client: Client | None = None,
+    ) -> Answer:
+        """Serve an execution from its beginning to its rows in the log."""
+        given, watch = params or {}, (client or Client()).watch
+        request = ExecuteRequest(
+            session.request_id, given, Raw(json.dumps(given).encode()), directives or CacheDirectives(), key
+        )
+        calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
+        call = calls.begin(environ(f"/{session.request_id}"))
+        call.called_by(identity)
+        try:
+            answer = self.workflow.execute(call, identity, request, admission or self.admission(0), watch)
+            call.answered(200)
+        except ServiceError as error:
+            call.failed(error)
+            call.answered(error.status)
+            raise
+        finally:
+            call.end()
+        return answer
+
+    def admission(self, limit: int) -> Admission:
+        """A place in Alice's window. 0: no limit."""
+        return Admission(self.cache, Window("rate:alice", limit, MINUTE_MS) if limit else None)
+
+    def count(self, session: Session) -> int:
+        """How often the session was executed."""
+        return self.sessions.describe(session.request_id, session.user_id).execution_count
+
+    def sample(self, name: str, **labels: str) -> float:
+        """The value of a metric."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def result(asked: "Answer | Greenlet[..., Answer]") -> tuple[int, bool]:
+    """The result of a request, and whether it is another run's."""
+    answer = asked.get(timeout=5) if isinstance(asked, Greenlet) else asked
+    return int(bytes(answer.run.result)), answer.cached
+
+
+def settle() -> None:
+    """Let all greenlets get as far as they can."""
+    gevent.idle()
+
+
+def environ(path: str) -> dict[str, Any]:
+    """A request, as far as its record reads it."""
+    return {"REQUEST_METHOD": "POST", "SCRIPT_NAME": "", "PATH_INFO": path}
