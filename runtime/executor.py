@@ -76,7 +76,7 @@ class Executor:
 
     def worker(self) -> Worker:
         """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
-        return Worker(
+        return Worker.of(
             self.start(self._language.launch()),
             self._overseer,
             self.settings.result_max_bytes,

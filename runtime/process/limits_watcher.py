@@ -11,7 +11,8 @@ from gevent.event import Event
 
 from runtime.deadlines import Deadlines
 from runtime.process import disk_usage
-from runtime.process.process import Process, number_of
+from runtime.process.confined import Watched
+from runtime.process.process import number_of
 
 #: Seconds between two looks at everybody who is at work.
 INTERVAL = 0.05
@@ -48,7 +49,7 @@ class Watch:
     `late` is set when it has been killed at the deadline of its run, `breach` when it has been for a limit.
     """
 
-    def __init__(self, overseer: "Overseer", process: Process) -> None:
+    def __init__(self, overseer: "Overseer", process: Watched) -> None:
         self.process = process
         self.late = False
         self.breach: Breach | None = None
@@ -90,7 +91,7 @@ class Overseer:
         self._busy = Event()
         self._greenlet = gevent.spawn(self._oversee)
 
-    def watch(self, process: Process) -> Watch:
+    def watch(self, process: Watched) -> Watch:
         """What watches a process, once it is told of a run."""
         return Watch(self, process)
 
@@ -121,7 +122,7 @@ class Overseer:
             if not self._watched:
                 self._busy.clear()
 
-    def _breach(self, process: Process) -> Breach | None:
+    def _breach(self, process: Watched) -> Breach | None:
         limits = self._limits
         try:
             thread, status = _living_thread(process)
@@ -136,7 +137,7 @@ class Overseer:
         return None
 
 
-def _living_thread(process: Process) -> tuple[Path, bytes]:
+def _living_thread(process: Watched) -> tuple[Path, bytes]:
     """The folder of a thread in /proc, and its status. Raises OSError when there is none.
 
     The first one may have ended: it then tells of no memory and no files, which the others still have.

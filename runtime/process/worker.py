@@ -10,8 +10,9 @@ from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
 from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
 from runtime.json_codec import OutOfRange
 from runtime.process.channel import ProcessChannel
+from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
-from runtime.process.limits_watcher import Overseer
+from runtime.process.limits_watcher import Overseer, Watch
 from runtime.process.process import Process, Usage
 
 #: What an answer may have around the result, and an error in all.
@@ -39,17 +40,32 @@ class Worker:
     """
 
     def __init__(
-        self, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
+        self,
+        process: Confined,
+        watch: Watch,
+        channel: Dialogue,
+        result_max_bytes: int,
+        *,
+        counts_fuel: bool = False,
     ) -> None:
         self.process = process
-        self._watch = overseer.watch(process)
+        self._watch = watch
         self.loaded = False
         self.resident_bytes = 0
         """Memory of its own when it answered last."""
         self._counts_fuel = counts_fuel
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
-        self._channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
+        self._channel = channel
+
+    @classmethod
+    def of(
+        cls, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
+    ) -> "Worker":
+        """Return the worker of a process that has just started."""
+        channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
+        watch = overseer.watch(process)
+        return cls(process, watch, channel, result_max_bytes, counts_fuel=counts_fuel)
 
     @property
     def alive(self) -> bool:
@@ -215,7 +231,7 @@ class Worker:
 class _Meter:
     """Measures one run, from its making to `read`."""
 
-    def __init__(self, process: Process, channel: ProcessChannel, *, cold: bool) -> None:
+    def __init__(self, process: Confined, channel: Dialogue, *, cold: bool) -> None:
         self._process = process
         self._channel = channel
         self._cold = cold
