@@ -55,6 +55,8 @@ PYTHONIST = Identity("alice", frozenset({"execute:python"}))
 HELLO = LanguageTitle("python", "hello")
 #: Milliseconds that a run may take beyond its script's deadline.
 LEASE_MS = 20_000
+#: Seconds after which a request that is not answered fails its test.
+PATIENCE = 10
 ADDRESSES = {"python": ("http://python",), "rust": ("http://rust",)}
 FAILURES = {error.code: error for error in (ScriptFailed, DeadlinePassed, RateLimited)}
 
@@ -277,7 +279,8 @@ class Process:
         call = calls.begin(environ(f"/{session.request_id}"))
         call.called_by(identity)
         try:
-            answer = self.workflow.execute(call, identity, request, admission or self.admission(0), watch)
+            with gevent.Timeout(PATIENCE, AssertionError("a request was not answered")):
+                answer = self.workflow.execute(call, identity, request, admission or self.admission(0), watch)
             call.answered(200)
         except ServiceError as error:
             call.failed(error)
@@ -302,7 +305,7 @@ class Process:
 
 def result(asked: "Answer | Greenlet[..., Answer]") -> tuple[int, bool]:
     """The result of a request, and whether it is another run's."""
-    answer = asked.get(timeout=5) if isinstance(asked, Greenlet) else asked
+    answer = asked.get(timeout=PATIENCE) if isinstance(asked, Greenlet) else asked
     return int(bytes(answer.run.result)), answer.cached
 
 

@@ -15,7 +15,7 @@ from controller.errors import (
 from controller.models.registered import Identity, LanguageTitle
 from controller.models.requests import CacheDirectives
 from tests.calls import new_session
-from tests.unit.controller.heart import ALICE, BOB, HELLO, PYTHONIST, Process, Stores, result
+from tests.unit.controller.heart import ALICE, BOB, HELLO, PATIENCE, PYTHONIST, Process, Stores, result
 
 FRESH = CacheDirectives(reuse=False)
 SCHEMA = '{"params": {"type": "object", "required": ["a"]}}'
@@ -171,9 +171,9 @@ def test_of_two_successes_at_the_same_time_one_is_answered(
     first = one.ask(session, {"held": True, "who": 1})
     second = other.ask(session, {"held": True, "who": 2})
     stores.runtime.release()
-    assert first.get(timeout=5).cached is False
+    assert first.get(timeout=PATIENCE).cached is False
     with pytest.raises(NotFound):
-        second.get(timeout=5)
+        second.get(timeout=PATIENCE)
     assert one.count(session) == 1
 
 

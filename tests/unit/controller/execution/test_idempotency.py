@@ -12,7 +12,7 @@ from controller.errors import (
 )
 from controller.models.registered import Identity
 from controller.models.requests import CacheDirectives
-from tests.unit.controller.heart import ALICE, BOB, Client, Process, Stores, result, settle
+from tests.unit.controller.heart import ALICE, BOB, PATIENCE, Client, Process, Stores, result, settle
 
 #: Nothing but the key spares a run.
 FRESH = CacheDirectives(reuse=False)
@@ -99,7 +99,7 @@ def test_a_repeat_runs_when_the_first_request_it_waited_for_failed_otherwise(
     stores.runtime.release()
     for request in asked:
         with pytest.raises(RateLimited):
-            request.get(timeout=5)
+            request.get(timeout=PATIENCE)
     assert stores.runtime.runs == 2
 
 

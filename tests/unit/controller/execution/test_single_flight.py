@@ -13,7 +13,7 @@ from controller.cache.memory import MemoryBackend
 from controller.errors import NotFound, ScriptFailed, ServiceError
 from controller.models.registered import Session
 from controller.models.requests import CacheDirectives
-from tests.unit.controller.heart import BOB, Client, Process, Stores, result, settle
+from tests.unit.controller.heart import BOB, PATIENCE, Client, Process, Stores, result, settle
 from tests.waiting import until_greenlets
 
 FRESH = CacheDirectives(reuse=False)
@@ -90,7 +90,7 @@ def test_followers_share_the_error(
     stores.runtime.release()
     for request in asked:
         with pytest.raises(ServiceError, match="run 1") as failed:
-            request.get(timeout=5)
+            request.get(timeout=PATIENCE)
         assert (failed.value.code, failed.value.request_id) == (code, session.request_id)
     assert stores.runtime.runs == 1
     assert one.count(session) == (4 if executed else 0)
@@ -103,7 +103,7 @@ def test_each_follower_gets_an_error_of_its_own(one: Process, stores: Stores) ->
     errors = []
     for request in asked:
         with pytest.raises(ScriptFailed) as failed:
-            request.get(timeout=5)
+            request.get(timeout=PATIENCE)
         errors.append(failed.value)
     assert errors[0] is not errors[1]
 
@@ -112,8 +112,8 @@ def test_a_follower_has_used_nothing(one: Process, stores: Stores) -> None:
     session = one.begin()
     leads, follows = (one.ask(session, HELD) for _ in range(2))
     stores.runtime.release()
-    assert leads.get(timeout=5).run.usage == {"cold": True}
-    assert follows.get(timeout=5).run.usage == {}
+    assert leads.get(timeout=PATIENCE).run.usage == {"cold": True}
+    assert follows.get(timeout=PATIENCE).run.usage == {}
 
 
 def test_no_cache_runs_beside_a_run_and_its_result_is_the_one_that_is_kept(
@@ -323,6 +323,6 @@ def test_nothing_of_a_flight_stays_behind(one: Process, stores: Stores) -> None:
     client.hang_up()
     asked = one.ask(session, HELD)
     stores.runtime.release()
-    asked.get(timeout=5)
+    asked.get(timeout=PATIENCE)
     assert one.flights._flights == {}
     assert one.flights._beginning == set()
