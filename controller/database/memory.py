@@ -46,7 +46,7 @@ class _State:
     #: By function and version: when the function was deleted, if it was.
     versions: dict[tuple[int, int], datetime | None] = field(default_factory=dict)
     sessions: dict[str, StoredSession] = field(default_factory=dict)
-    #: Ends of sessions whose rows are not written yet.
+    #: Ends of sessions that are not written yet.
     ends: dict[str, str] = field(default_factory=dict)
     executions: dict[UUID, _Execution] = field(default_factory=dict)
 

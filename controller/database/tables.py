@@ -30,7 +30,7 @@ class PostgresTables:
         return None if row is None else StoredSession.of(row)
 
     def end_session(self, request_id: str, status: str) -> bool:
-        """End a session, or note the end of one whose row is not written yet. Returns False if it had ended."""
+        """End a session, or note the end of one that is not written yet. Returns False if it had ended."""
         with self._postgres.transaction() as connection:
             return bool(QUERIES.end_session(connection, request_id=request_id, status=status))
 

@@ -13,7 +13,7 @@ class StoredSession:
     """A session with its counts.
 
     Attributes:
-        execution_count: all executions whose rows are written.
+        execution_count: all executions that have a row.
         uncounted: those of them that Redis missed because it was away.
     """
 

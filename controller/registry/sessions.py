@@ -33,7 +33,7 @@ class SessionRows(Protocol):
         """Return a session, ended and expired ones included."""
 
     def end_session(self, request_id: str, status: str) -> bool:
-        """End a session, or note the end of one whose row is not written yet. Returns False if it had ended."""
+        """End a session, or note the end of one that is not written yet. Returns False if it had ended."""
 
     def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
         """Delete up to `batch` sessions that expired more than a day ago.

@@ -6,6 +6,7 @@ runtime holds runs until a test releases them.
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 import gevent
@@ -15,6 +16,7 @@ from msgspec import Raw
 from prometheus_client import CollectorRegistry
 
 from controller.cache.backend import Backend, Window
+from controller.cache.keys import session_key
 from controller.cache.manager import CacheManager
 from controller.cache.memory import MemoryBackend
 from controller.call import CallFactory
@@ -35,7 +37,7 @@ from controller.execution.workflow import Initialized, SessionBounds, WorkflowMa
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
 from controller.models.outcome import Answer, Run
-from controller.models.registered import Identity, LanguageTitle, Script, Session
+from controller.models.registered import Identity, LanguageTitle, Script, Session, now
 from controller.models.requests import CacheDirectives, ExecuteRequest, InitializeRequest
 from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
@@ -164,6 +166,10 @@ class Stores:
     def lose_redis(self) -> None:
         """Redis comes back empty."""
         self.redis.store = MemoryBackend()
+
+    def lose_session(self, session: Session) -> None:
+        """Redis forgets a session and keeps the rest."""
+        self.redis.end_session(session_key(session.request_id), "lost", now() - timedelta(seconds=1))
 
 
 class Client:

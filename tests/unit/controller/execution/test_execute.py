@@ -154,6 +154,15 @@ def test_a_session_that_is_not_retained_succeeds_once(one: Process, other: Proce
     assert (status["status"], status["execution_count"]) == ("closed", 2)
 
 
+def test_a_failure_ends_no_session(one: Process, stores: Stores) -> None:
+    session = one.begin(retain_session=False)
+    with pytest.raises(ScriptFailed):
+        one.execute(session, {"fails": "RUNTIME_ERROR"})
+    one.logger.flush()
+    assert stores.postgres.session(session.request_id).session.status == "active"
+    assert one.sessions.remembers(session.request_id)
+
+
 def test_a_hit_ends_a_session_that_is_not_retained(one: Process, stores: Stores) -> None:
     one.execute(one.begin())
     session = one.begin(retain_session=False)
@@ -197,6 +206,16 @@ def test_a_session_that_redis_has_lost_is_put_back_and_counts_on(one: Process, s
     stores.lose_redis()
     assert result(one.execute(session)) == (2, False)
     assert one.cache.session(session.request_id) is not None
+    assert one.count(session) == 2
+
+
+def test_a_hit_in_a_session_that_redis_has_lost_counts_once(one: Process, stores: Stores) -> None:
+    session = one.begin()
+    one.execute(session)
+    stores.lose_session(session)
+    assert result(one.execute(session)) == (1, True)
+    assert one.count(session) == 2
+    stores.lose_session(session)
     assert one.count(session) == 2
 
 

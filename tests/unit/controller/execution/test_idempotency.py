@@ -120,12 +120,13 @@ def test_a_repeat_is_answered_after_the_session_has_ended(
     assert stores.runtime.runs == 1
 
 
-def test_a_look_for_an_answer_after_the_end_claims_nothing(one: Process) -> None:
+def test_a_look_for_an_answer_after_the_end_claims_nothing(one: Process, stores: Stores) -> None:
     session = one.begin()
     one.sessions.end(session, "deleted")
     for _ in range(2):
         with pytest.raises(NotFound):
             one.execute(session, key="k")
+    assert "reply" not in stores.redis.asked, "the second look waits for none"
 
 
 def test_a_replay_is_marked_as_such(one: Process) -> None:

@@ -94,6 +94,8 @@ def test_followers_share_the_error(
         assert (failed.value.code, failed.value.request_id) == (code, session.request_id)
     assert stores.runtime.runs == 1
     assert one.count(session) == (4 if executed else 0)
+    # What did not run is not counted, so a follower needs no trip for it.
+    assert stores.redis.asked.count("finish") == (4 if executed else 1)
 
 
 def test_each_follower_gets_an_error_of_its_own(one: Process, stores: Stores) -> None:
@@ -139,6 +141,17 @@ def test_no_cache_is_not_followed(one: Process, stores: Stores) -> None:
     assert [result(fresh), result(asked)] == [(1, False), (2, False)]
 
 
+def test_no_cache_hides_no_run_from_its_followers(one: Process, stores: Stores) -> None:
+    session, client = one.begin(), Client()
+    leads = one.ask(session, HELD)
+    one.ask(session, HELD, client=client, directives=FRESH)
+    client.hang_up()
+    follows = one.ask(session, HELD)
+    assert stores.runtime.runs == 2
+    stores.runtime.release()
+    assert result(leads)[0] == result(follows)[0] == 1
+
+
 def test_a_run_ends_with_the_last_client_that_hangs_up(one: Process, stores: Stores) -> None:
     session = one.begin()
     clients = [Client(), Client()]
@@ -180,7 +193,7 @@ def test_a_run_goes_on_while_a_follower_waits(
     assert (stores.runtime.runs, one.count(session)) == (1, 1)
 
 
-def test_a_new_follower_joins_a_run_whose_leader_has_left(one: Process, stores: Stores) -> None:
+def test_a_new_follower_joins_a_run_that_its_leader_has_left(one: Process, stores: Stores) -> None:
     session, client = one.begin(), Client()
     one.ask(session, HELD, client=client)
     follows = one.ask(session, HELD)
@@ -240,7 +253,7 @@ def test_a_lease_of_this_process_without_a_flight_holds_up_no_request(one: Proce
 
 
 class SlowReplies(MemoryBackend):
-    """A store whose reply to the first `begin` is held up, as on a slow network."""
+    """A store that holds up its reply to the first `begin`, as a slow network does."""
 
     def __init__(self) -> None:
         super().__init__()

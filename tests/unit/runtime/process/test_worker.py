@@ -53,7 +53,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 
 def well(process: DoubleProcess, question: dict[str, Any]) -> dict[str, Any]:
-    """A program that loads, and whose script prints and gives its params back."""
+    """A program that loads. Its script prints, and gives its params back."""
     if "run" not in question:
         return {"loaded": True}
     process.print(stdout="out", stderr="err")
@@ -61,7 +61,7 @@ def well(process: DoubleProcess, question: dict[str, Any]) -> dict[str, Any]:
 
 
 def ending(status: int, error: FrameError, stderr: str = "") -> Program:
-    """A program whose process ends in its run."""
+    """A program that ends its process in its run."""
 
     def program(process: DoubleProcess, question: dict[str, Any]) -> dict[str, Any]:
         if "run" not in question:
@@ -160,7 +160,7 @@ def test_loading_within_a_run_has_the_runs_deadline(stage: Stage) -> None:
         stage(held).run(timeout_ms=SHORT_MS, payload=PAYLOAD)
 
 
-def test_a_run_whose_process_takes_too_much_memory_is_killed_for_it(stage: Stage) -> None:
+def test_a_process_that_takes_too_much_memory_is_killed_for_it(stage: Stage) -> None:
     staged = stage(held)
     staged.process.memory_kib = 2 * MEMORY_MAX // 1024
     with pytest.raises(ScriptFailed, match=f"more than {MEMORY_MAX} bytes of memory") as failed:
