@@ -16,7 +16,7 @@ from controller.cache.redis import RedisBackend
 from controller.models.outcome import Outcome, Run
 from controller.models.registered import Session
 from local.stores.redis import RedisServer
-from tests.integration.controller.parts import new_session
+from tests.calls import new_session
 
 DONE = Outcome(Run(Raw(b"42"), 1.5))
 
