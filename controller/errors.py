@@ -1,10 +1,28 @@
 """One tree of errors: what went wrong, the contract's code for it and its HTTP status.
 
-Whatever goes wrong below is raised as one of these, and turned into JSON at one boundary (`controller.web.errors`).
+Whatever goes wrong below is raised as one of these, and turned into a response by `controller.web.flask_app`, for the
+plain WSGI of `controller.web.execute` too.
 """
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class ErrorBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What went wrong."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+
+
+class ErrorAnswer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The one shape of an error; `request_id` is there whenever a session is known."""
+
+    request_id: str | UnsetType = UNSET
+    error: ErrorBody
 
 
 class ServiceError(Exception):
@@ -40,10 +58,10 @@ class ServiceError(Exception):
         kind = self.details.get("kind")
         return {"error.code": self.code} | ({"error.type": kind} if isinstance(kind, str) else {})
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> ErrorAnswer:
         """The one shape of an error, see the contract."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message, "details": self.details}
-        return {"request_id": self.request_id, "error": error} if self.request_id else {"error": error}
+        error = ErrorBody(self.code, self.message, self.details)
+        return ErrorAnswer(request_id=self.request_id or UNSET, error=error)
 
 
 class InvalidRequest(ServiceError):

@@ -1,13 +1,14 @@
 """Whether the service can serve, and what it misses."""
 
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
 import gevent
 
 from controller import VERSION
 from controller.cache.manager import CacheManager
 from controller.database.postgres import Postgres
+from controller.models.responses import Components, HealthAnswer, RuntimeState, StoreState
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.selector import RuntimeSelector
 
@@ -29,42 +30,38 @@ class HealthCheck:
         self._selector = selector
         self._runtimes = runtimes
 
-    def document(self) -> dict[str, Any]:
-        """The health as the contract writes it; `status` is `ok`, `degraded` or `error`."""
-        checks: dict[str, Check] = {
-            "redis": gevent.spawn(self._cache.available),
-            "postgres": gevent.spawn(self._postgres.available),
-        }
+    def document(self) -> HealthAnswer:
+        """The health as the contract writes it."""
+        redis: Check = gevent.spawn(self._cache.available)
+        postgres: Check = gevent.spawn(self._postgres.available)
         runtimes: dict[str, list[Check]] = {
             language: [gevent.spawn(self._runtimes.healthy, address) for address in addresses]
             for language, addresses in self._selector.addresses().items()
         }
-        gevent.joinall([*checks.values(), *chain.from_iterable(runtimes.values())], timeout=PATIENCE)
-        stores = {name: _verdict(check) for name, check in checks.items()}
-        states = dict.fromkeys(OWN_LANGUAGES, "absent") | {
-            language: _verdict_of_all(checks) for language, checks in runtimes.items()
-        }
-        return {
-            "status": _status(stores, states),
-            "version": VERSION,
-            "components": {"controller": "ok", **stores, "runtimes": states},
-        }
+        gevent.joinall([redis, postgres, *chain.from_iterable(runtimes.values())], timeout=PATIENCE)
+        states: dict[str, RuntimeState] = dict.fromkeys(OWN_LANGUAGES, "absent")
+        states |= {language: _verdict_of_all(checks) for language, checks in runtimes.items()}
+        components = Components("ok", _verdict(redis), _verdict(postgres), states)
+        return HealthAnswer(_status(components), VERSION, components)
 
 
-def _verdict(check: Check) -> str:
+def _verdict(check: Check) -> StoreState:
     if not check.ready():
         check.kill(block=False)
         return "error"
     return "ok" if check.successful() and check.value else "error"
 
 
-def _verdict_of_all(checks: list[Check]) -> str:
+def _verdict_of_all(checks: list[Check]) -> RuntimeState:
     verdicts = {_verdict(check) for check in checks}
-    return "degraded" if len(verdicts) > 1 else verdicts.pop() if verdicts else "error"
+    if len(verdicts) > 1:
+        return "degraded"
+    return verdicts.pop() if verdicts else "error"
 
 
-def _status(stores: dict[str, str], runtimes: dict[str, str]) -> str:
-    started = [state for state in runtimes.values() if state != "absent"]
-    if "ok" not in stores.values() or not {"ok", "degraded"} & set(started):
+def _status(components: Components) -> Literal["ok", "degraded", "error"]:
+    stores = {components.redis, components.postgres}
+    started = {state for state in components.runtimes.values() if state != "absent"}
+    if "ok" not in stores or not {"ok", "degraded"} & started:
         return "error"
-    return "ok" if {*stores.values(), *started} == {"ok"} else "degraded"
+    return "ok" if stores | started == {"ok"} else "degraded"

@@ -19,7 +19,7 @@ def dumps(value: Any) -> bytes:
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), default=_parsed).encode()
+        return json.dumps(value, separators=(",", ":"), default=plain).encode()
 
 
 class Reader(Generic[T]):
@@ -50,11 +50,13 @@ class Reader(Generic[T]):
         return fields
 
 
-def _parsed(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """What Python's `json` writes in place of `Raw` and of a struct; raises TypeError for anything else."""
     if isinstance(value, msgspec.Raw):
         return json.loads(bytes(value))
     if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
+        fields = msgspec.structs.asdict(value)
+        return {name: given for name, given in fields.items() if given is not msgspec.UNSET}
     raise TypeError(f"{type(value)} is not JSON")
 
 

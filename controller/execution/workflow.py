@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from msgspec import UNSET
+
 from controller.auth.authenticator import require_execute
 from controller.cache.backend import Attempt, Begun, Verdict
 from controller.cache.manager import CacheManager
@@ -16,9 +18,10 @@ from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import Execution, FlightResult, SingleFlight, Watch
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
-from controller.models.outcome import Answer, Outcome
-from controller.models.registered import Identity, LanguageTitle, Session, now
+from controller.models.outcome import Outcome
+from controller.models.registered import Identity, LanguageTitle, Session, now, rfc3339
 from controller.models.requests import ExecuteRequest, InitializeRequest
+from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_records
@@ -39,14 +42,6 @@ class SessionBounds:
 
     ttl: int
     timeout_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Initialized:
-    """A session that is ready, and how its artifact came about (None: the language has none)."""
-
-    session: Session
-    artifact_cached: bool | None
 
 
 class WorkflowManager:
@@ -80,7 +75,7 @@ class WorkflowManager:
         self._cache = cache
         self._bounds = bounds
 
-    def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> Initialized:
+    def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> InitializeAnswer:
         """Register a script, or take a registered one, and begin a session with it.
 
         Raises:
@@ -104,11 +99,11 @@ class WorkflowManager:
         self._keep(session, function, prepared)
         if replaced is not None:
             self._cache.drop_results(session.user_id, session.name.language, replaced)
-        return Initialized(session, prepared.artifact_cached)
+        return _initialized(session, prepared.artifact_cached)
 
     def execute(
         self, call: Call, identity: Identity, request: ExecuteRequest, admission: Admission, watch: Watch
-    ) -> Answer:
+    ) -> ExecuteAnswer:
         """Answer with a kept result, with a follower's, or run the session's script.
 
         Args:
@@ -150,7 +145,9 @@ class WorkflowManager:
         call.replayed = isinstance(done, Replay)
         return _answer(call, request, session.name, done)
 
-    def _replayed(self, call: Call, identity: Identity, request: ExecuteRequest, replay: Replay) -> Answer:
+    def _replayed(
+        self, call: Call, identity: Identity, request: ExecuteRequest, replay: Replay
+    ) -> ExecuteAnswer:
         call.name, call.script_hash, call.replayed = replay.name, replay.script_hash, True
         call.language = replay.name.language
         require_execute(identity, replay.name.language)
@@ -240,11 +237,32 @@ class WorkflowManager:
             self._cache.put_artifact(session.artifact_key, prepared.artifact)
 
 
-def _answer(call: Call, request: ExecuteRequest, name: LanguageTitle, ended: FlightResult | Replay) -> Answer:
+def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:
+    """Return the answer of an initialization. `artifact_cached`: None where the language has no artifacts."""
+    return InitializeAnswer(
+        session.request_id,
+        "initialized",
+        rfc3339(session.expires_at),
+        compile_status=session.compile_status or UNSET,
+        artifact_cached=UNSET if artifact_cached is None else artifact_cached,
+    )
+
+
+def _answer(
+    call: Call, request: ExecuteRequest, name: LanguageTitle, ended: FlightResult | Replay
+) -> ExecuteAnswer:
     """Return the answer of an execution that ended; raises its error."""
     call.cached = ended.cached
-    call.run = ended.outcome.answer()
-    return Answer(request.request_id, name, call.run, ended.cached)
+    call.run = run = ended.outcome.answer()
+    return ExecuteAnswer(
+        request.request_id,
+        str(name),
+        run.execution_time,
+        ended.cached,
+        run.result,
+        run.stdout or UNSET,
+        run.stderr or UNSET,
+    )
 
 
 def _stay(_: Callable[[], object]) -> None:

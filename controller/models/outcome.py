@@ -1,4 +1,4 @@
-"""What a run gave, how it is kept, and how one caller gets it."""
+"""What a run gave, and how it is kept."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from msgspec import Raw
 
 from controller.errors import DeadlinePassed, ScriptFailed, ServiceError
 from controller.json_codec import Reader, dumps
-from controller.models.registered import LanguageTitle
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,27 +94,3 @@ class Outcome(msgspec.Struct, frozen=True):
     @classmethod
     def from_json(cls, text: bytes) -> "Outcome":
         return cls.of_kept(_OUTCOMES.read(text))
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A run as one caller gets it."""
-
-    request_id: str
-    name: LanguageTitle
-    run: Run
-    cached: bool
-
-    def document(self) -> dict[str, Any]:
-        run = self.run
-        document = {
-            "request_id": self.request_id,
-            "language_title": str(self.name),
-            "execution_time": run.execution_time,
-            "cached": self.cached,
-            "result": run.result,
-        }
-        if run.stdout:
-            document["stdout"] = run.stdout
-        if run.stderr:
-            document["stderr"] = run.stderr
-        return document

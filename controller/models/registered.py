@@ -13,10 +13,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def rfc3339(moment: datetime | None) -> str | None:
+def rfc3339(moment: datetime) -> str:
     """A time as the contract writes it: UTC, milliseconds, `Z`."""
-    if moment is None:
-        return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

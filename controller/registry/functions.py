@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec import UNSET
+
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, canonical, rfc3339
+from controller.models.responses import FunctionDetail, FunctionPage, FunctionSummary
 from controller.models.stored import FunctionFilter, StoredFunction
 
 #: Days that the versions of a deleted function stay.
@@ -82,33 +85,31 @@ class FunctionCatalog:
         """The hash of what the owner has registered under `name`; None: nothing of their own."""
         return self._rows.function_hash(name, owner)
 
-    def page(self, owner: str, query: Mapping[str, Any]) -> dict[str, Any]:
+    def page(self, owner: str, query: Mapping[str, Any]) -> FunctionPage:
         """One page of the list, with the filters of `query`, see FunctionsSchema."""
         chosen = FunctionFilter(query.get("language"), query.get("user_id"), query.get("type"))
         page, per_page = query["page"], query["per_page"]
         functions = self._rows.functions(owner, chosen, per_page, (page - 1) * per_page)
-        return {
-            "total": self._rows.count_functions(owner, chosen),
-            "page": page,
-            "per_page": per_page,
-            "functions": [_summary(function) for function in functions],
-        }
+        total = self._rows.count_functions(owner, chosen)
+        return FunctionPage(total, page, per_page, [FunctionSummary(**_summary(each)) for each in functions])
 
-    def detail(self, name: LanguageTitle, owner: str) -> dict[str, Any]:
+    def detail(self, name: LanguageTitle, owner: str) -> FunctionDetail:
         """All there is to know of a function; the script only of one's own.
 
         Raises:
             NotFound: there is none.
         """
         function, content = self._function(name, owner)
-        document = _summary(function) | {
-            "version": function.version,
-            "tags": function.tags,
-            "schema": function.schema,
-            "examples": function.examples,
-            "compile_options": function.compile_options,
-        }
-        return document | ({"script_content": content} if function.type == "dynamic" else {})
+        return FunctionDetail(
+            **_summary(function),
+            version=function.version,
+            tags=function.tags,
+            # As they are stored: documents that only clients read.
+            schema=function.schema,
+            examples=function.examples,
+            compile_options=function.compile_options,
+            script_content=content if function.type == "dynamic" else UNSET,
+        )
 
     def _function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str]:
         found = self._rows.function(name, owner)

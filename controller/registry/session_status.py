@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Literal
 
 from controller.models.registered import Session, rfc3339
+from controller.models.responses import SessionAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,21 @@ class SessionStatus:
             max(filter(None, (self.last_executed_at, stored.last_executed_at)), default=None),
         )
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> SessionAnswer:
         """As the contract writes it."""
-        session = self.session
-        return {
-            "request_id": session.request_id,
-            "language_title": str(session.name),
-            "status": "expired" if self.state == "active" and session.expired() else self.state,
-            "created_at": rfc3339(session.created_at),
-            "expires_at": rfc3339(session.expires_at),
-            "execution_count": self.execution_count,
-            "last_executed_at": rfc3339(self.last_executed_at),
-            "compile_status": session.compile_status,
-        }
+        session, last = self.session, self.last_executed_at
+        return SessionAnswer(
+            request_id=session.request_id,
+            language_title=str(session.name),
+            status=self._shown(),
+            created_at=rfc3339(session.created_at),
+            expires_at=rfc3339(session.expires_at),
+            execution_count=self.execution_count,
+            last_executed_at=None if last is None else rfc3339(last),
+            compile_status=session.compile_status,
+        )
+
+    def _shown(self) -> Literal["active", "expired", "closed"]:
+        if self.state != "active":
+            return "closed"
+        return "expired" if self.session.expired() else "active"

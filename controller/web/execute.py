@@ -75,7 +75,7 @@ class ExecuteRoute:
             request = services.parser.execute(request_id, environ, body)
             watch = environ.get("client.hangup", _unwatched)
             answer = services.workflow.execute(call, identity, request, admission, watch)
-            return dumps(answer.document())
+            return dumps(answer)
         finally:
             # An error does not spare the place, and being over the limit comes before that error.
             admission.charge()

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from controller.call import Call, CallFactory
 from controller.errors import InvalidRequest, NotFound, ServiceError
+from controller.json_codec import plain
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class Json(DefaultJSONProvider):
 
     sort_keys = False
     compact = True
+    default = staticmethod(plain)
 
 
 def observe(app: Flask, calls: CallFactory) -> None:

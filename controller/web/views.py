@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from flask import Blueprint, Response, g, jsonify, render_template, request
 
@@ -11,7 +11,7 @@ from controller.call import Call
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.rate_limit import Admission, RateLimiter
-from controller.models.registered import Identity, rfc3339
+from controller.models.registered import Identity
 from controller.registry.functions import FunctionCatalog
 from controller.registry.sessions import SessionManager
 from controller.web.openapi import document
@@ -58,19 +58,7 @@ def initialize(services: Services) -> Blueprint:
         identity = services.caller()
         services.admission("initialize", identity).charge()
         asked = services.parser.initialize(request.environ, body)
-        initialized = services.workflow.initialize(g.call, identity, asked)
-        session = initialized.session
-        document: dict[str, Any] = {
-            "request_id": session.request_id,
-            "status": "initialized",
-            "expires_at": rfc3339(session.expires_at),
-        }
-        if session.compile_status is not None:
-            document |= {
-                "compile_status": session.compile_status,
-                "artifact_cached": initialized.artifact_cached,
-            }
-        return jsonify(document)
+        return jsonify(services.workflow.initialize(g.call, identity, asked))
 
     return blueprint
 
@@ -147,7 +135,7 @@ def health(services: Services) -> Blueprint:
     @blueprint.get("/health")
     def check() -> Reply:
         document = services.health.document()
-        return jsonify(document), 503 if document["status"] == "error" else 200
+        return jsonify(document), 503 if document.status == "error" else 200
 
     @blueprint.get("/openapi.json")
     def contract() -> Reply:

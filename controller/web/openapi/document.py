@@ -1,4 +1,4 @@
-"""The contract as OpenAPI 3.1, made of the schemas that requests are read with and answers are described by."""
+"""The contract as OpenAPI 3.1, made of the schemas that read requests and the structs that write responses."""
 
 from functools import cache
 from http import HTTPStatus
@@ -6,9 +6,10 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from msgspec.json import schema_components
 
 from controller import VERSION
-from controller.web.openapi import response_schemas
+from controller.errors import ErrorAnswer
 from controller.web.openapi.operations import OPERATIONS, REQUEST_ID_HEADER, Operation
 
 DESCRIPTION = """Registers scripts in Node.js, Python or Rust, and runs them.
@@ -16,6 +17,8 @@ DESCRIPTION = """Registers scripts in Node.js, Python or Rust, and runs them.
 The order of checks: path and method (404, 405), body size and type (413, 415), token (401), rate (429), body (400),
 owner (404), scope (403), idempotency (409). Behind the OpenFaaS gateway the same handlers answer at
 `/function/<name>/...`."""
+
+SCHEMAS = "#/components/schemas/"
 
 
 @cache
@@ -30,7 +33,8 @@ def document() -> dict[str, Any]:
         plugins=[MarshmallowPlugin()],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    spec.components.schema("ErrorAnswer", schema=response_schemas.ErrorAnswer)
+    for name, schema in _answers().items():
+        spec.components.schema(name, schema)
     failures = {failure for operation in OPERATIONS for failure in operation.failures.items()}
     for status, codes in sorted(failures):
         spec.components.response(_response_name(status, codes), _failure(status, codes))
@@ -38,6 +42,13 @@ def document() -> dict[str, Any]:
         spec.path(operation.path, operations={operation.method: _described(operation)})
     written: dict[str, Any] = spec.to_dict()
     return written
+
+
+def _answers() -> dict[str, Any]:
+    """The schemas of all responses, by name."""
+    written = [one.answer for one in OPERATIONS if isinstance(one.answer, type)]
+    _, schemas = schema_components([ErrorAnswer, *written], ref_template=f"{SCHEMAS}{{name}}")
+    return schemas
 
 
 def _described(operation: Operation) -> dict[str, Any]:
@@ -66,7 +77,7 @@ def _success(operation: Operation) -> dict[str, Any]:
             answer: {"schema": {"type": "object"} if "json" in answer else {"type": "string"}}
         }
     elif answer is not None:
-        response["content"] = {"application/json": {"schema": answer}}
+        response["content"] = {"application/json": {"schema": {"$ref": f"{SCHEMAS}{answer.__name__}"}}}
     return response
 
 
@@ -76,7 +87,7 @@ def _response_name(status: int, codes: tuple[str, ...]) -> str:
 
 def _failure(status: int, codes: tuple[str, ...]) -> dict[str, Any]:
     code = {"properties": {"error": {"properties": {"code": {"enum": list(codes)}}}}}
-    schema = {"allOf": [{"$ref": "#/components/schemas/ErrorAnswer"}, code]}
+    schema = {"allOf": [{"$ref": f"{SCHEMAS}{ErrorAnswer.__name__}"}, code]}
     extra = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}.get(status, ())
     return {
         "description": " or ".join(codes),

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from marshmallow import Schema
+from msgspec import Struct
 
+from controller.models import responses
 from controller.observability.correlation import REQUEST_ID
-from controller.web.openapi import response_schemas
 from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX
 from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema
 
@@ -69,8 +70,8 @@ class Operation:
     name: str
     summary: str
     failures: Failures
-    answer: type[Schema] | str | None
-    """Schema of the answer; a media type when it is no JSON of ours; None: there is no body."""
+    answer: type[Struct] | str | None
+    """Struct of the answer; a media type when it is no JSON of ours; None: there is no body."""
     parameters: tuple[Any, ...] = ()
     body: type[Schema] | None = None
     token: bool = True
@@ -84,7 +85,7 @@ OPERATIONS = (
         "initialize",
         "Begins a session, and registers the script when one is given. Needs `execute:all` or `execute:<language>`.",
         CALL_WITH_BODY | {400: ("INVALID_REQUEST", "INITIALIZATION_ERROR")},
-        response_schemas.InitializeAnswer,
+        responses.InitializeAnswer,
         (NAME_HEADER,),
         InitializeSchema,
     ),
@@ -99,7 +100,7 @@ OPERATIONS = (
             409: ("IDEMPOTENCY_CONFLICT",),
             500: ("RUNTIME_ERROR", "INTERNAL_ERROR"),
         },
-        response_schemas.ExecuteAnswer,
+        responses.ExecuteAnswer,
         (SESSION, CACHE_CONTROL, IDEMPOTENCY_KEY),
         ExecuteSchema,
     ),
@@ -109,7 +110,7 @@ OPERATIONS = (
         "describe_session",
         "A session's state. Needs `execute:all` or `execute:<language>`.",
         ANY_CALL,
-        response_schemas.SessionAnswer,
+        responses.SessionAnswer,
         (SESSION,),
     ),
     Operation(
@@ -128,7 +129,7 @@ OPERATIONS = (
         "list_functions",
         "One's own functions, and the predefined ones. Needs `read:functions`.",
         ANY_CALL,
-        response_schemas.FunctionPage,
+        responses.FunctionPage,
         ({"in": "query", "schema": FunctionsSchema},),
     ),
     Operation(
@@ -137,7 +138,7 @@ OPERATIONS = (
         "describe_function",
         "A function. Needs `read:functions`.",
         ANY_CALL,
-        response_schemas.FunctionDetail,
+        responses.FunctionDetail,
         (NAME,),
     ),
     Operation(
@@ -156,7 +157,7 @@ OPERATIONS = (
         "health",
         "Whether the service can serve.",
         UNREGISTERED,
-        response_schemas.HealthAnswer,
+        responses.HealthAnswer,
         token=False,
     ),
     Operation(

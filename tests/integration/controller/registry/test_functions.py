@@ -4,10 +4,12 @@ import uuid
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from controller.errors import NotFound, RateLimited
 from controller.limits.quotas import Quotas
 from controller.models.registered import LanguageTitle, Script
+from controller.models.responses import FunctionPage
 from controller.registry.functions import FunctionCatalog
 from controller.registry.writes import function_records, script_records
 from tests.calls import new_session
@@ -35,14 +37,14 @@ def catalog(parts: Parts) -> FunctionCatalog:
     return FunctionCatalog(parts.tables)
 
 
-def titles(page: dict[str, Any]) -> list[str]:
-    return [function["language_title"] for function in page["functions"]]
+def titles(page: FunctionPage) -> list[str]:
+    return [function.language_title for function in page.functions]
 
 
 def test_everybody_sees_the_predefined_ones(catalog: FunctionCatalog, owner: str) -> None:
     page = catalog.page(owner, query())
     assert titles(page) == ["nodejs-calculator", "python-text_processor", "rust-data_validator"]
-    assert {function["type"] for function in page["functions"]} == {"predefined"}
+    assert {function.type for function in page.functions} == {"predefined"}
 
 
 def test_a_user_sees_their_own_and_nobody_elses(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
@@ -59,19 +61,19 @@ def test_ones_own_shadows_a_predefined_one(catalog: FunctionCatalog, parts: Part
     name = LanguageTitle("nodejs", "calculator")
     register(parts, owner, name, "return 1")
     page = catalog.page(owner, query(language="nodejs"))
-    assert [(f["title"], f["type"]) for f in page["functions"]] == [("calculator", "dynamic")]
-    assert catalog.page(owner, query(language="nodejs", type="predefined"))["total"] == 0
-    assert catalog.detail(name, owner)["script_content"] == "return 1"
-    assert "script_content" not in catalog.detail(name, "somebody")
+    assert [(f.title, f.type) for f in page.functions] == [("calculator", "dynamic")]
+    assert catalog.page(owner, query(language="nodejs", type="predefined")).total == 0
+    assert catalog.detail(name, owner).script_content == "return 1"
+    assert catalog.detail(name, "somebody").script_content is UNSET
 
 
 def test_filters_and_pages(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
     for number in range(5):
         register(parts, owner, LanguageTitle("python", f"f{number}"), f"result = {number}")
     own = catalog.page(owner, query(user_id=owner, per_page=2, page=2))
-    assert (own["total"], titles(own)) == (5, ["python-f2", "python-f3"])
+    assert (own.total, titles(own)) == (5, ["python-f2", "python-f3"])
     beyond = catalog.page(owner, query(user_id=owner, per_page=2, page=9))
-    assert (beyond["total"], beyond["functions"]) == (5, [])
+    assert (beyond.total, beyond.functions) == (5, [])
 
 
 def test_another_text_is_another_version(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
@@ -79,7 +81,7 @@ def test_another_text_is_another_version(catalog: FunctionCatalog, parts: Parts,
     versions = []
     for text in ("result = 1", "result = 1", "result = 2"):
         register(parts, owner, name, text)
-        versions.append(catalog.detail(name, owner)["version"])
+        versions.append(catalog.detail(name, owner).version)
     assert versions == [1, 1, 2]
 
 
@@ -116,7 +118,7 @@ def test_a_function_may_be_registered_again_after_its_end(
     register(parts, owner, name, "result = 1")
     catalog.delete(name, owner)
     register(parts, owner, name, "result = 2")
-    assert catalog.detail(name, owner)["version"] == 1
+    assert catalog.detail(name, owner).version == 1
 
 
 def test_the_end_of_an_own_function_shows_the_predefined_one(

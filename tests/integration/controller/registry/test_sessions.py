@@ -62,7 +62,7 @@ def test_an_expired_session_cannot_be_used_and_can_be_described(parts: Parts, ot
     for process in (parts, other_parts):
         with pytest.raises(NotFound):
             process.sessions.get(session.request_id, "alice")
-        assert process.sessions.describe(session.request_id, "alice").document()["status"] == "expired"
+        assert process.sessions.describe(session.request_id, "alice").document().status == "expired"
 
 
 @pytest.mark.parametrize("status", ["closed", "deleted"])
@@ -79,7 +79,7 @@ def test_a_closed_session_is_described_and_a_deleted_one_is_not(parts: Parts) ->
     closed, deleted = parts.begin(new_session()), parts.begin(new_session())
     parts.sessions.end(closed, "closed")
     parts.sessions.end(deleted, "deleted")
-    assert parts.sessions.describe(closed.request_id, "alice").document()["status"] == "closed"
+    assert parts.sessions.describe(closed.request_id, "alice").document().status == "closed"
     with pytest.raises(NotFound):
         parts.sessions.describe(deleted.request_id, "alice")
 
@@ -259,7 +259,7 @@ def test_a_session_that_began_without_postgres_is_closed_though_its_row_is_not_w
     parts.sessions.close(session, None, shared=False)
     own_postgres_server.start()
     parts.logger.flush()
-    assert parts.sessions.describe(session.request_id, "alice").document()["status"] == "closed"
+    assert parts.sessions.describe(session.request_id, "alice").document().status == "closed"
 
 
 def test_long_expired_sessions_are_deleted(parts: Parts) -> None:

@@ -93,7 +93,9 @@ def test_functions(client: Client, session: str) -> None:
 
 def test_a_predefined_function(client: Client) -> None:
     response = client.request("GET", "/api/v1/functions/python-text_processor")
-    template = dict.fromkeys(("language", "title", "language_title", "description", "type"), ...)
+    template: dict[str, Any] = dict.fromkeys(
+        ("language", "title", "language_title", "description", "type"), ...
+    )
     template |= {"user_id": None, "created_at": ..., "updated_at": ..., "version": 1}
     template |= dict.fromkeys(("tags", "schema", "examples", "compile_options"), ...)
     assert response.content == written(response, template)

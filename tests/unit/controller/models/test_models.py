@@ -3,12 +3,15 @@
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from msgspec import Raw
 
 from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
-from controller.models.outcome import Answer, Outcome, Run
+from controller.json_codec import dumps
+from controller.models.outcome import Outcome, Run
 from controller.models.registered import LanguageTitle, Script, Session, canonical, now, rfc3339
+from controller.models.responses import ExecuteAnswer
 
 
 def session(**changes: object) -> Session:
@@ -52,21 +55,16 @@ def test_times_are_written_in_utc() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 678_900, timezone(timedelta(hours=9)))
     assert rfc3339(moment) == "2026-01-01T18:04:05.678Z"
     assert rfc3339(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00.000Z"
-    assert rfc3339(None) is None
 
 
 def test_an_answer_names_its_output_only_when_there_is_some() -> None:
-    name = LanguageTitle("python", "hello")
-    silent = Answer("id", name, Run(Raw(b'{"a": 1}'), 1.5), cached=True).document()
-    assert silent == {
-        "request_id": "id",
-        "language_title": "python-hello",
-        "execution_time": 1.5,
-        "cached": True,
-        "result": Raw(b'{"a": 1}'),
-    }
-    loud = Answer("id", name, Run(Raw(b"null"), 1.5, stdout="out", stderr="err"), cached=False).document()
-    assert (loud["stdout"], loud["stderr"]) == ("out", "err")
+    silent = ExecuteAnswer("id", "python-hello", 1.5, cached=True, result=Raw(b'{"a": 1}'))
+    begins = b'{"request_id":"id","language_title":"python-hello","execution_time":1.5,'
+    assert dumps(silent) == begins + b'"cached":true,"result":{"a": 1}}'
+    loud = msgspec.structs.replace(silent, stdout="é", stderr="err")
+    assert dumps(loud) == begins + b'"cached":true,"result":{"a": 1},"stdout":"\xc3\xa9","stderr":"err"}'
+    half = msgspec.structs.replace(silent, stdout="\udfff")
+    assert dumps(half) == begins + b'"cached":true,"result":{"a":1},"stdout":"\\udfff"}'
 
 
 def test_a_shared_run_gives_back_all_that_is_answered() -> None:
