@@ -43,11 +43,12 @@ from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.settings import Settings
 from controller.web.cors import OriginPolicy
-from controller.web.execute import ExecuteRoute
-from controller.web.flask_app import Function, Json, answer_errors, observe
-from controller.web.id_fallback import ADDRESSES, WithFallbackId
+from controller.web.flask_app import Function, add_routes, answer_errors, observe
+from controller.web.id_fallback import WithFallbackId
+from controller.web.openapi.document import document
 from controller.web.parsing import RequestParser
-from controller.web.views import BLUEPRINTS, Services
+from controller.web.routes import DEPLOYED, routes_of
+from controller.web.services import Services
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import Tracer, UnusableTracing
@@ -144,6 +145,7 @@ def compose(settings: Settings) -> Controller:
         sessions=sessions,
         functions=functions,
         health=HealthCheck(kept, postgres, selector, runtimes),
+        contract=document(),
     )
     tasks = {
         "sessions": sessions.clean_up,
@@ -217,22 +219,19 @@ def application(name: str) -> Function:
         name: initialize, execute, sessions, functions or health.
     """
     shared = controller()
-    app = Function(f"lambda-{name}", root_path=str(Path(__file__).parent))
-    app.close = shared.close
-    app.json = Json(app)
-    app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.body_max_bytes = shared.settings.body_max_bytes
+    app = Function(name, shared.close, shared.settings.body_max_bytes)
     calls = CallFactory(name, shared.metrics, shared.tracer, shared.logger, shared.masker)
     origins = OriginPolicy(shared.settings.cors_origins)
     shared.metrics.serve(app)
     observe(app, calls)
     origins.observe(app)
     answer_errors(app)
-    app.register_blueprint(BLUEPRINTS[name](shared.services))
-    if name == "execute":
-        pages = origins if shared.settings.cors_origins else None
-        route = ExecuteRoute(shared.services, calls, pages, others=app.wsgi_app)
-        app.wsgi_app = route  # type: ignore[method-assign]
-    elif name in ADDRESSES:
-        app.wsgi_app = WithFallbackId(app.wsgi_app, ADDRESSES[name])  # type: ignore[method-assign]
+    routes = routes_of(name)
+    add_routes(app, shared.services, routes)
+    if (address := DEPLOYED[name].address) is not None:
+        app.wsgi_app = WithFallbackId(app.wsgi_app, address)  # type: ignore[method-assign]
+    pages = origins if shared.settings.cors_origins else None
+    for route in routes:
+        if route.plain is not None:
+            app.wsgi_app = route.plain(route, shared.services, calls, pages, app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app

@@ -1,7 +1,7 @@
 """All functions in one server, under the public paths, for `make run`: `gunicorn function.service:app`.
 
-What the gateway does in a cluster, a dispatcher does here: each path leads to the app of the same `handler.py` that
-is deployed, which sees what is left of the path.
+What the gateway does in a cluster, a dispatcher does here: each prefix of `controller.web.routes` leads to the app of
+the same `handler.py` that is deployed, which sees what is left of the path.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from controller.web.routes import DEPLOYED
 from function.execute.handler import app as execute
 from function.functions.handler import app as functions
 from function.health.handler import app as health
@@ -18,6 +19,14 @@ from function.sessions.handler import app as sessions
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
 
+APPS = {
+    "initialize": initialize,
+    "execute": execute,
+    "sessions": sessions,
+    "functions": functions,
+    "health": health,
+}
+
 
 class Service:
     """The dispatcher, with what the server's worker asks its application for."""
@@ -26,16 +35,10 @@ class Service:
     body_max_bytes = health.body_max_bytes
 
     def __init__(self) -> None:
-        paths = {
-            "/api/v1/initialize": initialize,
-            "/initialize": initialize,
-            "/api/v1/execute": execute,
-            "/execute": execute,
-            "/api/v1/sessions": sessions,
-            "/sessions": sessions,
-            "/api/v1/functions": functions,
+        mounts = {
+            prefix: _rooted(app) for name, app in APPS.items() for prefix in DEPLOYED[name].prefixes if prefix
         }
-        self._dispatcher = DispatcherMiddleware(health, {path: _rooted(app) for path, app in paths.items()})
+        self._dispatcher = DispatcherMiddleware(health, mounts)
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         return self._dispatcher(environ, start_response)

@@ -64,9 +64,16 @@ class RateLimiter:
         self._limits = limits
 
     def admission(
-        self, endpoint: Literal["execute", "initialize", "functions"], identity: Identity, address: str
+        self, endpoint: Literal["execute", "initialize", "functions"] | None, identity: Identity, address: str
     ) -> Admission:
-        """A place for one request, not taken yet. `address`: the client's, which counts where there is no token."""
+        """A place for one request, not taken yet.
+
+        Args:
+            endpoint: names the window; None: there is none.
+            address: the client's, which counts where there is no token.
+        """
+        if endpoint is None:
+            return Admission(self._cache, None)
         if identity.anonymous:
             limit, key = self._limits.anonymous, f"{FORMAT}rate:anonymous:{address}"
         else:

@@ -9,8 +9,9 @@ from controller.call import Call, CallFactory
 from controller.json_codec import dumps
 from controller.web.cors import OriginPolicy
 from controller.web.flask_app import known_failure
-from controller.web.id_fallback import ROOTS, SESSION
-from controller.web.views import Services
+from controller.web.id_fallback import ROOTS
+from controller.web.route import Route
+from controller.web.services import Services
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication
@@ -23,25 +24,33 @@ class ExecuteRoute:
     """The WSGI application of the function `execute`.
 
     Args:
+        route: its row in the table.
         calls: begins the record of each execution.
         origins: whose pages may call; None: no page of another origin.
         others: answers all requests but an execution.
     """
 
     def __init__(
-        self, services: Services, calls: CallFactory, origins: OriginPolicy | None, others: "WSGIApplication"
+        self,
+        route: Route,
+        services: Services,
+        calls: CallFactory,
+        origins: OriginPolicy | None,
+        others: "WSGIApplication",
     ) -> None:
+        self._route = route
+        self._address = route.function.address
         self._services = services
         self._calls = calls
         self._origins = origins
         self._others = others
-        self._path = re.compile(r"/([^/]+)")
+        self._path = re.compile(re.sub(r"{\w+}", "([^/]+)", route.path))
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        if environ["PATH_INFO"] in ROOTS:
-            SESSION.restore(environ)
+        if self._address is not None and environ["PATH_INFO"] in ROOTS:
+            self._address.restore(environ)
         path = self._path.fullmatch(environ["PATH_INFO"])
-        if path is None or environ["REQUEST_METHOD"] != "POST":
+        if path is None or environ["REQUEST_METHOD"] != self._route.method:
             return self._others(environ, start_response)
         call = self._calls.begin(environ)
         try:
@@ -66,19 +75,16 @@ class ExecuteRoute:
 
     def _execute(self, call: Call, request_id: str, environ: dict[str, Any]) -> bytes:
         services = self._services
-        body = services.parser.body(environ)
-        identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
-        call.called_by(identity)
-        admission = services.limiter.admission("execute", identity, environ.get("REMOTE_ADDR", ""))
-        call.admission = admission
+        admitted = self._route.admit(services, call, environ)
         try:
-            request = services.parser.execute(request_id, environ, body)
+            request = services.parser.execute(request_id, environ, admitted.body)
             watch = environ.get("client.hangup", _unwatched)
-            answer = services.workflow.execute(call, identity, request, admission, watch)
+            # The workflow checks the scope once it has found the session.
+            answer = services.workflow.execute(call, admitted.identity, request, admitted.admission, watch)
             return dumps(answer)
         finally:
             # An error does not spare the place, and being over the limit comes before that error.
-            admission.charge()
+            admitted.admission.charge()
 
 
 def _unwatched(_: Callable[[], object]) -> None:

@@ -1,7 +1,8 @@
 """What every endpoint's Flask app has in common: JSON as the contract shows it, and one shape of errors."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
@@ -10,18 +11,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from controller.call import Call, CallFactory
 from controller.errors import InvalidRequest, NotFound, ServiceError
 from controller.json_codec import plain
+from controller.web.route import Reply, Route, View
+from controller.web.services import Services
 
 log = logging.getLogger(__name__)
-
-
-class Function(Flask):
-    """One endpoint's app. The server calls `close` when its worker ends.
-
-    It hands on requests with more than `body_max_bytes` without their body, for us to refuse.
-    """
-
-    close: Callable[[], None]
-    body_max_bytes: int
+#: The folder of Flask's templates.
+PAGES = Path(__file__).parent / "openapi"
 
 
 class Json(DefaultJSONProvider):
@@ -30,6 +25,41 @@ class Json(DefaultJSONProvider):
     sort_keys = False
     compact = True
     default = staticmethod(plain)
+
+
+class Function(Flask):
+    """One endpoint's app. The server calls `close` when its worker ends.
+
+    It hands on requests with more than `body_max_bytes` without their body, for us to refuse.
+    """
+
+    def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
+        super().__init__(f"lambda-{name}", root_path=str(PAGES), template_folder=".")
+        self.json = Json(self)
+        self.url_map.strict_slashes = self.url_map.merge_slashes = False
+        self.close = close
+        self.body_max_bytes = body_max_bytes
+
+
+def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:
+    """Serve routes.
+
+    One without a view is answered before Flask is asked. Flask knows it all the same: it refuses other methods.
+    """
+    for route in routes:
+        view = None if route.view is None else _checked(route, route.view, services)
+        for path in (route.path, *route.aliases):
+            rule = path.replace("{", "<").replace("}", ">")
+            app.add_url_rule(rule, route.name, view, methods=[route.method])
+
+
+def _checked(route: Route, view: View, services: Services) -> Callable[..., Reply]:
+    def answer(**ids: str) -> Reply:
+        admitted = route.admit(services, g.call, request.environ, ids)
+        admitted.admission.charge()
+        return view(services, admitted)
+
+    return answer
 
 
 def observe(app: Flask, calls: CallFactory) -> None:

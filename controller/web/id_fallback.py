@@ -34,15 +34,6 @@ class Address:
             environ["PATH_INFO"] = f"/{found}"
 
 
-SESSION = Address("request_id", "X-Session-ID")
-ADDRESSES = {
-    "execute": SESSION,
-    "sessions": SESSION,
-    "functions": Address("language_title", "X-Function-Title"),
-}
-"""By name of the function; the others take no id."""
-
-
 #: Paths without an id.
 ROOTS = ("", "/")
 

@@ -1,4 +1,4 @@
-"""The function `execute`: see `controller.web.views.execute` for what it answers."""
+"""The function `execute`: see its rows in `controller.web.routes` for what it answers."""
 
 from controller.app import application
 

@@ -1,4 +1,4 @@
-"""The function `health`: see `controller.web.views.health` for what it answers."""
+"""The function `health`: see its rows in `controller.web.routes` for what it answers."""
 
 from controller.app import application
 

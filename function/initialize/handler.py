@@ -1,4 +1,4 @@
-"""The function `initialize`: see `controller.web.views.initialize` for what it answers."""
+"""The function `initialize`: see its rows in `controller.web.routes` for what it answers."""
 
 from controller.app import application
 

@@ -69,7 +69,7 @@ def test_a_call_with_a_token_may_be_refused_for_it(path: str) -> None:
 
 
 def test_the_page_asks_for_nothing_from_outside() -> None:
-    page = (ROOT / "controller" / "templates" / "docs.html").read_text()
+    page = (ROOT / "controller" / "web" / "openapi" / "docs.html").read_text()
     assert "http:" not in page
     assert "https:" not in page
     assert "//" not in page.replace("// The service", "")

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the public contract: operations, and schemas of requests and responses.
+"""The OpenAPI document of the public contract, made of the table of routes, and the page that shows it.
 
-May import `web.request_schemas`, `errors`, `models`.
+May import `web.routes`, `errors`, `models`.
 """

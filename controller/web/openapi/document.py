@@ -10,7 +10,9 @@ from msgspec.json import schema_components
 
 from controller import VERSION
 from controller.errors import ErrorAnswer
-from controller.web.openapi.operations import OPERATIONS, REQUEST_ID_HEADER, Operation
+from controller.web.parameters import REQUEST_ID_HEADER
+from controller.web.route import Failures, Route
+from controller.web.routes import ROUTES
 
 DESCRIPTION = """Registers scripts in Node.js, Python or Rust, and runs them.
 
@@ -19,6 +21,21 @@ owner (404), scope (403), idempotency (409). Behind the OpenFaaS gateway the sam
 `/function/<name>/...`."""
 
 SCHEMAS = "#/components/schemas/"
+#: Codes by status: of every route, and what a token and a body add.
+ANY_CALL: Failures = {404: ("NOT_FOUND",), 405: ("INVALID_REQUEST",), 500: ("INTERNAL_ERROR",)}
+WITH_TOKEN: Failures = {
+    400: ("INVALID_REQUEST",),
+    401: ("UNAUTHORIZED",),
+    403: ("FORBIDDEN",),
+    429: ("RATE_LIMITED",),
+    503: ("STORE_UNAVAILABLE",),
+}
+WITH_BODY: Failures = {
+    413: ("INVALID_REQUEST",),
+    415: ("INVALID_REQUEST",),
+    503: ("RUNTIME_UNAVAILABLE", "STORE_UNAVAILABLE"),
+    504: ("TIMEOUT",),
+}
 
 
 @cache
@@ -35,43 +52,48 @@ def document() -> dict[str, Any]:
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     for name, schema in _answers().items():
         spec.components.schema(name, schema)
-    failures = {failure for operation in OPERATIONS for failure in operation.failures.items()}
-    for status, codes in sorted(failures):
+    for status, codes in sorted({failure for route in ROUTES for failure in _failures(route).items()}):
         spec.components.response(_response_name(status, codes), _failure(status, codes))
-    for operation in OPERATIONS:
-        spec.path(operation.path, operations={operation.method: _described(operation)})
+    for route in ROUTES:
+        spec.path(route.paths[0], operations={route.method.lower(): _described(route)})
     written: dict[str, Any] = spec.to_dict()
     return written
 
 
 def _answers() -> dict[str, Any]:
     """The schemas of all responses, by name."""
-    written = [one.answer for one in OPERATIONS if isinstance(one.answer, type)]
+    written = [route.answer for route in ROUTES if isinstance(route.answer, type)]
     _, schemas = schema_components([ErrorAnswer, *written], ref_template=f"{SCHEMAS}{{name}}")
     return schemas
 
 
-def _described(operation: Operation) -> dict[str, Any]:
+def _failures(route: Route) -> Failures:
+    token = {} if route.permission is None else WITH_TOKEN
+    body = {} if route.body is None else WITH_BODY
+    return {**ANY_CALL, **token, **body, **route.failures}
+
+
+def _described(route: Route) -> dict[str, Any]:
+    failures = sorted(_failures(route).items())
     described: dict[str, Any] = {
-        "operationId": operation.name,
-        "summary": operation.summary,
-        "parameters": [*operation.parameters, REQUEST_ID_HEADER],
-        "responses": {str(operation.status): _success(operation)}
-        | {
-            str(status): _response_name(status, codes) for status, codes in sorted(operation.failures.items())
-        },
+        "operationId": route.name,
+        "summary": route.description,
+        "parameters": [*route.parameters, REQUEST_ID_HEADER],
+        "responses": {str(route.status): _success(route)}
+        | {str(status): _response_name(status, codes) for status, codes in failures},
     }
-    if operation.body is not None:
-        content = {"application/json": {"schema": operation.body}}
+    if route.body is not None:
+        content = {"application/json": {"schema": route.body}}
         described["requestBody"] = {"required": True, "content": content}
-    if operation.token:
+    if route.permission is not None:
+        described["summary"] += f" Needs {route.permission.scopes}."
         described["security"] = [{"token": []}]
     return described
 
 
-def _success(operation: Operation) -> dict[str, Any]:
-    answer = operation.answer
-    response: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase, "headers": _headers()}
+def _success(route: Route) -> dict[str, Any]:
+    answer = route.answer
+    response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase, "headers": _headers()}
     if isinstance(answer, str):
         response["content"] = {
             answer: {"schema": {"type": "object"} if "json" in answer else {"type": "string"}}

@@ -3,18 +3,19 @@
 from typing import cast
 
 import pytest
-from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from controller.web.openapi.operations import OPERATIONS, Operation
-from controller.web.views import BLUEPRINTS, Services
+from controller.web.flask_app import Function, add_routes
+from controller.web.route import Route
+from controller.web.routes import EVERY, ROUTES, routes_of
+from controller.web.services import Services
 from tests.integration.deploy.kubernetes.conftest import OVERLAYS, Built
 from tests.integration.deploy.kubernetes.schemas import Document
 from tests.integration.deploy.kubernetes.test_manifests import named
 
 FUNCTION = "/function/"
 METRICS = "/metrics"
-PUBLIC = [one for one in OPERATIONS if one.path != METRICS]
+PUBLIC = [one for one in ROUTES if one.function is not EVERY]
 IDS = {"{request_id}": "8d2f", "{language_title}": "python-wordcount"}
 NOT_PUBLIC = [
     "/",
@@ -67,11 +68,10 @@ def fits(match: Document, path: str) -> bool:
 
 
 def serves(path: str, method: str) -> bool:
-    """Whether the function that the gateway hands this to has such a path."""
+    """Whether the function that the gateway hands this to has such a path. Nothing is called of its services."""
     name, _, rest = path.removeprefix(FUNCTION).partition("/")
-    app = Flask("routes", static_folder=None)
-    app.url_map.strict_slashes = app.url_map.merge_slashes = False
-    app.register_blueprint(BLUEPRINTS[name](cast(Services, None)))
+    app = Function(name, close=lambda: None, body_max_bytes=0)
+    add_routes(app, cast(Services, None), routes_of(name))
     try:
         app.url_map.bind("function").match(f"/{rest}", method)
     except HTTPException:
@@ -79,15 +79,15 @@ def serves(path: str, method: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("operation", PUBLIC, ids=lambda one: f"{one.method} {one.path}")
-def test_every_public_path_leads_to_its_function(route: Document, operation: Operation) -> None:
-    path = operation.path
+@pytest.mark.parametrize("operation", PUBLIC, ids=lambda one: f"{one.method} {one.paths[0]}")
+def test_every_public_path_leads_to_its_function(route: Document, operation: Route) -> None:
+    path = operation.paths[0]
     for name, value in IDS.items():
         path = path.replace(name, value)
     behind = behind_the_gateway(route, path)
     assert behind is not None
-    assert behind.startswith(FUNCTION)
-    assert serves(behind, operation.method.upper())
+    assert behind.startswith(f"{FUNCTION}{operation.function.name}")
+    assert serves(behind, operation.method)
 
 
 @pytest.mark.parametrize("path", NOT_PUBLIC)

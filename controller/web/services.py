@@ -1,0 +1,27 @@
+"""What handlers work with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from controller.auth.authenticator import Authenticator
+from controller.execution.workflow import WorkflowManager
+from controller.health import HealthCheck
+from controller.limits.rate_limit import RateLimiter
+from controller.registry.functions import FunctionCatalog
+from controller.registry.sessions import SessionManager
+from controller.web.parsing import RequestParser
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of the service, made in `controller.app`. `contract`: the OpenAPI document."""
+
+    parser: RequestParser
+    authenticator: Authenticator
+    limiter: RateLimiter
+    workflow: WorkflowManager
+    sessions: SessionManager
+    functions: FunctionCatalog
+    health: HealthCheck
+    contract: Mapping[str, Any]
