@@ -1,0 +1,74 @@
+"""Every row of the table of routes, on all of its paths: its token, and the owner before the scope."""
+
+import uuid
+
+import pytest
+import requests
+
+from controller.web.route import Route
+from controller.web.routes import ROUTES
+from tests.acceptance.client import Client, error_of
+from tests.integration.controller.pair import SCRIPT, Pair
+
+TITLE = "python-routed"
+ROWS = [(route, path) for route in ROUTES for path in (*route.paths, *route.aliases)]
+BEHIND_A_TOKEN = [(route, path) for route, path in ROWS if route.permission is not None]
+
+
+def name(value: object) -> str:
+    return value.method if isinstance(value, Route) else str(value)
+
+
+@pytest.fixture(scope="module")
+def owner(pair: Pair) -> Client:
+    one, _ = pair.clients()
+    return one
+
+
+@pytest.fixture(scope="module")
+def session(owner: Client) -> str:
+    return owner.begin(TITLE, SCRIPT)
+
+
+def ask(client: Client, route: Route, path: str, session: str, title: str) -> requests.Response:
+    place = path.replace("{request_id}", session).replace("{language_title}", title)
+    body: dict[str, str] | None = None if route.body is None else {}
+    return client.request(route.method, place, json=body, headers={"Language-Title": title})
+
+
+@pytest.mark.parametrize(("route", "path"), ROWS, ids=name)
+def test_a_route_needs_a_token_where_its_row_says_so(owner: Client, route: Route, path: str) -> None:
+    answer = requests.request(
+        route.method, owner.url + path, json=None if route.body is None else {}, timeout=60
+    )
+    if route.permission is None:
+        assert answer.status_code == route.status
+    else:
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.parametrize(("route", "path"), BEHIND_A_TOKEN, ids=name)
+def test_the_body_comes_before_the_token(owner: Client, route: Route, path: str) -> None:
+    answer = requests.request(route.method, owner.url + path, data=b"text", timeout=60)
+    assert answer.status_code == (401 if route.body is None else 415)
+
+
+@pytest.mark.parametrize(("route", "path"), BEHIND_A_TOKEN, ids=name)
+def test_a_token_without_the_scope_is_told_of_what_is_its_owners_alone(
+    owner: Client, session: str, route: Route, path: str
+) -> None:
+    powerless = owner.speaking_for(owner.sub, scope="other")
+    error_of(ask(powerless, route, path, session, TITLE), "FORBIDDEN")
+
+
+@pytest.mark.parametrize(("route", "path"), [row for row in BEHIND_A_TOKEN if "{" in row[1]], ids=name)
+def test_what_is_not_the_callers_is_not_found_before_the_scope_is_looked_at(
+    owner: Client, session: str, route: Route, path: str
+) -> None:
+    stranger = owner.speaking_for(f"user-{uuid.uuid4()}", scope="other")
+    error_of(ask(stranger, route, path, session, TITLE), "NOT_FOUND")
+
+
+def test_what_was_refused_was_not_done(owner: Client, session: str) -> None:
+    assert owner.session(session).json()["status"] == "active"
+    assert owner.request("GET", f"/api/v1/functions/{TITLE}").status_code == 200
