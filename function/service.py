@@ -29,7 +29,7 @@ APPS = {
 
 
 class Service:
-    """The dispatcher, with what the server's worker asks its application for."""
+    """The dispatcher, and what the server asks of it: `HttpApp` of template/python3-gevent/http_app.py."""
 
     #: The same for all functions, since they share one controller.
     body_max_bytes = health.body_max_bytes
@@ -42,6 +42,10 @@ class Service:
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         return self._dispatcher(environ, start_response)
+
+    def drain(self) -> None:
+        """Tell one function, since all share one controller."""
+        health.drain()
 
     def close(self) -> None:
         """Writes what waits, once for all functions, since they share one controller."""

@@ -28,9 +28,11 @@ class Json(DefaultJSONProvider):
 
 
 class Function(Flask):
-    """One endpoint's app. The server calls `close` when its worker ends.
+    """One endpoint's app, and what the server asks of it: `HttpApp` of template/python3-gevent/http_app.py.
 
-    It hands on requests with more than `body_max_bytes` without their body, for us to refuse.
+    Args:
+        close: called when the server's worker ends.
+        body_max_bytes: a request with a longer body comes without it, for us to refuse.
     """
 
     def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
@@ -39,6 +41,9 @@ class Function(Flask):
         self.url_map.strict_slashes = self.url_map.merge_slashes = False
         self.close = close
         self.body_max_bytes = body_max_bytes
+
+    def drain(self) -> None:
+        """Nothing to do: the server takes no more requests, and those that it took are answered."""
 
 
 def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:

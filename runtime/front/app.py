@@ -35,7 +35,7 @@ _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Front(Flask):
-    """The WSGI application of one language's runtime."""
+    """The WSGI application of one language's runtime: an `HttpApp` of template/python3-gevent/http_app.py."""
 
     def __init__(
         self, language: str, executor: Executor, settings: Settings, tracer: Tracer = UNTRACED
@@ -106,11 +106,11 @@ class Front(Flask):
             raise UnusableSetting(f"METRICS_PORT: {error.strerror}") from error
 
     def drain(self) -> None:
-        """For the server on its first SIGTERM: new work is answered RUNTIME_UNAVAILABLE, what runs goes on."""
+        """On SIGTERM: new work is answered RUNTIME_UNAVAILABLE, what runs goes on."""
         self._executor.drain()
 
     def close(self) -> None:
-        """For the server's worker-exit hook: end what still runs, and every process."""
+        """At the worker's end: end what still runs, and every process."""
         self._executor.close()
         self._metrics_server.close()
         self._tracer.close()

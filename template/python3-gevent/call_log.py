@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from http_app import Adapted
+
 #: The X-Call-Id of the call under way, `-` outside of one. Each greenlet has a context of its own.
 CALL_ID: ContextVar[str] = ContextVar("call_id", default="-")
 #: Ids are UUIDs where the gateway makes them, but a client may send anything.
@@ -28,7 +30,6 @@ _FORMATTERS: dict[str, dict[str, Any]] = {
     },
 }
 
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class LineFormatter(logging.Formatter):
@@ -59,15 +60,9 @@ def settings(level: str, form: str) -> dict[str, Any]:
     }
 
 
-class CallMarker:
-    """A WSGI application that says which call is under way. All else about it is the application's own."""
+class CallMarker(Adapted):
+    """An application that says which call is under way."""
 
-    def __init__(self, application: Application) -> None:
-        self._application = application
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any], /) -> Iterable[bytes]:
         CALL_ID.set(environ.get("HTTP_X_CALL_ID", "-")[:_ID_MAX])
         return self._application(environ, start_response)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._application, name)

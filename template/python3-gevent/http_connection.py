@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import gevent
 from http_access_log import AccessLog
+from http_app import HANGUP
 from http_client import Client, Disconnected
 from http_limits import Limits, Patience
 from http_message import Refused, Request
@@ -71,7 +72,7 @@ class Connection:
     )  # fmt: skip
 
     def __init__(self, worker: Server, client: Client, environ: dict[str, Any]) -> None:
-        environ["client.hangup"] = self._on_hangup
+        environ[HANGUP] = self._on_hangup
         self._worker = worker
         self._client = client
         self.descriptor = client.descriptor

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Self
 
+from http_app import HttpApp
+
 #: Bytes of a body where neither the application nor the variable HTTP_BODY_MAX_BYTES says anything else.
 BODY_BYTES = 64 << 20
 #: Bytes of a head.
@@ -31,9 +33,9 @@ class Limits:
     asks_application: bool = False
 
     @classmethod
-    def of(cls, settings: Any, application: object) -> Self:
+    def of(cls, settings: Any, application: HttpApp | None) -> Self:
         """From gunicorn's settings (`limit_request_*`) and what the application announces (`body_max_bytes`)."""
-        announced = getattr(application, "body_max_bytes", None)
+        announced = None if application is None else application.body_max_bytes
         most = os.environ.get("HTTP_BODY_MAX_BYTES", BODY_BYTES) if announced is None else announced
         return cls(
             target_bytes=settings.limit_request_line or HEAD_BYTES,

@@ -4,12 +4,10 @@ Several times the throughput of the stock worker, whose parser is written in Pyt
 
 - A client on a kept-alive connection cannot starve the others; thousands that say nothing cost next to nothing.
 - All that a client controls has a limit, and all that it may let others wait for a deadline: http_limits.py.
-- On SIGTERM the application is told by its `drain`, if it has one. Idle connections end at once and those at work
-  after their answer; gunicorn's graceful_timeout bounds it. After `max_requests` the worker ends in the same way.
-- `environ["client.hangup"]` takes a function that is called, in another greenlet, when the client has gone away
-  before it was answered. Without one nothing happens to the request.
-- `body_max_bytes` of an application says how long a body it takes. A request with a longer one is handed to it
-  without, as soon as that is known, so that its refusal looks like all of its answers.
+- The application is told of the end, and of clients that hang up, and refuses bodies that are too long in its own
+  words: http_app.py is the protocol.
+- On SIGTERM idle connections end at once and those at work after their answer; gunicorn's graceful_timeout bounds it.
+  After `max_requests` the worker ends in the same way.
 
 Bodies are held in memory. There is no TLS here.
 """
@@ -27,6 +25,7 @@ import gevent
 from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 from http_access_log import AccessLog
+from http_app import Adapted, HttpApp
 from http_client import Client
 from http_connection import Connection
 from http_limits import Limits, Patience
@@ -57,6 +56,13 @@ class HttpWorker(GeventWorker):
 
     patience = Patience()
     alive: bool
+    #: None until it is loaded.
+    application: HttpApp | None = None
+
+    def load_wsgi(self) -> None:
+        """Load the application."""
+        super().load_wsgi()
+        self.application = Adapted(self.wsgi)
 
     def run(self) -> None:
         """Serve until told to end, then finish what has begun."""
@@ -64,7 +70,7 @@ class HttpWorker(GeventWorker):
         self.watched: set[Connection] = set()
         self.hub = gevent.get_hub()
         self.loop = self.hub.loop
-        self.limits = Limits.of(self.cfg, self.wsgi)
+        self.limits = Limits.of(self.cfg, self.application)
         self.keepalive: float = self.cfg.keepalive
         self.kept = min(_KEPT, self.keepalive, self.patience.head)
         self.access_log = AccessLog.of(self.log)
@@ -87,9 +93,8 @@ class HttpWorker(GeventWorker):
     def handle_exit(self, sig: int, frame: Any) -> None:
         """SIGTERM. The rest is seen to by `run`."""
         super().handle_exit(sig, frame)
-        drain = getattr(getattr(self, "wsgi", None), "drain", None)
-        if drain is not None:
-            drain()
+        if self.application is not None:
+            self.application.drain()
 
     def count_request(self) -> None:
         """Ends the worker in good order after as many as `max_requests` allows."""
