@@ -18,7 +18,7 @@ from controller.web.services import Services
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-Window = Literal["execute", "initialize", "functions"]
+WindowName = Literal["execute", "initialize", "functions"]
 Reply = Response | tuple[Response, int] | tuple[str, int]
 Failures = Mapping[int, tuple[str, ...]]
 #: Who asks where no token is needed.
@@ -115,7 +115,7 @@ class Route:
     view: View | None = None
     plain: PlainRoute | None = None
     permission: Permission | None = None
-    window: Window | None = None
+    window: WindowName | None = None
     parameters: tuple[Any, ...] = ()
     body: type[Schema] | None = None
     answer: type[Struct] | str | None = None
