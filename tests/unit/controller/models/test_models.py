@@ -11,7 +11,7 @@ from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFaile
 from controller.json_codec import dumps
 from controller.models.outcome import Outcome, Run
 from controller.models.registered import LanguageTitle, Script, Session, canonical, now, rfc3339
-from controller.models.responses import ExecuteAnswer
+from controller.models.responses import ExecuteAnswer, InitializeAnswer
 
 
 def session(**changes: object) -> Session:
@@ -65,6 +65,14 @@ def test_an_answer_names_its_output_only_when_there_is_some() -> None:
     assert dumps(loud) == begins + b'"cached":true,"result":{"a": 1},"stdout":"\xc3\xa9","stderr":"err"}'
     half = msgspec.structs.replace(silent, stdout="\udfff")
     assert dumps(half) == begins + b'"cached":true,"result":{"a":1},"stdout":"\\udfff"}'
+
+
+def test_only_a_compiled_session_tells_of_its_compiler() -> None:
+    interpreted = InitializeAnswer("id", "initialized", "2026-01-02T00:00:00.000Z")
+    begins = b'{"request_id":"id","status":"initialized","expires_at":"2026-01-02T00:00:00.000Z"'
+    assert dumps(interpreted) == begins + b"}"
+    compiled = msgspec.structs.replace(interpreted, compile_status="compiled", artifact_cached=False)
+    assert dumps(compiled) == begins + b',"compile_status":"compiled","artifact_cached":false}'
 
 
 def test_a_shared_run_gives_back_all_that_is_answered() -> None:
