@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from msgspec import UNSET
 
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, canonical, rfc3339
-from controller.models.responses import FunctionDetail, FunctionPage, FunctionSummary
+from controller.models.responses import (
+    FunctionDetail,
+    FunctionExample,
+    FunctionPage,
+    FunctionSchemas,
+    FunctionSummary,
+)
 from controller.models.stored import FunctionFilter, StoredFunction
 
 #: Days that the versions of a deleted function stay.
@@ -103,11 +109,11 @@ class FunctionCatalog:
         return FunctionDetail(
             **_summary(function),
             version=function.version,
-            tags=function.tags,
+            tags=list(function.tags),
             # As they are stored: documents that only clients read.
-            schema=function.schema,
-            examples=function.examples,
-            compile_options=function.compile_options,
+            schema=cast(FunctionSchemas, function.schema),
+            examples=cast(list[FunctionExample], function.examples),
+            compile_options=dict(function.compile_options),
             script_content=content if function.type == "dynamic" else UNSET,
         )
 

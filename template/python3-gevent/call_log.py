@@ -31,7 +31,6 @@ _FORMATTERS: dict[str, dict[str, Any]] = {
 }
 
 
-
 class LineFormatter(logging.Formatter):
     """One line, however many the record has."""
 

@@ -19,7 +19,7 @@ from controller.cache.backend import Backend, Window
 from controller.cache.keys import session_key
 from controller.cache.manager import CacheManager
 from controller.cache.memory import MemoryBackend
-from controller.call import CallFactory
+from controller.call import Call, CallFactory
 from controller.database.memory import MemoryTables
 from controller.errors import (
     CacheUnavailable,
@@ -33,12 +33,13 @@ from controller.errors import (
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
-from controller.execution.workflow import Initialized, SessionBounds, WorkflowManager
+from controller.execution.workflow import SessionBounds, WorkflowManager
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
-from controller.models.outcome import Answer, Run
+from controller.models.outcome import Run
 from controller.models.registered import Identity, LanguageTitle, Script, Session, now
 from controller.models.requests import CacheDirectives, ExecuteRequest, InitializeRequest
+from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
@@ -200,6 +201,8 @@ class Process:
         self.stores = stores
         self.registry = CollectorRegistry()
         self.metrics = MetricsCollector(self.registry)
+        #: The records of the executions, in the order in which they began.
+        self.calls: list[Call] = []
         tables = cast(MemoryTables, stores.postgres)
         self.cache = CacheManager(cast(Backend, stores.redis), ttl=60, scripts_ttl=60)
         self.logger = DatabaseLogger(tables, 1000, self.metrics)
@@ -226,7 +229,7 @@ class Process:
         identity: Identity = ALICE,
         name: LanguageTitle = HELLO,
         **asked: Any,
-    ) -> Initialized:
+    ) -> InitializeAnswer:
         """Serve a request that begins a session."""
         fields: dict[str, Any] = {
             "context": {},
@@ -255,11 +258,11 @@ class Process:
 
     def begin(self, identity: Identity = ALICE, **asked: Any) -> Session:
         """Begin a session."""
-        return self.initialize(identity=identity, **asked).session
+        return self.sessions.get(self.initialize(identity=identity, **asked).request_id, identity.subject)
 
     def ask(
         self, session: Session, params: Mapping[str, Any] | None = None, **asked: Any
-    ) -> "Greenlet[..., Answer]":
+    ) -> "Greenlet[..., ExecuteAnswer]":
         """Begin a request. It goes as far as it gets."""
         greenlet = gevent.spawn(self.execute, session, params, **asked)
         settle()
@@ -275,7 +278,7 @@ class Process:
         directives: CacheDirectives | None = None,
         admission: Admission | None = None,
         client: Client | None = None,
-    ) -> Answer:
+    ) -> ExecuteAnswer:
         """Serve an execution from its beginning to its rows in the log."""
         given, watch = params or {}, (client or Client()).watch
         request = ExecuteRequest(
@@ -283,6 +286,7 @@ class Process:
         )
         calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
         call = calls.begin(environ(f"/{session.request_id}"))
+        self.calls.append(call)
         call.called_by(identity)
         try:
             with gevent.Timeout(PATIENCE, AssertionError("a request was not answered")):
@@ -309,10 +313,10 @@ class Process:
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
-def result(asked: "Answer | Greenlet[..., Answer]") -> tuple[int, bool]:
+def result(asked: "ExecuteAnswer | Greenlet[..., ExecuteAnswer]") -> tuple[int, bool]:
     """The result of a request, and whether it is another run's."""
     answer = asked.get(timeout=PATIENCE) if isinstance(asked, Greenlet) else asked
-    return int(bytes(answer.run.result)), answer.cached
+    return int(bytes(answer.result)), answer.cached
 
 
 def settle() -> None:

@@ -26,7 +26,8 @@ from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.web.execute import ExecuteRoute
 from controller.web.parsing import RequestParser
-from controller.web.views import Services
+from controller.web.routes import routes_of
+from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 from tests.unit.controller.heart import Process
 
@@ -68,9 +69,11 @@ def route(one: Process) -> ExecuteRoute:
         sessions=one.sessions,
         functions=one.functions,
         health=HealthCheck(one.cache, Postgres("", size=1, timeout=1), selector, runtimes),
+        contract={},
     )
     calls = CallFactory("execute", one.metrics, UNTRACED, one.logger, DEFAULT_MASKER)
-    return ExecuteRoute(services, calls, None, others=cast(Any, None))
+    (row,) = routes_of("execute")
+    return ExecuteRoute(row, services, calls, None, others=cast(Any, None))
 
 
 def request(request_id: str, token: str) -> dict[str, Any]:

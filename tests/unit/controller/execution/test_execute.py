@@ -151,7 +151,7 @@ def test_a_session_that_is_not_retained_succeeds_once(one: Process, other: Proce
     one.logger.flush()
     other.logger.flush()
     status = one.sessions.describe(session.request_id, "alice").document()
-    assert (status["status"], status["execution_count"]) == ("closed", 2)
+    assert (status.status, status.execution_count) == ("closed", 2)
 
 
 def test_a_failure_ends_no_session(one: Process, stores: Stores) -> None:

@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle
+from controller.models.responses import FunctionPage
 from tests.unit.controller.heart import BOB, HELLO, Process, Stores
 
 CALCULATOR = LanguageTitle("nodejs", "calculator")
@@ -38,8 +40,8 @@ def query(**changes: Any) -> dict[str, Any]:
     return {"page": 1, "per_page": 20} | changes
 
 
-def titles(page: dict[str, Any]) -> list[str]:
-    return [function["language_title"] for function in page["functions"]]
+def titles(page: FunctionPage) -> list[str]:
+    return [function.language_title for function in page.functions]
 
 
 def test_a_user_sees_the_predefined_functions_and_their_own(one: Process) -> None:
@@ -52,19 +54,19 @@ def test_pages_are_cut_and_counted(one: Process) -> None:
     for number in range(4):
         one.begin(name=LanguageTitle("python", f"f{number}"))
     page = one.functions.page("alice", query(language="python", page=2, per_page=3))
-    assert (page["total"], page["page"], page["per_page"], titles(page)) == (4, 2, 3, ["python-f3"])
-    assert one.functions.page("alice", query(type="predefined"))["total"] == 1
-    assert one.functions.page("alice", query(user_id="bob"))["total"] == 0
+    assert (page.total, page.page, page.per_page, titles(page)) == (4, 2, 3, ["python-f3"])
+    assert one.functions.page("alice", query(type="predefined")).total == 1
+    assert one.functions.page("alice", query(user_id="bob")).total == 0
 
 
 def test_the_script_of_an_own_function_alone_is_shown(one: Process) -> None:
     one.begin()
     own = one.functions.detail(HELLO, "alice")
-    assert (own["script_content"], own["version"], own["user_id"]) == ("result = 1", 1, "alice")
+    assert (own.script_content, own.version, own.user_id) == ("result = 1", 1, "alice")
     predefined = one.functions.detail(CALCULATOR, "alice")
-    assert "script_content" not in predefined
-    assert (predefined["type"], predefined["tags"], predefined["user_id"]) == ("predefined", ["math"], None)
-    assert predefined["created_at"].endswith("Z")
+    assert predefined.script_content is UNSET
+    assert (predefined.type, predefined.tags, predefined.user_id) == ("predefined", ["math"], None)
+    assert predefined.created_at.endswith("Z")
 
 
 def test_a_function_is_registered_for_its_owner_alone(one: Process) -> None:
