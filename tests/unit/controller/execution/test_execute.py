@@ -123,13 +123,14 @@ def test_a_full_window_refuses_hits_and_runs(one: Process, stores: Stores, away:
 
 
 @pytest.mark.parametrize(("code", "executed"), [("RUNTIME_ERROR", 1), ("TIMEOUT", 1), ("RATE_LIMITED", 0)])
-def test_a_failure_is_raised_and_not_kept(one: Process, code: str, executed: int) -> None:
+def test_a_failure_is_raised_and_not_kept(one: Process, stores: Stores, code: str, executed: int) -> None:
     session = one.begin()
     for run in ("run 1", "run 2"):
         with pytest.raises(ServiceError, match=run) as failed:
             one.execute(session, {"fails": code})
         assert (failed.value.code, failed.value.request_id) == (code, session.request_id)
     assert one.count(session) == 2 * executed
+    assert stores.postgres.session(session.request_id).execution_count == 2 * executed
 
 
 def test_what_is_no_error_of_the_service_is_an_internal_one(one: Process) -> None:

@@ -109,6 +109,22 @@ def test_an_ended_session_is_found_nowhere(one: Process, other: Process, stores:
         assert not process.sessions.remembers(session.request_id)
 
 
+def test_the_process_that_ends_a_session_forgets_it(one: Process) -> None:
+    session = begun(one)
+    one.sessions.end(session, "deleted")
+    assert not one.sessions.remembers(session.request_id)
+
+
+def test_an_end_that_postgres_alone_knows_holds(one: Process, stores: Stores) -> None:
+    session = begun(one)
+    one.sessions.end(session, "closed")
+    one.logger.flush()
+    stores.lose_redis()
+    with pytest.raises(NotFound):
+        Process(stores).sessions.get(session.request_id, "alice")
+    assert one.cache.session(session.request_id) is None
+
+
 def test_an_expired_session_is_described_and_not_used(one: Process, other: Process, stores: Stores) -> None:
     session = begun(one, lives=-1)
     for process in (one, other):
