@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, cast
 
 import gevent
-from gevent.event import Event
 from gevent.greenlet import Greenlet
 from msgspec import Raw
 from prometheus_client import CollectorRegistry
@@ -23,10 +22,6 @@ from controller.call import Call, CallFactory
 from controller.database.memory import MemoryTables
 from controller.errors import (
     CacheUnavailable,
-    DeadlinePassed,
-    InitializationFailed,
-    RateLimited,
-    ScriptFailed,
     ServiceError,
     StoreUnavailable,
 )
@@ -36,21 +31,18 @@ from controller.execution.single_flight import SingleFlight
 from controller.execution.workflow import SessionBounds, WorkflowManager
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
-from controller.models.outcome import Run
 from controller.models.registered import Identity, LanguageTitle, Script, Session, now
 from controller.models.requests import CacheDirectives, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
-from controller.observability.correlation import Trace
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.registry.functions import FunctionCatalog
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.request_log.logger import DatabaseLogger
-from controller.runtimes.client import Prepared
-from controller.runtimes.responses import ScriptNeeded
-from controller.runtimes.selector import Route, RuntimeSelector
+from controller.runtimes.selector import RuntimeSelector
 from telemetry.tracing import UNTRACED
+from tests.unit.controller.doubles import HeldRuntime, Outage, settle
 
 ALICE = Identity("alice", frozenset({"execute:all"}))
 BOB = Identity("bob", frozenset({"execute:all"}))
@@ -61,99 +53,6 @@ LEASE_MS = 20_000
 #: Seconds after which a request that is not answered fails its test.
 PATIENCE = 10
 ADDRESSES = {"python": ("http://python",), "rust": ("http://rust",)}
-FAILURES = {error.code: error for error in (ScriptFailed, DeadlinePassed, RateLimited)}
-
-
-class Outage:
-    """Stands before a store: hands calls on and counts them, or raises while the store is `away`."""
-
-    def __init__(self, store: object, error: type[Exception]) -> None:
-        self.store = store
-        self._error = error
-        self.away = False
-        self.asked: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.store, name)
-
-        def ask(*args: Any, **kwargs: Any) -> Any:
-            if self.away:
-                raise self._error(f"{name}: the store is away")
-            self.asked.append(name)
-            return method(*args, **kwargs)
-
-        return ask
-
-
-class HeldRuntime:
-    """A runtime that does what the params say. It takes the part of `RuntimeClient`.
-
-    Params of an execution: `held`: the run ends when it is released; `fails`: the code of its error; `breaks`: it
-    raises what is no error of the service. The result is how many runs began so far.
-    """
-
-    def __init__(self) -> None:
-        self.runs = 0
-        self.abandoned = 0
-        self.prepared: list[str] = []
-        self.materials: list[Mapping[str, str]] = []
-        self.artifact: bytes | None = None
-        self.scripts: set[str] = set()
-        #: Whether it takes the scripts that it is given.
-        self.takes = True
-        self._released = Event()
-
-    def release(self) -> None:
-        """Let the held runs end, and those to come."""
-        self._released.set()
-        settle()
-
-    def prepare(
-        self,
-        route: Route,
-        name: LanguageTitle,
-        script: Script,
-        *,
-        tenant: str,
-        compile_options: Mapping[str, Any],
-        deadline_ms: int,
-        trace: Trace,
-    ) -> Prepared:
-        if script.content == "broken":
-            raise InitializationFailed("it does not parse")
-        self.prepared.append(script.content)
-        self.scripts.add(script.hash)
-        return Prepared() if self.artifact is None else Prepared(False, self.artifact)
-
-    def run(
-        self,
-        route: Route,
-        session: Session,
-        params: Raw,
-        trace: Trace,
-        material: Mapping[str, str] | None = None,
-    ) -> Run:
-        if material is not None and self.takes:
-            self.materials.append(material)
-            self.scripts.add(session.script_hash)
-        if session.script_hash not in self.scripts:
-            raise ScriptNeeded
-        self.runs += 1
-        number, asked = self.runs, json.loads(bytes(params))
-        if asked.get("held"):
-            self._hold()
-        if "breaks" in asked:
-            raise ArithmeticError("not an error of the service")
-        if "fails" in asked:
-            raise FAILURES[asked["fails"]](f"run {number}")
-        return Run(Raw(str(number).encode()), 1.5, usage={"cold": True})
-
-    def _hold(self) -> None:
-        try:
-            self._released.wait()
-        except gevent.GreenletExit:
-            self.abandoned += 1
-            raise
 
 
 class Stores:
@@ -317,11 +216,6 @@ def result(asked: "ExecuteAnswer | Greenlet[..., ExecuteAnswer]") -> tuple[int, 
     """The result of a request, and whether it is another run's."""
     answer = asked.get(timeout=PATIENCE) if isinstance(asked, Greenlet) else asked
     return int(bytes(answer.result)), answer.cached
-
-
-def settle() -> None:
-    """Let all greenlets get as far as they can."""
-    gevent.idle()
 
 
 def environ(path: str) -> dict[str, Any]:

@@ -177,8 +177,7 @@ def test_the_count_is_exact_while_redis_is_away_and_after_it_is_back(
     one.logger.flush()
     assert count(one, session) == 3
     own_redis_server.start()
-    for process in (one, other):
-        until(process.cache.available, "Redis is back")
+    until(lambda: one.cache.available() and other.cache.available(), "Redis is back")
     assert count(one, session) == 3
     executed(other, session)
     assert count(one, session) == 4
@@ -196,8 +195,7 @@ def test_the_count_is_exact_after_redis_has_lost_everything(
     executed(other, session)
     own_redis_server.start()
     Redis.from_url(own_redis_server.url).flushall()
-    for process in (one, other):
-        until(process.cache.available, "Redis is back")
+    until(lambda: one.cache.available() and other.cache.available(), "Redis is back")
     assert one.sessions.live(session.request_id, "alice") == session
     assert count(other, session) == 2
     executed(other, session)

@@ -12,7 +12,8 @@ from controller.errors import (
 )
 from controller.models.registered import Identity
 from controller.models.requests import CacheDirectives
-from tests.unit.controller.heart import ALICE, BOB, PATIENCE, Client, Process, Stores, result, settle
+from tests.unit.controller.doubles import settle
+from tests.unit.controller.heart import ALICE, BOB, PATIENCE, Client, Process, Stores, result
 
 #: Nothing but the key spares a run.
 FRESH = CacheDirectives(reuse=False)

@@ -1,20 +1,14 @@
 """SingleFlight on a store in memory: who runs, who follows, and what a client that hangs up ends."""
 
 from collections import Counter
-from datetime import datetime
 from typing import Any
 
-import gevent
 import pytest
-from gevent.event import Event
 
-from controller.cache.backend import Attempt, Begun, Verdict, Window
-from controller.cache.memory import MemoryBackend
 from controller.errors import NotFound, ScriptFailed, ServiceError
-from controller.models.registered import Session
 from controller.models.requests import CacheDirectives
-from tests.unit.controller.heart import BOB, PATIENCE, Client, Process, Stores, result, settle
-from tests.waiting import until_greenlets
+from tests.unit.controller.doubles import settle
+from tests.unit.controller.heart import BOB, PATIENCE, Client, Process, Stores, result
 
 FRESH = CacheDirectives(reuse=False)
 HELD = {"held": True}
@@ -169,16 +163,6 @@ def test_a_run_ends_with_the_last_client_that_hangs_up(one: Process, stores: Sto
     assert one.sample("lambda_requests_total", endpoint="execute", language="python", code="client_gone") == 2
 
 
-def test_a_lease_that_was_given_up_is_free_for_another_process(
-    one: Process, other: Process, stores: Stores
-) -> None:
-    session, client = one.begin(), Client()
-    one.ask(session, HELD, client=client)
-    client.hang_up()
-    stores.runtime.release()
-    assert result(other.ask(session, HELD)) == (2, False)
-
-
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_a_run_goes_on_while_a_follower_waits(
     one: Process, other: Process, stores: Stores, where: str
@@ -221,101 +205,6 @@ def test_no_cache_ends_with_its_own_client(one: Process, stores: Stores) -> None
     one.ask(session, HELD, client=client, directives=FRESH)
     client.hang_up()
     assert stores.runtime.abandoned == 1
-
-
-def test_followers_run_when_the_lease_of_a_process_that_died_ends(stores: Stores) -> None:
-    dead, one = (Process(stores, lease_ms=SHORT_MS) for _ in range(2))
-    session = one.begin(timeout_ms=10)
-    lost = dead.cache.attempt(session, HELD, reuse=True, claim_ms=dead.flights.lease_ms(session))
-    assert dead.cache.begin(lost, None, alive=False).verdict is Verdict.LEAD
-    follows = [one.ask(session, HELD) for _ in range(2)]
-    assert stores.runtime.runs == 0
-    until_greenlets(lambda: stores.runtime.runs == 1, "the lease ends")
-    stores.runtime.release()
-    assert sorted(map(result, follows)) == [(1, False), (1, True)]
-
-
-def test_the_lease_is_the_scripts_deadline_and_what_a_call_takes(stores: Stores) -> None:
-    process = Process(stores, lease_ms=SHORT_MS)
-    assert process.flights.lease_ms(process.begin(timeout_ms=300)) == 300 + SHORT_MS
-
-
-def orphaned(process: Process, session: Session) -> None:
-    """Leave a lease of this process with no flight to it, as a trip that was cut off does."""
-    attempt = process.cache.attempt(session, {}, reuse=True, claim_ms=60_000)
-    assert process.cache.begin(attempt, None, alive=False).verdict is Verdict.LEAD
-
-
-def test_a_lease_of_this_process_without_a_flight_holds_up_no_request(one: Process, stores: Stores) -> None:
-    session = one.begin()
-    orphaned(one, session)
-    assert result(one.ask(session)) == (1, False)
-    assert stores.redis.asked.count("begin") == 3
-
-
-class SlowReplies(MemoryBackend):
-    """A store that holds up its reply to the first `begin`, as a slow network does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = 0
-        self.arrived = Event()
-
-    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
-        begun = super().begin(attempt, now, window, alive=alive)
-        self.begun += 1
-        if self.begun == 1:
-            self.arrived.wait()
-        return begun
-
-
-def test_a_leader_that_has_not_got_its_reply_yet_is_no_orphan() -> None:
-    backend = SlowReplies()
-    stores = Stores(backend)
-    process = Process(stores)
-    session = process.begin()
-    leads = gevent.spawn(process.execute, session, HELD)
-    until_greenlets(lambda: backend.begun == 1, "the leader has begun")
-    follows = gevent.spawn(process.execute, session, HELD)
-    until_greenlets(lambda: backend.begun >= 4, "the follower has met the leader several times")
-    assert stores.runtime.runs == 0
-    backend.arrived.set()
-    until_greenlets(lambda: stores.runtime.runs == 1, "the leader runs")
-    stores.runtime.release()
-    assert [result(leads), result(follows)] == [(1, False), (1, True)]
-
-
-def test_without_redis_equal_requests_of_one_process_still_share_a_run(one: Process, stores: Stores) -> None:
-    session = one.begin()
-    stores.redis.away = True
-    asked = [one.ask(session, HELD) for _ in range(3)]
-    stores.runtime.release()
-    assert Counter(map(result, asked)) == {(1, False): 1, (1, True): 2}
-    assert stores.postgres.session(session.request_id).uncounted == 3
-
-
-def test_redis_that_goes_away_under_a_run_takes_nothing_from_its_answer(one: Process, stores: Stores) -> None:
-    session = one.begin()
-    asked = one.ask(session, HELD)
-    stores.redis.away = True
-    stores.runtime.release()
-    assert result(asked) == (1, False)
-    stores.redis.away = False
-    assert one.count(session) == 1
-    # Its end did not reach Redis: the lease that is left there holds up no request of this process.
-    assert result(one.ask(session, HELD)) == (2, False)
-
-
-def test_followers_run_themselves_when_redis_goes_away_under_their_wait(
-    one: Process, other: Process, stores: Stores
-) -> None:
-    session = one.begin()
-    leads = one.ask(session, HELD)
-    stores.redis.away = True
-    follows = other.ask(session, HELD)
-    assert stores.runtime.runs == 2
-    stores.runtime.release()
-    assert [result(leads), result(follows)] == [(1, False), (2, False)]
 
 
 def test_followers_share_the_one_success_of_a_session_that_is_not_retained(

@@ -1,0 +1,86 @@
+"""What the contract suites of the tables write and read."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from controller.limits.quotas import HeldByUser
+from controller.models.registered import LanguageTitle, Script, Session, now
+from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+from controller.registry.functions import FunctionRows
+from controller.registry.scripts import ScriptRows
+from controller.registry.sessions import SessionRows
+from controller.registry.writes import (
+    function_records,
+    script_records,
+    session_records,
+)
+from controller.request_log.rows import ordered_id
+from controller.request_log.writes import Record
+from tests.calls import SCRIPT, execution, new_session
+
+NAME = LanguageTitle("python", "hello")
+ANY = FunctionFilter()
+PLENTY = Held(100, 100)
+
+
+class Tables(SessionRows, FunctionRows, ScriptRows, HeldByUser, Protocol):
+    """All that the heart asks of PostgreSQL."""
+
+
+def statements(records: Iterable[Record]) -> list[tuple[str, Mapping[str, Any]]]:
+    """As the writer of the log makes them: one statement for all rows of a kind."""
+    alone = [(one.query, one.parameters) for one in records if one.row is None]
+    rows = [one.row for one in records if one.row is not None]
+    return alone + ([("write_requests", {"rows": f"[{','.join(rows)}]"})] if rows else [])
+
+
+def write(tables: Tables, *records: Record) -> None:
+    tables.write_together(statements(records))
+
+
+def begin(tables: Tables, session: Session) -> Session:
+    write(tables, *script_records(SCRIPT), *session_records(session))
+    return session
+
+
+def stored(tables: Tables, session: Session) -> StoredSession:
+    found = tables.session(session.request_id)
+    assert found is not None
+    return found
+
+
+def executions(session: Session, *, counted: bool = True, executed: bool = True) -> list[Record]:
+    """One execution's row, with a new id."""
+    (record,) = execution(session)
+    assert record.row is not None
+    row = json.loads(record.row) | {"id": ordered_id(), "counted": counted, "executed": executed}
+    return [Record("write_requests", row=json.dumps(row))]
+
+
+def register(tables: Tables, owner: str, name: LanguageTitle, text: str, made: datetime | None = None) -> str:
+    script = Script.of(text)
+    session = new_session(owner, name=name, script_hash=script.hash, created_at=made or now())
+    write(tables, *script_records(script), *function_records(session))
+    return script.hash
+
+
+def function(tables: Tables, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str]:
+    found = tables.function(name, owner)
+    assert found is not None
+    return found
+
+
+def predefine(tables: Tables, name: LanguageTitle, text: str = "return 0", about: str = "x") -> None:
+    script = Script.of(text)
+    parameters = {
+        "language": name.language,
+        "title": name.title,
+        "description": about,
+        "tags": ["a", "b"],
+        "schema": '{"params": {"type": "object"}}',
+        "examples": '[{"params": {}}]',
+        "script_hash": script.hash,
+    }
+    tables.write_together([*statements(script_records(script)), ("put_predefined_function", parameters)])
