@@ -1,61 +1,71 @@
--- The one trip at an execution's start: may the user, is the session alive, is the result kept, does a twin run?
--- KEYS[1] session (hash: record, state, count, last)   KEYS[2] result (string)
--- KEYS[3] flight (hash: token of who runs it, awaited: by another process, stale: its result is not to be kept)
--- KEYS[4] window (list)   KEYS[5], KEYS[6] session and result in the format before, or ''
--- ARGV[1] the present time, ISO 8601   ARGV[2] token: <process>/<number>   ARGV[3] ms that a claim holds
--- ARGV[4] limit, 0: none   ARGV[5] ms of its window   ARGV[6] '1': a kept result or a twin's will do
--- ARGV[7] '1': the session ends with its first success   ARGV[8] '1': the session is known to live, should it not be here
--- Answers {verdict, value, ms, quota}: `limited`; `session` and its state, unless it lives; `run`; `hit` and the result;
--- `twin`, its token and the ms until its claim ends; `lead`. A hit counts as an execution.
+-- Begins an execution in one trip: charges the rate limit, checks the session, and looks for a kept result or for an
+-- equal run to follow. A hit counts as an execution.
+-- Returns {status, value, ms, quota}. Status: `limited`; `session` and the state of a session that is not active;
+-- `run`; `hit` and the result; `twin`, the leader's token and the ms that its lease has left; `lead`.
+local session_key = KEYS[1]  -- hash: record, state, count, last
+local result_key = KEYS[2]  -- string
+local flight_key = KEYS[3]  -- hash: token of the leader; awaited: by another process; stale: do not keep the result
+local window_key = KEYS[4]  -- list
+local previous_session_key = KEYS[5]  -- the session in the previous format, or ''
+local previous_result_key = KEYS[6]  -- the result in the previous format, or ''
+local now = ARGV[1]  -- ISO 8601
+local token = ARGV[2]  -- <process>/<number>
+local lease_ms = ARGV[3]
+local limit = tonumber(ARGV[4])  -- 0: no limit
+local window_ms = tonumber(ARGV[5])
+local reuse = ARGV[6] == '1'  -- a kept result, or that of an equal run, will do
+local once = ARGV[7] == '1'  -- the session ends with its first success
+local alive = ARGV[8] == '1'  -- the session is known to be active if Redis does not have it
+
 local quota = false
-if ARGV[4] ~= '0' then
-  quota = take(KEYS[4], tonumber(ARGV[4]), tonumber(ARGV[5]))
+if limit ~= 0 then
+  quota = take(window_key, limit, window_ms)
   if quota[1] == 0 then
     return {'limited', false, 0, quota}
   end
 end
-local state = redis.call('HGET', KEYS[1], 'state')
-if KEYS[5] ~= '' then
-  local before = redis.call('HGET', KEYS[5], 'state')
-  if before and not state then
-    redis.call('COPY', KEYS[5], KEYS[1])
-    state = before
-  elseif before and before ~= 'active' then
-    state = before
+local state = redis.call('HGET', session_key, 'state')
+if previous_session_key ~= '' then
+  local previous = redis.call('HGET', previous_session_key, 'state')
+  if previous and not state then
+    redis.call('COPY', previous_session_key, session_key)
+    state = previous
+  elseif previous and previous ~= 'active' then
+    state = previous
   end
 end
-if state ~= 'active' and (state or ARGV[8] ~= '1') then
+if state ~= 'active' and (state or not alive) then
   return {'session', state, 0, quota}
 end
-if ARGV[6] ~= '1' then
-  if redis.call('EXISTS', KEYS[3]) == 1 then
-    redis.call('HSET', KEYS[3], 'stale', 1)
+if not reuse then
+  if redis.call('EXISTS', flight_key) == 1 then
+    redis.call('HSET', flight_key, 'stale', 1)
   end
   return {'run', false, 0, quota}
 end
-local result = redis.call('GET', KEYS[2])
-if not result and KEYS[6] ~= '' then
-  result = redis.call('GET', KEYS[6])
+local result = redis.call('GET', result_key)
+if not result and previous_result_key ~= '' then
+  result = redis.call('GET', previous_result_key)
 end
 if result then
   if state then
-    redis.call('HINCRBY', KEYS[1], 'count', 1)
-    redis.call('HSET', KEYS[1], 'last', ARGV[1])
-    if ARGV[7] == '1' then
-      redis.call('HSET', KEYS[1], 'state', 'closed')
-      close_before(KEYS[5], KEYS[1])
+    redis.call('HINCRBY', session_key, 'count', 1)
+    redis.call('HSET', session_key, 'last', now)
+    if once then
+      redis.call('HSET', session_key, 'state', 'closed')
+      close_before(previous_session_key, session_key)
     end
   end
   return {'hit', result, 0, quota}
 end
-local leader = redis.call('HGET', KEYS[3], 'token')
+local leader = redis.call('HGET', flight_key, 'token')
 if leader then
-  -- Twins of one process find each other there.
-  if string.match(leader, '^[^/]*') ~= string.match(ARGV[2], '^[^/]*') then
-    redis.call('HSET', KEYS[3], 'awaited', 1)
+  -- Followers in the leader's own process are told there, not through Redis.
+  if string.match(leader, '^[^/]*') ~= string.match(token, '^[^/]*') then
+    redis.call('HSET', flight_key, 'awaited', 1)
   end
-  return {'twin', leader, redis.call('PTTL', KEYS[3]), quota}
+  return {'twin', leader, redis.call('PTTL', flight_key), quota}
 end
-redis.call('HSET', KEYS[3], 'token', ARGV[2])
-redis.call('PEXPIRE', KEYS[3], ARGV[3])
+redis.call('HSET', flight_key, 'token', token)
+redis.call('PEXPIRE', flight_key, lease_ms)
 return {'lead', false, 0, quota}

@@ -1,20 +1,25 @@
--- Who comes first with an Idempotency-Key?
--- KEYS[1] key (hash: body, token of who runs it, awaited, answer)
--- ARGV[1] digest of the body   ARGV[2] token   ARGV[3] ms that a claim holds, 0: only look
--- Answers {verdict, value, ms}: `new`; `conflict`; `answered` and the answer; `running`, its token, ms until the claim ends.
-local held = redis.call('HMGET', KEYS[1], 'body', 'token', 'answer')
-if not held[1] then
-  if ARGV[3] ~= '0' then
-    redis.call('HSET', KEYS[1], 'body', ARGV[1], 'token', ARGV[2])
-    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+-- Claims an Idempotency-Key for its first request, or tells how that request fares.
+-- Returns {status, value, ms}. Status: `new`; `conflict`; `answered` and the answer; `running`, the token of the run
+-- and the ms that its lease has left.
+local key = KEYS[1]  -- hash: body, token of the run, awaited, answer
+local body_digest = ARGV[1]
+local token = ARGV[2]
+local lease_ms = ARGV[3]  -- '0': only look
+
+local held = redis.call('HMGET', key, 'body', 'token', 'answer')
+local held_digest, holder, answer = held[1], held[2], held[3]
+if not held_digest then
+  if lease_ms ~= '0' then
+    redis.call('HSET', key, 'body', body_digest, 'token', token)
+    redis.call('PEXPIRE', key, lease_ms)
   end
   return {'new', false, 0}
 end
-if held[1] ~= ARGV[1] then
+if held_digest ~= body_digest then
   return {'conflict', false, 0}
 end
-if held[3] then
-  return {'answered', held[3], 0}
+if answer then
+  return {'answered', answer, 0}
 end
-redis.call('HSET', KEYS[1], 'awaited', 1)
-return {'running', held[2], redis.call('PTTL', KEYS[1])}
+redis.call('HSET', key, 'awaited', 1)
+return {'running', holder, redis.call('PTTL', key)}

@@ -1,8 +1,10 @@
--- Some of an owner's results of a script go. Answers how many.
--- KEYS[1] index (sorted set: results by their end), which names the keys that go   ARGV[1] at most so many
-local results = redis.call('ZRANGE', KEYS[1], 0, ARGV[1] - 1)
+-- Deletes some of an owner's results of one script. Returns how many.
+local index_key = KEYS[1]  -- sorted set: keys of results by their expiry
+local limit = ARGV[1]  -- how many to delete at most
+
+local results = redis.call('ZRANGE', index_key, 0, limit - 1)
 if #results > 0 then
   redis.call('UNLINK', unpack(results))
-  redis.call('ZREM', KEYS[1], unpack(results))
+  redis.call('ZREM', index_key, unpack(results))
 end
 return #results

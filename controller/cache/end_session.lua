@@ -1,4 +1,7 @@
--- A session ends, known or not, so that nobody takes it up again.
--- KEYS[1] session (hash: record, state, count, last)   ARGV[1] state   ARGV[2] until then, ms since 1970
-redis.call('HSET', KEYS[1], 'state', ARGV[1])
-redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+-- Records that a session has ended, whether Redis knew it or not, so that no process takes it up again.
+local session_key = KEYS[1]  -- hash: record, state, count, last
+local state = ARGV[1]
+local expires_ms = ARGV[2]  -- since 1970
+
+redis.call('HSET', session_key, 'state', state)
+redis.call('PEXPIREAT', session_key, expires_ms)

@@ -1,34 +1,45 @@
--- The one trip at an execution's end: count it, keep its result, tell who waits.
--- KEYS[1] session (hash: record, state, count, last)   KEYS[2] result (string)
--- KEYS[3] flight (hash: token, awaited, stale)   KEYS[4] index (sorted set: an owner's results of a script, by their end)
--- KEYS[5] reply (list of one)   KEYS[6] session in the format before, or ''
--- ARGV[1] the present time, ISO 8601   ARGV[2] token   ARGV[3] outcome   ARGV[4] seconds to keep it, 0: not at all
--- ARGV[5] '1': count it   ARGV[6] `first`, `shared`: the session ends with this success, which is its own or a twin's;
--- `no`: it does not   ARGV[7] ms that a reply is kept
--- Answers the session's state before. Of two first successes the second one finds `closed`, and is not counted.
-local state = redis.call('HGET', KEYS[1], 'state')
-if state and ARGV[5] == '1' and not (state == 'closed' and ARGV[6] == 'first') then
-  redis.call('HINCRBY', KEYS[1], 'count', 1)
-  redis.call('HSET', KEYS[1], 'last', ARGV[1])
+-- Finishes an execution in one trip: counts it, keeps its result, and hands the result to those who wait for it.
+-- Returns the state that the session had before. If two first successes end one session, the second one finds
+-- `closed` and is not counted.
+local session_key = KEYS[1]  -- hash: record, state, count, last
+local result_key = KEYS[2]  -- string
+local flight_key = KEYS[3]  -- hash: token, awaited, stale
+local index_key = KEYS[4]  -- sorted set: keys of an owner's results of one script, by their expiry
+local reply_key = KEYS[5]  -- list of one
+local previous_session_key = KEYS[6]  -- the session in the previous format, or ''
+local now = ARGV[1]  -- ISO 8601
+local token = ARGV[2]
+local outcome = ARGV[3]
+local ttl = ARGV[4]  -- seconds to keep the result, '0': do not keep it
+local executed = ARGV[5] == '1'  -- count this execution
+-- `first`: the session ends with this success; `shared`: it ends with a success of another request that this one
+-- follows; `no`: it does not end.
+local closes = ARGV[6]
+local reply_ms = ARGV[7]  -- how long to keep the reply
+
+local state = redis.call('HGET', session_key, 'state')
+if state and executed and not (state == 'closed' and closes == 'first') then
+  redis.call('HINCRBY', session_key, 'count', 1)
+  redis.call('HSET', session_key, 'last', now)
 end
-if state == 'active' and ARGV[6] ~= 'no' then
-  redis.call('HSET', KEYS[1], 'state', 'closed')
-  close_before(KEYS[6], KEYS[1])
+if state == 'active' and closes ~= 'no' then
+  redis.call('HSET', session_key, 'state', 'closed')
+  close_before(previous_session_key, session_key)
 end
-local flight = redis.call('HMGET', KEYS[3], 'token', 'awaited', 'stale')
-local mine = flight[1] == ARGV[2]
-if mine then
-  redis.call('DEL', KEYS[3])
-  if flight[2] then
-    redis.call('RPUSH', KEYS[5], ARGV[3])
-    redis.call('PEXPIRE', KEYS[5], ARGV[7])
+local flight = redis.call('HMGET', flight_key, 'token', 'awaited', 'stale')
+local leads, awaited, stale = flight[1] == token, flight[2], flight[3]
+if leads then
+  redis.call('DEL', flight_key)
+  if awaited then
+    redis.call('RPUSH', reply_key, outcome)
+    redis.call('PEXPIRE', reply_key, reply_ms)
   end
 end
-if ARGV[4] ~= '0' and not (mine and flight[3]) then
-  local now = tonumber(redis.call('TIME')[1])
-  redis.call('SET', KEYS[2], ARGV[3], 'EX', ARGV[4])
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', now)
-  redis.call('ZADD', KEYS[4], now + ARGV[4], KEYS[2])
-  redis.call('EXPIRE', KEYS[4], math.max(redis.call('TTL', KEYS[4]), ARGV[4]))
+if ttl ~= '0' and not (leads and stale) then
+  local seconds = tonumber(redis.call('TIME')[1])
+  redis.call('SET', result_key, outcome, 'EX', ttl)
+  redis.call('ZREMRANGEBYSCORE', index_key, '-inf', seconds)
+  redis.call('ZADD', index_key, seconds + ttl, result_key)
+  redis.call('EXPIRE', index_key, math.max(redis.call('TTL', index_key), ttl))
 end
 return state

@@ -1,10 +1,13 @@
--- A session is kept. A state, count and time that are already there win.
--- KEYS[1] session (hash: record, state, count, last)
--- ARGV[1] its end, ms since 1970   ARGV[2] record, or '': as it is   ARGV[3...] names and values of the other fields
-if ARGV[2] ~= '' then
-  redis.call('HSET', KEYS[1], 'record', ARGV[2])
+-- Keeps a session. A state, count or time that Redis already has is not replaced.
+local session_key = KEYS[1]  -- hash: record, state, count, last
+local expires_ms = ARGV[1]  -- since 1970
+local record = ARGV[2]  -- '': leave it as it is
+local first_field = 3  -- from here on: names and values of the other fields, in turn
+
+if record ~= '' then
+  redis.call('HSET', session_key, 'record', record)
 end
-for field = 3, #ARGV, 2 do
-  redis.call('HSETNX', KEYS[1], ARGV[field], ARGV[field + 1])
+for field = first_field, #ARGV, 2 do
+  redis.call('HSETNX', session_key, ARGV[field], ARGV[field + 1])
 end
-redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+redis.call('PEXPIREAT', session_key, expires_ms)

@@ -1,17 +1,23 @@
--- What the first one with an Idempotency-Key was answered, or nothing: then the next one runs.
--- KEYS[1] key (hash: body, token, awaited, answer)   KEYS[2] reply (list of one)
--- ARGV[1] digest of the body   ARGV[2] token   ARGV[3] answer, or ''   ARGV[4] seconds to keep it
--- ARGV[5] ms that a reply is kept
-local held = redis.call('HMGET', KEYS[1], 'token', 'awaited', 'answer')
-if held[3] or (held[1] and held[1] ~= ARGV[2]) then
+-- Keeps the answer to the first request with an Idempotency-Key, or frees the key so that the next request runs.
+local key = KEYS[1]  -- hash: body, token, awaited, answer
+local reply_key = KEYS[2]  -- list of one
+local body_digest = ARGV[1]
+local token = ARGV[2]
+local answer = ARGV[3]  -- '': free the key
+local ttl = ARGV[4]  -- seconds to keep the answer
+local reply_ms = ARGV[5]  -- how long to keep the reply
+
+local held = redis.call('HMGET', key, 'token', 'awaited', 'answer')
+local holder, awaited, held_answer = held[1], held[2], held[3]
+if held_answer or (holder and holder ~= token) then
   return
 end
-redis.call('DEL', KEYS[1])
-if ARGV[3] ~= '' then
-  redis.call('HSET', KEYS[1], 'body', ARGV[1], 'answer', ARGV[3])
-  redis.call('EXPIRE', KEYS[1], ARGV[4])
+redis.call('DEL', key)
+if answer ~= '' then
+  redis.call('HSET', key, 'body', body_digest, 'answer', answer)
+  redis.call('EXPIRE', key, ttl)
 end
-if held[2] then
-  redis.call('RPUSH', KEYS[2], ARGV[3])
-  redis.call('PEXPIRE', KEYS[2], ARGV[5])
+if awaited then
+  redis.call('RPUSH', reply_key, answer)
+  redis.call('PEXPIRE', reply_key, reply_ms)
 end

@@ -1,3 +1,5 @@
--- A place in a window, alone.
--- KEYS[1] window (list)   ARGV[1] limit   ARGV[2] ms
-return take(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]))
+-- Charges one request to a sliding window; see `take` in rate.lua.
+local window_key = KEYS[1]  -- list
+local limit, window_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+return take(window_key, limit, window_ms)
