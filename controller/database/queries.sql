@@ -1,8 +1,11 @@
 -- name: ping()$
+-- Check that the database answers.
 SELECT 1;
 
 -- name: put_script(script_hash, script_content)!
--- A use is noted to the hour, which also keeps a script that was long unused from being cleaned up just now.
+-- Store a script by its hash, and record that it was used.
+-- The time of use has a resolution of one hour. It also protects a script that was unused for long from a cleanup
+-- that runs now.
 WITH used AS (
     UPDATE scripts SET used_at = now() WHERE script_hash = :script_hash AND used_at < now() - interval '1 hour'
 )
@@ -11,21 +14,25 @@ VALUES (:script_hash, :script_content, octet_length(:script_content))
 ON CONFLICT DO NOTHING;
 
 -- name: script(script_hash)$
+-- Return the text of a script.
 SELECT script_content FROM scripts WHERE script_hash = :script_hash;
 
 -- name: put_artifact(script_hash, language, compile_options, artifact)!
+-- Store a compiled script.
 INSERT INTO artifacts (script_hash, language, compile_options, artifact)
 VALUES (:script_hash, :language, :compile_options, decode(:artifact, 'base64'))
 ON CONFLICT DO NOTHING;
 
 -- name: artifact(script_hash, language, compile_options)$
+-- Return a compiled script.
 SELECT artifact FROM artifacts
 WHERE script_hash = :script_hash AND language = :language AND compile_options = :compile_options;
 
 -- name: put_function(user_id, language, title, script_hash, compile_options, updated_at)^
--- A text of its own is a version of its own; the same text again changes nothing but the time. What had to wait while
--- PostgreSQL was away does not replace what was registered meanwhile; within seconds the order of writing counts, since
--- clocks differ.
+-- Register a user's function, or replace its script, and return the version if it is new.
+-- A new text makes a new version; the same text again changes only the time. A write that waited while PostgreSQL
+-- was away does not replace a later registration. Within ten seconds the order of writing decides, because clocks
+-- differ.
 WITH function AS (
     INSERT INTO functions (user_id, language, title, type, script_hash, compile_options, created_at, updated_at)
     VALUES (:user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :updated_at, :updated_at)
@@ -43,7 +50,8 @@ ON CONFLICT DO NOTHING
 RETURNING version;
 
 -- name: delete_function(language, title, owner)!
--- Its versions stay until `delete_old_versions`.
+-- Delete a user's function.
+-- Its versions stay until `delete_old_versions` removes them.
 WITH gone AS (
     DELETE FROM functions WHERE language = :language AND title = :title AND user_id = :owner RETURNING function_id
 )
@@ -51,13 +59,15 @@ UPDATE function_versions SET user_id = :owner, deleted_at = now() FROM gone
 WHERE function_versions.function_id = gone.function_id;
 
 -- name: delete_old_versions(days, batch)!
+-- Delete versions of functions that were deleted long ago.
 DELETE FROM function_versions WHERE (function_id, version) IN (
     SELECT function_id, version FROM function_versions WHERE deleted_at < now() - make_interval(days => :days)
     ORDER BY deleted_at LIMIT :batch FOR UPDATE SKIP LOCKED
 );
 
 -- name: held_by_user(owner, sessions_max, functions_max, language, title)^
--- How much a user has, the function of that name left out; who has more than asked for is not counted to the end.
+-- Count the active sessions and the functions of a user, without the named function.
+-- Counting stops at the two limits.
 SELECT
     (
         SELECT count(*) FROM (
@@ -73,6 +83,7 @@ SELECT
     ) AS functions;
 
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
+-- Register a predefined function, and return its version if it is new.
 WITH function AS (
     INSERT INTO functions (language, title, type, description, tags, schema, examples, script_hash)
     VALUES (:language, :title, 'predefined', :description, :tags, :schema, :examples, :script_hash)
@@ -95,15 +106,19 @@ ON CONFLICT DO NOTHING
 RETURNING version;
 
 -- name: function(language, title, owner)^
--- A user's own function shadows a predefined one of the same name.
+-- Return a function with its script.
+-- A user's function takes precedence over a predefined one of the same name.
 SELECT f.*, s.script_content FROM functions f JOIN scripts s USING (script_hash)
 WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
 ORDER BY user_id NULLS LAST LIMIT 1;
 
 -- name: function_hash(language, title, owner)$
+-- Return the script hash of a user's function.
 SELECT script_hash FROM functions WHERE language = :language AND title = :title AND user_id = :owner;
 
 -- name: count_functions(owner, language, user_id, type)$
+-- Count the functions that a user sees and that match the filters.
+-- A predefined function is hidden by the user's function of the same name.
 SELECT count(*) FROM (
     SELECT * FROM functions WHERE user_id = :owner
     UNION ALL
@@ -117,7 +132,8 @@ WHERE (:language::text IS NULL OR language = :language)
     AND (:type::text IS NULL OR type = :type);
 
 -- name: functions(owner, language, user_id, type, per_page, skipped)
--- Without a sort of all that the user has: only the page's rows are kept in order.
+-- Return one page of the functions that `count_functions` counts.
+-- Only the rows of the page are sorted, not all functions of the user.
 SELECT * FROM (
     SELECT * FROM functions WHERE user_id = :owner
     UNION ALL
@@ -133,7 +149,9 @@ ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 
 -- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at)!
--- Its executions, or its end, may have been written before it, by a process that was faster when PostgreSQL came back.
+-- Store a new session.
+-- Its executions or its end may be there already: another process may have written them first when PostgreSQL came
+-- back.
 INSERT INTO sessions (
     request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms,
     retain_session, compile_status, params_schema, status, created_at, expires_at, execution_count, uncounted, last_executed_at
@@ -147,10 +165,12 @@ FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= 
 ON CONFLICT DO NOTHING;
 
 -- name: session(request_id)^
+-- Return a session.
 SELECT * FROM sessions WHERE request_id = :request_id;
 
 -- name: end_session(status, request_id)$
--- Whether it was this that ended it. The row of a session that was begun while PostgreSQL was away may still wait.
+-- End a session, and return whether this call ended it.
+-- A session that began while PostgreSQL was away may have no row yet. Then `session_ends` records its end.
 WITH known AS (
     SELECT request_id, status FROM sessions WHERE request_id = :request_id FOR UPDATE
 ), ended AS (
@@ -166,62 +186,72 @@ WITH known AS (
 SELECT EXISTS (SELECT FROM ended) OR EXISTS (SELECT FROM early);
 
 -- name: count_active_sessions()$
+-- Count the active sessions.
 SELECT count(*) FROM sessions WHERE status = 'active' AND expires_at > now();
 
 -- name: delete_expired_sessions(batch)!
--- A bounded batch, so that cleaning up never holds many locks. Rows of the last day stay to be asked for.
+-- Delete sessions that expired more than a day ago.
+-- The batch is bounded, so that cleaning up never holds many locks.
 DELETE FROM sessions WHERE request_id IN (
     SELECT request_id FROM sessions WHERE expires_at < now() - interval '1 day'
     ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED
 );
 
 -- name: try_lock(name)$
--- Held until the transaction ends: one process at a time does what it guards.
+-- Try to take a named lock until the transaction ends, so that one process at a time does the guarded work.
 SELECT pg_try_advisory_xact_lock(hashtext(:name));
 
 -- name: lock_log()$
--- Batches of the log are written one after the other: each sees what the one before wrote, whichever process it was.
+-- Wait for the lock of the log, which the transaction holds until it ends.
+-- Batches of all processes are written one after the other, so each sees the rows of the one before.
 SELECT pg_advisory_xact_lock(hashtext('log batches'));
 
 -- name: ensure_log_partitions(months_ahead)$
+-- Create the partitions of the log for the coming months.
 SELECT meta.ensure_log_partitions(:months_ahead);
 
 -- name: drop_log_partitions(days)$
+-- Drop the partitions of the log that are older than the retention time.
 SELECT meta.drop_log_partitions(:days);
 
 -- name: delete_old_requests(days, batch)!
--- Rows that came for a month without a partition.
+-- Delete old rows of months without a partition.
 DELETE FROM request_logs_default WHERE (id, created_at) IN (
     SELECT id, created_at FROM request_logs_default WHERE created_at < now() - make_interval(days => :days)
     ORDER BY created_at LIMIT :batch
 );
 
 -- name: delete_old_errors(days, batch)!
+-- Delete old rows of the error log.
 DELETE FROM error_logs WHERE (id, created_at) IN (
     SELECT id, created_at FROM error_logs WHERE created_at < now() - make_interval(days => :days)
     ORDER BY created_at LIMIT :batch
 );
 
 -- name: delete_old_times(days, batch)!
+-- Delete old latency buckets of the statistics.
 DELETE FROM analytics.hourly_times WHERE (hour, language, measure, bucket) IN (
     SELECT hour, language, measure, bucket FROM analytics.hourly_times
     WHERE hour < now() - make_interval(days => :days) ORDER BY hour LIMIT :batch
 );
 
 -- name: delete_old_users(days, batch)!
+-- Delete old daily users of the statistics.
 DELETE FROM analytics.daily_users WHERE (day, language, user_id) IN (
     SELECT day, language, user_id FROM analytics.daily_users
     WHERE day < (now() - make_interval(days => :days))::date ORDER BY day LIMIT :batch
 );
 
 -- name: delete_old_session_ends(days, batch)!
+-- Delete old ends of sessions that were recorded before the row of their session.
 DELETE FROM session_ends WHERE request_id IN (
     SELECT request_id FROM session_ends WHERE created_at < now() - make_interval(days => :days)
     ORDER BY created_at LIMIT :batch
 );
 
 -- name: delete_unused_scripts(days, batch)!
--- Scripts, with their artifacts, that neither a session nor any version of a function refers to.
+-- Delete unused scripts and their artifacts.
+-- A script is unused if no session and no version of a function refers to it.
 WITH unused AS (
     SELECT script_hash FROM scripts
     WHERE used_at < now() - make_interval(days => :days)
@@ -235,7 +265,8 @@ WITH unused AS (
 DELETE FROM scripts USING unused WHERE scripts.script_hash = unused.script_hash;
 
 -- name: roll_up(batch)^
--- Moves what is pending into the hours, in one statement: a row is in either, never in both or none.
+-- Move pending rows into the hourly statistics.
+-- One statement does it, so a row is counted exactly once.
 WITH taken AS (
     DELETE FROM analytics.pending
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM analytics.pending LIMIT :batch))
@@ -289,8 +320,9 @@ WITH taken AS (
 SELECT count(*) AS moved, coalesce(array_agg(DISTINCT hour), '{}') AS hours FROM taken;
 
 -- name: write_requests(rows)!
--- One parameter holds all rows as JSON; documents come as text in it, so that what json allows and text does not
--- ("\u0000") stays unread. What is there already is left alone, and only what is new counts for its session.
+-- Write a batch of rows to the request log, and count their executions in the sessions.
+-- One JSON parameter holds all rows. Documents are text in it, because `json` allows "\u0000" and `text` does not.
+-- Rows that are there already are skipped and not counted again.
 WITH written AS (
     INSERT INTO request_logs (
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
@@ -321,6 +353,7 @@ UPDATE sessions SET
 FROM counted WHERE sessions.request_id = counted.session_id;
 
 -- name: write_errors(rows)!
+-- Write a batch of rows to the error log. Rows that are there already are skipped.
 INSERT INTO error_logs (
     id, created_at, endpoint, http_request_id, call_id, session_id, user_id, language, title, status_code,
     error_code, message, details
@@ -335,6 +368,7 @@ FROM json_to_recordset(:rows::json) AS r (
 ON CONFLICT DO NOTHING;
 
 -- name: keep_percentiles(period, hours)!
+-- Compute the percentiles of the given hours again, and store them.
 INSERT INTO analytics.kept_percentiles
 SELECT :period, fresh.* FROM analytics.percentiles(
     :period, ARRAY(SELECT DISTINCT date_trunc(:period, hour, 'UTC') FROM unnest(:hours::timestamptz[]) AS hour), false
