@@ -1,0 +1,118 @@
+"""The curl commands of the README and of docs/using.md answer what the pages print."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.acceptance.client import Client
+from tests.conftest import ROOT, missing
+
+PAGES = ("README.md", "docs/using.md")
+#: Variables that a page sets for its reader. The test sets them for the service under test.
+SET_BY_TEST = ("URL", "AUTH", "ID")
+#: Stands for the rest of a text, in what a page prints.
+CUT = "…"
+#: Fields that differ from run to run.
+VARYING = ("execution_time", "created_at", "updated_at", "expires_at", "last_executed_at")
+
+
+class Step(NamedTuple):
+    """One command, and the answer that the page prints below it."""
+
+    command: str
+    printed: str
+
+
+def steps(page: str) -> Iterator[Step]:
+    """Yield the commands of all blocks that call curl or prepare such a call."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if "$URL" not in block and "URL=" not in block:
+            continue
+        for command, printed in re.findall(r"^((?:[^#\n].*\n)(?:[ ].*\n)*)((?:#.*\n)*)", block, re.MULTILINE):
+            answer = "".join(line.removeprefix("#").strip() for line in printed.splitlines())
+            yield Step(command, answer if answer[:1] in {"{", "2"} else "")
+
+
+def differences(printed: Any, answered: Any, place: str = "") -> Iterator[str]:
+    """Yield the places where an answer does not have the shape and the constant values of the printed one."""
+    if type(printed) is not type(answered):
+        yield f"{place}: {answered!r} instead of {printed!r}"
+    elif isinstance(printed, dict):
+        if printed.keys() != answered.keys():
+            yield f"{place}: {sorted(answered)} instead of {sorted(printed)}"
+        for name in printed.keys() & answered.keys():
+            if name not in VARYING or type(printed[name]) is not type(answered[name]):
+                yield from differences(printed[name], answered[name], f"{place}/{name}")
+    elif isinstance(printed, list):
+        if len(printed) != len(answered):
+            yield f"{place}: {len(answered)} items instead of {len(printed)}"
+        for index, (one, other) in enumerate(zip(printed, answered, strict=False)):
+            yield from differences(one, other, f"{place}/{index}")
+    elif printed != answered and not (isinstance(printed, str) and CUT in printed):
+        yield f"{place}: {answered!r} instead of {printed!r}"
+
+
+class Shell:
+    """Runs the commands of a page in order, as a reader would, against the service of a client."""
+
+    def __init__(self, client: Client, folder: Path) -> None:
+        self._variables = {"URL": client.url, "AUTH": f"Authorization: Bearer {client.token}", "ID": ""}
+        self._prepared = ""
+        self._folder = folder
+
+    def run(self, step: Step) -> str:
+        """Return what a command prints. An assignment is kept for the commands after it."""
+        name = re.match(r"[A-Z]+(?==)", step.command)
+        if name is not None:
+            self._prepared += "" if name[0] in SET_BY_TEST else step.command
+            return ""
+        done = subprocess.run(
+            ["bash", "-euc", self._prepared + step.command],
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"} | self._variables,
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        if "/initialize" in step.command:
+            self._variables["ID"] = json.loads(done.stdout).get("request_id", self._variables["ID"])
+        return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_answer_what_it_prints(client: Client, page: str, tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        missing("curl")
+    shell = Shell(client, tmp_path)
+    compared = 0
+    for step in steps((ROOT / page).read_text()):
+        answered = shell.run(step)
+        if step.printed:
+            compared += 1
+            assert list(differences(json.loads(step.printed), json.loads(answered))) == [], step.command
+    assert compared >= 4
+
+
+def test_an_answer_of_another_shape_is_found() -> None:
+    printed = {"id": "8d…", "code": "A", "execution_time": 0.3, "details": {"line": 2}, "items": [1]}
+    answered: dict[str, Any] = {
+        "id": "xy",
+        "code": "B",
+        "execution_time": None,
+        "details": {},
+        "items": [1, 2],
+    }
+
+    assert sorted(place.partition(":")[0] for place in differences(printed, answered)) == [
+        "/code",
+        "/details",
+        "/execution_time",
+        "/items",
+    ]
