@@ -148,7 +148,8 @@ def test_a_server_that_says_nothing_is_given_up_and_all_are_told(hasty: Server) 
     told = [outcome(each) for each in waiting]
     assert {type(each) for each in told} == {CacheUnavailable}
     assert len({id(each) for each in told}) == 50, "an error of one's own"
-    assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 5
+    # All together: one after the other they would take fifty times as long.
+    assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 25
     assert hasty.connection.closed
     assert isinstance(outcome(hasty.ask()), CacheUnavailable)
 

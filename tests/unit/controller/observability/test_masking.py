@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import msgspec
@@ -201,10 +201,10 @@ def test_depth_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", EVIL, ids=lambda text: text[:10])
 def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    started = perf_counter()
+    started = process_time()
     DEFAULT_MASKER.text(text)
     # About 0.05 s; in square time it would be minutes.
-    assert perf_counter() - started < 5
+    assert process_time() - started < 5
 
 
 def test_our_own_log_lines_are_masked() -> None:
