@@ -16,7 +16,7 @@ from runtime.pool.idle import Key
 from runtime.pool.pool import Bounds, Pool
 from runtime.pool.reserve import Reserve
 from runtime.process.folder_locks import clear_abandoned
-from runtime.process.limits_watcher import Limits, Overseer
+from runtime.process.limits_watcher import Limits, LimitsWatcher
 from runtime.process.process import Launch, Process
 from runtime.process.spawner import Spawner
 from runtime.process.worker import Execution, Worker
@@ -46,7 +46,7 @@ class Executor:
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
         _clear(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
-        self._overseer = Overseer(
+        self._limits_watcher = LimitsWatcher(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
         )
         self._reserve = Reserve(
@@ -78,7 +78,7 @@ class Executor:
         """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
         return Worker.of(
             self.start(self._language.launch()),
-            self._overseer,
+            self._limits_watcher,
             self.settings.result_max_bytes,
             counts_fuel=self._language.counts_fuel,
         )
@@ -169,7 +169,7 @@ class Executor:
             self._quiet.wait(_LAST_ANSWERS)
         # 4. Nobody takes workers now, nobody watches them.
         self._reserve.close()
-        self._overseer.close()
+        self._limits_watcher.close()
         # 5. The fork server kills every process that is left, and removes their folders.
         self._spawner.close()
 

@@ -1,4 +1,4 @@
-"""Warm workers: who gets one, who waits, which one has to go, which are started ahead.
+"""Warm workers: which request gets one, which waits, which idle worker is ended, which are started ahead.
 
 May import `process`, `settings`, `errors`.
 """

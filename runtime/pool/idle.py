@@ -1,4 +1,4 @@
-"""Idle workers: found by their key at once, and known by who has been idle for longest."""
+"""Idle workers, by key and by the time since they became idle."""
 
 import time
 from collections import OrderedDict, deque
@@ -6,7 +6,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class Key(NamedTuple):
-    """Whose worker it is: of one tenant, one script, one set of options."""
+    """What a worker belongs to: one tenant, one script, one set of options."""
 
     tenant: str
     script_hash: str
@@ -14,28 +14,28 @@ class Key(NamedTuple):
 
 
 class Poolable(Protocol):
-    """What a pool asks of a worker."""
+    """What a pool requires of a worker."""
 
+    #: Whether it holds its script.
     loaded: bool
-    """Whether it holds its script."""
+    #: Memory that no file backs, after its last answer.
     resident_bytes: int
-    """Memory of its own after its last answer."""
 
     @property
     def alive(self) -> bool:
-        """False once its process is known to have ended."""
+        """Whether its process runs, as far as is known."""
 
     def suspend(self) -> None:
         """Stop its process until `resume`."""
 
     def resume(self) -> None:
-        """Let it go on, stopped or not."""
+        """Continue its process. Does nothing if it is not suspended."""
 
     def kill(self) -> None:
-        """End its process, without waiting."""
+        """Kill its process. Does not wait."""
 
     def close(self) -> None:
-        """End its process, wait for that, and give everything back."""
+        """Kill its process, wait for its end, and release its resources."""
 
 
 W = TypeVar("W", bound=Poolable)
@@ -48,13 +48,17 @@ class _Entry(NamedTuple):
 
 
 class IdleWorkers(Generic[W]):
-    """Every operation takes the same time, however many there are."""
+    """The idle workers of a pool. Each operation takes constant time.
+
+    Attributes:
+        resident_bytes: Memory of all of them together.
+    """
 
     def __init__(self) -> None:
-        self._by_age: OrderedDict[W, _Entry] = OrderedDict()  # the one idle for longest first
-        self._by_key: dict[Key, deque[W]] = {}  # and so here
+        # Both have the worker that has been idle for longest first.
+        self._by_age: OrderedDict[W, _Entry] = OrderedDict()
+        self._by_key: dict[Key, deque[W]] = {}
         self.resident_bytes = 0
-        """What all of them take together."""
 
     def __len__(self) -> int:
         return len(self._by_age)
@@ -64,20 +68,20 @@ class IdleWorkers(Generic[W]):
 
     @property
     def oldest_age(self) -> float:
-        """Seconds that the one idle for longest has been so; 0 when there is none."""
+        """Seconds since the oldest one became idle; 0 when there is none."""
         if not self._by_age:
             return 0.0
         return time.monotonic() - next(iter(self._by_age.values())).since
 
     def put(self, key: Key, worker: W) -> None:
-        """From now on the worker is idle."""
+        """Add a worker that has become idle."""
         entry = _Entry(key, time.monotonic(), worker.resident_bytes)
         self._by_age[worker] = entry
         self._by_key.setdefault(key, deque()).append(worker)
         self.resident_bytes += entry.bytes
 
     def take(self, key: Key) -> W | None:
-        """The one of the key that was used last, which the caller has from now on."""
+        """Remove and return the worker of the key that was used last; None when there is none."""
         if key not in self._by_key:
             return None
         worker = self._by_key[key].pop()
@@ -85,7 +89,11 @@ class IdleWorkers(Generic[W]):
         return worker
 
     def take_oldest(self) -> W:
-        """The one idle for longest. Raises KeyError when there is none."""
+        """Remove and return the worker that has been idle for longest.
+
+        Raises:
+            KeyError: There is no idle worker.
+        """
         worker, entry = self._by_age.popitem(last=False)
         self._by_key[entry.key].popleft()
         self._forget(worker, entry)

@@ -1,8 +1,8 @@
-"""The warm workers: who gets one, who waits, which one has to go.
+"""The pool of warm workers: lends them to requests, queues requests, and ends idle workers.
 
-A worker belongs to one key for its whole life; no two keys ever share a process. Everything here runs in gevent's
-one thread, so a method is atomic up to the point where it starts or ends a process. What holds at all those points:
-nobody waits who could be served.
+A worker belongs to one key for its whole life: two keys never share a process. All code here runs in gevent's one
+thread, so a method is atomic up to the point where it starts or ends a process. The invariant at all those points: no
+request waits that could be served.
 """
 
 from collections.abc import Callable
@@ -16,29 +16,29 @@ from gevent.event import Event
 from runtime.deadlines import Deadlines
 from runtime.errors import RateLimited
 from runtime.pool.idle import IdleWorkers, Key, W
-from runtime.pool.waiting import Line, Waiter
+from runtime.pool.waiting import Waiter, WaitQueue
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a pool keeps to."""
+    """The limits of a pool."""
 
+    #: Most workers, idle and busy together.
     size: int
-    """Processes, idle and at work together."""
+    #: Most busy workers of one key.
     per_key: int
-    """Processes of one key at work at once."""
+    #: Most memory of all idle workers.
     idle_bytes: int
-    """Memory that idle workers may take together."""
+    #: Seconds after which an idle worker is ended.
     idle_ttl: float
-    """Seconds after which an idle worker is ended."""
+    #: Seconds that a request waits for a worker.
     queue_timeout: float
-    """Seconds a request waits for a worker."""
+    #: Most requests that wait.
     queue_max: int
-    """Requests that may wait at once."""
 
 
 class Lease(Generic[W]):
-    """A worker for the time of a block, see `Pool.lease`. A generator would take three times as long."""
+    """A worker for the time of a `with` block, see `Pool.lease`. A generator would take three times as long."""
 
     __slots__ = ("_fresh", "_key", "_pool", "_worker")
 
@@ -56,33 +56,46 @@ class Lease(Generic[W]):
 
 
 class Pool(Generic[W]):
-    """Lends workers, which `start` makes, within its bounds; `waited` is told the seconds of each wait for one."""
+    """Lends workers within its bounds.
+
+    Args:
+        start: Starts a worker.
+        bounds: The limits of the pool.
+        waited: Called with the seconds that a request has waited for a worker, for each request.
+    """
 
     def __init__(self, start: Callable[[], W], bounds: Bounds, waited: Callable[[float], object]) -> None:
         self._start = start
         self._waited = waited
         self._bounds = bounds
         self._idle: IdleWorkers[W] = IdleWorkers()
-        self._line: Line[W] = Line()
-        self._patience: Deadlines[Waiter[W]] = Deadlines(self._turn_away)
+        self._queue: WaitQueue[W] = WaitQueue()
+        self._wait_deadlines: Deadlines[Waiter[W]] = Deadlines(self._refuse)
         self._busy: dict[Key, int] = {}
         self._busy_in_all = 0
         self._closed = Event()
         self._sweeper = gevent.spawn(self._sweep)
 
     def lease(self, key: Key, *, fresh: bool = False) -> Lease[W]:
-        """A worker of the key for the time of the block: an idle one, else a new one, which is not loaded yet.
+        """Lend a worker of the key for the time of a `with` block: an idle one, else a new one without a script.
 
-        With `fresh` it is new in any case and ends with the block. A worker that died or did not load is not kept.
-        Raises RateLimited when none comes free in time, RuntimeUnavailable when none can be started.
+        A worker that has died or holds no script is not kept after the block.
+
+        Args:
+            key: What the worker belongs to.
+            fresh: Whether to start a new worker in any case, and to end it with the block.
+
+        Raises:
+            RateLimited: No worker was free in time.
+            RuntimeUnavailable: No worker can be started.
         """
         return Lease(self, key, fresh)
 
     def take(self, key: Key, *, fresh: bool) -> W:
-        """The beginning of a lease."""
-        if self._has_room() and self._may_go(key):
+        """Begin a lease, see `lease`."""
+        if self._has_room() and self._key_has_room(key):
             self._waited(0.0)
-            worker = self._claim(key, fresh)
+            worker = self._acquire(key, fresh)
         else:
             worker = self._wait(key, fresh)
         if worker is not None:
@@ -94,7 +107,7 @@ class Pool(Generic[W]):
             raise
 
     def put_back(self, key: Key, worker: W, *, keep: bool) -> None:
-        """The end of a lease."""
+        """End a lease. `keep` is whether the worker may serve other requests."""
         if keep and worker.alive and worker.loaded and not self._closed.is_set():
             self._give_back(key, worker)
         else:
@@ -102,25 +115,25 @@ class Pool(Generic[W]):
             self._give_back(key, None)
 
     def counts(self) -> dict[str, int]:
-        """How many workers are idle and busy, and how many requests wait."""
-        return {"idle": len(self._idle), "busy": self._busy_in_all, "waiting": len(self._line)}
+        """Return the numbers of `idle` and `busy` workers and of `waiting` requests."""
+        return {"idle": len(self._idle), "busy": self._busy_in_all, "waiting": len(self._queue)}
 
     def close(self) -> None:
-        """End the idle workers now, and those at work when they come back."""
+        """End the idle workers now, and the busy ones when they are given back."""
         self._closed.set()
         self._sweeper.join()
         while self._idle:
             _end(self._idle.take_oldest())
 
     def _has_room(self) -> bool:
-        """Whether one more can be at work, if need be in the place of an idle one."""
+        """Return whether one more worker can be busy, if necessary in the place of an idle one."""
         return self._busy_in_all < self._bounds.size
 
-    def _may_go(self, key: Key) -> bool:
+    def _key_has_room(self, key: Key) -> bool:
         return self._busy.get(key, 0) < self._bounds.per_key
 
-    def _claim(self, key: Key, fresh: bool) -> W | None:
-        """An idle worker of the key, or None: the right to start one."""
+    def _acquire(self, key: Key, fresh: bool) -> W | None:
+        """Return an idle worker of the key, or None: the caller may start one."""
         worker = None if fresh else self._take_idle(key)
         if worker is None and self._busy_in_all + len(self._idle) >= self._bounds.size:
             _end(self._idle.take_oldest())
@@ -129,7 +142,7 @@ class Pool(Generic[W]):
         return worker
 
     def _take_idle(self, key: Key) -> W | None:
-        """The one of the key that was used last; the dead are buried on the way."""
+        """Return the idle worker of the key that was used last. Close the dead ones found on the way."""
         while worker := self._idle.take(key):
             if worker.alive:
                 worker.resume()
@@ -138,65 +151,65 @@ class Pool(Generic[W]):
         return None
 
     def _wait(self, key: Key, fresh: bool) -> W | None:
-        if len(self._line) >= self._bounds.queue_max:
+        if len(self._queue) >= self._bounds.queue_max:
             raise RateLimited("too many requests wait for a worker of this runtime")
         waiter: Waiter[W] = Waiter(key, fresh=fresh)
-        self._line.join(waiter)
-        self._patience.add(waiter, self._bounds.queue_timeout)
+        self._queue.add(waiter)
+        self._wait_deadlines.add(waiter, self._bounds.queue_timeout)
         since = perf_counter()
         try:
             return waiter.granted.get()
         except BaseException:
             if waiter.granted.successful():
-                # It was granted at this very moment: that goes to the next.
+                # It was granted just before the error: the next request gets it.
                 self._give_back(key, waiter.granted.value)
             else:
-                self._line.leave(waiter)
+                self._queue.remove(waiter)
             raise
         finally:
-            self._patience.discard(waiter)
+            self._wait_deadlines.discard(waiter)
             self._waited(perf_counter() - since)
 
-    def _turn_away(self, waiter: Waiter[W]) -> None:
-        """It has waited for long enough."""
-        if self._line.leave(waiter):
-            waiter.granted.set_exception(RateLimited(self._why_not(waiter.key)))
+    def _refuse(self, waiter: Waiter[W]) -> None:
+        """Fail a request that has waited for too long."""
+        if self._queue.remove(waiter):
+            waiter.granted.set_exception(RateLimited(self._busy_message(waiter.key)))
 
-    def _why_not(self, key: Key) -> str:
-        if self._may_go(key):
+    def _busy_message(self, key: Key) -> str:
+        if self._key_has_room(key):
             return "all workers of this runtime are busy"
-        return f"this script runs {self._bounds.per_key} times at once already"
+        return f"this script runs {self._bounds.per_key} times already"
 
     def _give_back(self, key: Key, worker: W | None) -> None:
-        """One less is at work for the key; its worker, if there is one, becomes idle."""
+        """Count one busy worker less for the key. The worker, if there is one, becomes idle."""
         self._busy[key] -= 1
         self._busy_in_all -= 1
         if not self._busy[key]:
             del self._busy[key]
         if worker is not None:
             self._idle.put(key, worker)
-        self._serve_line()
+        self._serve_waiters()
         if worker is not None and worker in self._idle:
             worker.suspend()
             self._shrink()
 
-    def _serve_line(self) -> None:
-        while self._line and self._has_room() and (waiter := self._line.call(self._may_go)):
-            waiter.granted.set(self._claim(waiter.key, waiter.fresh))
+    def _serve_waiters(self) -> None:
+        while self._queue and self._has_room() and (waiter := self._queue.pop_next(self._key_has_room)):
+            waiter.granted.set(self._acquire(waiter.key, waiter.fresh))
 
     def _shrink(self) -> None:
-        """End who was used least recently, until the others take no more memory than they may."""
+        """End the workers that were used least recently until the others fit into the memory bound."""
         while self._idle.resident_bytes > self._bounds.idle_bytes:
             _end(self._idle.take_oldest())
 
     def _sweep(self) -> None:
-        """End who has been idle for too long, and no more than a tenth of that time longer."""
+        """End the workers that have been idle for `idle_ttl`, at most a tenth of that time too late."""
         while not self._closed.wait(self._bounds.idle_ttl / 10):
             while self._idle.oldest_age >= self._bounds.idle_ttl:
                 _end(self._idle.take_oldest())
 
 
 def _end(worker: W) -> None:
-    """Kill it now; what it leaves behind is cleared away meanwhile."""
+    """Kill a worker now, and clean up after it in the background."""
     worker.kill()
     gevent.spawn(worker.close)

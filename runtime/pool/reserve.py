@@ -1,4 +1,4 @@
-"""Blank workers that are started ahead, so that a new script need not wait for a process to start."""
+"""Blank workers that are started ahead, so that a new script does not wait for a process to start."""
 
 from collections import deque
 from collections.abc import Callable
@@ -10,15 +10,21 @@ from gevent.event import Event
 from runtime.errors import RuntimeUnavailable
 from runtime.pool.idle import W
 
-#: Seconds until the next try after a worker could not be started ahead.
+#: Seconds until the next attempt after a worker could not be started ahead.
 RETRY = 1.0
-#: Seconds that whoever took a worker gets for a first answer before the next one is started. A start beside it costs
-#: the answer a fourth of its time in Python and a third in Node.js, measured on two cores.
+#: Seconds after a worker was taken until the next one is started, so that its first answer comes first. Starting one
+#: beside it makes that answer a fourth slower in Python and a third in Node.js, measured on two cores.
 PATIENCE = 0.1
 
 
 class Reserve(Generic[W]):
-    """Keeps `size` blank workers ready, started by `start` and made ready by `rehearse`."""
+    """Keeps blank workers ready.
+
+    Args:
+        start: Starts a worker.
+        size: The number of workers to keep ready.
+        rehearse: Warms a worker up.
+    """
 
     def __init__(self, start: Callable[[], W], size: int, rehearse: Callable[[W], None]) -> None:
         self._start = start
@@ -33,7 +39,11 @@ class Reserve(Generic[W]):
         return len(self._ready)
 
     def take(self) -> W:
-        """A blank worker, which is the caller's from now on. Raises RuntimeUnavailable when none can be started."""
+        """Return a blank worker, which now belongs to the caller.
+
+        Raises:
+            RuntimeUnavailable: No worker can be started.
+        """
         gevent.spawn_later(PATIENCE, self.refill)
         while self._ready:
             worker = self._ready.popleft()
@@ -43,12 +53,12 @@ class Reserve(Generic[W]):
         return self._start()
 
     def refill(self) -> None:
-        """Start what is missing, now that whoever took it has an answer. Does not wait."""
+        """Start the missing workers without waiting for them. Called when a taken worker has answered."""
         if len(self._ready) < self._size:
             self._wanted.set()
 
     def close(self) -> None:
-        """End the workers that nobody took."""
+        """End the workers that were not taken."""
         self._filler.kill()
         while self._ready:
             self._ready.popleft().close()

@@ -1,4 +1,4 @@
-"""The line of requests that wait for a worker."""
+"""The queue of requests that wait for a worker."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
@@ -10,9 +10,12 @@ from runtime.pool.idle import Key, W
 
 
 class Waiter(Generic[W]):
-    """One request in the line. Granted is a worker of its key, or None: the right to start one.
+    """One waiting request.
 
-    With `fresh` a worker that has served before will not do.
+    Attributes:
+        key: What the worker must belong to.
+        fresh: Whether only a new worker will do.
+        granted: The result of the wait: an idle worker of the key, or None if the request may start one.
     """
 
     def __init__(self, key: Key, *, fresh: bool) -> None:
@@ -21,41 +24,41 @@ class Waiter(Generic[W]):
         self.granted: AsyncResult[W | None] = AsyncResult()
 
 
-class Line(Generic[W]):
-    """First come, first served within a key; the keys take turns."""
+class WaitQueue(Generic[W]):
+    """Waiting requests: first come, first served within a key; the keys take turns."""
 
     def __init__(self) -> None:
-        self._by_key: OrderedDict[Key, deque[Waiter[W]]] = OrderedDict()  # whose turn is next first
+        self._by_key: OrderedDict[Key, deque[Waiter[W]]] = OrderedDict()  # the key that is next comes first
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def join(self, waiter: Waiter[W]) -> None:
-        """Stand at the end of the key's line; a key that had none is last."""
+    def add(self, waiter: Waiter[W]) -> None:
+        """Add a request after the others of its key. A key without requests gets its turn last."""
         self._by_key.setdefault(waiter.key, deque()).append(waiter)
         self._length += 1
 
-    def leave(self, waiter: Waiter[W]) -> bool:
-        """Go without being served. Returns False for one that was called before."""
+    def remove(self, waiter: Waiter[W]) -> bool:
+        """Remove a request that is not served. Return False if it is no longer in the queue."""
         queue = self._by_key.get(waiter.key, ())
         if waiter not in queue:
             return False
         self._by_key[waiter.key].remove(waiter)
-        self._step(waiter.key)
+        self._shorten(waiter.key)
         return True
 
-    def call(self, may_go: Callable[[Key], bool]) -> Waiter[W] | None:
-        """The next one whose key may go, if any; keys that may not are passed over."""
+    def pop_next(self, has_room: Callable[[Key], bool]) -> Waiter[W] | None:
+        """Remove and return the next request of a key for which `has_room` is true; None when there is none."""
         for key, queue in self._by_key.items():
-            if may_go(key):
+            if has_room(key):
                 waiter = queue.popleft()
                 self._by_key.move_to_end(key)
-                self._step(key)
+                self._shorten(key)
                 return waiter
         return None
 
-    def _step(self, key: Key) -> None:
+    def _shorten(self, key: Key) -> None:
         self._length -= 1
         if not self._by_key[key]:
             del self._by_key[key]

@@ -1,4 +1,4 @@
-"""The front's end of a worker's channel."""
+"""The front's end of the channel to a worker."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ _READABLE = 1
 
 
 class ProcessChannel(Channel):
-    """Frames to and from a process, one answer to each question.
+    """Exchanges frames with a process: one answer to each question.
 
-    It waits for the answer at once: a process is never so quick that looking for it first would not be in vain.
+    It waits for the socket before it reads: no process answers fast enough for an immediate read to succeed.
     """
 
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
@@ -22,12 +22,16 @@ class ProcessChannel(Channel):
         self._readable = self._hub.loop.io(sock.fileno(), _READABLE)
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Send a frame and wait for one. Raises as `send` and `receive` do."""
+        """Send a question and return the answer.
+
+        Raises:
+            FrameError: see `send` and `receive`.
+        """
         self.send_encoded(encode(question))
         return decode(self.receive_encoded())
 
     def close(self) -> None:
-        """Wait no more, and close the socket."""
+        """Stop watching the socket and close it."""
         self._readable.close()
         super().close()
 

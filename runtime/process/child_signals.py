@@ -1,6 +1,7 @@
-"""SIGCHLD for ends alone: a process that starts and stops its children a thousand times a second has no use for more.
+"""Restricts SIGCHLD to children that end.
 
-Python's `signal` cannot set the flag that says so, SA_NOCLDSTOP.
+The fork server's children are stopped and continued up to a thousand times a second, and each of these would send a
+signal too. SA_NOCLDSTOP turns that off; Python's `signal` cannot set it.
 """
 
 import ctypes
@@ -12,7 +13,7 @@ _SA_NOCLDSTOP = 1
 
 
 class _SigAction(ctypes.Structure):
-    """glibc's and musl's `struct sigaction`, on x86-64 and arm64 alike."""
+    """`struct sigaction` of glibc and musl, the same on x86-64 and arm64."""
 
     _fields_ = (
         ("handler", ctypes.c_void_p),
@@ -23,7 +24,11 @@ class _SigAction(ctypes.Structure):
 
 
 def ignore_stops() -> None:
-    """Keep the handler that SIGCHLD has, and hear no more of children that were stopped or go on. Raises OSError."""
+    """Keep the handler of SIGCHLD, but do not call it for children that are stopped or continued.
+
+    Raises:
+        OSError: the kernel refused the flag.
+    """
     action = _SigAction()
     _sigaction(None, ctypes.byref(action))
     action.flags |= _SA_NOCLDSTOP

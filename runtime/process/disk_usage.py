@@ -1,4 +1,4 @@
-"""What the files of a worker take on the disk: those in its folder, and those that no folder names any more."""
+"""Disk usage of a worker: files in its folder, and deleted files that it still holds open or mapped."""
 
 import os
 import stat
@@ -7,19 +7,21 @@ from pathlib import Path
 
 from runtime.sandbox.confine import Confinement
 
-#: Files and folders that are looked at: more of them are too many.
+#: Most files and folders in a worker's folder; with more, the usage is reported as infinite.
 MAX_FILES = 2000
-#: Bytes of the list of mappings that are looked at, some ten thousand lines: more are too many.
+#: Most bytes of the list of mappings, about ten thousand lines; with more, the usage is reported as infinite.
 MAX_MAPS_BYTES = 1 << 20
-#: What a file may hold that can be seen in no other way than that it is mapped.
+#: Size charged for a deleted file that is only mapped: the limit of a file's size, because its size is not visible.
 _UNSEEN_BYTES = Confinement.file_bytes
 _DELETED = b" (deleted)"
 
 
-def taken(folder: Path, thread: Path) -> float:
-    """Bytes on the disk; infinite for more files or mappings than anybody needs.
+def used_bytes(folder: Path, thread: Path) -> float:
+    """Return the bytes that a process uses on the disk; infinity when it has too many files or mappings.
 
-    `thread` is the folder in /proc of one of the process's threads, which share their descriptors and their memory.
+    Args:
+        folder: The private folder of the process.
+        thread: The folder in /proc of any thread of the process; its threads share descriptors and memory.
     """
     held = _held(thread)
     mapped = _mapped(folder, thread)
@@ -29,7 +31,7 @@ def taken(folder: Path, thread: Path) -> float:
 
 
 def _named(folder: Path) -> float:
-    """Bytes of all that lies in the folder."""
+    """Return the bytes of everything in the folder."""
     total = seen = 0
     waiting = [folder]
     while waiting:
@@ -43,14 +45,14 @@ def _named(folder: Path) -> float:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
         except FileNotFoundError:
-            continue  # it was removed meanwhile
+            continue  # the script has just removed it
         except OSError:
-            return float("inf")  # a folder that was closed to us, or a path that is too long to name
+            return float("inf")  # the script removed our permission, or made a path that is too long
     return total
 
 
 def _held(thread: Path) -> dict[int, int]:
-    """Inodes and bytes of files that a descriptor holds and that have no name any more."""
+    """Return the bytes of each deleted file that a descriptor holds open, by inode."""
     found = {}
     with suppress(OSError), os.scandir(thread / "fd") as descriptors:
         for descriptor in descriptors:
@@ -62,9 +64,9 @@ def _held(thread: Path) -> dict[int, int]:
 
 
 def _mapped(folder: Path, thread: Path) -> set[int] | None:
-    """Inodes of files from the folder that are mapped and have no name any more; None for too many mappings.
+    """Return the inodes of deleted files of the folder that are mapped; None when there are too many mappings.
 
-    How large they are is for a privileged process only to find out (/proc/<pid>/map_files).
+    Only a privileged process can find out how large they are (/proc/<pid>/map_files).
     """
     try:
         with (thread / "maps").open("rb") as file:

@@ -1,17 +1,22 @@
-"""What a worker says about a failed script, turned into the contract's errors. A worker's words are untrusted."""
+"""Turns a worker's report of a failed script into an error of the contract. The report is untrusted."""
 
 from typing import Any
 
 from runtime.errors import InitializationFailed, ScriptFailed
 
-#: What a worker may call the failure of a run.
+#: Kinds of failure that a worker may report.
 KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
 _MAX_TEXT = 64 * 1024
 _MAX_DIAGNOSTICS = 100
 
 
 def initialization_failure(answer: Any, stage: str) -> InitializationFailed:
-    """The error for a script that did not load; `stage` is parse or compile."""
+    """Return the error for a script that did not load.
+
+    Args:
+        answer: The worker's report.
+        stage: `parse` or `compile`.
+    """
     answer = answer if isinstance(answer, dict) else {}
     place = {"line": _number(answer.get("line")), "column": _number(answer.get("column"))}
     message = _text(answer.get("message")) or "the script could not be loaded"
@@ -22,7 +27,7 @@ def initialization_failure(answer: Any, stage: str) -> InitializationFailed:
 
 
 def script_failure(answer: Any, stdout: str, stderr: str) -> ScriptFailed:
-    """The error for a run that the worker itself reports as failed."""
+    """Return the error for a run that the worker itself reports as failed."""
     answer = answer if isinstance(answer, dict) else {}
     kind = answer.get("kind")
     return ScriptFailed(
@@ -38,7 +43,7 @@ def script_failure(answer: Any, stdout: str, stderr: str) -> ScriptFailed:
 
 
 def broken_run(kind: str, message: str, stdout: str, stderr: str) -> ScriptFailed:
-    """The error for a run of which the front alone can tell what happened."""
+    """Return the error for a run whose failure was found by the front, because the worker could not report it."""
     nothing = dict.fromkeys(("type", "line", "column", "stack_trace"))
     return ScriptFailed(message, kind=kind, **nothing, stdout=stdout, stderr=stderr)
 
@@ -62,5 +67,5 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> int | None:
-    """A line or a column; JSON's true is no number."""
+    """Return a valid line or column number, else None. `type` is compared because a bool is an int too."""
     return value if type(value) is int and 0 < value < 1 << 31 else None

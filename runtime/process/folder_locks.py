@@ -1,8 +1,8 @@
-"""Who holds which folder below one state folder, where several runtimes may live and any of them may be killed.
+"""Locked folders below a state folder that several runtimes may share, and any of them may be killed.
 
-A folder is claimed by a lock (flock) on itself, which the kernel lets go when its holder ends, however that comes. So
-a folder that nobody has locked has lost its owner. Making one and locking it are two steps; whoever takes them holds
-the state folder's own lock meanwhile, so that nobody finds a folder in between.
+The owner of a folder holds a lock (flock) on it. The kernel releases the lock when the owner ends, even by SIGKILL,
+so an unlocked folder has been abandoned. Creating a folder and locking it are two steps; both are done under the lock
+of the state folder, so that no other runtime sees a new folder before it is locked.
 """
 
 import fcntl
@@ -17,8 +17,8 @@ from runtime.process import remove_tree
 _PREFIX = "workers-"
 
 
-class Claim:
-    """A new folder below `state`, ours until `release` or the end of this process."""
+class LockedFolder:
+    """A new folder below `state`, locked until `release` or the end of this process."""
 
     def __init__(self, state: Path) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -28,16 +28,20 @@ class Claim:
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def release(self) -> None:
-        """Remove the folder with all below it."""
+        """Remove the folder with everything in it, and release its lock."""
         remove_tree.remove(self.folder)
         os.close(self._lock)
 
 
 def clear_abandoned(state: Path) -> None:
-    """Remove the folders below `state` that have lost their owner. Raises OSError when `state` cannot be used."""
+    """Remove the folders below `state` that are no longer locked.
+
+    Raises:
+        OSError: `state` cannot be created or read.
+    """
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(state):
-        abandoned = [folder for folder in state.glob(f"{_PREFIX}*") if not _is_claimed(folder)]
+        abandoned = [folder for folder in state.glob(f"{_PREFIX}*") if not _is_locked(folder)]
     for folder in abandoned:
         remove_tree.remove(folder)
 
@@ -49,13 +53,13 @@ def _locked(folder: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        # gevent closes a descriptor only after its loop has run: that would be too late for our next lock.
+        # gevent closes a descriptor only after a turn of its loop: the next lock would come too early.
         fcntl.flock(lock, fcntl.LOCK_UN)
         os.close(lock)
 
 
-def _is_claimed(folder: Path) -> bool:
-    """What is no folder, or gone meanwhile, or closed to us, counts as claimed."""
+def _is_locked(folder: Path) -> bool:
+    """Return whether a folder is locked. What is no folder, is gone or cannot be opened counts as locked."""
     with suppress(OSError):
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

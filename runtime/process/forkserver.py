@@ -1,7 +1,7 @@
-"""The one clean process from which all workers are forked: `python -P -s -S -m runtime.process.forkserver FD`.
+"""The fork server, from which all workers are forked: `python -P -s -S -m runtime.process.forkserver FD`.
 
-The front is a gevent process and must never fork itself, so it executes this program and talks to it over a
-SOCK_SEQPACKET socket, one JSON object a packet:
+The front is a gevent process and must not fork. So it executes this program and talks to it over a SOCK_SEQPACKET
+socket, one JSON object per packet:
 
     front   {"preload": [module, ...], "worker": module or null, "folder": path}     first, once
     server  {"ready": pid}
@@ -12,12 +12,12 @@ SOCK_SEQPACKET socket, one JSON object a packet:
     server  {"exited": pid, "status": wait status, "cpu_seconds": number, "peak_memory_bytes": number}
                                                                              after the whole group is dead
 
-Without `argv` the child serves the preloaded worker module (see `runtime.workers.protocol`); with it the child
-executes that program, the channel on descriptor 3. `"probe": true` makes it answer one frame with the layers of
-its confinement instead. When the front closes its end or dies, the server ends its children, removes the folder
-that holds all of their private ones, and ends.
+Without `argv` the child serves the preloaded worker module (see `runtime.workers.protocol`). With `argv` the child
+executes that program, which finds the channel on descriptor 3. With `"probe": true` the child sends one frame with
+the active layers of its confinement instead. When the front closes its end or dies, the server kills its children,
+removes the folder that contains their private folders, and ends.
 
-Standard library only, single-threaded: what is forked here must be a faithful copy.
+It imports the standard library only and has one thread, because a fork copies only the thread that calls it.
 """
 
 import gc
@@ -40,15 +40,15 @@ from runtime.workers.protocol import serve
 
 _MAX_PACKET = 64 * 1024
 _CHANNEL = 3
-#: The front is trusted; this only bounds a mistake.
+#: Largest frame from the front. The front is trusted: this only limits the damage of a bug.
 _MAX_MESSAGE = 1 << 30
 _RESET_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
-#: Python ignores these, and an executed program would inherit that.
+#: Python ignores these signals, and an executed program would inherit that.
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class ForkServer:
-    """Forks a child for each request and reports every end."""
+    """Forks a child for each request and reports when a child has ended."""
 
     def __init__(self, control: socket.socket, worker: ModuleType | None) -> None:
         self._control = control
@@ -62,26 +62,26 @@ class ForkServer:
     def run(self) -> None:
         """Serve until the front closes its end."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self._control, selectors.EVENT_READ, self._take_request)
+            selector.register(self._control, selectors.EVENT_READ, self._handle_request)
             selector.register(self._wakeup_read, selectors.EVENT_READ, self._reap)
-            self._tell({"ready": os.getpid()})
+            self._send({"ready": os.getpid()})
             while True:
                 for key, _ in selector.select():
                     if key.data() is False:
                         return
 
-    def _take_request(self) -> bool:
+    def _handle_request(self) -> bool:
         try:
             packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET, 3)
         except ConnectionResetError:
-            return False  # the front was killed before it had read all that we told it
+            return False  # the front was killed before it had read all our messages
         if not packet:
             return False
         request = json.loads(packet)
         try:
             self._spawn(request, descriptors)
         except OSError as error:
-            self._tell({"refused": request["spawn"], "message": str(error)})
+            self._send({"refused": request["spawn"], "message": str(error)})
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -95,12 +95,15 @@ class ForkServer:
         self._children.add(pid)
         pidfd = os.pidfd_open(pid)
         try:
-            self._tell({"spawned": request["spawn"], "pid": pid}, pidfd)
+            self._send({"spawned": request["spawn"], "pid": pid}, pidfd)
         finally:
             os.close(pidfd)
 
     def _reap(self) -> bool:
-        """Bury who died. The group dies before its leader is waited for: until then its number is not reused."""
+        """Wait for the children that have ended and report them.
+
+        The group is killed before its leader is waited for: until then the kernel does not reuse the group's number.
+        """
         os.read(self._wakeup_read, 4096)
         while (pid := _ended_child()) is not None:
             ours = pid in self._children
@@ -114,11 +117,11 @@ class ForkServer:
                     "cpu_seconds": used.ru_utime + used.ru_stime,
                     "peak_memory_bytes": used.ru_maxrss * 1024,
                 }
-                self._tell({"exited": pid, "status": status, **usage})
+                self._send({"exited": pid, "status": status, **usage})
         return True
 
     def end_children(self) -> None:
-        """Kill all children and whatever they started, and wait until none is left."""
+        """Kill all children and the processes they started, and wait until none is left."""
         for pid in self._children:
             _kill_group(pid)
             os.kill(pid, signal.SIGKILL)
@@ -128,12 +131,12 @@ class ForkServer:
             os.wait()
 
     def _kill_orphans(self) -> None:
-        """End what left its group and lost its parent: as the reaper of orphans we have inherited it."""
+        """Kill the processes that left their group and lost their parent. As a subreaper we are their parent now."""
         for pid in _children_of_this_process() - self._children:
             os.kill(pid, signal.SIGKILL)
 
-    def _tell(self, message: dict[str, Any], *descriptors: int) -> None:
-        # A front that has closed its end will be noticed by the loop.
+    def _send(self, message: dict[str, Any], *descriptors: int) -> None:
+        # The loop notices when the front has closed its end.
         with suppress(BrokenPipeError):
             socket.send_fds(self._control, [json.dumps(message).encode()], descriptors)
 
@@ -155,13 +158,13 @@ def _kill_group(leader: int) -> None:
     try:
         os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
-        return  # it died before it could lead a group
+        return  # it ended before it became the leader of a group
 
 
 def _become_child(
     request: dict[str, Any], descriptors: list[int], server: int, worker: ModuleType | None
 ) -> NoReturn:
-    """Turn the fresh copy of the server into what was asked for. Never returns into the server's own code."""
+    """Turn the forked copy of the server into the requested process. It never returns into the server's code."""
     try:
         os.setsid()
         confine.die_with_parent(server, signal.SIGKILL)
@@ -178,16 +181,16 @@ def _become_child(
             gc.enable()
             serve(channel, worker.Program())
         os._exit(0)
-    except BaseException as error:  # noqa: BLE001 - whatever it is, a child must not live on as a second server
+    except BaseException as error:  # noqa: BLE001 - a child must never go on as a second server
         os.write(2, f"the worker could not start: {error!r}\n".encode(errors="backslashreplace"))
     finally:
         os._exit(1)
 
 
 def _place_descriptors(channel: int, stdout: int, stderr: int) -> None:
-    """Channel to 3, output to 1 and 2, nothing to read on 0, everything else closed."""
+    """Put /dev/null on descriptor 0, the outputs on 1 and 2, the channel on 3, and close all others."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    # First out of the way of the targets: a received descriptor may be 1, 2 or 3 itself.
+    # A received descriptor may be 1, 2 or 3 itself, so all are moved above the targets first.
     sources = [_duplicate_above_targets(descriptor) for descriptor in (nothing, stdout, stderr, channel)]
     for target, source in enumerate(sources):
         os.dup2(source, target, inheritable=True)
@@ -218,7 +221,7 @@ def _enter_folder(folder: str, environment: dict[str, str]) -> None:
 
 
 def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
-    """Import all that children share, then forget where our own modules lie: a script finds no way to them."""
+    """Import everything that children share, then remove our own modules and paths: scripts must not import them."""
     for name in modules:
         importlib.import_module(name)
     program = importlib.import_module(worker) if worker else None
@@ -230,6 +233,7 @@ def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
 
 
 def main() -> None:
+    """Serve the front on the descriptor named on the command line until the front closes its end."""
     control = socket.socket(fileno=int(sys.argv[1]))
     first = json.loads(control.recv(_MAX_PACKET))
     confine.adopt_orphans()

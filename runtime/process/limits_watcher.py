@@ -1,5 +1,6 @@
-"""Watches the processes at work for what no limit of the kernel bounds here: all of a process's memory, its threads,
-and the sum of its files. Whoever uses too much is killed, and told why.
+"""Watches busy processes for the limits that the kernel does not enforce, and kills those that break one.
+
+These are all memory of a process, its threads, and the sum of its files. The error of the run names the broken limit.
 """
 
 from dataclasses import dataclass
@@ -14,60 +15,64 @@ from runtime.process import disk_usage
 from runtime.process.confined import Watched
 from runtime.process.process import number_of
 
-#: Seconds between two looks at everybody who is at work.
+#: Seconds between two rounds over all busy processes.
 INTERVAL = 0.05
-#: Of a process whose runs are shorter than that: seconds of CPU after which it gets a close look, which takes as long
-#: as such a run (what a process takes, it takes by working), and the seconds after which it gets one in any case.
+#: A process with runs shorter than INTERVAL is inspected only after WORK seconds of CPU time or PATIENCE seconds,
+#: because an inspection costs about as much as one short run, and a process must work to use resources.
 WORK = INTERVAL / 2
 PATIENCE = 0.5
-#: Lines of /proc/<pid>/status, in KiB: memory that no file backs.
+#: Fields of /proc/<pid>/status, in KiB: memory that no file backs.
 _OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
-#: What the status of a thread that has ended lacks.
+#: Field that is missing in the status of a thread that has ended.
 _MEMORY = b"VmRSS:"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one process may use: memory of its own and files in bytes, and threads."""
+    """Limits of one process."""
 
+    #: Memory that no file backs.
     memory_bytes: int
+    #: All its files together.
     files_bytes: int
     threads: int
 
 
 @dataclass(frozen=True)
 class Breach:
-    """Which limit was broken: the contract's `kind`, and a sentence."""
+    """The limit that a process broke: the `kind` of the contract's error, and its message."""
 
     kind: str
     message: str
 
 
 class Watch:
-    """One process, whose runs are watched from `begin` to `end`.
+    """Watches one process during its runs, from `begin` to `end`.
 
-    `late` is set when it has been killed at the deadline of its run, `breach` when it has been for a limit.
+    Attributes:
+        late: Whether the process was killed because its run passed the deadline.
+        breach: The limit for which the process was killed, or None.
     """
 
-    def __init__(self, overseer: "Overseer", process: Watched) -> None:
+    def __init__(self, limits_watcher: "LimitsWatcher", process: Watched) -> None:
         self.process = process
         self.late = False
         self.breach: Breach | None = None
-        self._overseer = overseer
+        self._limits_watcher = limits_watcher
         self._begun = 0.0
         self._looked_at = (0.0, 0.0)
 
     def begin(self, seconds: float) -> None:
-        """A run begins that may take so long."""
+        """Start watching a run that may take `seconds`."""
         self._begun = monotonic()
-        self._overseer.begin(self, seconds)
+        self._limits_watcher.begin(self, seconds)
 
     def end(self) -> None:
-        """The run is over."""
-        self._overseer.end(self)
+        """Stop watching: the run is over."""
+        self._limits_watcher.end(self)
 
     def is_due(self) -> bool:
-        """Whether it has to be looked at closely: its run is no short one, or many have come together."""
+        """Return whether to inspect the process now: its run is long, or its short runs add up."""
         now, worked = monotonic(), self.process.cpu_seconds()
         looked, worked_then = self._looked_at
         if now - self._begun < INTERVAL and worked - worked_then < WORK and now - looked < PATIENCE:
@@ -76,42 +81,43 @@ class Watch:
         return True
 
     def expire(self) -> None:
-        """Kill the process: its run has taken too long."""
+        """Kill the process because its run has passed the deadline."""
         self.late = True
         self.process.kill()
 
 
-class Overseer:
-    """Looks at all processes at work in turn, as long as there are any, and keeps the time of their runs."""
+class LimitsWatcher:
+    """Checks all busy processes every INTERVAL, and the deadlines of their runs."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._watched: set[Watch] = set()
         self._deadlines: Deadlines[Watch] = Deadlines(Watch.expire)
         self._busy = Event()
-        self._greenlet = gevent.spawn(self._oversee)
+        self._greenlet = gevent.spawn(self._check_repeatedly)
 
     def watch(self, process: Watched) -> Watch:
-        """What watches a process, once it is told of a run."""
+        """Return the watch of a process. It does nothing until its `begin`."""
         return Watch(self, process)
 
     def begin(self, watch: Watch, seconds: float) -> None:
-        """See `Watch`."""
+        """Start watching a run, see `Watch.begin`."""
         self._deadlines.add(watch, seconds)
         self._watched.add(watch)
         if not self._busy.is_set():
             self._busy.set()
 
     def end(self, watch: Watch) -> None:
-        """See `Watch`."""
+        """Stop watching a run, see `Watch.end`."""
         self._deadlines.discard(watch)
         self._watched.discard(watch)
 
     def close(self) -> None:
+        """Stop watching all processes."""
         self._greenlet.kill()
         self._deadlines.close()
 
-    def _oversee(self) -> None:
+    def _check_repeatedly(self) -> None:
         while True:
             self._busy.wait()
             gevent.sleep(INTERVAL)
@@ -132,15 +138,18 @@ class Overseer:
             return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
         if number_of(status, b"Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")
-        if disk_usage.taken(process.folder, thread) > limits.files_bytes:
+        if disk_usage.used_bytes(process.folder, thread) > limits.files_bytes:
             return Breach("exception", f"the script's files take more than {limits.files_bytes} bytes")
         return None
 
 
 def _living_thread(process: Watched) -> tuple[Path, bytes]:
-    """The folder of a thread in /proc, and its status. Raises OSError when there is none.
+    """Return the folder in /proc and the status of a thread that has not ended.
 
-    The first one may have ended: it then tells of no memory and no files, which the others still have.
+    The first thread may have ended while others run. Its folder then shows no memory and no files.
+
+    Raises:
+        OSError: All threads have ended.
     """
     first = Path(f"/proc/{process.pid}")
     if _MEMORY in (status := process.status()):

@@ -1,4 +1,4 @@
-"""What a script prints: read all the time, kept within bounds, handed out run by run."""
+"""Output of a script: read continuously, kept within a bound, and returned per run."""
 
 import os
 
@@ -6,38 +6,44 @@ import gevent
 from gevent.os import nb_read
 
 _CHUNK = 64 * 1024
-#: How much `take` reads at most beyond what was read before: what a pipe holds, with room for a larger one.
+#: Most bytes that `take` reads itself: more than a pipe of the default size holds.
 _MAX_DRAIN = 1024 * 1024
 
 
 class Output:
-    """One output stream of a worker: the reading end of a pipe, drained by a greenlet so that nobody blocks on it.
+    """One output stream of a worker: the reading end of a pipe.
 
-    Of what arrives between two calls of `take` it keeps the head and the tail, `max_bytes` together. It owns the
-    descriptor, which must be non-blocking.
+    A greenlet drains the pipe, so that the worker never blocks on a full one. Of the bytes between two calls of
+    `take` it keeps the head and the tail, together at most `max_bytes`.
+
+    Args:
+        descriptor: The reading end, non-blocking. `close` closes it.
+        max_bytes: Most bytes to keep.
+
+    Attributes:
+        descriptor: The reading end.
+        total_bytes: All bytes that have arrived since `discard`.
     """
 
     def __init__(self, descriptor: int, max_bytes: int) -> None:
         self.descriptor = descriptor
-        """The reading end."""
         self._half = max_bytes // 2
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped = 0
         self.total_bytes = 0
-        """What has arrived in all, since `discard`."""
         self._greenlet = gevent.spawn(self._drain)
 
     def discard(self) -> None:
-        """Forget what arrived so far."""
+        """Forget everything that has arrived so far."""
         if self.total_bytes:
             self._forget()
             self.total_bytes = 0
 
     def take(self) -> str:
-        """What arrived since the last call, including what still lies in the pipe. Does not wait.
+        r"""Return the text since the last call, including what is still in the pipe. Does not wait.
 
-        Bytes that are not UTF-8 are escaped as in "\\xff".
+        Bytes that are not UTF-8 are escaped as in `\xff`.
         """
         self._read_what_is_there()
         if not self._head:
@@ -47,6 +53,7 @@ class Output:
         return text
 
     def close(self) -> None:
+        """Stop reading and close the descriptor."""
         self._greenlet.kill()
         os.close(self.descriptor)
 
@@ -90,7 +97,7 @@ class Output:
 
 
 def _without_partial_start(data: bytearray) -> bytearray:
-    """Without the last bytes of a character that the cut went through."""
+    """Remove the last bytes of a character that was cut in two."""
     start = 0
     while start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
         start += 1
@@ -98,7 +105,7 @@ def _without_partial_start(data: bytearray) -> bytearray:
 
 
 def _without_partial_end(data: bytearray) -> bytearray:
-    """Without the first bytes of a character that the cut went through."""
+    """Remove the first bytes of a character that was cut in two."""
     for back in range(1, min(3, len(data)) + 1):
         lead = data[-back]
         if lead >= 0xC0:

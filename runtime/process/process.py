@@ -1,4 +1,4 @@
-"""One confined process, as the front sees it."""
+"""The front's handle of one confined process."""
 
 import os
 import select
@@ -18,69 +18,62 @@ from runtime.process import remove_tree
 from runtime.process.output import Output
 from runtime.sandbox.confine import Confinement
 
-#: For a signal to the whole group: PIDFD_SIGNAL_PROCESS_GROUP, which Linux has since 6.9.
+#: Flag that sends a signal to the whole group: PIDFD_SIGNAL_PROCESS_GROUP, since Linux 6.9.
 _GROUP = 1 << 2 if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 9) else 0
 
 
 @dataclass(frozen=True)
 class Preload:
-    """What a fork server imports before its first fork.
-
-    `worker` is the module of the worker program, None where workers are programs of another language. `path`
-    holds folders to import from; children do not see them any more.
-    """
+    """What a fork server imports before its first fork."""
 
     modules: tuple[str, ...] = ()
+    #: Module of the worker program; None where workers are programs of another language.
     worker: str | None = None
+    #: Folders to import from. Children cannot import from them.
     path: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Launch:
-    """How one process starts: as a fork of the preloaded worker program, or by executing `argv`.
-
-    `environment` is added to the few variables every process gets; `files` are put into its private folder, which
-    is its current folder, before it starts.
-    """
+    """How one process starts: as a fork of the preloaded worker program, or by executing `argv`."""
 
     argv: tuple[str, ...] = ()
+    #: Added to the few variables that every process gets.
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Files by name, written into the process's private folder before it starts. It is the current folder.
     files: Mapping[str, bytes] = field(default_factory=dict)
     confinement: Confinement = field(default_factory=Confinement)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process has used since it started, by the kernel's account: seconds of CPU and bytes of memory.
-
-    `resident_bytes` is what of its memory is its own now, and in no file.
-    """
+    """What a process has used since it started, as the kernel measures it."""
 
     cpu_seconds: float
     peak_memory_bytes: int
+    #: Present memory that no file backs.
     resident_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class End:
-    """How a process has ended: its wait status, and all that it has used."""
+    """How a process has ended: its wait status and its total usage."""
 
     status: int
     usage: Usage
 
 
-#: More than the kernel ever writes there.
+#: Larger than any /proc/<pid>/status.
 _STATUS_BYTES = 8192
-#: Seconds of CPU in which a process that has come back to the same sizes may have been a few MiB larger, unseen: the
-#: kernel remembers, and the next look has it.
+#: CPU seconds below which a memory spike between two readings is tolerated; VmHWM shows it at the next one.
 _UNSEEN_SECONDS = 0.001
-#: gevent's own takes a moment for each descriptor.
+#: The original: gevent's replacement yields to its loop for each descriptor.
 _poll = monkey.get_original("select", "poll")
 
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What the last look at a process's status has found, and its sizes and CPU time then."""
+    """Memory of a process at the last reading of its status, with its sizes and CPU time at that time."""
 
     sizes: bytes = b""
     cpu_seconds: float = 0.0
@@ -89,7 +82,7 @@ class _Memory:
 
 
 class Process:
-    """A running process with its channel, its output and its private folder. `close` ends and removes all of it."""
+    """A running process with its channel, its output and its private folder. `close` releases all of them."""
 
     def __init__(
         self,
@@ -109,24 +102,26 @@ class Process:
         self._pidfd = pidfd
         self._ended = ended
         self._closed = False
+        #: The callback that suspends it, until `resume`.
         self._stop: Any = None
-        """What suspends it, until it is resumed."""
         self._pipes = _poll()
         for output in (stdout, stderr):
             self._pipes.register(output.descriptor, select.POLLIN)
-        # Held open: finding the files again for each call would cost several times the reading.
+        # Kept open: opening these files for each call would cost several times as much as reading them.
         self._status = _open(pid, "status")
         self._statm = _open(pid, "statm")
         self._memory = _Memory()
 
     @property
     def alive(self) -> bool:
+        """Whether the process runs."""
         return not self._ended.ready()
 
     def wait(self, timeout: float | None = None) -> int | None:
-        """Wait for the end of the process and its group, at most `timeout` seconds.
+        """Wait at most `timeout` seconds for the end of the process and its group.
 
-        Returns its exit status, negative for the signal that ended it, or None while it runs.
+        Returns:
+            The exit status, the negative number of the signal that ended it, or None if it still runs.
         """
         try:
             end: Any = self._ended.get(timeout=timeout)
@@ -139,15 +134,15 @@ class Process:
         self._signal(signal.SIGKILL)
 
     def suspend(self) -> None:
-        """Stop it until `resume`: what a script has left running does nothing meanwhile.
+        """Stop the process until `resume`, so that threads and timers of the script do not run between its runs.
 
-        Kernels before 6.9 do not stop the processes that it has started, which only some languages may.
+        Before Linux 6.9 this does not stop the processes that it has started, which only some languages may do.
         """
-        # In the loop's next turn: the answer goes out before, and if somebody resumes it before, neither is needed.
+        # In the loop's next turn: the answer is sent first, and a `resume` before that saves both signals.
         self._stop = gevent.get_hub().loop.run_callback(self._signal, signal.SIGSTOP, _GROUP)
 
     def resume(self) -> None:
-        """Let it go on, if it was suspended."""
+        """Continue the process if it was suspended."""
         stop, self._stop = self._stop, None
         if stop is None:
             return
@@ -157,12 +152,12 @@ class Process:
             self._signal(signal.SIGCONT, _GROUP)
 
     def usage(self) -> Usage:
-        """What it has used so far; of a process that ended this very moment it may be nothing."""
+        """Return the usage so far. It may be zero for a process that ends at this moment."""
         if self._ended.ready():
             end: Any = self._ended.get()
             return cast(Usage, end.usage)
         cpu_seconds, sizes, memory = self.cpu_seconds(), _read(self._statm), self._memory
-        # The status takes the kernel as long as all else that is asked of it in a short run.
+        # Reading the status takes as long as all other system calls of a short run together.
         if sizes != memory.sizes or cpu_seconds - memory.cpu_seconds > _UNSEEN_SECONDS:
             status = self.status()
             peak, own = number_of(status, b"VmHWM:"), _own_memory(status)
@@ -170,29 +165,29 @@ class Process:
         return Usage(cpu_seconds, memory.peak_bytes, memory.resident_bytes)
 
     def cpu_seconds(self) -> float:
-        """CPU time since it started; 0 when it has ended."""
+        """Return the CPU time since the process started; 0 when it has ended."""
         try:
-            # clock_getcpuclockid(3) in one line: the CPU clock of a process is its number, inverted, and 2.
+            # As clock_getcpuclockid(3) does: the clock's id is the inverted pid, shifted by 3, plus 2.
             return time.clock_gettime((~self.pid << 3) | 2)
         except OSError:
             return 0.0
 
     def status(self) -> bytes:
-        """Its `/proc/<pid>/status`; nothing when it has ended."""
+        """Return the content of `/proc/<pid>/status`; empty when the process has ended."""
         return _read(self._status)
 
     def discard_output(self) -> None:
-        """Forget what it has printed so far."""
+        """Forget what the process has printed so far."""
         self.stdout.discard()
         self.stderr.discard()
 
     @property
     def printed_bytes(self) -> int:
-        """What it has printed since `discard_output`."""
+        """Bytes that the process has printed since `discard_output`."""
         return self.stdout.total_bytes + self.stderr.total_bytes
 
     def take_output(self) -> tuple[str, str]:
-        """What it has printed to stdout and stderr since the last call. Does not wait."""
+        """Return what the process has printed to stdout and stderr since the last call. Does not wait."""
         if not self.printed_bytes and not self._pipes.poll(0):
             return "", ""
         return self.stdout.take(), self.stderr.take()
@@ -204,7 +199,7 @@ class Process:
             signal.pidfd_send_signal(self._pidfd, number, None, flags)
 
     def close(self) -> None:
-        """Kill it, wait for its end, give everything back."""
+        """Kill the process, wait for its end, close its descriptors and remove its folder."""
         if self._closed:
             return
         self.kill()
@@ -216,12 +211,12 @@ class Process:
         self.channel.close()
         self.stdout.close()
         self.stderr.close()
-        # A script may have left thousands of files: removing them must not hold up the other requests.
+        # A script may have left thousands of files: their removal must not block the other requests.
         gevent.get_hub().threadpool.apply(remove_tree.remove, (self.folder,))
 
 
 def number_of(status: bytes, field: bytes) -> int:
-    """The number in a field of `/proc/<pid>/status`; 0 when it is not there. Memory is in KiB."""
+    """Return the number in a field of `/proc/<pid>/status`; 0 when it is missing. Memory is in KiB."""
     _, found, rest = status.partition(field)
     return int(rest.split(maxsplit=1)[0]) if found else 0
 
@@ -234,7 +229,7 @@ def _open(pid: int, name: str) -> int:
     try:
         return os.open(f"/proc/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        # It has ended already. A descriptor that reads as nothing stands for its file.
+        # It has ended already: an empty file takes the place of its own.
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 

@@ -1,5 +1,6 @@
-"""Removing what a script has left behind, whatever it made of its folder. Standard library only: the fork server uses
-it too.
+"""Removes a script's folder, even if the script made that hard.
+
+Standard library only: the fork server uses it too.
 """
 
 import itertools
@@ -9,10 +10,10 @@ from contextlib import suppress
 
 
 def remove(folder: str | os.PathLike[str]) -> None:
-    """Remove a folder with all below it; what cannot be removed stays, and is no error.
+    """Remove a folder with everything in it. What cannot be removed stays; that is no error.
 
-    A script may nest folders deeper than any stack or path allows and close them to their own owner. So nothing here
-    calls itself: each folder is opened to us and moved up to the top before its turn comes.
+    A script may nest folders deeper than a stack or a path allows, and remove its own permissions on them. So this
+    does not recurse: it restores the permissions of each subfolder and moves it to the top before it is emptied.
     """
     top = os.fspath(folder)
     names = (f"{top}/{secrets.token_hex(8)}-{number}" for number in itertools.count())
@@ -22,7 +23,7 @@ def remove(folder: str | os.PathLike[str]) -> None:
         current = waiting.pop()
         emptied.append(current)
         with suppress(OSError):
-            os.chmod(current, 0o700)  # noqa: PTH101 - text all along, there may be thousands
+            os.chmod(current, 0o700)  # noqa: PTH101 - a Path for each of thousands of entries would be slow
             for entry in list(os.scandir(current)):
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(_moved_up(entry.path, next(names)))
@@ -34,7 +35,7 @@ def remove(folder: str | os.PathLike[str]) -> None:
 
 
 def _moved_up(path: str, place: str) -> str:
-    """The folder's new place, or its old one when it cannot be moved."""
+    """Move a folder to `place`. Return its new path, or its old one if it cannot be moved."""
     with suppress(OSError):
         os.chmod(path, 0o700)  # noqa: PTH101
         os.rename(path, place)  # noqa: PTH104

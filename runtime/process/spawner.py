@@ -1,4 +1,4 @@
-"""The front's side of the fork server: asks for processes and hears of their ends."""
+"""The front's side of the fork server: requests processes and learns when they end."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ from gevent.lock import BoundedSemaphore
 import runtime
 from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
-from runtime.process.folder_locks import Claim
+from runtime.process.folder_locks import LockedFolder
 from runtime.process.output import Output
 from runtime.process.process import End, Launch, Preload, Process, Usage
 from runtime.sandbox.confine import Confinement
@@ -28,10 +28,12 @@ _SPAWN_TIMEOUT = 10.0
 
 
 class Spawner:
-    """Starts confined processes through a fork server, and the fork server anew when it died.
+    """Starts confined processes through a fork server, and restarts the fork server if it died.
 
-    `state` is the folder below which private folders are made; `output_max_bytes` bounds what is kept of each
-    stream of a process.
+    Args:
+        preload: What the fork server imports.
+        state: Folder in which the private folders are created.
+        output_max_bytes: Most bytes kept of each output stream of a process.
     """
 
     def __init__(self, preload: Preload, state: Path, output_max_bytes: int) -> None:
@@ -42,11 +44,19 @@ class Spawner:
         self._server: _Server | None = None
 
     def start(self, launch: Launch) -> Process:
-        """Start a process. Raises RuntimeUnavailable when that fails."""
+        """Start a process.
+
+        Raises:
+            RuntimeUnavailable: No process can be started.
+        """
         return self._start(launch, probe=False)
 
     def probe(self, confinement: Confinement) -> dict[str, bool]:
-        """The layers of confinement that hold a worker, asked of the kernel by a process made like one."""
+        """Return the active layers of a worker's confinement, as a process started for this purpose finds them.
+
+        Raises:
+            RuntimeUnavailable: The process did not start or answer.
+        """
         process = self._start(Launch(confinement=confinement), probe=True)
         try:
             with gevent.Timeout(_SPAWN_TIMEOUT, RuntimeUnavailable("the probe did not answer")):
@@ -58,11 +68,15 @@ class Spawner:
         return layers
 
     def ready(self) -> None:
-        """Make sure that the fork server runs. Raises RuntimeUnavailable."""
+        """Make sure that the fork server runs.
+
+        Raises:
+            RuntimeUnavailable: It cannot be started.
+        """
         self._living_server()
 
     def close(self) -> None:
-        """End the fork server and all that it started."""
+        """End the fork server and every process that it started."""
         with self._starting:
             if self._server:
                 self._server.close()
@@ -112,11 +126,11 @@ class Spawner:
 
 
 class _Server:
-    """One life of a fork server, seen from the front."""
+    """One fork server process, seen from the front."""
 
     def __init__(self, preload: Preload, state: Path) -> None:
-        self._claim = Claim(state)
-        self.folder = self._claim.folder
+        self._locked_folder = LockedFolder(state)
+        self.folder = self._locked_folder.folder
         self._numbers = itertools.count(1)
         self._pending: dict[int, AsyncResult[tuple[int, int, AsyncResult[End]]]] = {}
         self._running: dict[int, AsyncResult[End]] = {}
@@ -124,10 +138,10 @@ class _Server:
         self._program = self._execute(preload, theirs)
         theirs.close()
         try:
-            self._greet(preload)
+            self._shake_hands(preload)
         except BaseException:
             self._control.close()
-            self._claim.release()
+            self._locked_folder.release()
             raise
         self._reader = gevent.spawn(self._read)
 
@@ -136,7 +150,7 @@ class _Server:
         return not self._reader.ready()
 
     def spawn(self, request: dict[str, Any], descriptors: list[int]) -> "tuple[int, int, AsyncResult[End]]":
-        """Ask for a child: its number, its pidfd, and what tells how it has ended."""
+        """Request a child. Return its pid, its pidfd, and the pending result of its end."""
         number = next(self._numbers)
         answer = self._pending[number] = AsyncResult()
         packet = json.dumps({"spawn": number, **request}).encode()
@@ -149,18 +163,18 @@ class _Server:
             self._pending.pop(number, None)
 
     def close(self) -> None:
-        """Close our end: the server then kills its children, removes their folders, and ends.
+        """Close our end of the socket: the server then kills its children, removes their folders, and ends.
 
-        One that has died by itself has removed nothing, so we do.
+        A server that died has not removed the folders, so they are removed here too.
         """
         self._control.shutdown(socket.SHUT_RDWR)
         self._program.wait()
         self._reader.join()
         self._control.close()
-        gevent.get_hub().threadpool.apply(self._claim.release)
+        gevent.get_hub().threadpool.apply(self._locked_folder.release)
 
     def _execute(self, preload: Preload, control: socket.socket) -> "subprocess.Popen[bytes]":
-        # The descriptor's flag travels with it: a blocking server keeps its loop simple.
+        # The flag belongs to the socket, which the server inherits: with a blocking one its loop stays simple.
         os.set_blocking(control.fileno(), True)
         package_folder = Path(runtime.__file__).parents[1]
         search_path = os.pathsep.join(map(str, (package_folder, *preload.path)))
@@ -173,7 +187,7 @@ class _Server:
             start_new_session=True,
         )
 
-    def _greet(self, preload: Preload) -> None:
+    def _shake_hands(self, preload: Preload) -> None:
         first = {"preload": preload.modules, "worker": preload.worker, "folder": str(self.folder)}
         self._control.sendall(json.dumps(first).encode())
         with gevent.Timeout(_START_TIMEOUT, RuntimeUnavailable("the fork server did not get ready")):
@@ -186,15 +200,15 @@ class _Server:
                 packet, descriptors, _, _ = socket.recv_fds(self._control, _MAX_PACKET, 1)
                 if not packet:
                     return
-                self._take(json.loads(packet), descriptors)
+                self._handle(json.loads(packet), descriptors)
         except OSError:
             return
         finally:
-            self._mourn()
+            self._fail_pending()
 
-    def _take(self, message: dict[str, Any], descriptors: list[int]) -> None:
+    def _handle(self, message: dict[str, Any], descriptors: list[int]) -> None:
         if "spawned" in message:
-            self._take_child(message["spawned"], message["pid"], descriptors[0])
+            self._accept_child(message["spawned"], message["pid"], descriptors[0])
         elif "refused" in message:
             refusal = RuntimeUnavailable(f"no process could be started: {message['message']}")
             if answer := self._pending.get(message["refused"]):
@@ -203,17 +217,17 @@ class _Server:
             usage = Usage(message["cpu_seconds"], message["peak_memory_bytes"])
             self._running.pop(message["exited"]).set(End(message["status"], usage))
 
-    def _take_child(self, number: int, pid: int, pidfd: int) -> None:
+    def _accept_child(self, number: int, pid: int, pidfd: int) -> None:
         ended = self._running[pid] = AsyncResult()
         if answer := self._pending.get(number):
             answer.set((pid, pidfd, ended))
             return
-        # Whoever asked for it has given up waiting.
+        # The caller has stopped waiting for it.
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         os.close(pidfd)
 
-    def _mourn(self) -> None:
-        """The server is gone, and the kernel has killed its children with it."""
+    def _fail_pending(self) -> None:
+        """Fail all that waits: the server has ended, and the kernel has killed its children with it."""
         for answer in self._pending.values():
             answer.set_exception(RuntimeUnavailable("the fork server ended"))
         for ended in self._running.values():

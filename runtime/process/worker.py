@@ -1,4 +1,4 @@
-"""One warm process for one script: load it once, run it many times, end it at the deadline."""
+"""A warm process for one script: loads it once, runs it many times, is killed at a deadline."""
 
 import signal
 import time
@@ -12,14 +12,14 @@ from runtime.json_codec import OutOfRange
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
-from runtime.process.limits_watcher import Overseer, Watch
+from runtime.process.limits_watcher import LimitsWatcher, Watch
 from runtime.process.process import Process, Usage
 
-#: What an answer may have around the result, and an error in all.
+#: Largest answer without the result; also the largest error.
 _ENVELOPE_BYTES = 256 * 1024
-#: Seconds a process gets to end by itself once it has closed its channel, so that its exit status can be told.
-_LAST_WORDS = 0.2
-#: V8's last words; it ends its process.
+#: Seconds in which a process that has closed its channel may end by itself, so that its exit status is known.
+_EXIT_TIMEOUT = 0.2
+#: What V8 prints before it aborts its process.
 _HEAP_EXHAUSTED = "heap out of memory"
 
 
@@ -33,10 +33,20 @@ class Execution(NamedTuple):
 
 
 class Worker:
-    """A process that serves the dialogue of `runtime.workers.protocol`, one request at a time.
+    """A process that serves the protocol of `runtime.workers.protocol`, one request at a time.
 
-    A worker that failed in any way but by an exception of the script is killed on the spot: see `alive`. With
-    `counts_fuel` its word for the fuel that was used is taken: its scripts cannot write into its answers.
+    A worker that fails is killed immediately, unless the failure is an exception of the script: see `alive`.
+
+    Args:
+        process: The process. `close` closes it.
+        limits_watcher: Watches the limits and the deadlines of its runs.
+        result_max_bytes: Largest result of a run.
+        counts_fuel: Whether to use the fuel that the worker reports. It must be false where a script can write to
+            the channel, because it could forge the report.
+
+    Attributes:
+        loaded: Whether the worker holds its script.
+        resident_bytes: Memory that no file backs, at its last answer.
     """
 
     def __init__(
@@ -52,7 +62,6 @@ class Worker:
         self._watch = watch
         self.loaded = False
         self.resident_bytes = 0
-        """Memory of its own when it answered last."""
         self._counts_fuel = counts_fuel
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
@@ -60,23 +69,24 @@ class Worker:
 
     @classmethod
     def of(
-        cls, process: Process, overseer: Overseer, result_max_bytes: int, *, counts_fuel: bool = False
+        cls, process: Process, limits_watcher: LimitsWatcher, result_max_bytes: int, *, counts_fuel: bool = False
     ) -> "Worker":
         """Return the worker of a process that has just started."""
         channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
-        watch = overseer.watch(process)
+        watch = limits_watcher.watch(process)
         return cls(process, watch, channel, result_max_bytes, counts_fuel=counts_fuel)
 
     @property
     def alive(self) -> bool:
+        """Whether its process runs."""
         return self.process.alive
 
     def suspend(self) -> None:
-        """Stop its process until `resume`: what a script has left running does nothing meanwhile."""
+        """Stop its process until `resume`, so that threads and timers of the script do not run between its runs."""
         self.process.suspend()
 
     def resume(self) -> None:
-        """Let its process go on."""
+        """Continue its process."""
         self.process.resume()
 
     def kill(self) -> None:
@@ -84,21 +94,28 @@ class Worker:
         self.process.kill()
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """One request and its answer, for the languages' own messages. Raises FrameError, then it is killed."""
+        """Send a request and return its answer. Languages use it for messages that only they have.
+
+        Raises:
+            FrameError: There was no valid answer. The process has been killed.
+        """
         self._last_id += 1
         try:
             answer = self._channel.ask({"id": self._last_id, **message})
             if answer.get("id") != self._last_id:
-                raise FrameError("an answer that nobody asked for")
+                raise FrameError("an answer to another request")
             return answer
         except FrameError as error:
             if isinstance(error, ChannelClosed):
-                self.process.wait(_LAST_WORDS)
+                self.process.wait(_EXIT_TIMEOUT)
             self.process.kill()
             raise
 
     def rehearse(self, timeout_ms: float) -> None:
-        """Have a blank worker get ready for its script. One that does not is killed."""
+        """Have a blank worker run a script of our own, which makes its first real run faster.
+
+        It is killed if it fails, or takes longer than `timeout_ms`.
+        """
         try:
             with gevent.Timeout(timeout_ms / 1000):
                 self.ask({"rehearse": True})
@@ -106,7 +123,12 @@ class Worker:
             self._end()
 
     def load(self, payload: dict[str, Any], stage: str, timeout_ms: float) -> None:
-        """Have the script parsed. Raises InitializationFailed, after a time of `timeout_ms` too, and WorkerLost."""
+        """Have the script parsed.
+
+        Raises:
+            InitializationFailed: It does not load, or not within `timeout_ms`.
+            WorkerLost: The process ended before it read the request.
+        """
         try:
             with gevent.Timeout(timeout_ms / 1000):
                 self._load(payload, stage)
@@ -128,9 +150,13 @@ class Worker:
         timeout_ms: float,
         payload: dict[str, Any] | None,
     ) -> Execution:
-        """Execute the script, loading it first when there is a `payload`; both within `timeout_ms`.
+        """Execute the script. With a `payload`, load it first; `timeout_ms` is for both.
 
-        Raises ScriptFailed, ScriptTimeout, InitializationFailed when it does not load, and WorkerLost.
+        Raises:
+            ScriptFailed: The script raised an exception or broke a limit.
+            ScriptTimeout: The deadline passed.
+            InitializationFailed: The script does not load.
+            WorkerLost: The process ended before it read the request.
         """
         self.process.discard_output()
         meter = _Meter(self.process, self._channel, cold=payload is not None)
@@ -146,14 +172,13 @@ class Worker:
         return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
 
     def _usage(self, meter: "_Meter", answer: dict[str, Any]) -> RunUsage:
-        # The worker's word for the fuel is taken where no script can say it in its place.
         fuel = answer.get("fuel") if self._counts_fuel else None
         usage = meter.read(fuel if type(fuel) is int else None)
         self.resident_bytes = meter.used.resident_bytes
         return usage
 
     def close(self) -> None:
-        """Kill the process and give everything back."""
+        """Kill the process and release its resources."""
         self._channel.close()
         self.process.close()
 
@@ -203,7 +228,7 @@ class Worker:
         )
 
     def _broken(self, error: FrameError, timeout_ms: float) -> ServiceError:
-        """A worker that answered nonsense or nothing; its script may have ended it, or written to its channel."""
+        """Return the error of a run without a valid answer: the script may have ended the process or forged one."""
         output = self.process.take_output()
         status = self.process.wait()
         if breach := self._watch.breach:
@@ -229,7 +254,7 @@ class Worker:
 
 
 class _Meter:
-    """Measures one run, from its making to `read`."""
+    """Measures one run, from the construction to `read`."""
 
     def __init__(self, process: Confined, channel: Dialogue, *, cold: bool) -> None:
         self._process = process
@@ -242,7 +267,7 @@ class _Meter:
         self.used = Usage(0, 0)
 
     def read(self, fuel: int | None) -> RunUsage:
-        """What was used up to now."""
+        """Return what the run has used."""
         elapsed = time.perf_counter() - self._started
         used = self.used = self._process.usage()
         return RunUsage(
@@ -257,6 +282,6 @@ class _Meter:
 
 
 def _check_read(error: FrameError) -> None:
-    """Raises WorkerLost when the process has not seen its call."""
+    """Raise WorkerLost if the process has not read its request."""
     if isinstance(error, Unread):
         raise WorkerLost("the process of the script ended before its call") from None

@@ -1,4 +1,4 @@
-"""Who gets a worker, who waits, and which one has to go."""
+"""The pool: which request gets a worker, which one waits, and which worker is ended."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +18,7 @@ BOUNDS = Bounds(size=4, per_key=2, idle_bytes=1000, idle_ttl=60, queue_timeout=5
 
 
 class Bench:
-    """A pool of puppets, and requests that hold their worker until they are told to let go."""
+    """A pool of puppets, with requests that hold their worker until `release`."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.started: list[Puppet] = []
@@ -31,20 +31,20 @@ class Bench:
     def request(
         self, name: str, key: Key, *, fresh: bool = False, loads: bool = True
     ) -> "Greenlet[..., Puppet]":
-        """Begins a request; it goes as far as it gets. Its end has its worker."""
+        """Start a request and let it run until it waits. The greenlet returns its worker."""
         self._holding[name] = gevent.event.Event()
         greenlet = gevent.spawn(self._serve, name, key, fresh, loads)
         gevent.idle()
         return greenlet
 
     def release(self, *names: str) -> None:
-        """The named requests end, and those that wait get as far as they can."""
+        """End the named requests, and let the waiting ones run until they wait again."""
         for name in names:
             self._holding[name].set()
             gevent.idle()
 
     def call(self, key: Key, *, resident_bytes: int = 0, **more: bool) -> Puppet:
-        """A request from beginning to end."""
+        """Make a complete request and return its worker."""
         with self.pool.lease(key, **more) as worker:
             worker.loaded = True
             worker.resident_bytes = resident_bytes
@@ -86,7 +86,7 @@ def test_a_worker_serves_its_key_again_and_no_other(bench: Make) -> None:
     assert other is not first
 
 
-def test_the_one_used_last_is_taken_first(bench: Make) -> None:
+def test_the_worker_used_last_is_taken_first(bench: Make) -> None:
     pool = bench()
     one, two = pool.request("one", A), pool.request("two", A)
     pool.release("two", "one")
@@ -95,7 +95,7 @@ def test_the_one_used_last_is_taken_first(bench: Make) -> None:
     assert one.get() is not two.get()
 
 
-def test_between_calls_a_worker_stands_still_and_in_them_it_does_not(bench: Make) -> None:
+def test_a_worker_is_suspended_between_calls(bench: Make) -> None:
     pool = bench()
     with pool.pool.lease(A) as worker:
         worker.loaded = True
@@ -116,7 +116,7 @@ def test_a_worker_that_died_or_did_not_load_is_not_kept(bench: Make, flaw: str) 
     assert pool.pool.counts() == {"idle": 0, "busy": 0, "waiting": 0}
 
 
-def test_one_that_died_while_it_was_idle_is_replaced(bench: Make) -> None:
+def test_a_worker_that_died_while_idle_is_replaced(bench: Make) -> None:
     pool = bench()
     dead = pool.call(A)
     dead.kill()
@@ -126,7 +126,7 @@ def test_one_that_died_while_it_was_idle_is_replaced(bench: Make) -> None:
     assert pool.pool.counts()["idle"] == 1
 
 
-def test_a_fresh_one_was_never_used_and_never_will_be(bench: Make) -> None:
+def test_a_fresh_worker_serves_one_call_only(bench: Make) -> None:
     pool = bench()
     used = pool.call(A)
     fresh = [pool.call(A, fresh=True) for _ in range(2)]
@@ -135,14 +135,14 @@ def test_a_fresh_one_was_never_used_and_never_will_be(bench: Make) -> None:
     assert pool.call(A) is used
 
 
-def test_a_full_pool_ends_the_one_idle_for_longest(bench: Make) -> None:
+def test_a_full_pool_ends_the_worker_idle_for_longest(bench: Make) -> None:
     pool = bench(size=2)
     oldest, newer = pool.call(A), pool.call(B)
     pool.call(C)
     assert [oldest.alive, newer.alive] == [False, True]
 
 
-def test_idle_workers_keep_within_their_memory(bench: Make) -> None:
+def test_idle_workers_stay_within_the_memory_bound(bench: Make) -> None:
     pool = bench(idle_bytes=1000)
     a, b = pool.call(A, resident_bytes=400), pool.call(B, resident_bytes=600)
     assert [a.alive, b.alive] == [True, True]
@@ -154,7 +154,7 @@ def test_idle_workers_keep_within_their_memory(bench: Make) -> None:
     assert pool.call(A, resident_bytes=1000).alive
 
 
-def test_whoever_is_idle_for_too_long_is_ended(bench: Make) -> None:
+def test_a_worker_that_is_idle_for_too_long_is_ended(bench: Make) -> None:
     pool = bench(idle_ttl=0.02)
     worker = pool.call(A)
     with gevent.Timeout(10):
@@ -163,7 +163,7 @@ def test_whoever_is_idle_for_too_long_is_ended(bench: Make) -> None:
     assert pool.pool.counts()["idle"] == 0
 
 
-def test_what_does_not_fit_waits_for_a_place(bench: Make) -> None:
+def test_a_request_waits_when_the_pool_is_full(bench: Make) -> None:
     pool = bench(size=1)
     pool.request("first", A)
     pool.request("second", B)
@@ -180,14 +180,14 @@ def test_a_waiting_request_of_the_same_key_gets_the_warm_worker(bench: Make) -> 
     assert second.get().suspended
 
 
-def test_one_that_wants_a_fresh_worker_does_not_get_the_warm_one(bench: Make) -> None:
+def test_a_fresh_request_does_not_get_a_warm_worker(bench: Make) -> None:
     pool = bench(size=1)
     first, second = pool.request("first", A), pool.request("second", A, fresh=True)
     pool.release("first", "second")
     assert first.get() is not second.get()
 
 
-def test_one_key_has_no_more_than_its_share_and_holds_up_no_other(bench: Make) -> None:
+def test_a_key_at_its_limit_does_not_delay_other_keys(bench: Make) -> None:
     pool = bench(size=4, per_key=2)
     for name in ("a1", "a2", "a3", "a4"):
         pool.request(name, A)
@@ -199,7 +199,7 @@ def test_one_key_has_no_more_than_its_share_and_holds_up_no_other(bench: Make) -
     assert pool.served == ["a1", "a2", "b1", "a3"]
 
 
-def test_fresh_runs_count_in_their_key_too(bench: Make) -> None:
+def test_fresh_runs_count_toward_the_limit_of_their_key(bench: Make) -> None:
     pool = bench(size=4, per_key=1)
     pool.request("fresh", A, fresh=True)
     pool.request("warm", A)
@@ -218,7 +218,7 @@ def test_keys_take_turns_and_each_keeps_its_order(bench: Make) -> None:
     assert pool.served == ["first", "a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-def test_a_place_that_a_broken_worker_leaves_goes_to_who_waits(bench: Make) -> None:
+def test_a_failed_worker_makes_room_for_a_waiting_request(bench: Make) -> None:
     pool = bench(size=1)
     pool.request("broken", A, loads=False)
     pool.request("next", A)
@@ -226,7 +226,7 @@ def test_a_place_that_a_broken_worker_leaves_goes_to_who_waits(bench: Make) -> N
     assert pool.served == ["broken", "next"]
 
 
-def test_waiting_ends_in_time_and_says_why(bench: Make) -> None:
+def test_a_wait_times_out_and_the_error_says_why(bench: Make) -> None:
     pool = bench(size=2, per_key=1, queue_timeout=0.01)
     pool.request("a", A)
     with pytest.raises(RateLimited, match="this script runs 1 times"):
@@ -237,7 +237,7 @@ def test_waiting_ends_in_time_and_says_why(bench: Make) -> None:
     assert pool.pool.counts() == {"idle": 0, "busy": 2, "waiting": 0}
 
 
-def test_the_line_has_an_end(bench: Make) -> None:
+def test_a_full_queue_refuses_requests(bench: Make) -> None:
     pool = bench(size=1, queue_max=1)
     pool.request("first", A)
     pool.request("second", A)
@@ -246,7 +246,7 @@ def test_the_line_has_an_end(bench: Make) -> None:
     assert pool.pool.counts()["waiting"] == 1
 
 
-def test_whoever_gives_up_waiting_is_passed_over(bench: Make) -> None:
+def test_a_request_that_gave_up_waiting_is_skipped(bench: Make) -> None:
     pool = bench(size=1)
     pool.request("first", A)
     gone = pool.request("gone", A)
@@ -257,21 +257,21 @@ def test_whoever_gives_up_waiting_is_passed_over(bench: Make) -> None:
 
 
 @pytest.mark.parametrize("key", [A, B], ids=["a worker", "a place"])
-def test_whoever_is_called_and_gone_at_the_same_moment_passes_it_on(bench: Make, key: Key) -> None:
+def test_a_grant_to_a_request_that_ends_goes_to_the_next_one(bench: Make, key: Key) -> None:
     pool = bench(size=1)
     with pool.pool.lease(A) as worker:
         worker.loaded = True
         gone = pool.request("gone", key)
         pool.request("last", A)
         gone.kill(block=False)
-        # Its end is on the way when the block gives it what it has waited for.
+        # The end of the block grants it a worker after its kill was scheduled, and before it was delivered.
     gevent.idle()
     assert pool.served == ["last"]
     pool.release("last")
     assert pool.pool.counts() == {"idle": 1, "busy": 0, "waiting": 0}
 
 
-def test_a_process_that_cannot_be_started_holds_no_place(bench: Make) -> None:
+def test_a_process_that_cannot_be_started_takes_no_room(bench: Make) -> None:
     pool = bench(size=1)
     pool.refuses = True
     with pytest.raises(RuntimeUnavailable):
@@ -280,7 +280,7 @@ def test_a_process_that_cannot_be_started_holds_no_place(bench: Make) -> None:
     assert pool.call(A).alive
 
 
-def test_a_closed_pool_keeps_nothing(bench: Make) -> None:
+def test_a_closed_pool_ends_its_workers(bench: Make) -> None:
     pool = bench()
     idle = pool.call(A)
     busy = pool.request("busy", B)

@@ -1,4 +1,4 @@
-"""Blank workers are there before they are needed, and are not started while somebody waits for an answer."""
+"""The reserve starts blank workers ahead, but not while a request waits for its answer."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.unit.runtime.process.puppet import Puppet
 
 
 class Starter:
-    """Starts puppets and counts them; refuses as often as it is told to."""
+    """Starts puppets and keeps them; the next `refusals` calls fail."""
 
     def __init__(self) -> None:
         self.started: list[Puppet] = []
@@ -43,7 +43,7 @@ def reserve(starter: Starter) -> Iterator[Reserve[Puppet]]:
     made.close()
 
 
-def test_what_is_taken_was_started_before_and_is_given_once(
+def test_a_taken_worker_was_started_ahead_and_is_given_once(
     reserve: Reserve[Puppet], starter: Starter
 ) -> None:
     ahead = list(starter.started)
@@ -62,27 +62,29 @@ def test_the_next_one_is_started_after_the_answer(reserve: Reserve[Puppet], star
     assert len(starter.started) == 3
 
 
-def test_an_answer_that_takes_long_is_not_waited_for(reserve: Reserve[Puppet], starter: Starter) -> None:
+def test_a_slow_answer_does_not_delay_the_next_start(reserve: Reserve[Puppet], starter: Starter) -> None:
     reserve.take()
     with gevent.Timeout(PATIENCE * 50):
         while len(starter.started) < 3:
             gevent.sleep(PATIENCE / 10)
 
 
-def test_a_full_reserve_is_left_alone(reserve: Reserve[Puppet], starter: Starter) -> None:
+def test_a_full_reserve_starts_no_worker(reserve: Reserve[Puppet], starter: Starter) -> None:
     reserve.refill()
     gevent.idle()
     assert len(starter.started) == 2
 
 
-def test_one_that_died_meanwhile_is_passed_over(reserve: Reserve[Puppet], starter: Starter) -> None:
+def test_a_dead_worker_of_the_reserve_is_skipped(reserve: Reserve[Puppet], starter: Starter) -> None:
     dead, living = starter.started
     dead.kill()
     assert reserve.take() is living
     assert dead.closed
 
 
-def test_an_empty_reserve_says_why_it_cannot_start_one(reserve: Reserve[Puppet], starter: Starter) -> None:
+def test_an_empty_reserve_raises_when_it_cannot_start_a_worker(
+    reserve: Reserve[Puppet], starter: Starter
+) -> None:
     reserve.take()
     reserve.take()
     starter.refusals = 1
@@ -91,7 +93,7 @@ def test_an_empty_reserve_says_why_it_cannot_start_one(reserve: Reserve[Puppet],
     assert reserve.take().alive
 
 
-def test_closed_it_ends_those_that_nobody_took(starter: Starter) -> None:
+def test_close_ends_the_workers_that_were_not_taken(starter: Starter) -> None:
     reserve = Reserve(starter, 2, rehearse)
     gevent.idle()
     taken = reserve.take()
@@ -100,14 +102,14 @@ def test_closed_it_ends_those_that_nobody_took(starter: Starter) -> None:
     assert taken.alive
 
 
-def test_closed_it_ends_the_one_that_rehearses(starter: Starter) -> None:
+def test_close_ends_a_worker_that_rehearses(starter: Starter) -> None:
     reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
     gevent.idle()
     reserve.close()
     assert [worker.closed for worker in starter.started] == [True]
 
 
-def test_nobody_is_given_one_that_still_rehearses(starter: Starter) -> None:
+def test_a_worker_that_still_rehearses_is_not_given_out(starter: Starter) -> None:
     reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
     gevent.idle()
     assert reserve.take() is not starter.started[0]

@@ -1,8 +1,8 @@
-"""A worker without a process, for the pool; tests/contract/test_poolable.py holds it and the real one together."""
+"""A worker without a process, for tests of the pool. tests/contract/test_poolable.py compares it to the real one."""
 
 
 class Puppet:
-    """Alive until it is killed; a script is in it when a test says so."""
+    """Alive until it is killed; a test sets whether it holds a script."""
 
     def __init__(self, name: str = "", resident_bytes: int = 0) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What a process's files take, asked about this process."""
+"""The disk usage of a process, measured on this process."""
 
 import ctypes
 import mmap
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.process.disk_usage import MAX_FILES, taken
+from runtime.process.disk_usage import MAX_FILES, used_bytes
 from runtime.sandbox.confine import Confinement
 
 THREAD = Path("/proc/self")
@@ -30,15 +30,15 @@ def write(tmp_path: Path) -> Callable[[str], int]:
 
 @pytest.fixture
 def before(tmp_path: Path) -> float:
-    """What this process holds anyway: the tests' own captured output has no name."""
-    return taken(tmp_path, THREAD)
+    """Usage of this process before the test: pytest captures the output in a deleted file."""
+    return used_bytes(tmp_path, THREAD)
 
 
 def test_files_count_in_every_folder(tmp_path: Path, before: float, write: Callable[[str], int]) -> None:
     tmp_path.joinpath("folder").mkdir()
     os.close(write("file"))
     os.close(write("folder/file"))
-    assert 2 * SIZE <= taken(tmp_path, THREAD) - before < 3 * SIZE
+    assert 2 * SIZE <= used_bytes(tmp_path, THREAD) - before < 3 * SIZE
 
 
 def test_a_file_without_a_name_counts_while_it_is_open(
@@ -46,12 +46,12 @@ def test_a_file_without_a_name_counts_while_it_is_open(
 ) -> None:
     descriptor = write("file")
     tmp_path.joinpath("file").unlink()
-    assert SIZE <= taken(tmp_path, THREAD) - before < 2 * SIZE
+    assert SIZE <= used_bytes(tmp_path, THREAD) - before < 2 * SIZE
     os.close(descriptor)
-    assert taken(tmp_path, THREAD) == before
+    assert used_bytes(tmp_path, THREAD) == before
 
 
-def test_a_file_that_is_only_mapped_counts_as_large_as_it_may_be(
+def test_a_file_that_is_only_mapped_counts_with_the_largest_size(
     tmp_path: Path, before: float, write: Callable[[str], int]
 ) -> None:
     descriptor = write("file")
@@ -61,14 +61,14 @@ def test_a_file_that_is_only_mapped_counts_as_large_as_it_may_be(
     page = ctypes.c_void_p(
         libc.mmap(None, PAGE, mmap.PROT_READ, mmap.MAP_SHARED, descriptor, ctypes.c_long(0))
     )
-    assert SIZE <= taken(tmp_path, THREAD) - before < 2 * SIZE
+    assert SIZE <= used_bytes(tmp_path, THREAD) - before < 2 * SIZE
     os.close(descriptor)
-    assert taken(tmp_path, THREAD) - before == Confinement.file_bytes
+    assert used_bytes(tmp_path, THREAD) - before == Confinement.file_bytes
     libc.munmap(page, PAGE)
-    assert taken(tmp_path, THREAD) == before
+    assert used_bytes(tmp_path, THREAD) == before
 
 
-def test_too_many_files_are_infinitely_large(tmp_path: Path) -> None:
+def test_too_many_files_count_as_infinite(tmp_path: Path) -> None:
     for number in range(MAX_FILES + 1):
         tmp_path.joinpath(str(number)).touch()
-    assert taken(tmp_path, THREAD) == float("inf")
+    assert used_bytes(tmp_path, THREAD) == float("inf")

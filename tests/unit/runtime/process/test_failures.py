@@ -1,4 +1,4 @@
-"""A worker's words are untrusted: whatever it says, an error of the contract's shape comes out."""
+"""A worker's report is untrusted: any report becomes an error of the contract's form."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ ODDITIES: list[Any] = [None, 1, "x", [], {}, {"message": 5}, {"line": "1", "colu
 
 
 @pytest.mark.parametrize("answer", ODDITIES)
-def test_an_odd_failure_becomes_a_plain_one(answer: Any) -> None:
+def test_an_odd_failure_becomes_a_valid_error(answer: Any) -> None:
     error = script_failure(answer, "out", "err")
     assert error.message == "the script failed"
     assert error.details == {
@@ -20,7 +20,7 @@ def test_an_odd_failure_becomes_a_plain_one(answer: Any) -> None:
 
 
 @pytest.mark.parametrize("answer", ODDITIES)
-def test_an_odd_refusal_becomes_a_plain_one(answer: Any) -> None:
+def test_an_odd_refusal_becomes_a_valid_error(answer: Any) -> None:
     error = initialization_failure(answer, "parse")
     diagnostic = {"message": error.message, "line": None, "column": None}
     assert error.details == {"stage": "parse", "line": None, "column": None, "diagnostics": [diagnostic]}
@@ -30,7 +30,7 @@ def test_an_odd_refusal_becomes_a_plain_one(answer: Any) -> None:
     ("told", "taken"),
     [("memory_limit", "memory_limit"), ("crashed", "exception"), ("x", "exception"), ([], "exception")],
 )
-def test_only_kinds_a_worker_can_know_are_believed(told: Any, taken: str) -> None:
+def test_only_kinds_that_a_worker_can_know_are_accepted(told: Any, taken: str) -> None:
     assert script_failure({"message": "m", "kind": told}, "", "").details["kind"] == taken
 
 

@@ -1,4 +1,4 @@
-"""What is kept of a stream, byte by byte."""
+"""Which bytes of an output stream are kept."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ Opened = tuple[Output, Callable[[bytes], None]]
 
 @pytest.fixture
 def stream() -> Iterator[Opened]:
-    """An output that keeps eight bytes, and what writes to it."""
+    """An output that keeps eight bytes, and a function that writes to it."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     output = Output(reading, 8)
@@ -31,7 +31,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
             gevent.idle()
 
 
-def test_what_fits_is_kept_whole(stream: Opened) -> None:
+def test_output_within_the_bound_is_kept_whole(stream: Opened) -> None:
     output, write = stream
     write(b"12345678")
     assert output.take() == "12345678"
@@ -56,7 +56,7 @@ def test_bytes_that_are_not_utf8_are_escaped(stream: Opened) -> None:
     assert output.take() == "a\\xff\\xe3"
 
 
-def test_what_came_before_is_discarded(stream: Opened) -> None:
+def test_earlier_output_is_discarded(stream: Opened) -> None:
     output, write = stream
     write(b"old")
     gevent.idle()

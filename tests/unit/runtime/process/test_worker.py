@@ -11,7 +11,7 @@ import pytest
 from runtime.errors import InitializationFailed, ScriptFailed, ScriptTimeout, ServiceError, WorkerLost
 from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
 from runtime.json_codec import OutOfRange
-from runtime.process.limits_watcher import Limits, Overseer
+from runtime.process.limits_watcher import Limits, LimitsWatcher
 from runtime.process.process import Usage
 from runtime.process.worker import Execution, Worker
 from tests.unit.runtime.process.double import DoubleChannel, DoubleProcess, Program
@@ -27,11 +27,11 @@ class Staged:
     """A worker with its process and channel."""
 
     def __init__(
-        self, folder: Path, overseer: Overseer, program: Program, *, counts_fuel: bool = False
+        self, folder: Path, limits_watcher: LimitsWatcher, program: Program, *, counts_fuel: bool = False
     ) -> None:
         self.process = DoubleProcess(folder)
         self.channel = DoubleChannel(self.process, program)
-        watch = overseer.watch(self.process)
+        watch = limits_watcher.watch(self.process)
         self.worker = Worker(self.process, watch, self.channel, 1000, counts_fuel=counts_fuel)
 
     def run(self, *, timeout_ms: float = LONG_MS, payload: dict[str, Any] | None = None) -> Execution:
@@ -43,13 +43,13 @@ Stage = Callable[..., Staged]
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    overseer = Overseer(Limits(memory_bytes=MEMORY_MAX, files_bytes=1 << 20, threads=4))
+    limits_watcher = LimitsWatcher(Limits(memory_bytes=MEMORY_MAX, files_bytes=1 << 20, threads=4))
 
     def staged(program: Program, **more: bool) -> Staged:
-        return Staged(tmp_path, overseer, program, **more)
+        return Staged(tmp_path, limits_watcher, program, **more)
 
     yield staged
-    overseer.close()
+    limits_watcher.close()
 
 
 def well(process: DoubleProcess, question: dict[str, Any]) -> dict[str, Any]:
