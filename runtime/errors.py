@@ -1,13 +1,19 @@
-"""The one tree of errors a runtime answers with: each class is a code and an HTTP status of the contract."""
+"""The errors of a runtime. Each class has a code and an HTTP status of the contract."""
 
 from typing import Any, NamedTuple
 
 
 class RunUsage(NamedTuple):
-    """What a run has used, by the kernel's account and ours. Times are milliseconds.
+    """What a run has used.
 
-    `memory_usage_bytes` is its process's peak so far. `bytes_in` is what the script was handed, `bytes_out` its
-    answer and all that it printed. `fuel` counts the instructions of WebAssembly. `cold` is a run that loaded.
+    Attributes:
+        execution_time: Elapsed time in milliseconds.
+        cpu_time: CPU time in milliseconds.
+        memory_usage_bytes: Peak memory of the process so far.
+        bytes_in: Bytes sent to the process.
+        bytes_out: Bytes of its answer and of everything it printed.
+        fuel: WebAssembly instructions, about; None for other languages.
+        cold: Whether the run had to load the script.
     """
 
     execution_time: float
@@ -20,13 +26,16 @@ class RunUsage(NamedTuple):
 
 
 class ServiceError(Exception):
-    """What a caller is told. `details` go into the answer as they are, so they hold nothing of ours."""
+    """An error that is sent to the caller.
+
+    `details` are sent unchanged, so they must not contain internals such as paths.
+    """
 
     code = "INTERNAL_ERROR"
     status = 500
-    #: Seconds after which trying again makes sense, or None.
+    #: Seconds after which the caller may try again, or None.
     retry_after: int | None = None
-    #: Of a run that failed.
+    #: Usage of the run that failed, if there was one.
     usage: RunUsage | None = None
 
     def __init__(self, message: str, **details: Any) -> None:
@@ -36,37 +45,49 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
+    """The request is malformed."""
+
     code, status = "INVALID_REQUEST", 400
 
 
 class BodyTooLarge(InvalidRequest):
+    """The body exceeds the limit."""
+
     status = 413
 
 
 class UnsupportedBody(InvalidRequest):
+    """The body has another content type than JSON."""
+
     status = 415
 
 
 class WrongMethod(InvalidRequest):
+    """The path exists, but does not take this method."""
+
     status = 405
 
 
 class Unauthorized(ServiceError):
+    """The shared secret is missing or wrong."""
+
     code, status = "UNAUTHORIZED", 401
 
 
 class NotFound(ServiceError):
+    """There is no such path."""
+
     code, status = "NOT_FOUND", 404
 
 
 class ScriptNeeded(ServiceError):
-    """The script of this hash is not here: the caller repeats with its content or artifact."""
+    """The runtime does not hold the script: the caller repeats the call with its content or artifact."""
 
     code, status = "SCRIPT_NEEDED", 409
 
 
 class RateLimited(ServiceError):
-    """No worker came free in time."""
+    """No worker was free in time."""
 
     code, status, retry_after = "RATE_LIMITED", 429, 1
 
@@ -90,10 +111,10 @@ class ScriptTimeout(ServiceError):
 
 
 class RuntimeUnavailable(ServiceError):
-    """No process can be started, or the runtime is about to end."""
+    """No process can be started, or the runtime is shutting down."""
 
     code, status, retry_after = "RUNTIME_UNAVAILABLE", 503, 1
 
 
 class WorkerLost(RuntimeUnavailable):
-    """A worker had died before its call, which nobody has read: another worker can take it."""
+    """A worker ended before it read its request: another worker can serve the request."""

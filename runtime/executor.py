@@ -1,4 +1,4 @@
-"""Prepares and runs scripts of one language: script store, compiler, pool and workers brought together."""
+"""Prepares and runs scripts of one language. It combines script store, compiler, pool and workers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,14 +27,14 @@ from telemetry.tracing import UNTRACED, Tracer
 
 T = TypeVar("T")
 
-#: What a worker has of its own before its script asks for anything.
+#: Memory of a worker before its script allocates any.
 _SHARED_BYTES = 64 << 20
-#: Seconds that requests get, at the end, to say so to their callers.
-_LAST_ANSWERS = 1.0
+#: Seconds in which running requests may send their error at shutdown.
+_LAST_ANSWERS_TIMEOUT = 1.0
 
 
 class Executor:
-    """The runtime of one language. It is also the `Host` that the language works in."""
+    """The runtime of one language. It is also the `Host` of that language."""
 
     def __init__(
         self, language: Language, settings: Settings, metrics: RuntimeMetrics, tracer: Tracer = UNTRACED
@@ -44,7 +44,7 @@ class Executor:
         self._tracer = tracer
         self._language = language
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
-        _clear(settings.state)
+        _clear_abandoned_folders(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
         self._limits_watcher = LimitsWatcher(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
@@ -67,15 +67,23 @@ class Executor:
         metrics.follow(lambda: {**self._pool.counts(), "blank": len(self._reserve)})
         self._draining = False
         self._running: set[greenlet] = set()
-        self._quiet = Event()
+        self._all_ended = Event()
         self._check_isolation()
 
     def start(self, launch: Launch) -> Process:
-        """Start a confined process outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
+        """Start a confined process outside of the pool. The caller closes it.
+
+        Raises:
+            RuntimeUnavailable: No process can be started.
+        """
         return self._spawner.start(launch)
 
     def worker(self) -> Worker:
-        """Start a worker of this language outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
+        """Start a worker of this language outside of the pool. The caller closes it.
+
+        Raises:
+            RuntimeUnavailable: No process can be started.
+        """
         return Worker.of(
             self.start(self._language.launch()),
             self._limits_watcher,
@@ -84,9 +92,13 @@ class Executor:
         )
 
     def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:
-        """Parse or compile a script and run nothing of it, leaving a warm worker behind.
+        """Parse or compile a script without running it, and leave a warm worker for it in the pool.
 
-        Returns the script and whether it was known before. Raises InitializationFailed.
+        Returns:
+            The script, and whether it was known before.
+
+        Raises:
+            InitializationFailed: The script does not parse or compile.
         """
         self._begin()
         try:
@@ -113,9 +125,19 @@ class Executor:
         timeout_ms: int,
         isolated: bool,
     ) -> Execution:
-        """Execute a script once, in a process of its own when `isolated`.
+        """Execute a script once.
 
-        Raises ScriptNeeded, RateLimited, and what the script's failure is.
+        Args:
+            reference: The script.
+            params: Parameters of the script.
+            context: Context of the script.
+            timeout_ms: Most milliseconds for loading and running it.
+            isolated: Whether to use a new process that serves no other run.
+
+        Raises:
+            ScriptNeeded: The runtime does not hold the script.
+            RateLimited: No worker was free in time.
+            ServiceError: The run failed; see `Worker.run`.
         """
         self._begin()
         try:
@@ -139,42 +161,46 @@ class Executor:
             self._end()
 
     def isolation(self) -> dict[str, bool]:
-        """The layers of confinement that are on, as probed."""
+        """Return which layers of confinement are active, as a probe process finds them."""
         return self._spawner.probe(self._language.launch().confinement)
 
     def libraries(self) -> Libraries:
-        """What scripts may import."""
+        """Return what scripts may import."""
         return self._language.libraries(self)
 
     def workers(self) -> dict[str, int]:
-        """How many workers are idle and busy, and how many requests wait. Raises RuntimeUnavailable."""
+        """Return the numbers of idle and busy workers and of waiting requests.
+
+        Raises:
+            RuntimeUnavailable: The runtime is shutting down, or no process can be started.
+        """
         self._check_open()
         self._spawner.ready()
         return self._pool.counts()
 
     def drain(self) -> None:
-        """Take no more work; what runs or waits goes on. Never waits itself: a signal's handler may call it."""
+        """Refuse new work; requests that run or wait continue. Does not wait, so a signal handler may call it."""
         self._draining = True
 
     def close(self) -> None:
-        """End everything, in order. Whoever wants what runs to finish has drained and waited before."""
-        # 1. Nothing begins any more.
+        """End all processes. To let running requests finish, call `drain` and wait first."""
+        # 1. No new request starts.
         self.drain()
-        # 2. Idle workers end now, those at work as soon as they are given back.
+        # 2. Idle workers end now, busy ones when they are given back.
         self._pool.close()
-        # 3. Whoever still waits or runs is told that this runtime ends, and gives its worker back.
+        # 3. Requests that still wait or run fail with RuntimeUnavailable and give their workers back.
         for running in self._running:
             gevent.kill(running, RuntimeUnavailable("this runtime is ending"))
         if self._running:
-            self._quiet.wait(_LAST_ANSWERS)
-        # 4. Nobody takes workers now, nobody watches them.
+            self._all_ended.wait(_LAST_ANSWERS_TIMEOUT)
+        # 4. No request uses workers any more.
         self._reserve.close()
         self._limits_watcher.close()
-        # 5. The fork server kills every process that is left, and removes their folders.
+        # 5. The fork server kills the remaining processes and removes their folders.
         self._spawner.close()
 
     def _check_isolation(self) -> None:
-        """Raises UnusableSetting when a layer is missing that the deployment requires."""
+        """Raise UnusableSetting if a layer that the deployment requires is missing."""
         layers = self.isolation()
         missing = [name for name in self.settings.isolation_required if not layers.get(name)]
         if missing:
@@ -201,7 +227,7 @@ class Executor:
             with self._pool.lease(key, fresh=fresh) as worker:
                 return use(worker)
         except WorkerLost:
-            # It died between two calls, nobody knew as yet, and this call has touched nothing: once more.
+            # The worker ended between two calls, unnoticed. Nothing of this call has run: try once more.
             with self._pool.lease(key, fresh=fresh) as worker:
                 return use(worker)
 
@@ -209,7 +235,7 @@ class Executor:
         return self._language.load_payload(script, worker.process.folder, self)
 
     def _begin(self) -> None:
-        """The present greenlet is at work for somebody, until `_end`. Raises RuntimeUnavailable."""
+        """Register the current greenlet as a running request until `_end`. Raises RuntimeUnavailable."""
         self._check_open()
         self._running.add(gevent.getcurrent())
 
@@ -217,15 +243,15 @@ class Executor:
         self._running.discard(gevent.getcurrent())
         self._reserve.refill()
         if self._draining and not self._running:
-            self._quiet.set()
+            self._all_ended.set()
 
     def _check_open(self) -> None:
         if self._draining:
             raise RuntimeUnavailable("this runtime is ending")
 
 
-def _clear(state: Path) -> None:
-    """Remove what a runtime has left that was killed together with its fork server. Raises UnusableSetting."""
+def _clear_abandoned_folders(state: Path) -> None:
+    """Remove the folders of runtimes that were killed together with their fork server. Raises UnusableSetting."""
     try:
         clear_abandoned(state)
     except OSError as error:

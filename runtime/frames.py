@@ -1,10 +1,10 @@
-"""Length-prefixed JSON over a stream socket: how the front and a worker talk.
+"""Length-prefixed JSON over a stream socket: the transport between the front and a worker.
 
-A frame is four bytes of length, big-endian, then that many bytes of UTF-8 JSON, always an object. The same
-class serves both ends: the front hands it a gevent socket, a worker a plain one. It imports nothing but the
-standard library, for it is loaded into the processes that run scripts.
+A frame is a length of four bytes, big-endian, followed by that many bytes of UTF-8 JSON, always an object. The front
+uses the class with a gevent socket, a worker with a plain one. It imports the standard library only, because the
+processes that run scripts load it.
 
-What comes from a worker is untrusted: a script owns the descriptor as much as our code there does.
+Frames from a worker are untrusted: the script can write to the descriptor just as our code in the worker can.
 """
 
 import json
@@ -13,23 +13,23 @@ import struct
 from typing import Any, NoReturn
 
 HEADER = struct.Struct(">I")
-#: What is asked of the socket at once.
+#: Most bytes of one read from the socket.
 _CHUNK = 16 * 1024
 
-#: Containers inside containers; beyond it readers further up (the controller, clients) may run out of stack.
+#: Deepest nesting of lists and objects. Deeper ones may exhaust the stack of readers: the controller, clients.
 MAX_DEPTH = 200
 
 
 class FrameError(Exception):
-    """The peer sent something that is no frame, or went away in the middle of one."""
+    """The peer sent something that is no valid frame, or closed its end in the middle of one."""
 
 
 class ChannelClosed(FrameError):
-    """The peer closed its end between two frames, or is gone."""
+    """The peer closed its end between two frames, or has ended."""
 
 
 class Unread(ChannelClosed):
-    """The peer is gone, and has not read all that it was sent."""
+    """The peer has ended, and has not read everything that was sent to it."""
 
 
 class TooDeep(FrameError):
@@ -39,7 +39,13 @@ class TooDeep(FrameError):
 class Channel:
     """One end of a connected stream socket that carries frames.
 
-    `max_bytes` bounds what `receive` accepts; a larger announced length is refused before memory is taken.
+    Args:
+        sock: The socket. `close` closes it.
+        max_bytes: Largest frame to receive. A larger one is refused by its length, before its body is read.
+
+    Attributes:
+        sent_bytes: Length of all frames sent so far.
+        received_bytes: Length of all frames received so far.
     """
 
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
@@ -47,16 +53,23 @@ class Channel:
         self._max_bytes = max_bytes
         self._ahead = b""
         self.sent_bytes = 0
-        """Length of all frames sent so far."""
         self.received_bytes = 0
-        """Length of all frames received so far."""
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one frame. Raises Unread when the peer is gone, ValueError when it is no JSON."""
+        """Send one frame.
+
+        Raises:
+            Unread: The peer has ended.
+            ValueError: The message contains NaN, Infinity or a cycle.
+        """
         self.send_encoded(encode(message))
 
     def send_encoded(self, body: bytes) -> None:
-        """Send one frame whose JSON was made beforehand."""
+        """Send one frame with a body that is JSON already.
+
+        Raises:
+            Unread: The peer has ended.
+        """
         self.sent_bytes += len(body)
         frame = HEADER.pack(len(body)) + body
         try:
@@ -67,39 +80,47 @@ class Channel:
             raise Unread(str(error)) from error
 
     def receive(self) -> dict[str, Any]:
-        """Wait for one frame. Raises Unread, ChannelClosed, TooDeep or FrameError; nothing else."""
+        """Wait for one frame and return its object.
+
+        Raises:
+            Unread: The peer has ended without reading everything.
+            ChannelClosed: The peer has closed its end.
+            TooDeep: The object is nested too deeply.
+            FrameError: There is no valid frame.
+        """
         return decode(self.receive_encoded())
 
     def receive_encoded(self) -> bytes | bytearray:
-        """Wait for one frame, whose JSON may be none. Raises Unread, ChannelClosed or FrameError."""
+        """Wait for one frame and return its body, which may not be valid JSON. Raises as `receive`, not TooDeep."""
         ahead = self._ahead
         while len(ahead) < HEADER.size:
-            ahead += self._some()
+            ahead += self._receive_some()
         (length,) = HEADER.unpack_from(ahead)
         if length > self._max_bytes:
             raise FrameError(f"a frame of {length} bytes exceeds the limit of {self._max_bytes}")
         self.received_bytes += length
         end = HEADER.size + length
-        # Most frames came with their header. Of a large one the rest goes to its place without being copied again.
-        body = ahead[HEADER.size : end] if len(ahead) >= end else self._rest(ahead, length)
+        # Most frames arrive with their header. The rest of a large one is read into its place, without a copy.
+        body = ahead[HEADER.size : end] if len(ahead) >= end else self._receive_rest(ahead, length)
         self._ahead = ahead[end:]
         return body
 
     def close(self) -> None:
+        """Close the socket."""
         self._sock.close()
 
-    def _some(self) -> bytes:
+    def _receive_some(self) -> bytes:
         try:
             part = self._sock.recv(_CHUNK)
         except OSError as error:
-            raise _gone(error) from error
+            raise _closed_error(error) from error
         if not part:
             if not self._ahead:
                 raise ChannelClosed("the peer closed its end")
             raise FrameError("the peer closed its end inside a frame")
         return part
 
-    def _rest(self, ahead: bytes, length: int) -> bytearray:
+    def _receive_rest(self, ahead: bytes, length: int) -> bytearray:
         body = bytearray(length)
         view = memoryview(body)
         filled = len(ahead) - HEADER.size
@@ -108,27 +129,32 @@ class Channel:
             try:
                 count = self._sock.recv_into(view[filled:])
             except OSError as error:
-                raise _gone(error) from error
+                raise _closed_error(error) from error
             if not count:
                 raise FrameError("the peer closed its end inside a frame")
             filled += count
         return body
 
 
-def _gone(error: OSError) -> ChannelClosed:
+def _closed_error(error: OSError) -> ChannelClosed:
     if isinstance(error, ConnectionResetError):
-        # What unix(7) does not say: Linux answers so when data lay unread at the end of the peer.
+        # unix(7) does not mention it: Linux returns this error if the peer closed its end with unread data.
         return Unread(str(error))
     return ChannelClosed(str(error))
 
 
 def encode(message: dict[str, Any]) -> bytes:
-    """JSON as ASCII bytes; ValueError for NaN, Infinity and cycles, TypeError for what JSON does not know."""
+    """Return a message as ASCII JSON.
+
+    Raises:
+        ValueError: It contains NaN, Infinity or a cycle.
+        TypeError: It contains a value of a type that JSON does not have.
+    """
     return _ENCODER.encode(message).encode("ascii")
 
 
 def refuse_constant(name: str) -> NoReturn:
-    """Python reads NaN and Infinity. Raises ValueError."""
+    """Raise ValueError for NaN and Infinity, which Python's decoder accepts otherwise."""
     raise ValueError(f"{name} is no JSON")
 
 
@@ -137,7 +163,12 @@ _DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def decode(body: bytes | bytearray, decoder: json.JSONDecoder = _DECODER) -> dict[str, Any]:
-    """A frame's body as an object. Raises FrameError for anything else, TooDeep for deep nesting."""
+    """Return the object in a frame's body.
+
+    Raises:
+        FrameError: The body is no JSON object.
+        TooDeep: The object is nested deeper than MAX_DEPTH.
+    """
     try:
         message = decoder.decode(str(body, "utf-8"))
     except RecursionError as error:
@@ -148,7 +179,7 @@ def decode(body: bytes | bytearray, decoder: json.JSONDecoder = _DECODER) -> dic
 
 
 def checked(message: Any, body: bytes | bytearray) -> dict[str, Any]:
-    """What was read from `body`. Raises FrameError when it is no object, TooDeep."""
+    """Return `message`, which was decoded from `body`, if it is a valid frame. Raises as `decode`."""
     if not isinstance(message, dict):
         raise FrameError("a frame must hold an object")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _exceeds_depth(message):

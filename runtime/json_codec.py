@@ -1,6 +1,6 @@
-"""JSON as the front reads and writes it: takes and refuses what `runtime.frames` does, in a seventh of its time.
+"""The front's JSON codec: accepts and refuses the same as `runtime.frames`, in a seventh of the time.
 
-Processes that run scripts have the standard library only. See docs/adr/0017.
+It needs msgspec, which the processes that run scripts do not have. See docs/adr/0017.
 """
 
 import json
@@ -16,7 +16,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class OutOfRange(frames.FrameError):
-    """It is JSON, but holds a number that would read as infinity."""
+    """The text is JSON, but contains a number that a float reads as infinity."""
 
 
 def _finite(text: str) -> float:
@@ -30,17 +30,21 @@ _DECODER = json.JSONDecoder(parse_constant=frames.refuse_constant, parse_float=_
 
 
 def decode(body: bytes | bytearray) -> dict[str, Any]:
-    """See `frames.decode`. Raises OutOfRange, too."""
+    """Return the object in a frame's body. Raises OutOfRange, and as `frames.decode`."""
     try:
         message = _decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        # Half a surrogate pair is JSON, and no string of UTF-8; all else is refused in the other's words.
+        # It may be half a surrogate pair, which JSON allows and UTF-8 does not. Anything else is refused there too.
         return frames.decode(body, _DECODER)
     return frames.checked(message, body)
 
 
 def encode(document: dict[str, Any]) -> bytes:
-    """JSON in UTF-8 of what `decode` has read, or what is as finite. Raises TypeError for what JSON does not know."""
+    """Return a document without NaN and Infinity as JSON in UTF-8.
+
+    Raises:
+        TypeError: It contains a value of a type that JSON does not have.
+    """
     try:
         return _encode(document)
     except UnicodeEncodeError:

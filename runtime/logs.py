@@ -1,7 +1,7 @@
-"""The runtime's own log: one JSON object a line on stderr, Elastic Common Schema. Scripts never write there.
+"""The runtime's log: one JSON object per line on stderr, in Elastic Common Schema. Scripts never write there.
 
-Nothing that comes from outside is written, so that there is nothing to mask: of an exception its kind and where it
-came from, not its message, which may hold what a script was sent. docs/logs.md has the fields.
+No data from outside is logged, so nothing has to be masked. Of an exception the type and the stack are logged, not
+the message, which may contain the parameters of a script. docs/logs.md lists the fields.
 """
 
 import logging
@@ -14,39 +14,40 @@ LOG = logging.getLogger("runtime")
 
 
 def service_name(language: str) -> str:
-    """Return the name of a language's runtime in logs and traces."""
+    """Return the service name of a language's runtime, for logs and traces."""
     return f"lambda-runtime-{language}"
 
 
 class RuntimeFormatter(Formatter):
-    """Elastic Common Schema without the messages of exceptions, but for what the system says of its errors."""
+    """Formats records without the messages of exceptions, except the text of an operating system error."""
 
     def __init__(self, language: str) -> None:
         super().__init__(service_name(language))
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return the fields of a record."""
         fields: dict[str, Any] = super().format_to_ecs(record)
         if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
             error = record.exc_info[1]
             fields["error"].pop("message", None)
-            fields["error"]["stack_trace"] = "".join(_places(error))
+            fields["error"]["stack_trace"] = "".join(_stack_trace_lines(error))
             if isinstance(error, OSError) and error.strerror:
                 fields["error"]["message"] = error.strerror
         return fields
 
 
-def _places(error: BaseException) -> list[str]:
-    """Where an exception came from, and the one before it, in lines of ours."""
+def _stack_trace_lines(error: BaseException) -> list[str]:
+    """Return the stack of an exception and of its cause, without their messages."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return [
-        *(_places(before) if before else ()),
+        *(_stack_trace_lines(before) if before else ()),
         *format_tb(error.__traceback__),
         f"{type(error).__name__}\n",
     ]
 
 
 def configure(level: str, language: str) -> None:
-    """Send every logger's records to stderr from `level` (debug, info, warning, error) up."""
+    """Send the records of all loggers to stderr, from `level` up (debug, info, warning or error)."""
     handler = logging.StreamHandler()
     handler.setFormatter(RuntimeFormatter(language))
     send_everything_to(handler, level, LOG)

@@ -1,6 +1,6 @@
-"""What a runtime counts and times, for Prometheus. See docs/metrics.md.
+"""The Prometheus metrics of a runtime. See docs/metrics.md.
 
-`telemetry.metrics_server` serves it on a port that is not the one of the runtime's calls: everybody can reach those
+`telemetry.metrics_server` serves them on a separate port, because the port of the runtime's calls can be reached
 through the gateway.
 """
 
@@ -18,19 +18,21 @@ from prometheus_client.utils import floatToGoString
 
 from runtime.errors import RunUsage, ScriptFailed, ScriptTimeout
 
+#: Upper bounds of the histograms, in seconds.
 RUN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 COMPILE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: The verdict when the client closed its connection.
 HUNG_UP = "client_gone"
 
 
 class RuntimeMetrics:
-    """The metrics of one runtime; each has its registry, and its language as a label."""
+    """The metrics of one runtime, in a separate registry. All have the language as a label."""
 
     def __init__(self, language: str) -> None:
         self.registry = CollectorRegistry()
         self._language = language
-        # A metric is found by its labels in twice the time that it takes to count: the few that there are, are kept.
+        # Finding a counter by its labels takes twice as long as incrementing it, so the few counters are cached.
         self._labelled = cache(lambda counter, *labels: counter.labels(language, *labels))
         counter = partial(Counter, registry=self.registry)
         timer = partial(Timer, language, registry=self.registry)
@@ -72,35 +74,45 @@ class RuntimeMetrics:
         ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
 
     def follow(self, workers: Callable[[], Mapping[str, int]]) -> None:
-        """Has the pool asked how many workers there are, each time the metrics are."""
+        """Call `workers` at each scrape, for the numbers of idle, busy and blank workers and of waiting requests."""
         self.registry.register(_Workers(self._language, workers))
 
     def answered(self, call: str, code: str) -> None:
-        """`call`: run or prepare."""
+        """Count an answered call.
+
+        Args:
+            call: `run` or `prepare`.
+            code: `ok`, or the error's code in lower case.
+        """
         self._labelled(self._requests, call, code).inc()
 
     def ran(self, usage: RunUsage) -> None:
-        """A run was made, whatever came of it."""
+        """Count a run, whether it failed or not."""
         self._runs.observe(usage.execution_time / 1000)
         self._labelled(self._starts, "cold" if usage.cold else "warm").inc()
 
     def waited(self, seconds: float) -> None:
-        """A call got its worker, or gave up."""
+        """Record how long a call waited for a worker, whether it got one or not."""
         self._waits.observe(seconds)
 
     def compiled(self, seconds: float) -> None:
+        """Record the time of a successful compilation."""
         self._compilations.observe(seconds)
 
     def killed(self, cause: BaseException) -> None:
-        """A worker ended with its run."""
-        self._labelled(self._kills, _verdict(cause)).inc()
+        """Count a worker that ended with its run."""
+        self._labelled(self._kills, _kill_verdict(cause)).inc()
 
 
 class Timer(Collector):
-    """A histogram that takes no lock, for there is one thread: the library's takes four times as long for each value.
+    """A histogram without a lock, because there is one thread. The library's takes four times as long per value.
 
     Args:
-        buckets: upper bounds in seconds, ascending, without infinity.
+        language: The value of the label.
+        name: The metric's name.
+        meaning: Its help text.
+        buckets: Upper bounds in seconds, ascending, without infinity.
+        registry: Where to register it.
     """
 
     def __init__(
@@ -114,11 +126,12 @@ class Timer(Collector):
         registry.register(self)
 
     def observe(self, seconds: float) -> None:
-        """One more has taken so long."""
+        """Record one value."""
         self._counts[bisect_left(self._buckets, seconds)] += 1
         self._sum += seconds
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
+        """Return the metric for a scrape."""
         family = self._family()
         bounds = map(floatToGoString, (*self._buckets, float("inf")))
         family.add_metric(
@@ -149,7 +162,7 @@ class _Workers(Collector):
         yield waiting
 
 
-def _verdict(cause: BaseException) -> str:
+def _kill_verdict(cause: BaseException) -> str:
     match cause:
         case ScriptTimeout():
             return "timeout"
@@ -161,7 +174,7 @@ def _verdict(cause: BaseException) -> str:
 
 
 def package_version() -> str:
-    """Return the version of this package, which is one for controller and runtimes."""
+    """Return the version of the installed package, which controller and runtimes share."""
     try:
         return version("lambda-microservice")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The HTTP front of a runtime: who may call, what the two calls ask, what is answered.
+"""The HTTP front of a runtime: checks the secret, parses the calls, writes the answers.
 
-May import everything below it; nothing below imports it.
+May import all other packages of the runtime; none of them imports it.
 """

@@ -1,7 +1,7 @@
 """The front of a runtime: HTTP in, processes behind. One gunicorn gevent worker serves it.
 
-The controller's two calls are `prepare` and `run`; everything but `/health` asks for the shared secret, because
-through the gateway everybody can reach a runtime.
+The controller makes two calls, `prepare` and `run`. All paths but `/health` require the shared secret, because every
+client of the gateway can reach a runtime.
 """
 
 import base64
@@ -29,7 +29,7 @@ from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import NO_SPAN, UNTRACED, Tracer, UnusableTracing
 
-#: Time in which spans that wait are exported at the end.
+#: Most milliseconds for the export of pending spans at the end.
 _SPANS_FLUSH_MS = 1000
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -47,7 +47,7 @@ class Front(Flask):
         self._secret = settings.secret.encode()
         self._tracer = tracer
         self._run = RunRoute(language, executor, self._secret, settings.body_max_bytes, tracer)
-        #: The server hands on requests with more without their body, for us to refuse.
+        #: The server passes on larger requests without their body; they are refused here.
         self.body_max_bytes = settings.body_max_bytes
         self.config["MAX_CONTENT_LENGTH"] = self.body_max_bytes
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
@@ -61,12 +61,13 @@ class Front(Flask):
         self.register_error_handler(Exception, self._answer_error)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request by `RunRoute` if it is one of its requests, else by Flask."""
         if self._run.takes(environ):
             return self._run(environ, start_response)
         return super().__call__(environ, start_response)
 
     def prepare(self, language: str, title: str) -> dict[str, Any]:
-        """Parse or compile a script; run nothing of it."""
+        """Parse or compile a script without running it."""
         if language != self.language or not _TITLE.fullmatch(title):
             self.no_such_language(language, title)
         self._call.check_secret(self._secret)
@@ -81,36 +82,40 @@ class Front(Flask):
         return {"artifact_cached": known, "artifact": base64.b64encode(script.artifact).decode()}
 
     def no_such_language(self, language: str, title: str) -> Any:
-        """What `RunRoute` did not take."""
+        """Refuse a path that `RunRoute` does not serve."""
         raise NotFound(f"this runtime serves /runtime/{self.language}/<title>")
 
     def isolation(self) -> dict[str, Any]:
-        """Which layers confine a worker, as probed at this moment."""
+        """Return which layers of confinement hold a worker, as a probe process finds them now."""
         self._call.check_secret(self._secret)
         return {"language": self.language, "layers": self._executor.isolation()}
 
     def libraries(self) -> dict[str, Any]:
-        """What scripts may import."""
+        """Return what scripts may import."""
         self._call.check_secret(self._secret)
         return {"language": self.language, **asdict(self._executor.libraries())}
 
     def health(self) -> dict[str, Any]:
-        """Whether work can be done. Needs no secret."""
+        """Return the state of the workers. Requires no secret."""
         return {"status": "ok", "language": self.language, "workers": self._executor.workers()}
 
     def serve_metrics(self) -> None:
-        """Raises UnusableSetting when METRICS_PORT is taken."""
+        """Start the metrics server.
+
+        Raises:
+            UnusableSetting: METRICS_PORT is in use.
+        """
         try:
             self._metrics_server.start()
         except OSError as error:
             raise UnusableSetting(f"METRICS_PORT: {error.strerror}") from error
 
     def drain(self) -> None:
-        """On SIGTERM: new work is answered RUNTIME_UNAVAILABLE, what runs goes on."""
+        """Refuse new work with RUNTIME_UNAVAILABLE; running requests continue. The server calls it on SIGTERM."""
         self._executor.drain()
 
     def close(self) -> None:
-        """At the worker's end: end what still runs, and every process."""
+        """End running requests and all processes. The server's worker-exit hook calls it."""
         self._executor.close()
         self._metrics_server.close()
         self._tracer.close()
@@ -147,9 +152,12 @@ class Front(Flask):
 
 
 def application(language: str) -> Front:
-    """Compose the runtime of `language` (a key of LANGUAGES) and start its processes.
+    """Compose the runtime of a language and start its processes.
 
-    Ends the program with one line when a setting is missing or bad.
+    A missing or invalid setting ends the program with one line on stderr.
+
+    Args:
+        language: A key of LANGUAGES.
     """
     try:
         settings = Settings.from_environment()
@@ -161,5 +169,5 @@ def application(language: str) -> Front:
         return front
     except (UnusableSetting, UnusableTracing) as error:
         print(f"runtime: {error}", file=sys.stderr)
-        # gunicorn starts a worker anew for ever, unless it ends with this status.
+        # gunicorn restarts a worker again and again unless it ends with this status.
         raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None

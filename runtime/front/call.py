@@ -1,4 +1,4 @@
-"""What both ways into a runtime have in common: who may call, how a failure is told, what is logged of a call."""
+"""One call of a runtime: its secret, its error response, its log line. Flask's routes and `RunRoute` share it."""
 
 import hmac
 import logging
@@ -24,16 +24,24 @@ from telemetry.tracing import NO_SPAN, Span
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: Paths that we have. Others are their callers' words, which the log does not repeat.
+#: The known paths. The log does not contain others, because they are data from outside.
 _PATH = re.compile(
     r"/(?:isolation|libraries|health|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
 )
 
 
 class Call:
-    """One request, from its arrival to its line in the log. `session` is its request_id in the body, once known.
+    """One request, from its arrival to its log line.
 
-    Its `span` ends with it: with `end`, or with the block.
+    Args:
+        environ: Its WSGI environ.
+        span: Its span, which ends with `end` or with the `with` block.
+
+    Attributes:
+        id: Its `X-Request-ID`, if that is valid.
+        session: The `request_id` in its body, once that is known.
+        user: The tenant of its script, once that is known.
+        error_code: The code of its error, if it failed.
     """
 
     def __init__(self, environ: Mapping[str, Any], span: Span = NO_SPAN) -> None:
@@ -48,18 +56,18 @@ class Call:
         self.id: str | None = given if _REQUEST_ID.fullmatch(given) else None
 
     def end_with_client(self) -> None:
-        """Let the greenlet that works on the request end when its client hangs up, where the server can tell."""
+        """Kill the current greenlet when the client hangs up, if the server can detect that."""
         if watch := self._environ.get("client.hangup"):
             worker = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
             watch(lambda: worker.kill(block=False))
 
     def check_secret(self, secret: bytes) -> None:
-        """Raises Unauthorized."""
+        """Raise Unauthorized if the request does not carry the shared secret."""
         if not hmac.compare_digest(self._environ.get("HTTP_X_RUNTIME_SECRET", "").encode(), secret):
             raise Unauthorized("X-Runtime-Secret is missing or wrong")
 
     def failure(self, error: Exception) -> tuple[ServiceError, dict[str, Any]]:
-        """How a failure is told: its status and headers, and the document. What is not the caller's is logged."""
+        """Record a failure. Return the error to send and its document. An unexpected error is logged."""
         known = _as_service_error(error)
         self.error_code, self._kind = known.code, known.details.get("kind")
         if known.status >= 500:
@@ -77,11 +85,11 @@ class Call:
 
     @property
     def outcome(self) -> str:
-        """ok, or the error's code in lower case."""
+        """`ok`, or the error's code in lower case."""
         return "ok" if self.error_code is None else self.error_code.lower()
 
     def log(self, status: int) -> None:
-        """Write the call's line. One that went well is the controller's to tell, so it is `debug` here."""
+        """Write the log line of the call. It is `debug` for a success, which the controller logs already."""
         level = logging.DEBUG if status < 400 else logging.INFO
         if not logs.LOG.isEnabledFor(level):
             return
@@ -92,7 +100,7 @@ class Call:
             "http.response.status_code": status,
             "error.code": self.error_code,
             "error.type": self._kind,
-            **self._marks(),
+            **self._log_fields(),
         }
         extra = {name: value for name, value in fields.items() if value is not None}
         logs.LOG.log(level, "request", extra=extra)
@@ -107,8 +115,8 @@ class Call:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self.end(error)
 
-    def _marks(self) -> dict[str, str | None]:
-        """What the call is known by. Names that clients choose have the form of a name, or are left out."""
+    def _log_fields(self) -> dict[str, str | None]:
+        """Return the fields that identify the call. Values from the client are left out unless they are valid."""
         method, path = self._environ["REQUEST_METHOD"], _PATH.fullmatch(self._environ["PATH_INFO"])
         trace = _TRACEPARENT.fullmatch(self._span.traceparent or self._environ.get("HTTP_TRACEPARENT", ""))
         return {
@@ -124,7 +132,7 @@ class Call:
 
 
 def headers_of(error: ServiceError) -> list[tuple[str, str]]:
-    """What a failure has besides its status and document."""
+    """Return the headers of an error response, in addition to those of every response."""
     if error.retry_after is not None:
         return [("Retry-After", str(error.retry_after))]
     return [("WWW-Authenticate", "X-Runtime-Secret")] if isinstance(error, Unauthorized) else []

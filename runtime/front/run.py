@@ -1,6 +1,6 @@
-"""`POST /runtime/{language}/{title}`, the call that has to be quick: plain WSGI, beside Flask for all others.
+"""`POST /runtime/{language}/{title}`, the call that must be fast: plain WSGI, while Flask serves all other paths.
 
-See docs/adr/0008 for what Flask would cost here.
+docs/adr/0008 has the cost of Flask here.
 """
 
 import re
@@ -22,12 +22,14 @@ _JSON = "application/json"
 
 
 class RunRoute:
-    """Executes a script once.
+    """The route that executes a script once.
 
     Args:
-        language: the only one that is served.
-        secret: what callers must show.
-        body_max_bytes: of a request.
+        language: The language in the path.
+        executor: Executes the script.
+        secret: The shared secret.
+        body_max_bytes: Largest body of a request.
+        tracer: Starts the span of each request.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class RunRoute:
         self._body_max_bytes = body_max_bytes
 
     def takes(self, environ: Mapping[str, Any]) -> bool:
-        """Whether the request is for this route."""
+        """Return whether a request is for this route."""
         return environ["REQUEST_METHOD"] == "POST" and bool(self._path.fullmatch(environ["PATH_INFO"]))
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes]:
+        """Answer a request for which `takes` is true."""
         with Call(environ, self._tracer.request("run", environ)) as call:
             return self._answered(call, environ, start_response)
 
@@ -57,7 +60,7 @@ class RunRoute:
         try:
             call.check_secret(self._secret)
             body = self._run(call, environ)
-        except Exception as error:  # noqa: BLE001 - the one place that turns errors into answers
+        except Exception as error:  # noqa: BLE001 - the one place that turns errors into responses
             known, document = call.failure(error)
             status, extra, body = known.status, headers_of(known), encode(document)
         headers = [("Content-Type", _JSON), ("Content-Length", str(len(body))), *extra]
@@ -86,7 +89,7 @@ class RunRoute:
         )
 
     def _body(self, environ: Mapping[str, Any]) -> dict[str, Any]:
-        """Raises UnsupportedBody, BodyTooLarge, InvalidRequest."""
+        """Return the object in the body. Raises UnsupportedBody, BodyTooLarge, InvalidRequest."""
         if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != _JSON:
             raise UnsupportedBody(f"Content-Type must be {_JSON}")
         length = environ.get("CONTENT_LENGTH") or "0"
@@ -96,7 +99,11 @@ class RunRoute:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The object that a body holds. Raises InvalidRequest."""
+    """Return the object in a body.
+
+    Raises:
+        InvalidRequest: The body is no JSON object.
+    """
     try:
         return decode(body)
     except FrameError as error:

@@ -35,6 +35,6 @@ class ProcessChannel(Channel):
         self._readable.close()
         super().close()
 
-    def _some(self) -> bytes:
+    def _receive_some(self) -> bytes:
         self._hub.wait(self._readable)
-        return super()._some()
+        return super()._receive_some()

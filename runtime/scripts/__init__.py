@@ -1,4 +1,4 @@
-"""Scripts a runtime knows: kept in memory by hash, compiled where the language needs it.
+"""The scripts of a runtime: kept in memory by hash, and compiled if the language requires it.
 
 May import `languages`, `errors`.
 """

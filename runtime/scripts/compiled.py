@@ -1,4 +1,4 @@
-"""Scripts on their way from what the controller sends to what a worker loads."""
+"""Turns the script reference of a request into a script that a worker can load."""
 
 import hashlib
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from runtime.scripts.memory import ScriptStore
 
 
 class ScriptReference(NamedTuple):
-    """Which script a request means, and the script itself when the controller sent it along."""
+    """The script that a request names, and its content or artifact if the controller sent one."""
 
     tenant: str
     script_hash: str
@@ -27,8 +27,10 @@ class CompiledScripts:
     """The scripts of one language, each compiled once.
 
     Args:
-        host: what the language compiles with.
-        store: keeps them in memory.
+        language: The language.
+        host: The host that the language compiles with.
+        store: Keeps the scripts in memory.
+        metrics: Record the time of each compilation.
     """
 
     def __init__(self, language: Language, host: Host, store: ScriptStore, metrics: RuntimeMetrics) -> None:
@@ -39,9 +41,14 @@ class CompiledScripts:
         self._compiling: dict[tuple[str, str], Event] = {}
 
     def compiled(self, reference: ScriptReference) -> tuple[Script, bool]:
-        """The script ready to load, and whether it was so before. Twins wait for the one that compiles.
+        """Return the script, ready to load, and whether it was ready before.
 
-        Raises ScriptNeeded, InvalidRequest, InitializationFailed.
+        Requests for a script that is being compiled wait for that compilation.
+
+        Raises:
+            ScriptNeeded: The script is unknown, and the request has neither its content nor its artifact.
+            InvalidRequest: The content does not have the given hash.
+            InitializationFailed: The script does not compile.
         """
         options = self._language.options(reference.compile_options)
         if reference.script_content is not None:
@@ -62,8 +69,8 @@ class CompiledScripts:
 
     def _ready(self, script: Script) -> tuple[Script, bool]:
         key = (script.hash, script.options)
-        while twin := self._compiling.get(key):
-            twin.wait()
+        while running := self._compiling.get(key):
+            running.wait()
         if known := self._known(*key):
             self._store.put(known)
             return known, True
