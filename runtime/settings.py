@@ -27,7 +27,7 @@ def _existing_folder(entry: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment may choose. Every variable but the secret has a default that runs on one machine."""
+    """The settings of a runtime. Every variable but the secret has a default that works on one machine."""
 
     secret: str = required(
         "RUNTIME_SECRET",
@@ -50,7 +50,7 @@ class Settings:
         8,
         doc="Most busy worker processes for one combination of tenant, script and options.",
     )
-    # A page shared with the fork server counts for each worker: telling the difference takes longer than a call.
+    # A page shared with the fork server counts for each worker: finding the shared pages takes longer than a call.
     pool_memory_max_bytes: int = variable(
         "POOL_MEMORY_MAX_BYTES",
         whole(1),
@@ -176,6 +176,6 @@ class Settings:
         """Read the environment.
 
         Raises:
-            UnusableSetting: a variable is missing or has a bad value; the message names it.
+            UnusableSetting: A variable is missing or invalid; the message names it.
         """
         return read(cls, Environment())

@@ -1,4 +1,4 @@
-"""The languages, by the name that stands in paths and in `Language-Title`."""
+"""The languages, by their name in paths and in `Language-Title`."""
 
 from collections.abc import Callable
 

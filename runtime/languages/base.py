@@ -1,19 +1,19 @@
-"""What the runtime must know about a language, and the defaults of an interpreted one.
+"""The interface of a language, and the defaults of an interpreted one.
 
 A language is one module here, one worker program in `runtime/workers/`, and one line in
 `runtime/languages/__init__.py`.
 
-How the parts play together:
+The runtime uses a language as follows:
 
-1. The front asks `preload()` once and starts the fork server with it.
-2. `prepare`, compiled languages: when `recall` knows no artifact, `compile` makes one, `Host.start` giving it
-   confined processes (`Launch.program` for a compiler, `Host.worker` for a fresh worker of this language).
-   Calls for the same script and options run one at a time: the executor holds the others back meanwhile.
-3. A worker is leased from the pool. `launch()` says how it starts; when it is fresh, `load_payload` makes what
-   its program's `load` gets. See `runtime/workers/protocol.py` for the dialogue.
-4. `run` messages carry only params and context, and look alike for all languages.
+1. The front calls `preload()` once and starts the fork server with it.
+2. A compiled language: if `recall` finds no artifact, `compile` creates one. `Host.start` starts the compiler as a
+   confined process, `Host.worker` a new worker of this language. There is one compilation at a time for the same
+   script and options: other requests for it wait.
+3. A worker is leased from the pool. `launch()` says how it starts. For a new worker, `load_payload` returns the
+   argument of its program's `load`. See `runtime/workers/protocol.py` for the protocol.
+4. `run` messages contain only params and context, the same for all languages.
 
-Everything here runs in the front, in gevent's one thread: wait only on the objects of `Host`, never block, and
+All methods run in the front, in gevent's one thread. So they must wait only on objects of `Host`, never block, and
 never parse a user's source code.
 """
 
@@ -30,26 +30,26 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True)
 class Script:
-    """A script as the controller sent it, by one or both of its forms.
+    """A script, with its source, its artifact or both."""
 
-    `hash` is the SHA-256 of the source in UTF-8, as lower-case hexadecimal digits. `options` is what
-    `Language.options` made. `artifact` is the portable compiled form of a compiled language.
-    """
-
+    #: SHA-256 of the source in UTF-8, as lower-case hexadecimal digits.
     hash: str
+    #: Result of `Language.options`.
     options: str
+    #: The source.
     content: str | None = None
+    #: The portable compiled form of a compiled language.
     artifact: bytes | None = None
 
     @property
     def size(self) -> int:
-        """Bytes it takes in memory."""
+        """Bytes in memory."""
         return len(self.content or "") + len(self.artifact or b"")
 
 
 @dataclass(frozen=True)
 class Package:
-    """What a deployment has put there for scripts to import; the version is None where nothing tells it."""
+    """A package that a deployment provides for scripts. The version is None if it is unknown."""
 
     name: str
     version: str | None
@@ -57,7 +57,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Libraries:
-    """What scripts may import: modules of the language, in its `version`, and packages of the deployment."""
+    """What scripts may import: the language's standard library in its `version`, and packages of the deployment."""
 
     version: str | None = None
     standard_library: tuple[str, ...] = ()
@@ -65,76 +65,80 @@ class Libraries:
 
 
 class Host(Protocol):
-    """What a language may use of the runtime that it runs in."""
+    """The part of the runtime that a language may use."""
 
     settings: Settings
 
     def start(self, launch: Launch) -> Process:
-        """Start a confined process outside of the pool; the caller closes it. Raises RuntimeUnavailable."""
+        """Start a confined process outside of the pool. The caller closes it. Raises RuntimeUnavailable."""
 
     def worker(self) -> Worker:
-        """A fresh worker of this language outside of the pool; the caller closes it."""
+        """Start a worker of this language outside of the pool. The caller closes it. Raises RuntimeUnavailable."""
 
 
 class Language(Protocol):
-    """One language. Implementations hold no state of a request."""
+    """One language. Implementations keep no state of a request."""
 
     name: str
+    #: Whether its worker program counts fuel. The script must not be able to change the count.
     counts_fuel: bool
-    """Whether its worker program counts fuel, out of the script's reach."""
 
     def preload(self) -> Preload:
-        """What the fork server imports before it forks the first time."""
+        """Return what the fork server imports before its first fork."""
 
     def launch(self) -> Launch:
-        """How one worker process starts."""
+        """Return how a worker process starts."""
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
-        """The canonical text of the options that matter to this language; part of every key.
+        """Return the canonical text of the options that this language uses. It is part of every key.
 
-        Raises InitializationFailed for a value that the language does not support.
+        Raises:
+            InitializationFailed: The language does not support a value.
         """
 
     def recall(self, script_hash: str, options: str) -> Script | None:
-        """A script whose artifact outlived the process, on disk for instance."""
+        """Return a script with an artifact that was kept outside this process, for instance on disk."""
 
     def compile(self, script: Script, host: Host) -> Script:
-        """The script with its artifact; the script itself for an interpreted language.
+        """Return the script with its artifact; an interpreted language returns the script unchanged.
 
-        Raises InitializationFailed with the compiler's diagnostics.
+        Raises:
+            InitializationFailed: It does not compile; with the compiler's diagnostics.
         """
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
-        """What a fresh worker's program gets to load. `folder` is that worker's private one."""
+        """Return the argument of `Program.load` for a new worker. `folder` is its private folder."""
 
     def libraries(self, host: Host) -> Libraries:
-        """What scripts may import, as found out now."""
+        """Return what scripts may import now."""
 
 
 class Interpreted:
-    """A language whose workers read the source itself and that has no options.
+    """A language without options, which executes the source itself."""
 
-    `inventory` is the file of a script in that language that gets the deployment's folders as `packages` and returns
-    the members of `Libraries`; None where scripts import nothing.
-    """
-
+    #: A script in that language that returns the members of `Libraries`. Its parameter `packages` has the folders of
+    #: the deployment. None where scripts import nothing.
     inventory: Path | None = None
     counts_fuel = False
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
+        """Return an empty text: there are no options."""
         return ""
 
     def recall(self, script_hash: str, options: str) -> Script | None:
+        """Return None: there are no artifacts."""
         return None
 
     def compile(self, script: Script, host: Host) -> Script:
+        """Return the script unchanged."""
         return script
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
+        """Return the source."""
         return {"source": script.content}
 
     def libraries(self, host: Host) -> Libraries:
-        """Asked of a worker like those of users, which finds what they find. Raises what `Worker.run` raises."""
+        """Return what the inventory finds in a worker like those of users. Raises as `Worker.run`."""
         if self.inventory is None:
             return Libraries()
         with closing(host.worker()) as worker:

@@ -1,4 +1,4 @@
-"""Node.js: each worker is a process of the installed `node`, from 20 on."""
+"""Node.js: each worker is a process of the installed `node`, version 20 or later."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
 _WORKER = _WORKERS / "node_worker.mjs"
-#: Interfaces that are still behind flags: to parse ES modules without running them, and to find packages for them.
+#: Flags for experimental interfaces: to compile ES modules without running them, and to find packages for them.
 _FLAGS = (
     "--experimental-vm-modules",
     "--experimental-import-meta-resolve",
@@ -21,7 +21,7 @@ _FLAGS = (
 
 
 class NodeJS(Interpreted):
-    """Scripts in JavaScript, as CommonJS, as ES modules, or as a bare function body."""
+    """JavaScript: a CommonJS module, an ES module, or a bare function body."""
 
     name = "nodejs"
     inventory = _WORKERS / "node_libraries.mjs"
@@ -36,7 +36,7 @@ class NodeJS(Interpreted):
         self._environment = {"NODE_PATH": folders} if folders else {}
         self._argv = (node, *_FLAGS, heap, str(_WORKER))
         self._confinement = Confinement(
-            # V8 reserves far more address space than it uses: its own limit bounds the heap.
+            # No `memory_bytes`: V8 reserves far more address space than it uses. Its own option limits the heap.
             run=(node,),
             read=(str(_WORKERS), *settings.packages),
             cpu_seconds=settings.cpu_max_seconds,
@@ -45,7 +45,9 @@ class NodeJS(Interpreted):
         )
 
     def preload(self) -> Preload:
+        """Return nothing to import: workers are programs of Node.js."""
         return Preload()
 
     def launch(self) -> Launch:
+        """Return the command line of `node`."""
         return Launch(argv=self._argv, environment=self._environment, confinement=self._confinement)

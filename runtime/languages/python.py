@@ -1,4 +1,4 @@
-"""Python: workers are forks of a process that has imported the standard library already."""
+"""Python: workers are forks of a process that has imported most of the standard library."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from runtime.process.process import Launch, Preload
 from runtime.sandbox.confine import Confinement, interpreter_paths
 from runtime.settings import Settings
 
-#: What scripts import most; a first import of these in a worker would cost up to 60 ms.
+#: Modules that scripts import most. The first import of one in a worker takes up to 60 ms.
 # fmt: off
 _STANDARD_LIBRARY = (
     "abc", "argparse", "array", "ast", "asyncio", "base64", "binascii", "bisect", "calendar", "cmath",
@@ -26,7 +26,7 @@ _STANDARD_LIBRARY = (
 
 
 class Python(Interpreted):
-    """Scripts in the Python that runs this very program."""
+    """Python, in the version that runs this program."""
 
     name = "python"
     inventory = Path(__file__).parents[1] / "workers" / "python_libraries.py"
@@ -42,10 +42,13 @@ class Python(Interpreted):
         )
 
     def preload(self) -> Preload:
+        """Return the common modules and the worker program."""
         return Preload(modules=_STANDARD_LIBRARY, worker="runtime.workers.python_worker")
 
     def launch(self) -> Launch:
+        """Return a fork of the fork server."""
         return Launch(confinement=self._confinement)
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
+        """Return the source and the deployment's folders of packages."""
         return {"source": script.content, "packages": self._packages}

@@ -1,4 +1,4 @@
-"""What a worker may do: seccomp (the list of system calls), Landlock, limits. Applied before any user code.
+"""Confinement of a worker: seccomp (system calls), Landlock (files, TCP), resource limits.
 
-May import the standard library alone: the fork server runs it.
+A worker applies it before it runs any user code. May import the standard library only: the fork server loads it.
 """

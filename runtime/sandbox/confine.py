@@ -1,7 +1,7 @@
-"""What a worker process may do: applied in the child before any of the user's code, inherited by all it starts.
+"""Confines a worker process before it runs any user code. Its child processes inherit the confinement.
 
-`confine` switches the layers on, `active_layers` asks the kernel which are on, `missing_layers` says which of those
-that are asked for this kernel lacks. Standard library only: the fork server loads it.
+`confine` switches the layers on, `active_layers` asks the kernel which are on, `required_layers` names those without
+which a runtime does not start. Standard library only: the fork server loads it.
 """
 
 import ctypes
@@ -19,9 +19,9 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 
-#: Layers without which a runtime does not start, unless the deployment says so.
+#: Layers without which a runtime does not start, unless the deployment allows it.
 REQUIRED = ("no_new_privs", "seccomp", "limits", "landlock_files")
-#: What a program needs of the machine to run at all: shared libraries, time zones, OpenSSL's settings and roots.
+#: Files that every program needs: shared libraries, time zones, the settings and root certificates of OpenSSL.
 MACHINE = (
     *("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache"),
     *(
@@ -32,51 +32,61 @@ MACHINE = (
         "/usr/share/ca-certificates",
     ),
 )
-#: The kernel's files that end, and those that do not: a process reads its own memory map without an end, too.
+#: The kernel's files with an end, and those without one. A process can read its own memory in /proc/self endlessly.
 _FINITE = ("/dev/null",)
 _ENDLESS = ("/dev/zero", "/dev/urandom", "/dev/random", "/proc/self")
-#: The programs that start other programs: the kernel opens them as it opens a program.
+#: The dynamic loaders: the kernel executes them to start a program.
 _LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
 
-#: Asked before the filter forbids to ask.
+#: Read on import, because the seccomp filter forbids the system call.
 _LANDLOCK = landlock.layers(landlock.version())
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """What one process may use. Paths that do not exist are left out.
+    """What one process may use."""
 
-    `memory_bytes` bounds what is mapped, by a fork beyond its start; None where a program reserves far more than it
-    uses. `file_bytes` bounds one file. `endless` is whether it may read those of the kernel's files that never end.
-    `off` names layers that stay off, for deployments that cannot have them.
-    """
-
+    #: Paths that it may read. Paths that do not exist are ignored.
     read: tuple[str, ...] = ()
+    #: Paths that it may read and execute.
     run: tuple[str, ...] = ()
     network: bool = False
+    #: Whether it may start processes.
     processes: bool = False
+    #: Most mapped memory, for a fork in addition to its start. None where a program reserves far more than it uses.
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
+    #: Largest size of one file.
     file_bytes: int = 64 << 20
     open_files: int = 256
+    #: Whether it may read the kernel's files that never end, such as /dev/zero.
     endless: bool = True
+    #: Layers that are not applied, for deployments where they are not available.
     off: tuple[str, ...] = field(default=())
 
     def message(self) -> dict[str, Any]:
-        """As JSON may carry it."""
+        """Return it as JSON values."""
         return asdict(self)
 
     @classmethod
     def of(cls, message: dict[str, Any]) -> "Confinement":
+        """Read what `message` returned, after JSON has turned tuples into lists."""
         lists = {name: tuple(message[name]) for name in ("read", "run", "off")}
         return cls(**{**message, **lists})
 
 
 def confine(confinement: Confinement, folder: str) -> None:
-    """Confine the calling process for good; `folder` is its own. Raises OSError when a layer cannot be had.
+    """Confine the calling process. This cannot be undone.
 
-    The order matters: a filter of system calls would refuse what the other layers need.
+    The seccomp filter comes last, because it refuses system calls that the other layers need.
+
+    Args:
+        confinement: What the process may use.
+        folder: Its private folder.
+
+    Raises:
+        OSError: A layer cannot be applied.
     """
     off = confinement.off
     if "no_new_privs" not in off:
@@ -92,18 +102,18 @@ def confine(confinement: Confinement, folder: str) -> None:
 
 
 def required_layers() -> tuple[str, ...]:
-    """What a runtime asks for when the deployment says nothing: all that a kernel of today has, and this one has."""
+    """Return the layers required by default: REQUIRED, and the newer Landlock layers that this kernel has."""
     return REQUIRED + tuple(name for name in ("landlock_tcp", "landlock_scopes") if _LANDLOCK[name])
 
 
 def interpreter_paths() -> tuple[str, ...]:
-    """Where this Python's own standard library lies; not the packages that are installed beside it."""
+    """Return the folders of this Python's standard library, without those of installed packages."""
     paths = sysconfig.get_paths()
     return (paths["stdlib"], paths["platstdlib"], f"{sys.base_prefix}/lib")
 
 
 def active_layers() -> dict[str, bool]:
-    """The layers that hold the calling process, as the kernel reports them and as tried."""
+    """Return which layers confine the calling process, as the kernel reports them or an attempt shows."""
     status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines())
     files = not _can_open("/etc/passwd")
     return {
@@ -117,14 +127,14 @@ def active_layers() -> dict[str, bool]:
 
 
 def die_with_parent(parent: int, signal_number: int) -> None:
-    """Have the kernel send `signal_number` when the parent thread ends; end at once if it is gone already."""
+    """Have the kernel send `signal_number` when the parent thread ends. Exit if it has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal_number)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Make the calling process the parent of every orphaned descendant, so that none escapes it."""
+    """Make the calling process the parent of its orphaned descendants, so that it can kill them."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -147,19 +157,19 @@ def _limit(confinement: Confinement) -> None:
         resource.RLIMIT_NOFILE: confinement.open_files,
     }
     if confinement.memory_bytes is not None:
-        # A program that is executed begins with nothing, where a fork begins with all that the server has mapped.
+        # An executed program starts with no mapped memory, a fork with everything that the server has mapped.
         start = 0 if confinement.run else _address_space()
         limits[resource.RLIMIT_AS] = start + confinement.memory_bytes
     for number, value in limits.items():
         resource.setrlimit(number, (value, value))
     if confinement.cpu_seconds is not None:
-        # The first limit ends the process by a signal that tells why; the second one by force.
+        # At the soft limit the kernel sends SIGXCPU, which names the reason; at the hard limit SIGKILL.
         soft = confinement.cpu_seconds
         resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 5))
 
 
 def _address_space() -> int:
-    """Bytes that the process has mapped already: what it shares with the fork server is not the script's."""
+    """Return the bytes that the process has mapped already. It shares them with the fork server."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     return pages * resource.getpagesize()
 

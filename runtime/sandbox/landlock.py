@@ -1,7 +1,7 @@
-"""What a worker may do with files, and where the kernel has it, with TCP and with processes outside: Landlock.
+"""Landlock: restricts access to files and, if the kernel supports it, to TCP and to processes outside.
 
-Whatever is not granted is refused, for the calling process and all that it starts. Standard library only: the fork
-server loads it.
+Everything that is not granted is refused, for the calling process and its child processes. Standard library only: the
+fork server loads it.
 """
 
 import ctypes
@@ -18,9 +18,9 @@ _RULE_PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
-#: Accesses that make sense for what is no folder.
+#: Access rights that apply to files. The others apply to folders only.
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
-#: How many accesses each version of the interface knows: a ruleset that names others is refused.
+#: Number of access rights by version of the interface. The kernel refuses a ruleset with unknown rights.
 _ACCESSES = {1: 13, 2: 14, 3: 15, 4: 15}
 _NEWEST_ACCESSES = 16
 
@@ -30,7 +30,7 @@ _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 READ = _READ_FILE | _READ_DIR
 RUN = READ | _EXECUTE
-#: Everything in one's own folder but running what lies there, devices and sockets.
+#: Everything except executing files and making devices or sockets: for the private folder.
 OWN = ~(_EXECUTE | _MAKE_CHAR | _MAKE_BLOCK | _MAKE_SOCK | _IOCTL_DEV)
 WRITE = READ | _WRITE_FILE | _TRUNCATE
 
@@ -38,13 +38,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def version() -> int:
-    """The kernel's version of the interface; 0 where it has none."""
+    """Return the version of the kernel's interface; 0 if it has none."""
     answer: int = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_VERSION))
     return max(answer, 0)
 
 
 def layers(abi: int) -> dict[str, bool]:
-    """What a version of the interface confines."""
+    """Return which layers a version of the interface supports."""
     return {
         "landlock_files": abi >= 1,
         "landlock_tcp": abi >= TCP_SINCE,
@@ -53,11 +53,14 @@ def layers(abi: int) -> dict[str, bool]:
 
 
 def restrict(grants: Iterable[tuple[str, int]], *, network: bool) -> None:
-    """Confine the calling process for good. Needs no_new_privs. Raises OSError.
+    """Restrict the calling process. This cannot be undone, and requires no_new_privs.
 
     Args:
-        grants: a path, and what may be done with it and all that lies below it. One that does not exist is left out.
-        network: whether TCP may be used.
+        grants: Paths, each with the access rights to it and everything below it. Missing paths are ignored.
+        network: Whether TCP is allowed.
+
+    Raises:
+        OSError: The kernel refused the restriction.
     """
     abi = version()
     handled = (1 << _ACCESSES.get(abi, _NEWEST_ACCESSES)) - 1

@@ -1,8 +1,8 @@
-"""The system call filter of a worker: a list of what it may do; every other call fails as if the kernel had it not.
+"""The seccomp filter of a worker: an allowlist of system calls, in classic BPF.
 
-Classic BPF, as seccomp(2) wants it. What is not listed is answered with ENOSYS, to which libraries have a fallback,
-and not with a kill: a script that tries something gets an error it can report. Some calls are allowed only with
-certain arguments, and fail with the error number that fits otherwise.
+A call that is not listed fails with ENOSYS, as if the kernel did not have it. Libraries have a fallback for that, and
+a script gets an error that it can report; killing the process would allow neither. Some calls are allowed only with
+certain arguments, and fail with a fitting error number otherwise.
 
 Standard library only: the fork server loads it.
 """
@@ -25,7 +25,7 @@ _RET_ALLOW = 0x7FFF0000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE = 0, 4
-#: Calls of the x32 interface have this bit; nothing of ours uses it.
+#: The bit of calls of the x32 interface. None of our programs uses it.
 _X32 = 0x40000000
 
 _CLONE_FILES, _CLONE_THREAD = 0x00000400, 0x00010000
@@ -34,10 +34,10 @@ _SOCK_TYPE_MASK_FLAGS = (0, 0o4000, 0o2000000, 0o2004000)  # none, NONBLOCK, CLO
 _SOCK_STREAM, _SOCK_DGRAM = 1, 2
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PR_NAME_AND_VMA = (15, 16, 0x53564D41)
-#: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: what runtimes ask of descriptors.
+#: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: the requests that language runtimes make.
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
-#: Sending messages is among them because a message may carry descriptors, and hold files that nobody sees.
+#: sendmsg is among them because a message can carry descriptors, and keep files open that the limits do not see.
 _CONNECTING = ("connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg")
 _CONDITIONAL = frozenset(
     {
@@ -60,7 +60,14 @@ _CONDITIONAL = frozenset(
 
 @dataclass(frozen=True)
 class Condition:
-    """An argument, by its place, that must have one of some values in its lower half, or one of some bits."""
+    """A condition on one argument of a call: its lower half must be one of `values`, or have one of `bits`.
+
+    Attributes:
+        argument: The argument's position, from 0.
+        values: The allowed values.
+        bits: Bits of which at least one must be set.
+        upper_half: Whether to check the upper half instead.
+    """
 
     argument: int
     values: tuple[int, ...] = ()
@@ -68,7 +75,7 @@ class Condition:
     upper_half: bool = False
 
     def instructions(self) -> list[tuple[int, int, str, str]]:
-        """Code, operand, and where to go when it holds and when not: `on`, `done` or `refuse`."""
+        """Return BPF instructions: code, operand, and where to go if it is true or false (`on`, `done`, `refuse`)."""
         offset = 16 + 8 * self.argument + (4 if self.upper_half else 0)
         load = (_LOAD, offset, "on", "on")
         if self.bits:
@@ -78,7 +85,7 @@ class Condition:
 
 
 class Filter:
-    """A filter under construction."""
+    """Builds a filter. Rules are checked in the order in which they are added."""
 
     def __init__(self) -> None:
         self._numbers = syscalls.numbers()
@@ -91,21 +98,21 @@ class Filter:
         self._return(_RET_KILL_PROCESS)
 
     def allow(self, names: Iterable[str]) -> None:
-        """Allow calls, whatever their arguments."""
+        """Allow calls with any arguments."""
         for name in names:
             if name in self._numbers:
                 self._add(_EQUAL, self._numbers[name], 0, 1)
                 self._return(_RET_ALLOW)
 
     def refuse(self, names: Iterable[str], error: int) -> None:
-        """Have calls fail with this error number."""
+        """Make calls fail with an error number."""
         for name in names:
             if name in self._numbers:
                 self._add(_EQUAL, self._numbers[name], 0, 1)
                 self._return(_RET_ERRNO | error)
 
     def allow_when(self, name: str, conditions: Sequence[Condition], error: int) -> None:
-        """Allow a call when all conditions hold; have it fail with this error number otherwise."""
+        """Allow a call if all conditions hold; make it fail with an error number otherwise."""
         checks = [instructions for condition in conditions for instructions in [condition.instructions()]]
         length = sum(map(len, checks)) + 2
         self._add(_EQUAL, self._numbers[name], 0, length)
@@ -120,7 +127,7 @@ class Filter:
         self._return(_RET_ERRNO | error)
 
     def finished(self) -> bytes:
-        """The program, refusing all that was not named."""
+        """Return the BPF program. It refuses all calls without a rule."""
         self._return(_RET_ERRNO | errno.ENOSYS)
         return b"".join(self._program)
 
@@ -132,21 +139,21 @@ class Filter:
 
 
 def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
-    """The filter of a worker process.
+    """Return the filter of a worker process.
 
     Args:
-        pid: of the process itself, the only one it may signal.
-        network: whether it may open internet sockets.
-        processes: whether it may start processes (a compiler), or threads only.
+        pid: The pid of the process, the only one that it may signal.
+        network: Whether it may open internet sockets.
+        processes: Whether it may start processes, as a compiler does, or threads only.
     """
     rules = Filter()
     rules.allow(name for name in syscalls.numbers() if name not in _CONDITIONAL)
-    # glibc falls back from clone3, whose flags lie in memory, to clone, whose flags a filter can read.
+    # A filter cannot read the flags of clone3, which are in memory. On ENOSYS glibc uses clone instead.
     rules.refuse(["clone3"], errno.ENOSYS)
     if processes:
         rules.allow(["clone", "fork", "vfork"])
     else:
-        # All threads have the same descriptors, so that a look at one shows what is open.
+        # All threads must share their descriptors: the limits watcher reads those of one thread.
         thread = [Condition(0, bits=_CLONE_THREAD), Condition(0, bits=_CLONE_FILES)]
         rules.allow_when("clone", thread, errno.EAGAIN)
         rules.refuse(["fork", "vfork"], errno.EAGAIN)
@@ -155,7 +162,7 @@ def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
     rules.allow_when("kill", own, errno.EPERM)
     rules.allow_when("tgkill", own, errno.EPERM)
     rules.allow_when("prctl", [Condition(0, _PR_NAME_AND_VMA)], errno.EPERM)
-    # Limits may be read, one's own.
+    # A process may read its own limits, but not change them.
     nothing_new = [Condition(2, (0,)), Condition(2, (0,), upper_half=True)]
     rules.allow_when("prlimit64", [Condition(0, (0, pid)), *nothing_new], errno.EPERM)
     rules.allow_when("ioctl", [Condition(1, _IOCTLS)], errno.ENOTTY)
@@ -164,7 +171,7 @@ def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
 
 
 def _allow_sockets(rules: Filter, *, network: bool) -> None:
-    # A pair of datagram sockets could be connected to some other socket of the machine by its path.
+    # A datagram socket of a pair could be connected to another socket of the machine by its path.
     streams = tuple(_SOCK_STREAM | flags for flags in _SOCK_TYPE_MASK_FLAGS)
     rules.allow_when("socketpair", [Condition(0, (_AF_UNIX,)), Condition(1, streams)], errno.EACCES)
     if network:
@@ -176,14 +183,20 @@ def _allow_sockets(rules: Filter, *, network: bool) -> None:
         rules.refuse(["socket", *_CONNECTING], errno.EACCES)
 
 
-class _Program(ctypes.Structure):
+class _SockFprog(ctypes.Structure):
+    """The kernel's `struct sock_fprog`."""
+
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
 def install(program: bytes) -> None:
-    """Put the calling process under the filter for good. Needs no_new_privs. Raises OSError."""
+    """Apply a filter to the calling process. This cannot be undone, and requires no_new_privs.
+
+    Raises:
+        OSError: The kernel refused the filter.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    described = _Program(len(program) // 8, program)
+    described = _SockFprog(len(program) // 8, program)
     number = _SECCOMP_SYSCALL[os.uname().machine]
     if libc.syscall(number, _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(described)) != 0:
         error = ctypes.get_errno()

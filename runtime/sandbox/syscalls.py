@@ -1,5 +1,7 @@
-"""Numbers of the system calls that a worker may have use for, from the kernel's headers (asm/unistd_64.h for x86-64,
-asm-generic/unistd.h for arm64): name:x86-64:arm64, a dash where the machine has no such call.
+"""Numbers of the system calls that a worker may use.
+
+From the kernel's headers (asm/unistd_64.h for x86-64, asm-generic/unistd.h for arm64), as name:x86-64:arm64. A dash
+means that the machine does not have the call.
 """
 
 import platform
@@ -37,17 +39,17 @@ _TABLE = """
     prlimit64:302:261 ioctl:16:29 socket:41:198 socketpair:53:199 connect:42:203 bind:49:200 listen:50:201
     accept:43:202 accept4:288:242
 """
-#: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64: what the kernel calls the machine in a filter's data.
+#: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64: the machine's number in a filter's data.
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _COLUMNS = {"x86_64": 1, "aarch64": 2}
 
 
 class UnknownMachine(Exception):
-    """There are no numbers for this kind of machine."""
+    """The numbers of this machine's system calls are not known."""
 
 
 def architecture() -> int:
-    """The kernel's number of this kind of machine. Raises UnknownMachine."""
+    """Return the kernel's number of this machine. Raises UnknownMachine."""
     try:
         return _ARCHITECTURES[platform.machine()]
     except KeyError:
@@ -55,7 +57,7 @@ def architecture() -> int:
 
 
 def numbers() -> dict[str, int]:
-    """System calls of this machine by name. Raises UnknownMachine."""
+    """Return the numbers of this machine's system calls by name. Raises UnknownMachine."""
     if platform.machine() not in _COLUMNS:
         raise UnknownMachine(f"no system calls are known for {platform.machine()}")
     column = _COLUMNS[platform.machine()]

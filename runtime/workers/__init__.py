@@ -1,4 +1,4 @@
 """The programs inside the worker processes.
 
-They import the standard library and each other, nothing else of ours.
+May import the standard library, `frames` and each other.
 """

@@ -1,34 +1,38 @@
-"""Turns a Python result into JSON, or says where in it something is that JSON does not know."""
+"""Turns the result of a Python script into JSON, or finds the value in it that JSON cannot represent."""
 
 import json
 import math
 from typing import Any
 
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def encode_result(result: Any) -> bytes:
-    """JSON in UTF-8. Raises Verdict of kind result_not_json with the JSON pointer of the place."""
+    """Return a result as JSON in UTF-8.
+
+    Raises:
+        ScriptError: It cannot be represented; the message has the JSON pointer of the value (kind result_not_json).
+    """
     try:
         text = _ENCODER.encode(result)
     except RecursionError:
         raise _not_json("the result is nested too deeply", result) from None
     except MemoryError:
-        raise Verdict(
+        raise ScriptError(
             "there is not enough memory for the result", kind="memory_limit", type="MemoryError"
         ) from None
     except Exception as error:  # noqa: BLE001 - subclasses of dict and list run the script's code
         raise _fault_or_reason(result, error) from None
     try:
         return text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold as an escape only
+    except UnicodeEncodeError:  # half a surrogate pair: JSON has it as an escape sequence only
         return json.dumps(result, separators=(",", ":")).encode()
 
 
-def _fault_or_reason(result: Any, error: Exception) -> Verdict:
-    """The place of the fault; where searching for it fails in the script's code as well, only what happened."""
+def _fault_or_reason(result: Any, error: Exception) -> ScriptError:
+    """Return the place of the fault, or only `error` if the search fails in the script's code too."""
     reason = _not_json(f"the result cannot be written as JSON: {type(error).__name__}", result)
     try:
         return _first_fault(result) or reason
@@ -36,8 +40,8 @@ def _fault_or_reason(result: Any, error: Exception) -> Verdict:
         return reason
 
 
-def _first_fault(result: Any) -> Verdict | None:
-    """Search depth first, without recursion: the value may be as deep as it likes."""
+def _first_fault(result: Any) -> ScriptError | None:
+    """Search depth first, without recursion, because the value may be nested to any depth."""
     pending: list[tuple[Any, str, tuple[int, ...]]] = [(result, "", ())]
     while pending:
         value, pointer, ancestors = pending.pop()
@@ -75,5 +79,5 @@ def _escaped(key: Any) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
 
 
-def _not_json(message: str, value: Any) -> Verdict:
-    return Verdict(message, kind="result_not_json", type=type(value).__name__)
+def _not_json(message: str, value: Any) -> ScriptError:
+    return ScriptError(message, kind="result_not_json", type=type(value).__name__)

@@ -1,4 +1,4 @@
-// A script that tells what scripts may import. It runs as one of them, and finds what they find.
+// A script that lists what scripts may import. It runs in a worker like them, and so finds the same.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -10,7 +10,7 @@ export default () => ({
   packages: Object.fromEntries([...packages()].sort()),
 });
 
-/** Versions by name. What stands in an earlier folder is what an import finds. */
+/** Returns versions by name. An import finds the one in the earlier folder, so that one is set last. */
 function packages() {
   const folders = (process.env.NODE_PATH ?? '').split(delimiter).filter(existsSync);
   const found = new Map();
@@ -20,7 +20,7 @@ function packages() {
   return found;
 }
 
-/** Of a folder's packages; those with a scope stand one level deeper. */
+/** Returns the names of a folder's packages. Those with a scope are one level deeper. */
 function names(folder) {
   const entries = readdirSync(folder).filter((name) => !name.startsWith('.'));
   const scoped = (scope) => readdirSync(join(folder, scope)).map((name) => `${scope}/${name}`);

@@ -1,12 +1,12 @@
-// Turns a result into JSON, or says where in it something is that JSON does not know.
+// Turns the result of a script into JSON, or finds the value in it that JSON cannot represent.
 
-import { Verdict } from './node_verdict.mjs';
+import { ScriptError } from './node_error.mjs';
 
 const { stringify } = JSON;
 /** JSON.stringify would write these as an empty object. */
 const OPAQUE = [Map, Set, WeakMap, WeakSet, Promise];
 
-/** JSON text; no result at all is null, and properties that are undefined are left out. Throws a Verdict. */
+/** Returns JSON text: null for undefined; undefined properties are left out. Throws a ScriptError. */
 export function encodeResult(result) {
   try {
     return stringify(result === undefined ? null : result, refuse) ?? 'null';
@@ -36,7 +36,7 @@ function faultOf(value) {
   }
 }
 
-/** Searches depth first, without recursion: the value may be as deep as it likes. */
+/** Searches depth first, without recursion, because the value may be nested to any depth. */
 function firstFault(result) {
   const pending = [{ value: result, pointer: '', ancestors: [] }];
   while (pending.length) {
@@ -61,5 +61,5 @@ function place(pointer) {
 
 function notJson(message, value) {
   const type = value === null || typeof value !== 'object' ? typeof value : (value.constructor?.name ?? 'object');
-  return new Verdict(message, { kind: 'result_not_json', type });
+  return new ScriptError(message, { kind: 'result_not_json', type });
 }

@@ -1,4 +1,4 @@
-// Reads a script in each way it may be meant, without running it, and then runs it as what it is.
+// Compiles a script in each of the forms that it may have, without running it, and runs it in the form that compiled.
 
 import { createRequire, isBuiltin } from 'node:module';
 import { delimiter, join } from 'node:path';
@@ -6,40 +6,40 @@ import { pathToFileURL } from 'node:url';
 import { isAsyncFunction } from 'node:util/types';
 import vm from 'node:vm';
 
-import { SCRIPT_FILE, Verdict, syntaxVerdict } from './node_verdict.mjs';
+import { SCRIPT_FILE, ScriptError, syntaxError } from './node_error.mjs';
 
 const FORMS =
   'module.exports = async (event) => ..., module.exports = (context, callback) => ..., exports.handler = ..., ' +
   'an ES module with a default export or an exported handler, or a function body that returns its result';
 
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
-/** What Node says of a module that is read as anything else. */
 const NOT_FOUND = 'ERR_MODULE_NOT_FOUND';
+/** Node's errors for a module that is compiled in another form. */
 const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
-/** What an import may name of the deployment: a package, and no file or address. */
+/** Imports that may name a package of the deployment: no file and no URL. */
 const PACKAGE = /^[@\w][^:]*$/;
-/** Where the deployment's `node_modules` lie. */
+/** URLs of the deployment's `node_modules` folders. */
 const PLACES = (process.env.NODE_PATH ?? '')
   .split(delimiter)
   .filter(Boolean)
   .map((folder) => pathToFileURL(folder).href);
-// On a line of its own, so that the columns of the script's first line stay what they are.
+// On a separate line, so that the columns of the script's first line do not change.
 const ASYNC_START = 'return (async () => {\n';
 const ASYNC_END = '\n})()';
 
 /**
- * Compiles the source as CommonJS (also a bare function body), as a body that awaits, and as an ES module; the first
- * reading that succeeds is it. Throws the Verdict of the reading that got furthest.
+ * Compiles the source as CommonJS (also a bare function body), as a body that awaits, and as an ES module. Returns
+ * the first that compiles. Throws the ScriptError with the place furthest into the text.
  */
 export function readScript(source) {
-  // A byte order mark and a `#!` line are no JavaScript inside of a function.
+  // A byte order mark and a `#!` line are not valid inside a function.
   const text = source.replace(/^\uFEFF/, '').replace(/^#!/, '//');
   const failures = [];
   for (const Reading of [CommonJS, AwaitingBody, ESModule]) {
     try {
       return new Reading(text);
     } catch (error) {
-      failures.push(Reading.verdict(error, text));
+      failures.push(Reading.failure(error, text));
     }
   }
   const [asCommonJS, , asModule] = failures;
@@ -47,7 +47,7 @@ export function readScript(source) {
   throw failures.reduce((furthest, failure) => (failure.isBeyond(furthest) ? failure : furthest));
 }
 
-/** A CommonJS module, or a function body, which is run anew each time. */
+/** A CommonJS module, or a function body, which runs completely each time. */
 class CommonJS {
   #scope = {};
   #top;
@@ -61,14 +61,14 @@ class CommonJS {
     return vm.compileFunction(text, PARAMETERS, {
       filename: SCRIPT_FILE,
       lineOffset,
-      // A scope around the script's own: it may declare an `event` itself.
+      // A scope around the script's, because it may declare `event` itself.
       contextExtensions: [scope],
       importModuleDynamically: importInstalled,
     });
   }
 
-  static verdict(error, text) {
-    return syntaxVerdict(error, text);
+  static failure(error, text) {
+    return syntaxError(error, text);
   }
 
   async run(event) {
@@ -95,21 +95,21 @@ class CommonJS {
   }
 }
 
-/** The same for a source that awaits outside of any function. */
+/** The same for a source that awaits outside any function. */
 class AwaitingBody extends CommonJS {
   compile(text, scope) {
     return super.compile(ASYNC_START + text + ASYNC_END, scope, -1);
   }
 }
 
-/** The same in strict mode, which every module is in. */
+/** The same in strict mode, which applies to every module. */
 class StrictBody extends CommonJS {
   compile(text, scope) {
     return super.compile(`'use strict'; ${ASYNC_START}${text}${ASYNC_END}`, scope, -1);
   }
 }
 
-/** An ES module; it is linked and evaluated with the first execution, and anew after an evaluation that failed. */
+/** An ES module. It is linked and evaluated at the first execution, and again after an evaluation that failed. */
 class ESModule {
   #text;
   #module;
@@ -121,18 +121,18 @@ class ESModule {
   }
 
   /**
-   * Node says what is wrong with a module and not where. So the source is read once more as a body, its imports and
-   * exports blanked out: when that finds the same fault, it is the place.
+   * Node says what is wrong with a module, but not where. So the source is compiled again as a body, with blanks in
+   * place of imports and exports. If that finds the same error, its place is used.
    */
-  static verdict(error, text) {
+  static failure(error, text) {
     const body = withoutModuleSyntax(text);
     try {
       new StrictBody(body);
     } catch (found) {
-      const located = syntaxVerdict(found, body);
+      const located = syntaxError(found, body);
       if (located.message === error.message) return located;
     }
-    return syntaxVerdict(error, text);
+    return syntaxError(error, text);
   }
 
   async run(event) {
@@ -163,7 +163,7 @@ class ESModule {
   }
 }
 
-/** The text with import and export statements replaced by what keeps every other character in its place. */
+/** Replaces import and export statements by text of the same length, so that other characters keep their place. */
 function withoutModuleSyntax(text) {
   const blank = (statement) => statement.replace(/[^\n]/g, ' ');
   return text
@@ -179,10 +179,10 @@ function firstFunction(...candidates) {
 }
 
 function noHandler() {
-  return new Verdict(`the script has no handler and returns no result; it may have one of: ${FORMS}`);
+  return new ScriptError(`the script has no handler and returns no result; it may have one of: ${FORMS}`);
 }
 
-/** The handler as a function of the event that returns its result or a promise of it. */
+/** Returns the handler as a function of the event that returns its result or a promise of it. */
 function adapted(handler) {
   if (handler.length === 2 && !isAsyncFunction(handler)) return withCallback(handler);
   return (event) => handler(event, event.context);
@@ -193,7 +193,7 @@ function withCallback(handler) {
     new Promise((resolve, reject) => {
       const callback = (error, value) => (error == null ? resolve(value) : reject(error));
       const returned = handler(event, callback);
-      // Some take the callback and yet answer by a promise: whichever comes first counts.
+      // Some handlers take the callback and return a promise: the first of both counts.
       if (typeof returned?.then === 'function') returned.then(resolve, reject);
     });
 }
@@ -202,7 +202,7 @@ async function importInstalled(specifier) {
   return import(isBuiltin(specifier) ? specifier : located(specifier));
 }
 
-/** The address of a package's module, as a file beside `node_modules` would find it. */
+/** Returns the URL of a package's module, as a file beside `node_modules` would find it. */
 function located(specifier) {
   for (const place of PACKAGE.test(specifier) ? PLACES : []) {
     try {

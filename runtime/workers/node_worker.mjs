@@ -1,11 +1,11 @@
-// The program of a Node.js worker: one script in one process. The dialogue is that of `protocol.py`, on descriptor 3.
+// The program of a Node.js worker: one script in one process. It implements `protocol.py` on descriptor 3.
 
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 
 import { readScript } from './node_script.mjs';
 import { encodeResult } from './node_result.mjs';
-import { Verdict, verdictOf } from './node_verdict.mjs';
+import { ScriptError, scriptError } from './node_error.mjs';
 
 const CHANNEL = 3;
 const HEADER_BYTES = 4;
@@ -13,23 +13,23 @@ const { parse, stringify } = JSON;
 
 let script = null;
 let resultMaxBytes = 0;
-/** Answers the run that is going on; null between runs. */
+/** Answers the current run; null between runs. */
 let settle = null;
 
-// Library frames must not push the script's own out of the trace.
+// Frames of libraries must not crowd the script's frames out of the trace.
 Error.stackTraceLimit = 50;
 
-// What does not fit into the pipe would else wait for the event loop, and be lost when the script never returns.
+// Otherwise output that does not fit into the pipe waits for the event loop, and is lost if the script never returns.
 for (const { _handle: pipe } of [process.stdout, process.stderr]) pipe.setBlocking(true);
 
-// Into memory of our own: for each read of its own the stream would take 64 KiB, and give back what it has not filled.
+// A fixed buffer: otherwise the stream allocates 64 KiB for each read, and shrinks it afterwards.
 const channel = new Socket({
   fd: CHANNEL,
   readable: true,
   writable: true,
   onread: { buffer: Buffer.alloc(64 * 1024), callback: take },
 });
-/** What has arrived of the frame that is under way: a header, then a body. */
+/** The part of a frame that is being received: a header, then a body. */
 let part = Buffer.alloc(HEADER_BYTES);
 let filled = 0;
 let header = true;
@@ -45,7 +45,7 @@ function take(count, buffer) {
   return true;
 }
 
-/** A header tells of a body's length; a body is a message. */
+/** Handles a complete part: a header has the length of the body, a body is a message. */
 function takePart() {
   const done = part;
   header = !header;
@@ -57,14 +57,14 @@ function takePart() {
 channel.on('end', () => process.exit(0));
 channel.on('error', () => process.exit(1));
 
-// A failure outside of the handler's own promise belongs to the run that is going on; between two runs it ends the
-// process, and the front replaces it.
+// A failure outside the handler's promise belongs to the current run. Between runs it ends the process, and the front
+// replaces it.
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
 
 function fail(error) {
   if (settle === null) process.exit(1);
-  settle({ error: verdictOf(error).answer });
+  settle({ error: scriptError(error).answer });
 }
 
 async function answer(message) {
@@ -79,7 +79,7 @@ async function answer(message) {
   }
 }
 
-/** Goes through what a first call goes through, with a script of our own. */
+/** Loads and runs a script of our own, which makes the first real run faster. */
 async function rehearse() {
   const rehearsed = readScript('module.exports = async (event) => ({ ...event.params });');
   resultAnswer(await rehearsed.run({ params: { a: 1 }, context: {} }));
@@ -90,11 +90,11 @@ function load(payload) {
     script = readScript(payload.source);
     return { loaded: true };
   } catch (error) {
-    return { error: verdictOf(error).answer };
+    return { error: scriptError(error).answer };
   }
 }
 
-/** Settles with the first of: the handler's result, its failure, a failure elsewhere in the process. */
+/** Resolves with the first of: the handler's result, its failure, a failure elsewhere in the process. */
 function run({ params, context }) {
   return new Promise((resolve) => {
     settle = (outcome) => {
@@ -105,7 +105,7 @@ function run({ params, context }) {
     const settleMine = (outcome) => settle === mine && settle(outcome);
     script.run({ params, context }).then(
       (result) => settleMine(resultAnswer(result)),
-      (error) => settleMine({ error: verdictOf(error).answer }),
+      (error) => settleMine({ error: scriptError(error).answer }),
     );
   });
 }
@@ -115,9 +115,9 @@ function resultAnswer(result) {
     const encoded = encodeResult(result);
     const size = Buffer.byteLength(encoded);
     if (size <= resultMaxBytes) return { encoded };
-    throw new Verdict(`the result has ${size} bytes, the limit is ${resultMaxBytes}`, { kind: 'output_limit' });
+    throw new ScriptError(`the result has ${size} bytes, the limit is ${resultMaxBytes}`, { kind: 'output_limit' });
   } catch (error) {
-    return { error: verdictOf(error).answer };
+    return { error: scriptError(error).answer };
   }
 }
 
@@ -131,7 +131,7 @@ function send(id, { encoded, ...members }) {
   transmit(frame);
 }
 
-/** Straight to the descriptor, past the stream, which takes what does not fit into the socket. */
+/** Writes to the descriptor directly, which is faster. The stream sends the rest if the socket is full. */
 function transmit(frame) {
   let written = 0;
   try {

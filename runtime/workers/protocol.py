@@ -1,22 +1,22 @@
-"""The dialogue a worker process holds with the front, for workers written in Python.
+"""The protocol between a worker process and the front, for workers written in Python.
 
 Front to worker, one frame each:
-    {"id": N, "rehearse": true}                       get ready, while nobody waits; at most once, before load
-    {"id": N, "load": {...}, "result_max_bytes": N}   parse or instantiate; run nothing of the script
+    {"id": N, "rehearse": true}                       warm up; at most once, before load
+    {"id": N, "load": {...}, "result_max_bytes": N}   parse or instantiate the script without running it
     {"id": N, "run": {"params": {...}, "context": {...}}}
 Worker to front, exactly one frame for each of them, with its id:
     {"id": N, "rehearsed": true}
     {"id": N, "loaded": true}                  after load
     {"id": N, "result": <JSON value>}          after run
-    {"id": N, "error": {"message": str, ...}}  after either; the other keys are `Verdict`'s, null when unknown
-An answer after run may have more members, what the run has used in the program's own units:
+    {"id": N, "error": {"message": str, ...}}  after load or run; with the keys of `ScriptError`, null when unknown
+An answer after run may have more members: usage in units that only the program can measure:
     {"id": N, "result": ..., "fuel": N}
 
-The id keeps what a script wrote to our descriptor from passing for the answer to a later run.
+A script can write to the channel. The id prevents that such a frame counts as the answer to a later run.
 
-A worker program is a module with a class `Program` (see the Protocol below). The fork server imports the module
-once, so its imports are paid before the first fork; the child makes a `Program` and hands it to `serve`.
-`node_worker.mjs` speaks the same dialogue on descriptor 3.
+A worker program is a module with a class `Program` (see the Protocol below). The fork server imports the module once,
+before the first fork, so that the children need not. A child creates a `Program` and passes it to `serve`.
+`node_worker.mjs` implements the same protocol on descriptor 3.
 """
 
 import os
@@ -25,16 +25,21 @@ from typing import Any, Protocol
 
 from runtime.frames import Channel, ChannelClosed, encode
 
-#: Messages and traces longer than this are cut: an exception's text may hold megabytes.
+#: Most characters of a message or a stack trace: the text of an exception may have megabytes.
 MAX_TEXT = 16 * 1024
 
 
-class Verdict(Exception):
-    """What is wrong with the script or its run: an answer to the front, no fault of the worker.
+class ScriptError(Exception):
+    """The script or its run failed. It is an answer to the front, not a failure of the worker.
 
-    `kind` is one of exception, memory_limit, output_limit, process_limit, result_not_json (run only).
-    `type` is the error's class as the language names it. `line` and `column` count from 1 in the script as the
-    user sent it. `diagnostics` is a list of {"message", "line", "column"} (load only).
+    Args:
+        message: What happened.
+        kind: exception, memory_limit, output_limit, process_limit or result_not_json. Used for runs only.
+        type: The error's class, as the language names it.
+        line: The line in the script as the user sent it, from 1.
+        column: The column in that line, from 1.
+        stack_trace: The frames of the script.
+        diagnostics: A list of {"message", "line", "column"}. Used for loads only.
     """
 
     def __init__(
@@ -63,28 +68,29 @@ class Verdict(Exception):
 class Program(Protocol):
     """One script in one process: `load` is called once, then `run` once per execution.
 
-    Inherit from it to have the defaults.
+    Subclasses inherit the defaults.
     """
 
     def rehearse(self) -> None:
-        """Go through what a first call goes through, with a script of our own, and forget it.
+        """Load and run a script of our own, and forget it.
 
-        Interpreters do much of their work when something is done for the first time, and forks copy memory then.
+        This makes the first real run faster: an interpreter works more, and a fork copies memory, whenever something
+        is done for the first time.
         """
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Take the language's load payload; run nothing of the script. Raises Verdict."""
+        """Load the script from the language's load payload, without running it. Raises ScriptError."""
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
-        """Execute once; the result as JSON in UTF-8. Raises Verdict."""
+        """Execute the script once and return its result as JSON in UTF-8. Raises ScriptError."""
 
     def usage(self) -> dict[str, int]:
-        """What the last run has used that the kernel does not count, by the names it has in the answer."""
+        """Return the usage of the last run that the kernel does not measure, by its names in the answer."""
         return {}
 
 
 def serve(channel: Channel, program: Program) -> None:
-    """Answer the front until it closes its end."""
+    """Answer the front's requests until it closes its end."""
     result_max_bytes = 0
     process = os.getpid()
     while True:
@@ -98,12 +104,12 @@ def serve(channel: Channel, program: Program) -> None:
         if "run" in message and (usage := program.usage()):
             answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in usage.items())
         if os.getpid() != process:
-            return  # the script forked, and this copy of us has nothing to say
+            return  # the script forked: this is the child, and only the parent answers
         channel.send_encoded(b'{"id":%d,%b}' % (message["id"], answer))
 
 
 def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) -> bytes:
-    """The answer's member that says what came of it."""
+    """Serve a request. Return the member of the answer that has the outcome."""
     try:
         if "rehearse" in message:
             program.rehearse()
@@ -113,27 +119,27 @@ def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) ->
             return b'"loaded":true'
         result = program.run(**message["run"])
         if len(result) > result_max_bytes:
-            raise Verdict(
+            raise ScriptError(
                 f"the result has {len(result)} bytes, the limit is {result_max_bytes}", kind="output_limit"
             )
         return b'"result":' + result
-    except Verdict as verdict:
-        return b'"error":' + encode(verdict.answer)
+    except ScriptError as error:
+        return b'"error":' + encode(error.answer)
     finally:
         _flush_output()
 
 
 def _flush_output() -> None:
-    """Push out what the script printed, so that it belongs to this run. The script may have broken the streams."""
+    """Flush what the script printed, so that it counts for this run. The script may have broken the streams."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001, S112 - a stream that the script closed or replaced is its own affair
+        except Exception:  # noqa: BLE001, S112 - the script may have closed or replaced the stream
             continue
 
 
 def shortened(text: str) -> str:
-    """The text, or its head and tail with the count of characters left out between them."""
+    """Return a text, or the head and the tail of a long one with the number of characters left out."""
     if len(text) <= MAX_TEXT:
         return text
     half = MAX_TEXT // 2

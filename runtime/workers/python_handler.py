@@ -1,10 +1,10 @@
-"""Finds a Python script's handler and works out once what its parameters want."""
+"""Finds the handler of a Python script, and which arguments to pass to it."""
 
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 
 FORMS = (
     "def handle(params), def handler(event), def handle(event, context) or def handler(event, context), each also"
@@ -15,7 +15,7 @@ Handler = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
 class Event(dict[str, Any]):
-    """What a handler gets: the keys params and context, also as attributes."""
+    """The event of a handler: the keys params and context, also as attributes."""
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -25,7 +25,7 @@ class Event(dict[str, Any]):
 
 
 def find_handler(namespace: dict[str, Any]) -> Handler | None:
-    """The handler among a module's names, wrapped to take params and context; None when there is none."""
+    """Return the handler in a module's namespace, wrapped to take params and context; None if there is none."""
     for name in ("handle", "handler"):
         function = namespace.get(name)
         if callable(function):
@@ -36,7 +36,7 @@ def find_handler(namespace: dict[str, Any]) -> Handler | None:
 def _adapted(name: str, function: Callable[..., Any]) -> Handler:
     try:
         parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # some built-in functions tell nothing about themselves
+    except (TypeError, ValueError):  # some built-in functions have no signature
         parameters = []
         count = 1
     else:
@@ -55,7 +55,7 @@ def _argument_count(name: str, parameters: list[inspect.Parameter]) -> int:
     required = sum(p.default is p.empty for p in positional)
     needs_keywords = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
     if required > 2 or needs_keywords:
-        raise Verdict(f"{name} cannot be called with its parameters; the script may have one of: {FORMS}")
+        raise ScriptError(f"{name} cannot be called with its parameters; the script may have one of: {FORMS}")
     if required == 2 or (len(positional) >= 2 and positional[1].name == "context"):
         return 2
     if positional:

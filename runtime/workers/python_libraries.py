@@ -1,4 +1,4 @@
-"""A script that tells what scripts may import. It runs as one of them, and finds what they find."""
+"""A script that lists what scripts may import. It runs in a worker like them, and so finds the same."""
 
 import contextlib
 import importlib
@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
-#: Importing these does something.
+#: Importing these has a visible effect.
 _JOKES = {"antigravity", "this"}
 
 
 def handle(params: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of `runtime.languages.base.Libraries`."""
     public = sorted(name for name in sys.stdlib_module_names if not name.startswith("_"))
     return {
         "version": platform.python_version(),
@@ -23,7 +24,7 @@ def handle(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _can_be_imported(name: str) -> bool:
-    """The names are those of all systems, and some modules need libraries that a machine may lack."""
+    """Return whether a module can be imported. Python lists those of all systems, and some need extra libraries."""
     with contextlib.suppress(ImportError):
         importlib.import_module(name)
         return True
@@ -31,9 +32,9 @@ def _can_be_imported(name: str) -> bool:
 
 
 def _packages(folders: Iterable[str]) -> dict[str, str | None]:
-    """Distributions by their metadata, and modules that belong to none."""
+    """Return the versions of the distributions by name, and None for modules that belong to none."""
     modules = {module.name for module in pkgutil.iter_modules(folders)}
     loose = modules - metadata.packages_distributions().keys() - sys.stdlib_module_names
-    # What stands in an earlier folder is what an import finds.
+    # An import finds the one in the earlier folder, so that one must come last here.
     distributions = reversed(list(metadata.distributions()))
     return dict.fromkeys(loose) | {found.name: found.version for found in distributions}

@@ -1,4 +1,4 @@
-"""Tells what went wrong in a Python script, in the user's lines and columns and with the user's frames."""
+"""Turns an exception of a Python script into a ScriptError, with the user's lines, columns and frames only."""
 
 import errno
 import linecache
@@ -6,14 +6,14 @@ import traceback
 from types import TracebackType
 from typing import Any
 
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 
 SCRIPT_FILE = "script.py"
 
 
-def syntax_verdict(error: BaseException, source: str) -> Verdict:
-    """For a source that does not compile."""
-    if "\0" in source:  # of which Python tells no place
+def syntax_error(error: BaseException, source: str) -> ScriptError:
+    """Return the ScriptError of a source that does not compile."""
+    if "\0" in source:  # Python does not say where it is
         before = source[: source.index("\0")].replace("\r\n", "\n").replace("\r", "\n")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         return _unreadable("the script contains a null character", "SyntaxError", line, column)
@@ -22,11 +22,11 @@ def syntax_verdict(error: BaseException, source: str) -> Verdict:
     return _unreadable(error.msg, type(error).__name__, error.lineno, error.offset)
 
 
-def verdict_of(error: BaseException) -> Verdict:
-    """For an exception that came out of the script."""
+def script_error(error: BaseException) -> ScriptError:
+    """Return the ScriptError of an exception that the script raised."""
     own = _from_the_script(error.__traceback__)
     line, column = _place(own)
-    return Verdict(
+    return ScriptError(
         _message(error),
         kind=_kind(error),
         type=type(error).__name__,
@@ -39,22 +39,22 @@ def verdict_of(error: BaseException) -> Verdict:
 def _kind(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "memory_limit"
-    # What the confinement answers to a fork; nothing else in a script waits without blocking.
+    # The seccomp filter answers a fork with EAGAIN.
     if isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN:
         return "process_limit"
-    # Of a thread that was refused Python tells no number.
+    # Python does not keep the error number when a thread is refused.
     if isinstance(error, RuntimeError) and error.args == ("can't start new thread",):
         return "process_limit"
     return "exception"
 
 
-def _unreadable(message: str, kind_of_error: str, line: int | None, column: int | None) -> Verdict:
+def _unreadable(message: str, kind_of_error: str, line: int | None, column: int | None) -> ScriptError:
     diagnostic = {"message": message, "line": line, "column": column}
-    return Verdict(message, type=kind_of_error, line=line, column=column, diagnostics=[diagnostic])
+    return ScriptError(message, type=kind_of_error, line=line, column=column, diagnostics=[diagnostic])
 
 
 def _message(error: BaseException) -> str:
-    """The exception's text; its own `__str__` may raise in turn."""
+    """Return the exception's text. Its `__str__` may raise too."""
     try:
         text = str(error)
     except BaseException as failure:  # noqa: BLE001 - it is the script's code
@@ -65,14 +65,14 @@ def _message(error: BaseException) -> str:
 
 
 def _from_the_script(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the script's outermost frame on, without those of ours above it."""
+    """Return the traceback from the script's outermost frame on, without our frames above it."""
     while trace is not None and trace.tb_frame.f_code.co_filename != SCRIPT_FILE:
         trace = trace.tb_next
     return trace
 
 
 def _place(trace: TracebackType | None) -> tuple[int | None, int | None]:
-    """Line and column of the script's innermost frame, both from 1; the column in characters."""
+    """Return line and column of the script's innermost frame, both from 1; the column in characters."""
     innermost: TracebackType | None = None
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == SCRIPT_FILE:
@@ -94,5 +94,5 @@ def _stack_trace(error: BaseException, trace: TracebackType | None) -> str | Non
         return None
     try:
         return "".join(traceback.TracebackException(type(error), error, trace).format())
-    except BaseException:  # noqa: BLE001 - an exception of the script may defy being formatted
+    except BaseException:  # noqa: BLE001 - formatting may run the script's code
         return "".join(traceback.format_tb(trace))

@@ -1,4 +1,4 @@
-"""The program of a Python worker: one script in a process that has the standard library imported."""
+"""The program of a Python worker: one script in a process that has imported the standard library."""
 
 import asyncio
 import inspect
@@ -12,72 +12,73 @@ from typing import Any
 
 from runtime.workers import protocol
 from runtime.workers.json_result import encode_result
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 from runtime.workers.python_handler import FORMS, Handler, find_handler
-from runtime.workers.python_traceback import SCRIPT_FILE, syntax_verdict, verdict_of
+from runtime.workers.python_traceback import SCRIPT_FILE, script_error, syntax_error
 
 # The fork server starts without `site`, which is what defines exit(), quit() and help().
 site.setquit()
 site.sethelper()
 
-#: What most results are, and what nobody can await: asking takes longer than many a script.
+#: Types of results that cannot be awaited: `isawaitable` takes longer than many scripts.
 _PLAIN = frozenset({dict, list, str, int, float, bool, type(None)})
 
 
 class Program(protocol.Program):
     """A Python script; see `runtime.workers.protocol.Program`.
 
-    A script with a handler runs its top level once, with the first execution. A script without one is a body that
-    assigns `result`, and runs as a whole each time, in a new namespace.
+    The top level of a script with a handler runs once, at the first execution. A script without a handler is a body
+    that assigns `result`; it runs each time, in a new namespace.
     """
 
     def __init__(self) -> None:
         self._code: types.CodeType | None = None
         self._handler: Handler | None = None
-        # Unbuffered as under `python -u`: what was printed before a kill has reached the pipe.
+        # Unbuffered as under `python -u`: output before a kill has reached the pipe.
         sys.stdout = _unbuffered(1)
         sys.stderr = _unbuffered(2)
 
     def rehearse(self) -> None:
-        """See the protocol."""
+        """Load and run a script of our own, and forget it."""
         self.load({"source": "def handle(params):\n    return params\n", "packages": []})
         self.run({}, {})
         self._code = self._handler = None
         del sys.modules["script"], linecache.cache[SCRIPT_FILE]
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Compile `source`, which may import from the folders `packages`, too.
+        """Compile `source`, which may also import from the folders `packages`.
 
-        Raises Verdict with the place of the syntax error.
+        Raises:
+            ScriptError: It does not compile; with the place of the syntax error.
         """
-        # Last, so that no package stands in for a module of the standard library.
+        # At the end, so that no package hides a module of the standard library.
         sys.path += payload["packages"]
         source = payload["source"].removeprefix("\ufeff")
         try:
             self._code = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-            raise syntax_verdict(error, source) from None
+            raise syntax_error(error, source) from None
         lines = list(io.StringIO(source, newline=None))
         linecache.cache[SCRIPT_FILE] = (len(source), None, lines, SCRIPT_FILE)
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
-        """Call the handler, or run the body. Raises Verdict."""
+        """Call the handler, or run the body. Raises ScriptError."""
         try:
             result = self._handler(params, context) if self._handler else self._run_top_level(params, context)
             if type(result) not in _PLAIN and inspect.isawaitable(result):
                 result = asyncio.run(_awaited(result))
-        except Verdict:
+        except ScriptError:
             raise
-        except BaseException as error:  # noqa: BLE001 - SystemExit and the like are the script's failure too
-            raise verdict_of(error) from None
+        except BaseException as error:  # noqa: BLE001 - SystemExit is a failure of the script too
+            raise script_error(error) from None
         return encode_result(result)
 
     def _run_top_level(self, params: dict[str, Any], context: dict[str, Any]) -> Any:
         if self._code is None:
             raise RuntimeError("run before load")
         module = types.ModuleType("script")
-        module.__file__ = os.path.abspath(SCRIPT_FILE)  # noqa: PTH100 - a string, and pathlib stays out of here
-        # Registered, because dataclasses, pickle and typing look a class's module up by its name.
+        module.__file__ = os.path.abspath(SCRIPT_FILE)  # noqa: PTH100 - a string is needed
+        # dataclasses, pickle and typing look up the module of a class by its name.
         sys.modules["script"] = module
         namespace = module.__dict__
         namespace.update(params=params, context=context)
@@ -87,12 +88,12 @@ class Program(protocol.Program):
             self._handler = handler
             return handler(params, context)
         if "result" not in namespace:
-            raise Verdict(f"the script has no handler and assigns no result; it may have one of: {FORMS}")
+            raise ScriptError(f"the script has no handler and assigns no result; it may have one of: {FORMS}")
         return namespace["result"]
 
 
 def _forget_request(namespace: dict[str, Any], **request: Any) -> None:
-    """Take the first request's values from a module's globals: later calls must not read them by mistake."""
+    """Remove the first request's values from a module's globals: later calls must not read them by mistake."""
     for name, value in request.items():
         if namespace.get(name) is value:
             del namespace[name]

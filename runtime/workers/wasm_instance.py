@@ -1,7 +1,7 @@
 """One instance of a script's module, for one call.
 
-All of it goes past wasmtime's comfortable API, which looks up types, copies through lists and makes objects at each
-step: that took three times as long as the call. What this needs of wasmtime's insides stands in this module only.
+It uses wasmtime's C functions directly. The Python API looks up types, copies through lists and creates objects at
+each step, which takes three times as long as the call. Only this module depends on wasmtime's internals.
 """
 
 import ctypes
@@ -14,30 +14,32 @@ from typing import Any, NamedTuple
 from wasmtime import Config, Engine, Linker, Module, Trap, WasmtimeError
 from wasmtime import _ffi as raw
 
-#: The outcome at the start of the request's buffer, as `glue.rs` lays it out.
+#: The `Outcome` of `glue.rs`, at the start of the request's buffer.
 _OUTCOME = struct.Struct("<7I")
 
-#: More than any deadline lets a script burn: fuel is counted, time and memory are what is limited.
+#: More fuel than a script can use before any deadline: fuel is counted, not limited.
 _FUEL = (1 << 64) - 1
 
-#: The members of an export's union, and the kinds of export that have them.
+#: The kind of export for each member of the union `wasmtime_extern`.
 _MEMBERS = {
     "func": raw.WASMTIME_EXTERN_FUNC.value,
     "global_": raw.WASMTIME_EXTERN_GLOBAL.value,
     "memory": raw.WASMTIME_EXTERN_MEMORY.value,
 }
 
-#: What a store has of ours, of which nothing need be freed.
+#: No finalizer: a store holds no data of ours.
 _NOTHING = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
 
-#: Tables, instances and memories have no limit of their own.
+#: A store's limits of tables, instances and memories: none.
 _UNLIMITED = (-1, -1, -1, -1)
 
 
 def pool(config: Config, limits: Mapping[str, int]) -> None:
-    """Have the engine keep the place of instances, and make anew what is in it: a third off the time of a short call.
+    """Have the engine reuse the memory of earlier instances, which makes a short call a third faster.
 
-    `limits` are named as in `wasmtime_pooling_allocation_config_<name>_set`.
+    Args:
+        config: The configuration of the engine.
+        limits: Limits by their name in `wasmtime_pooling_allocation_config_<name>_set`.
     """
     strategy = raw.wasmtime_pooling_allocation_config_new()
     for name, limit in limits.items():
@@ -47,7 +49,7 @@ def pool(config: Config, limits: Mapping[str, int]) -> None:
 
 
 class Kind(IntEnum):
-    """How the glue says that a call ended. TRAP is its silence."""
+    """How a call ended, as the glue reports it. TRAP means that it reported nothing."""
 
     TRAP = 0
     RESULT = 1
@@ -58,7 +60,17 @@ class Kind(IntEnum):
 
 
 class Outcome(NamedTuple):
-    """What a call left behind. `size` is the length of the text, or what could not be allocated, in bytes."""
+    """The outcome of a call.
+
+    Attributes:
+        kind: How it ended.
+        text: The result as JSON, or a message.
+        size: Bytes of the text, or bytes that could not be allocated.
+        file: The source file of a panic.
+        line: Its line, 0 if unknown.
+        column: Its column, 0 if unknown.
+        trap: What ended the call early, if anything did.
+    """
 
     kind: Kind
     text: bytes = b""
@@ -69,8 +81,8 @@ class Outcome(NamedTuple):
     trap: Trap | WasmtimeError | None = None
 
 
-class Mould:
-    """What the instances of one module are made from, its imports found once."""
+class InstanceTemplate:
+    """A module with its imports resolved, from which instances are created."""
 
     def __init__(self, engine: Engine, linker: Linker, module: Module, memory_max_bytes: int) -> None:
         self._engine = engine
@@ -78,7 +90,7 @@ class Mould:
         self._memory_max_bytes = memory_max_bytes
 
     def store(self) -> Any:
-        """A store for one instance; whoever asks deletes it. Raises WasmtimeError."""
+        """Return a store for one instance. The caller deletes it."""
         store = raw.wasmtime_store_new(self._engine.ptr(), None, _NOTHING)
         context, wasi = raw.wasmtime_store_context(store), raw.wasi_config_new()
         raw.wasi_config_inherit_stdout(wasi)
@@ -90,31 +102,35 @@ class Mould:
         return store
 
     def instantiate(self, context: Any) -> Any:
-        """An instance in a store. Raises WasmtimeError, Trap."""
-        instance, trap = raw.wasmtime_instance_t(), _no_trap()
+        """Return an instance in a store. Raises WasmtimeError, Trap."""
+        instance, trap = raw.wasmtime_instance_t(), _null_trap()
         error = raw.wasmtime_instance_pre_instantiate(
             self._prepared.ptr(), context, ctypes.byref(instance), ctypes.byref(trap)
         )
-        if ended := _ended(error, trap):
-            raise ended
+        if failure := _failure_of(error, trap):
+            raise failure
         return instance
 
 
 class Instance:
-    """A module with memory and globals of its own, and the process's output as its output. Raises WasmtimeError."""
+    """An instance of a module: separate memory and globals, and the process's output.
 
-    def __init__(self, mould: Mould) -> None:
-        self._store = mould.store()
+    Raises:
+        WasmtimeError: It cannot be created.
+    """
+
+    def __init__(self, template: InstanceTemplate) -> None:
+        self._store = template.store()
         self._context = raw.wasmtime_store_context(self._store)
         try:
-            self._instance = ctypes.byref(mould.instantiate(self._context))
+            self._instance = ctypes.byref(template.instantiate(self._context))
         except BaseException:
             self.close()
             raise
         self._memory = ctypes.byref(self._export("memory", "memory"))
 
     def call(self, request: bytes) -> Outcome:
-        """Run the script's handler. To be called once."""
+        """Run the script's handler. May be called once."""
         buffer, trap = self._invoke("lambda_allocate", len(request))
         if trap is not None or buffer == 0:
             return Outcome(Kind.OUT_OF_MEMORY, size=len(request), trap=trap)
@@ -123,17 +139,17 @@ class Instance:
         return self._outcome(buffer, trap)
 
     def fuel_used(self) -> int:
-        """What the instance has burnt so far, its start included."""
+        """Return the fuel used so far, including that of the start."""
         left = ctypes.c_uint64()
         raw.wasmtime_context_get_fuel(self._context, ctypes.byref(left))
         return _FUEL - left.value
 
     def close(self) -> None:
-        """Give back the memory. The instance is of no use afterwards."""
+        """Free the memory. The instance cannot be used afterwards."""
         raw.wasmtime_store_delete(self._store)
 
     def stack_is_exhausted(self) -> bool:
-        """Whether the stack in the script's memory has run below its end, which is address 0."""
+        """Return whether the stack in the script's memory has grown below its end, address 0."""
         pointer = raw.wasmtime_val()
         variable = self._export("__stack_pointer", "global_")
         raw.wasmtime_global_get(self._context, ctypes.byref(variable), ctypes.byref(pointer))
@@ -156,21 +172,21 @@ class Instance:
         )
 
     def _invoke(self, name: str, *arguments: int) -> tuple[int, Trap | WasmtimeError | None]:
-        """The function's result, nothing sensible when it has none, and what ended it early."""
+        """Call a function. Return its result (undefined if it has none), and what ended it early."""
         function = self._export(name, "func")
         values = _values(len(arguments))()
         for index, argument in enumerate(arguments):
             values[index].i32 = argument
-        trap = _no_trap()
+        trap = _null_trap()
         error = raw.wasmtime_func_call_unchecked(
             self._context, ctypes.byref(function), values, len(values), ctypes.byref(trap)
         )
-        if ended := _ended(error, trap):
-            return 0, ended
+        if failure := _failure_of(error, trap):
+            return 0, failure
         return values[0].i32 & 0xFFFFFFFF, None
 
     def _export(self, name: str, member: str) -> Any:
-        """A function, a memory or a variable of the module."""
+        """Return an exported function, memory or global of the module."""
         export, encoded = raw.wasmtime_extern(), _encoded(name)
         found = raw.wasmtime_instance_export_get(
             self._context, self._instance, encoded, len(name), ctypes.byref(export)
@@ -183,24 +199,24 @@ class Instance:
         return ctypes.string_at(self._address(offset, length), length)
 
     def _address(self, offset: int, length: int) -> int:
-        """Where the script's memory lies in ours. The script may have left any numbers: they are checked."""
+        """Return the address in our memory. Offset and length are checked: the script may have written any number."""
         if offset + length > raw.wasmtime_memory_data_size(self._context, self._memory):
             raise ValueError("the script's outcome lies outside its memory")
         return ctypes.addressof(raw.wasmtime_memory_data(self._context, self._memory).contents) + offset
 
 
-#: A null pointer to what ended a call early.
-_no_trap = ctypes.POINTER(raw.wasm_trap_t)
+#: A null pointer to a trap.
+_null_trap = ctypes.POINTER(raw.wasm_trap_t)
 
-#: The type of so many arguments.
+#: The type of an array of `count` arguments.
 _values = cache(lambda count: raw.wasmtime_val_raw * count)
 
-#: The name of an export as wasmtime takes it.
+#: The name of an export as a C string.
 _encoded = cache(lambda name: ctypes.create_string_buffer(name.encode()))
 
 
-def _ended(error: Any, trap: Any) -> Trap | WasmtimeError | None:
-    """What ended a call early, if anything did."""
+def _failure_of(error: Any, trap: Any) -> Trap | WasmtimeError | None:
+    """Return what ended a call early, if anything did."""
     if error:
         return WasmtimeError._from_ptr(error)
     return Trap._from_ptr(trap) if trap else None

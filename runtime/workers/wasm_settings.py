@@ -1,10 +1,10 @@
-"""How wasmtime is set up, apart from it, for the front need not load it."""
+"""Settings of wasmtime. They are in a separate module because the front needs them without wasmtime."""
 
-#: Attributes of `wasmtime.Config`. A serialized module fits the settings it was made with: they are part of its key.
+#: Attributes of `wasmtime.Config`. A serialized module only fits the settings of its creation: they are in its key.
 ENGINE_SETTINGS = {"consume_fuel": True}
 
-#: Limits of the place that one instance after the other lies in: a process has one at a time, with all the memory
-#: there can be and as many functions as a module has room for. See `wasmtime_pooling_allocation_config`.
+#: Limits of the memory that instances reuse: a process has one instance at a time, with the most memory and functions
+#: that are possible. See `wasmtime_pooling_allocation_config`.
 POOL_SETTINGS = {
     "total_core_instances": 1,
     "total_memories": 1,

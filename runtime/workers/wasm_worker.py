@@ -1,7 +1,7 @@
 """The program of a Rust worker: one compiled script, a fresh instance for every call.
 
-The engine and the linker are made when the fork server imports this module: neither starts a thread, so that the
-fork is safe and the children share their memory.
+The engine and the linker are created when the fork server imports this module. Neither starts a thread, so a fork is
+safe, and the children share their memory.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 from wasmtime import Config, Engine, ExitTrap, Linker, Module, Trap, TrapCode, WasmtimeError
 
 from runtime.workers import protocol
-from runtime.workers.protocol import Verdict
-from runtime.workers.wasm_instance import Instance, Kind, Mould, Outcome, pool
+from runtime.workers.protocol import ScriptError
+from runtime.workers.wasm_instance import Instance, InstanceTemplate, Kind, Outcome, pool
 from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
 
 
@@ -31,10 +31,10 @@ LINKER.define_wasi()
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
-#: All that a script may import.
+#: The only module that a script may import functions from.
 _WASI = "wasi_snapshot_preview1"
 
-#: The script's file, as rustc was given it, and the module that the entry makes of it.
+#: The script's file as rustc knows it, and its module path below the entry's crate.
 SCRIPT = "script.rs"
 _SCRIPT_MODULE = "script::script::"
 
@@ -48,7 +48,7 @@ _TRAPS = {
     TrapCode.INDIRECT_CALL_TO_NULL: "call of a null pointer",
 }
 
-#: How compilers escape in names what linkers would not take.
+#: How rustc escapes characters in symbol names that linkers do not accept.
 _ESCAPES = {"LT": "<", "GT": ">", "RF": "&", "BP": "*", "LP": "(", "RP": ")", "C": ",", "SP": "@"}
 
 
@@ -56,86 +56,86 @@ class Program(protocol.Program):
     """A compiled script; see `runtime.workers.protocol.Program`."""
 
     def __init__(self) -> None:
-        self._mould: Mould | None = None
+        self._template: InstanceTemplate | None = None
         self._memory_max_bytes = 0
         self._fuel = 0
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Take `module`, the path of a serialized module, and `memory_max_bytes`, what a call may use.
+        """Load the serialized module at the path `module`; a call may use `memory_max_bytes`.
 
-        With `portable`, the path of a WebAssembly module, make the serialized module of it and do no more.
+        With `portable`, the path of a WebAssembly module, only create the serialized module from it.
         """
         if "portable" in payload:
             Path(payload["module"]).write_bytes(_serialized(Path(payload["portable"]).read_bytes()))
             return
         self._memory_max_bytes = payload["memory_max_bytes"]
         module = Module.deserialize_file(ENGINE, payload["module"])
-        self._mould = Mould(ENGINE, LINKER, module, self._memory_max_bytes)
+        self._template = InstanceTemplate(ENGINE, LINKER, module, self._memory_max_bytes)
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
-        """Call the handler with a map of both. Raises Verdict."""
-        if self._mould is None:
+        """Call the handler with a map of params and context. Raises ScriptError."""
+        if self._template is None:
             raise RuntimeError("run before load")
         self._fuel = 0
         request = _ENCODER.encode({"params": params, "context": context}).encode()
-        instance = self._instance(self._mould)
+        instance = self._instance(self._template)
         try:
             outcome = instance.call(request)
             if outcome.kind is Kind.RESULT:
                 return outcome.text
-            raise self._verdict(outcome, instance)
+            raise self._failure(outcome, instance)
         finally:
             self._fuel = instance.fuel_used()
             instance.close()
 
     def usage(self) -> dict[str, int]:
-        """Fuel: about one for each WebAssembly instruction."""
+        """Return the fuel of the last run: about one for each WebAssembly instruction."""
         return {"fuel": self._fuel}
 
-    def _instance(self, mould: Mould) -> Instance:
+    def _instance(self, template: InstanceTemplate) -> Instance:
         try:
-            return Instance(mould)
+            return Instance(template)
         except WasmtimeError as error:
-            # Its code and its imports were checked when it was serialized: what can fail is its size.
+            # Code and imports were checked when it was serialized, so only its size can be the reason.
             message = f"the script needs more than {self._memory_max_bytes} bytes to start"
-            raise Verdict(message, kind="memory_limit", type="out of memory") from error
+            raise ScriptError(message, kind="memory_limit", type="out of memory") from error
 
-    def _verdict(self, outcome: Outcome, instance: Instance) -> Verdict:
+    def _failure(self, outcome: Outcome, instance: Instance) -> ScriptError:
         text = outcome.text.decode(errors="replace")
         match outcome.kind:
             case Kind.ERR:
-                return Verdict(text, type="Err")
+                return ScriptError(text, type="Err")
             case Kind.PANIC:
                 return _panic(text, outcome)
             case Kind.BAD_REQUEST:
-                return Verdict(
+                return ScriptError(
                     f"params or context cannot be read by serde_json: {text}", type="serde_json::Error"
                 )
             case Kind.OUT_OF_MEMORY:
                 limit = self._memory_max_bytes
                 message = f"no memory for {outcome.size} more bytes within the limit of {limit} bytes"
-                return Verdict(
+                return ScriptError(
                     message, kind="memory_limit", type="out of memory", stack_trace=_stack_trace(outcome)
                 )
         return _trap(outcome, instance)
 
 
 def _serialized(portable: bytes) -> bytes:
-    """Machine code for this CPU. Raises Verdict for a module that asks for more than there is."""
+    """Return machine code for this CPU. Raises ScriptError if the module is invalid or imports unknown functions."""
     try:
         module = Module(ENGINE, portable)
     except WasmtimeError as error:
-        raise Verdict(f"not a module that can run here: {error}") from error
+        raise ScriptError(f"not a module that can run here: {error}") from error
     foreign = [f"{item.module}.{item.name}" for item in module.imports if item.module != _WASI]
     if foreign:
-        raise Verdict(f"the script asks for functions that are not there: {', '.join(foreign)}")
+        raise ScriptError(f"the script asks for functions that are not there: {', '.join(foreign)}")
     return bytes(module.serialize())
 
 
-def _panic(message: str, outcome: Outcome) -> Verdict:
-    """A panic inside a library has a place there, which is of no use to the user."""
+def _panic(message: str, outcome: Outcome) -> ScriptError:
+    """Return the error of a panic. The place of one inside a library is left out: it does not help the user."""
     in_script = outcome.file.endswith(SCRIPT)
-    return Verdict(
+    return ScriptError(
         message,
         type="panic",
         line=outcome.line if in_script else None,
@@ -144,19 +144,21 @@ def _panic(message: str, outcome: Outcome) -> Verdict:
     )
 
 
-def _trap(outcome: Outcome, instance: Instance) -> Verdict:
+def _trap(outcome: Outcome, instance: Instance) -> ScriptError:
     trap = outcome.trap
     if isinstance(trap, ExitTrap):
-        return Verdict(f"the script ended its process with status {trap.code}", type="exit")
+        return ScriptError(f"the script ended its process with status {trap.code}", type="exit")
     code = trap.trap_code if isinstance(trap, Trap) else None
     name = _TRAPS.get(code, "unknown") if code else "unknown"
     if code is TrapCode.MEMORY_OUT_OF_BOUNDS and instance.stack_is_exhausted():
         name = _TRAPS[TrapCode.STACK_OVERFLOW]
-    return Verdict(f"the script was stopped: {name}", type=f"trap: {name}", stack_trace=_stack_trace(outcome))
+    return ScriptError(
+        f"the script was stopped: {name}", type=f"trap: {name}", stack_trace=_stack_trace(outcome)
+    )
 
 
 def _stack_trace(outcome: Outcome) -> str | None:
-    """The script's own functions, the innermost first. Compiled code keeps their names, not their lines."""
+    """Return the script's functions, the innermost first. Compiled code has no line numbers."""
     if not isinstance(outcome.trap, Trap):
         return None
     names = [_demangled(frame.func_name or "") for frame in outcome.trap.frames]
@@ -165,7 +167,7 @@ def _stack_trace(outcome: Outcome) -> str | None:
 
 
 def _demangled(name: str) -> str:
-    """A path of names from the form in which rustc hands it to the linker: `_ZN6script4main17h<hash>E`."""
+    """Return the path of a function from its symbol name, such as `_ZN6script4main17h<hash>E`."""
     if not name.startswith("_ZN"):
         return name
     parts, rest = [], name.removeprefix("_ZN")

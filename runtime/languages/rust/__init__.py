@@ -1,4 +1,4 @@
-"""Rust: the toolchain, the compiler, the glue every script is linked to, and kept artifacts.
+"""Rust: the toolchain, the compiler, the glue that is linked to every script, and the store of artifacts.
 
 May import `process`, `sandbox`, `settings`, `errors`.
 """

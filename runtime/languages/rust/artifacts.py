@@ -1,8 +1,8 @@
-"""Compiled scripts on disk: the portable module, and what wasmtime has made of it for this machine.
+"""Compiled scripts on disk: the portable module, and the module that wasmtime has serialized for this machine.
 
-Each carries a code (HMAC-SHA-256) over its bytes and what it is for, under a key made from the runtimes' secret:
-a serialized module is run as it is, so that none may come from elsewhere. What does not fit is as good as not
-there.
+Each file has a code (HMAC-SHA-256) over its content and its purpose, with a key derived from the runtimes' secret. A
+serialized module is executed without further checks, so it must not come from elsewhere. A file with a wrong code
+counts as missing.
 """
 
 import hashlib
@@ -14,29 +14,29 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-#: To be changed when modules made before do not fit `glue.rs` and `wasm_instance.py` any more.
+#: Version of the format. Change it when `glue.rs` and `wasm_instance.py` no longer fit older modules.
 FORMAT = "1"
 
-#: Files that are kept by default; those unused for longest go.
+#: Most files by default. The files that were used least recently are removed.
 MAX_FILES = 4000
 
-#: The code of a portable module is a section at its end, which every reader skips: type 0, length, name.
+#: The start of a custom section (type 0, length, name), which holds the code and which every reader skips.
 _SECTION = b"\x00\x2c\x0blambda.hmac"
 _CODE_BYTES = hashlib.sha256().digest_size
 
 
 class Seal:
-    """Puts codes to modules and checks them."""
+    """Adds codes to modules and checks them."""
 
     def __init__(self, secret: str) -> None:
         self._key = hmac.digest(secret.encode(), f"rust artifacts {FORMAT}".encode(), "sha256")
 
     def sealed(self, purpose: str, module: bytes) -> bytes:
-        """The module with its code at the end."""
+        """Return a module with its code at the end."""
         return module + self._code(purpose, module)
 
     def opened(self, purpose: str, sealed: bytes) -> bytes | None:
-        """The module without its code, or None when the code is not ours for this purpose."""
+        """Return the module without its code, or None if the code is wrong for this purpose."""
         module, code = sealed[:-_CODE_BYTES], sealed[-_CODE_BYTES:]
         return module if hmac.compare_digest(code, self._code(purpose, module)) else None
 
@@ -47,9 +47,13 @@ class Seal:
 
 
 class ArtifactStore:
-    """The artifacts of scripts by their hash and options, in one folder of at most `max_files`.
+    """The artifacts of scripts, by hash and options, in one folder.
 
-    `engine_settings` are those of the engine that makes and loads the serialized modules.
+    Args:
+        folder: The folder.
+        secret: The runtimes' shared secret.
+        engine_settings: Settings of the engine that serializes and loads modules.
+        max_files: Most files in the folder.
     """
 
     def __init__(
@@ -61,15 +65,15 @@ class ArtifactStore:
         self._machine = _machine(engine_settings)
 
     def sign(self, script_hash: str, options: str, module: bytes) -> bytes:
-        """The portable artifact of a module: still a WebAssembly module, with one more section."""
+        """Return the portable artifact of a module: the same WebAssembly module with the code as another section."""
         return self._seal.sealed(f"wasm {script_hash} {options}", module + _SECTION)
 
     def is_ours(self, script_hash: str, options: str, artifact: bytes) -> bool:
-        """Whether the artifact was made with our secret, of this script with these options."""
+        """Return whether an artifact was signed with our secret for this script and these options."""
         return self._seal.opened(f"wasm {script_hash} {options}", artifact) is not None
 
     def portable(self, script_hash: str, options: str) -> bytes | None:
-        """The portable artifact, if it is there and ours."""
+        """Return the portable artifact, or None if it is missing or not ours."""
         artifact = _content(self._portable_path(script_hash, options))
         return artifact if artifact and self.is_ours(script_hash, options, artifact) else None
 
@@ -78,7 +82,7 @@ class ArtifactStore:
         self._write(self._portable_path(script_hash, options), artifact)
 
     def serialized(self, artifact: bytes) -> Path | None:
-        """The file of the serialized module made of a portable artifact, if it is there and ours."""
+        """Return the file of the serialized module of a portable artifact, or None if it is missing or not ours."""
         path = self._serialized_path(artifact)
         sealed = _content(path)
         return (
@@ -86,7 +90,7 @@ class ArtifactStore:
         )
 
     def keep_serialized(self, artifact: bytes, module: bytes) -> Path:
-        """Write the serialized module made of a portable artifact."""
+        """Write the serialized module of a portable artifact and return its file."""
         path = self._serialized_path(artifact)
         self._write(path, self._seal.sealed(self._serialized_purpose(path), module))
         return path
@@ -101,7 +105,7 @@ class ArtifactStore:
         return f"cwasm {path.name}"
 
     def _write(self, path: Path, content: bytes) -> None:
-        """In one step: a reader sees all of it or nothing."""
+        """Write a file atomically: a reader sees all of it or nothing."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with NamedTemporaryFile(dir=self._folder, suffix=".part", delete=False) as unfinished:
             unfinished.write(content)
@@ -109,7 +113,7 @@ class ArtifactStore:
         self._prune()
 
     def _prune(self) -> None:
-        """A tenth goes at once, so that it need not be done for each new file."""
+        """Remove the least recently used tenth of the files if there are too many, so that this is rarely needed."""
         files = list(self._folder.iterdir())
         if len(files) > self._max_files:
             for path in sorted(files, key=_last_use)[: len(files) - self._max_files * 9 // 10]:
@@ -119,7 +123,7 @@ class ArtifactStore:
 def _content(path: Path) -> bytes | None:
     try:
         content = path.read_bytes()
-        os.utime(path)  # its last use
+        os.utime(path)  # the time of its last use
     except OSError:
         return None
     return content
@@ -133,7 +137,7 @@ def _last_use(path: Path) -> float:
 
 
 def _machine(engine_settings: Mapping[str, object]) -> str:
-    """wasmtime's version and settings and what the CPU can do: code that was made for another one may not run."""
+    """Identify wasmtime's version and settings, and the CPU: machine code for another one may not run."""
     described = [line for line in _cpu_description() if line.startswith(("flags", "Features", "model name"))]
     settings = str(sorted(engine_settings.items()))
     identity = [version("wasmtime"), settings, platform.machine(), *sorted(set(described))]

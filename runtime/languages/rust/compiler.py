@@ -1,4 +1,4 @@
-"""How a script is compiled: the options, the compiler's command line, and what it has to say about the script."""
+"""The compilation of a script: its options, the command line of rustc, and the errors in rustc's output."""
 
 import json
 import re
@@ -23,10 +23,10 @@ _OPTIMIZATION = {
     "release": ("-C", "opt-level=2"),
 }
 
-#: The worker tells an exhausted stack by it. Linkers of old doubt that such an export is wanted.
+#: The worker reads this global to detect an exhausted stack. Old linkers refuse the export without the second option.
 _STACK_POINTER = ("-C", "link-arg=--export=__stack_pointer", "-C", "link-arg=--no-check-features")
 
-#: What rustc ran into, by the signal that ended it.
+#: Reasons why rustc was killed, by signal.
 _EXHAUSTED: dict[int, str] = {
     signal.SIGABRT: "the script needs more memory to compile than there is",
     signal.SIGSEGV: "the script is nested too deeply to be compiled",
@@ -41,7 +41,7 @@ _MAX_RENDERED = 4000
 
 @dataclass(frozen=True)
 class Options:
-    """`compile_options` of the contract, with defaults and in one spelling."""
+    """`compile_options` of the contract, with defaults, in canonical form."""
 
     optimization_level: str
     features: tuple[str, ...]
@@ -49,7 +49,11 @@ class Options:
 
     @classmethod
     def of(cls, compile_options: Mapping[str, Any]) -> Self:
-        """Raises InitializationFailed for what is not supported, and says what is."""
+        """Check the options of a request.
+
+        Raises:
+            InitializationFailed: An option is not supported; the message names what is.
+        """
         given = {name: value for name, value in compile_options.items() if value is not None}
         level = given.get("optimization_level", "release")
         if level not in list(_OPTIMIZATION):
@@ -64,18 +68,18 @@ class Options:
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """The options whose `text` this is."""
+        """Read the options from their `text`."""
         fields = json.loads(text)
         return cls(fields["optimization_level"], tuple(fields["features"]), fields["target"])
 
     @property
     def text(self) -> str:
-        """The same for the same options; part of keys."""
+        """The canonical text of the options, which is part of keys."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ...]:
-    """Compiles the entry, and the script with it, in the current folder."""
+    """Return the command that compiles the entry and the script in the current folder."""
     features = [part for feature in options.features for part in ("--cfg", f'feature="{feature}"')]
     return tuple(
         toolchain.command(
@@ -99,12 +103,12 @@ def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tupl
 
 
 def compiler_files(content: str) -> dict[str, bytes]:
-    """What lies in the compiler's folder."""
+    """Return the files of the compiler's folder."""
     return {SCRIPT: content.encode(), ENTRY: (SOURCES / ENTRY).read_bytes()}
 
 
 def compile_failure(content: str, output: str, status: int) -> InitializationFailed:
-    """The refusal of a script that did not compile, from rustc's output and exit status."""
+    """Return the error of a script that did not compile, from rustc's output and exit status."""
     diagnostics = [_diagnostic(message, content) for message in _messages(output)]
     errors = [diagnostic for diagnostic in diagnostics if diagnostic["level"].startswith("error")]
     if not errors:
@@ -122,7 +126,7 @@ def compile_failure(content: str, output: str, status: int) -> InitializationFai
 
 
 def refusal(message: str, **more: Any) -> InitializationFailed:
-    """The refusal of a script of which there is no more to say than `message`."""
+    """Return the error of a compilation without diagnostics."""
     return InitializationFailed(message, stage="compile", line=None, column=None, diagnostics=[], **more)
 
 
@@ -140,12 +144,12 @@ def _are_features(features: object) -> bool:
 
 
 def _messages(output: str) -> Iterator[dict[str, Any]]:
-    """What rustc says of the code; its closing count of errors is nothing to the user."""
+    """Return rustc's messages about the code, without its final count of errors."""
     for line in output.splitlines():
         try:
             message = json.loads(line)
         except ValueError:
-            continue  # a line that was cut in the middle, or a word from the linker
+            continue  # a line that was cut, or output of the linker
         if message.get("level") in ("error", "warning", "error: internal compiler error") and not (
             message["message"].startswith("aborting due to")
             or message["message"].endswith("warnings emitted")
@@ -154,13 +158,13 @@ def _messages(output: str) -> Iterator[dict[str, Any]]:
 
 
 def _diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
-    """One message of rustc as the contract has it, the place being in the user's script."""
+    """Return a message of rustc as a diagnostic of the contract, with a place in the user's script."""
     primary = next((span for span in message["spans"] if span["is_primary"]), None)
     if primary and primary["file_name"].endswith(ENTRY):
         return _handler_diagnostic(message, content)
     place = _place_in_script(primary)
     if place is None:
-        # Not about the code but about the linking of it, which is full of commands and paths of ours.
+        # A message about linking contains our commands and paths, so its text is replaced.
         linking = message["message"].startswith("linking with")
         return _about(message, "the compiled script cannot be linked" if linking else message["message"])
     return {
@@ -172,14 +176,14 @@ def _diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
 
 
 def _place_in_script(span: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The span, or where in the script the macro was used that led to it."""
+    """Return the span, or the place in the script where the macro was used that led to it."""
     while span and not span["file_name"].endswith(SCRIPT):
         span = span["expansion"] and span["expansion"]["span"]
     return span
 
 
 def _handler_diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
-    """A complaint about our entry means that the script's `handler` does not fit it."""
+    """Return the diagnostic of an error in our entry: it means that the script's `handler` has the wrong form."""
     notes = [child["message"] for child in message["children"] if child["message"].startswith("expected")]
     match (message["code"] or {}).get("code"):
         case "E0603":
@@ -192,7 +196,7 @@ def _handler_diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]
 
 
 def _place_of_handler(content: str) -> dict[str, int | None]:
-    """rustc shows our entry only, so this looks for the words: a hint, no more."""
+    """Search the handler by text, because rustc names the entry only. The place is a hint."""
     found = re.search(r"\bfn[ \t]+(handler)\b", content)
     if found is None:
         return {"line": None, "column": None}

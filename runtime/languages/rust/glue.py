@@ -1,8 +1,8 @@
-"""What every Rust script is linked to, compiled once per toolchain: `python -m runtime.languages.rust.glue DIR`.
+"""Compiles the glue, the libraries linked to every script: `python -m runtime.languages.rust.glue DIR`.
 
-serde_json and what it needs are compiled by plain rustc calls, for a distribution's compiler may come without
-cargo and without the host's linker, which build scripts need. The settings that those scripts would find out
-follow here from the compiler's version and the target, which is always 32-bit WebAssembly.
+It is compiled once per toolchain. serde_json and its dependencies are compiled by rustc directly, because a
+distribution's compiler may lack cargo, and the host's linker that build scripts need. The settings that build scripts
+would detect follow from the compiler's version and the target, which is always 32-bit WebAssembly.
 """
 
 import argparse
@@ -17,15 +17,16 @@ from pathlib import Path
 
 from runtime.languages.rust.toolchain import SOURCES, Glue, Toolchain, ToolchainError
 
-#: The crates in the order of their needs: those of one line need only earlier lines.
+#: The crates in the order of their dependencies: each group depends on earlier groups only.
 CRATES = (("serde", "memchr", "itoa", "ryu"), ("serde_json",))
 
-#: Numbers from JSON are read exactly, to the last bit.
+#: Features of the crates. With `float_roundtrip` numbers are read exactly.
 FEATURES = {"serde": ("std",), "serde_json": ("std", "float_roundtrip")}
 
+#: Settings that the build script of a crate would detect.
 SETTINGS = {"serde_json": ('fast_arithmetic="64"', "limb_width_64")}
 
-#: What serde leaves out for compilers before the given minor version. Older serdes do not ask.
+#: Settings for compilers before a minor version, which lack a feature that serde uses. Older serdes ignore them.
 SERDE_LACKS = {
     "no_core_cstr": 64,
     "no_core_num_saturating": 74,
@@ -34,12 +35,16 @@ SERDE_LACKS = {
     "no_core_error": 81,
 }
 
-#: Seconds for one crate.
+#: Most seconds for the compilation of one crate.
 TIMEOUT = 300
 
 
 def build(toolchain: Toolchain, folder: Path) -> Glue:
-    """Compile the glue for the toolchain in `folder` unless it is there. Raises ToolchainError."""
+    """Compile the glue for the toolchain in `folder`, unless that is done already.
+
+    Raises:
+        ToolchainError: A crate does not compile.
+    """
     try:
         return Glue.of(toolchain, folder)
     except ToolchainError:
@@ -64,7 +69,7 @@ class _Crates:
     folder: Path
 
     def compile(self, name: str) -> None:
-        """Compile a crate if its sources are there: which are needed differs from version to version."""
+        """Compile a crate if its sources exist: the required crates depend on the version of serde_json."""
         source = next(Path(self.toolchain.crates).glob(f"{name}-[0-9]*"), None)
         if source is None:
             return
@@ -80,7 +85,7 @@ class _Crates:
         self.rlib(name, source / "src/lib.rs", options, dependencies)
 
     def rlib(self, name: str, source: Path, options: list[str], dependencies: list[str]) -> None:
-        """Compile one library. Paths of this machine do not get into it, for users see them in diagnostics."""
+        """Compile one library, without this machine's paths: users would see them in diagnostics."""
         externs = [part for crate in dependencies for part in ("--extern", f"{crate}={self._path(crate)}")]
         command = self.toolchain.command(
             *("--crate-type", "rlib", "--crate-name", name, "-C", "opt-level=2", "--cap-lints", "allow"),
@@ -118,6 +123,7 @@ class _Crates:
 
 
 def main() -> int:
+    """Build the glue of the toolchain named on the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m runtime.languages.rust.glue", description=__doc__)
     parser.add_argument("folder", type=Path, help="a prepared toolchain")
     folder = parser.parse_args().folder.absolute()

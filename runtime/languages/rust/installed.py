@@ -1,6 +1,6 @@
-"""Make a folder the prepared toolchain of the rustc on PATH: `python -m runtime.languages.rust.installed DIR`.
+"""Records the rustc on PATH as a prepared toolchain: `python -m runtime.languages.rust.installed DIR`.
 
-For images, whose packages bring the compiler, a WASI standard library and wasm-ld.
+It is for images in which packages provide the compiler, a WASI standard library and wasm-ld.
 """
 
 import argparse
@@ -12,14 +12,18 @@ from pathlib import Path
 
 from runtime.languages.rust.toolchain import WASI_TARGETS, Toolchain, ToolchainError
 
-#: Seconds for one question.
+#: Most seconds for one call of rustc.
 TIMEOUT = 20
-#: What the compiler finds its own libraries by, if they lie elsewhere.
+#: The variable by which the compiler finds its libraries if they are not in the default folders.
 LIBRARIES = "LD_LIBRARY_PATH"
 
 
 def installed(crates: Path) -> Toolchain:
-    """The compiler on PATH with the sources in `crates`. Raises ToolchainError."""
+    """Return the toolchain of the compiler on PATH, with the sources in `crates`.
+
+    Raises:
+        ToolchainError: The compiler, its linker, its WASI library or the sources are missing.
+    """
     rustc, linker = shutil.which("rustc"), shutil.which("wasm-ld")
     if rustc is None or linker is None:
         raise ToolchainError(f"there is no {'wasm-ld' if rustc else 'rustc'} on PATH")
@@ -50,6 +54,7 @@ def _answer(rustc: str, *question: str) -> str:
 
 
 def main() -> int:
+    """Record the toolchain in the folder named on the command line. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m runtime.languages.rust.installed", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument(

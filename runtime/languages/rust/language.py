@@ -1,8 +1,8 @@
 """Rust: compiled to WebAssembly by rustc, run by wasmtime.
 
-A script goes through three forms, each kept: source, portable module (`.wasm`, the controller's artifact),
-serialized module (`.cwasm`, machine code for this CPU). rustc and wasmtime's compiler run in confined processes;
-the workers that run the script map the serialized module and compile nothing.
+A script has three forms: the source, the portable module (`.wasm`, the artifact that the controller keeps) and the
+serialized module (`.cwasm`, machine code for this CPU). rustc and wasmtime's compiler run in confined processes. The
+workers that run the script only map the serialized module.
 """
 
 import importlib.util
@@ -36,25 +36,27 @@ from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
 
 WORKER = "runtime.workers.wasm_worker"
 
-#: The largest module that is taken from rustc.
+#: Largest module that rustc may create.
 MODULE_MAX_BYTES = 16 << 20
 
-#: Address space of rustc, which takes half of it for itself; 600 functions, optimized, need all but a tenth.
+#: Address space of rustc, which needs half of it for itself. A script of 600 functions, optimized, needs 90 %.
 COMPILER_MEMORY_BYTES = 1728 << 20
 
-#: What a script may name: crates of the compiler, and of those that the glue is made of.
+#: Crates that a script may use: some of the compiler's, and some of the glue's.
 _STANDARD_LIBRARY = ("alloc", "core", "std")
 _CRATES = ("serde_json",)
 
-#: Files of the worker that serializes a module, in its own folder.
+#: Files in the private folder of the worker that serializes a module.
 _PORTABLE, _SERIALIZED = "module.wasm", "module.cwasm"
 
 
 class Rust:
-    """Scripts with a `handler`; see `rust_compiler.HANDLER`.
+    """Rust: a script with a `handler`, see `compiler.HANDLER`.
 
-    Ends the program with one line when the settings name a toolchain that is none. Without any toolchain only what
-    was compiled before runs.
+    Without a toolchain only scripts that are compiled already run.
+
+    Raises:
+        UnusableSetting: The setting names a folder without a prepared toolchain.
     """
 
     name = "rust"
@@ -62,39 +64,42 @@ class Rust:
 
     def __init__(self, settings: Settings) -> None:
         artifacts = settings.state / "rust"
-        # Workers that start before the first artifact is written must be granted its folder, too.
+        # Workers that start before the first artifact is written need access to its folder too.
         artifacts.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._artifacts = ArtifactStore(artifacts, settings.secret, {**ENGINE_SETTINGS, **POOL_SETTINGS})
         self._confinement = Confinement(
-            # wasmtime reserves gigabytes of address space around a memory; the store's own limit bounds it.
+            # No `memory_bytes`: wasmtime reserves gigabytes of address space. The limit of a store bounds its memory.
             read=(*interpreter_paths(), str(artifacts)),
             cpu_seconds=settings.cpu_max_seconds,
             network=False,
             off=settings.isolation_off,
         )
         self._compiler = _compiler(settings.rust_toolchain)
-        self._turns = BoundedSemaphore(os.cpu_count() or 1)
+        self._compiler_slots = BoundedSemaphore(os.cpu_count() or 1)
         self._serializing: WeakValueDictionary[bytes, BoundedSemaphore] = WeakValueDictionary()
 
     def preload(self) -> Preload:
-        """wasmtime, which lies where the front's own packages are."""
+        """Return wasmtime, from the folder of the front's packages, and the worker program."""
         found = importlib.util.find_spec("wasmtime")
         if found is None or found.origin is None:
             raise RuntimeUnavailable("the package wasmtime is not installed")
         return Preload(modules=("wasmtime",), worker=WORKER, path=(Path(found.origin).parents[1],))
 
     def launch(self) -> Launch:
+        """Return a fork of the fork server."""
         return Launch(confinement=self._confinement)
 
     def options(self, compile_options: Mapping[str, Any]) -> str:
+        """Return the canonical text of the options. Raises InitializationFailed."""
         return Options.of(compile_options).text
 
     def recall(self, script_hash: str, options: str) -> Script | None:
+        """Return a script with its artifact from the disk, or None."""
         artifact = self._artifacts.portable(script_hash, options)
         return Script(script_hash, options, artifact=artifact) if artifact else None
 
     def compile(self, script: Script, host: Host) -> Script:
-        """rustc, unless the artifact came along; then wasmtime, so that the first execution need not wait for it."""
+        """Compile by rustc, unless the artifact was sent along, and serialize the module for the first run."""
         artifact = script.artifact
         if artifact is None or not self._artifacts.is_ours(script.hash, script.options, artifact):
             artifact = self._artifacts.sign(script.hash, script.options, self._compiled(script, host))
@@ -103,13 +108,14 @@ class Rust:
         return replace(script, artifact=artifact)
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
+        """Return the file of the serialized module, and the memory limit of a call."""
         if script.artifact is None:
             raise ScriptNeeded("the script has not been compiled")
         module = self._module(script.artifact, host)
         return {"module": str(module), "memory_max_bytes": host.settings.wasm_memory_max_bytes}
 
     def libraries(self, host: Host) -> Libraries:
-        """Nothing where there is no compiler."""
+        """Return the crates of compiler and glue; nothing without a compiler."""
         if self._compiler is None:
             return Libraries()
         toolchain, _ = self._compiler
@@ -129,26 +135,26 @@ class Rust:
             files=compiler_files(script.content),
             confinement=replace(
                 self._confinement,
-                # Not the artifacts: a script could include another one's.
+                # Not the artifacts: a script could include the artifact of another one.
                 read=(),
                 run=(*toolchain.folders(), str(glue.folder)),
                 memory_bytes=COMPILER_MEMORY_BYTES,
                 processes=True,
-                # `include_bytes!` would read until the memory is full.
+                # `include_bytes!` of an endless file would fill the memory.
                 endless=False,
             ),
         )
-        with self._turn(host), closing(host.start(launch)) as process:
+        with self._compiler_slot(host), closing(host.start(launch)) as process:
             return _module_of(process, script.content, host.settings.compile_timeout)
 
     def _module(self, artifact: bytes, host: Host) -> Path:
-        """The serialized module of an artifact, made once even if many ask for it."""
+        """Return the serialized module of an artifact. Concurrent requests for it create it once."""
         lock = self._serializing.setdefault(artifact, BoundedSemaphore())
         with lock:
             return self._artifacts.serialized(artifact) or self._serialize(artifact, host)
 
     def _serialize(self, artifact: bytes, host: Host) -> Path:
-        with self._turn(host), closing(host.worker()) as worker:
+        with self._compiler_slot(host), closing(host.worker()) as worker:
             folder = worker.process.folder
             (folder / _PORTABLE).write_bytes(artifact)
             payload = {"portable": _PORTABLE, "module": _SERIALIZED}
@@ -156,14 +162,14 @@ class Rust:
             return self._artifacts.keep_serialized(artifact, (folder / _SERIALIZED).read_bytes())
 
     @contextmanager
-    def _turn(self, host: Host) -> Iterator[None]:
-        """One compiler for each CPU at a time: each takes all of one, and 150 MB. Raises RateLimited."""
-        if not self._turns.acquire(timeout=host.settings.queue_timeout / 1000):
+    def _compiler_slot(self, host: Host) -> Iterator[None]:
+        """Limit the compilers to one per CPU, because each uses all of one and 150 MB. Raises RateLimited."""
+        if not self._compiler_slots.acquire(timeout=host.settings.queue_timeout / 1000):
             raise RateLimited("all compilers of this runtime are busy")
         try:
             yield
         finally:
-            self._turns.release()
+            self._compiler_slots.release()
 
 
 def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:
@@ -177,14 +183,14 @@ def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:
 
 
 def _packages(sources: Path) -> Iterator[Package]:
-    """The crates' versions, by the names of their sources' folders."""
+    """Return the crates' versions, which the names of their source folders contain."""
     for name in _CRATES:
         for source in sources.glob(f"{name}-[0-9]*"):
             yield Package(name, source.name.removeprefix(f"{name}-"))
 
 
 def _module_of(process: Process, content: str, timeout_ms: int) -> bytes:
-    """What rustc has made of the script. Raises InitializationFailed."""
+    """Wait for rustc and return the module. Raises InitializationFailed."""
     status = process.wait(timeout_ms / 1000)
     if status is None:
         raise refusal(f"compiling the script took longer than {timeout_ms} ms")

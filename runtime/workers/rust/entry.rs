@@ -1,5 +1,5 @@
-//! The root of every script's crate. The script is a file of its own, so that lines and columns are the user's
-//! and no brace leads out of it.
+//! The root of every script's crate. The script is in a separate file, so that lines and columns are the user's, and
+//! an unbalanced brace cannot end its module.
 
 #[path = "script.rs"]
 mod script;

@@ -1,9 +1,9 @@
-//! Generic code that scripts use all the time, made here once so that rustc finds it ready for each script.
+//! Instantiates generic code that most scripts use, once, so that rustc does not compile it again for each script.
 
 use serde_json::{json, Map, Value};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Uses each common generic once. Never called; public, so that what it needs is kept and shared.
+/// Uses each common generic once. It is never called, and public so that rustc keeps and shares the instances.
 pub fn instantiate(context: &Map<String, Value>) -> Result<Value, String> {
     let params = context.get("params").and_then(Value::as_object).ok_or("no params")?;
     let text = params.get("text").and_then(|value| value.as_str()).unwrap_or_default().to_string();

@@ -1,7 +1,7 @@
-//! What stands between the host and a user's `handler`: reads the request from memory, calls, and reports the
-//! outcome into memory. Compiled once per toolchain; only the user's file is compiled for a new script.
+//! The code between the host and a user's `handler`: reads the request from memory, calls the handler, and writes the
+//! outcome to memory. It is compiled once per toolchain; for a new script only the user's file is compiled.
 //!
-//! `OutOfMemory` can be told from other traps only by the hook on allocation errors, which is unstable.
+//! Only the hook on allocation errors, which is unstable, can distinguish `OutOfMemory` from other traps.
 #![feature(alloc_error_hook)]
 
 mod generics;
@@ -18,7 +18,7 @@ use std::{mem, ptr, slice};
 /// The form of a script's `handler`.
 pub type Handler = fn(Map<String, Value>) -> Result<Value, String>;
 
-/// How a call ended. The host knows these by number; 0 means that the script trapped without a word.
+/// How a call ended. The host knows these by number; 0 means that the script trapped without a report.
 #[repr(u32)]
 enum Kind {
     Result = 1,
@@ -28,8 +28,8 @@ enum Kind {
     BadRequest = 5,
 }
 
-/// Stands at the start of the buffer that `allocate` hands out, so that the host finds it after a trap as well.
-/// `line` is 0 when the place is not known; `file` and `text` are addresses of UTF-8 that stays.
+/// The start of the buffer that `allocate` returns, so that the host finds it after a trap too.
+/// `line` is 0 when the place is unknown; `file` and `text` are addresses of UTF-8 text that is not freed.
 #[repr(C)]
 struct Outcome {
     kind: u32,
@@ -43,8 +43,8 @@ struct Outcome {
 
 static mut OUTCOME: *mut Outcome = ptr::null_mut();
 
-/// A zeroed buffer for one call: the outcome's place, then `request_length` bytes for the request's JSON.
-/// It is never freed, for an instance serves one call.
+/// Returns a zeroed buffer for one call: space for the outcome, then `request_length` bytes for the request's JSON.
+/// It is never freed, because an instance serves one call.
 pub fn allocate(request_length: usize) -> *mut u8 {
     match Layout::from_size_align(mem::size_of::<Outcome>() + request_length, mem::align_of::<Outcome>()) {
         Ok(layout) => unsafe { alloc::alloc_zeroed(layout) },
@@ -52,7 +52,7 @@ pub fn allocate(request_length: usize) -> *mut u8 {
     }
 }
 
-/// Calls the handler once with the request in `buffer`, and leaves the outcome at the buffer's start.
+/// Calls the handler once with the request in `buffer`, and writes the outcome to the buffer's start.
 ///
 /// # Safety
 /// `buffer` comes from `allocate(request_length)` and is filled.
@@ -88,7 +88,7 @@ fn report(kind: Kind, text: String, place: Option<&Location<'_>>) {
     });
 }
 
-/// Allocates nothing: there is nothing left to allocate. The length of the text says how much was asked for.
+/// Reports without allocating, because no memory is left. `text_length` is the size that was requested.
 fn report_out_of_memory(layout: Layout) {
     write(Outcome {
         kind: Kind::OutOfMemory as u32,
@@ -102,7 +102,7 @@ fn report_out_of_memory(layout: Layout) {
 }
 
 fn write(outcome: Outcome) {
-    // SAFETY: one thread, and `call` has pointed it into the buffer of this call.
+    // SAFETY: there is one thread, and `call` has set the pointer to the buffer of this call.
     unsafe { OUTCOME.write(outcome) }
 }
 
@@ -113,7 +113,7 @@ fn message_of(payload: &(dyn Any + Send)) -> String {
     payload.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic without a text".to_string())
 }
 
-/// A line without its end would stay in the instance, which is thrown away.
+/// Flushes stdout: a line without its end would be lost with the instance.
 fn flush() {
     let _ = std::io::stdout().flush();
 }

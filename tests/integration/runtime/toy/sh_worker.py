@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.workers import protocol
 from runtime.workers.json_result import encode_result
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 
 SHELL = "/bin/sh"
 SCRIPT = "script.sh"
@@ -23,14 +23,14 @@ class Program(protocol.Program):
     """
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Have the shell read `source` without running it. Raises Verdict."""
+        """Have the shell read `source` without running it. Raises ScriptError."""
         Path(SCRIPT).write_text(payload["source"])
         checked = subprocess.run([SHELL, "-n", SCRIPT], capture_output=True, text=True, check=False)
         if checked.returncode:
-            raise _syntax_verdict(checked.stderr)
+            raise _syntax_error(checked.stderr)
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
-        """Run it and take its result. Raises Verdict."""
+        """Run it and take its result. Raises ScriptError."""
         Path(RESULT).unlink(missing_ok=True)
         event = json.dumps({"params": params, "context": context}).encode()
         variables = {f"param_{name}": _text(value) for name, value in params.items()}
@@ -38,18 +38,18 @@ class Program(protocol.Program):
         try:
             ended = subprocess.run([SHELL, SCRIPT], input=event, env=environment, check=False)
         except (OSError, ValueError) as error:  # too much of it, or what a variable cannot hold
-            raise Verdict(f"the script cannot be started: {error}") from None
+            raise ScriptError(f"the script cannot be started: {error}") from None
         if ended.returncode:
-            raise Verdict(f"the script ended with status {ended.returncode}", type="exit")
+            raise ScriptError(f"the script ended with status {ended.returncode}", type="exit")
         return _result()
 
 
-def _syntax_verdict(complaint: str) -> Verdict:
+def _syntax_error(complaint: str) -> ScriptError:
     """The shell's own words are `script.sh: 3: Syntax error: ...`."""
     found = re.search(rf"{SCRIPT}: (?:line )?(\d+): (.*)", complaint)
     if found is None:
-        return Verdict(complaint.strip() or "the shell cannot read the script", type="syntax error")
-    return Verdict(found[2], type="syntax error", line=int(found[1]))
+        return ScriptError(complaint.strip() or "the shell cannot read the script", type="syntax error")
+    return ScriptError(found[2], type="syntax error", line=int(found[1]))
 
 
 def _text(value: Any) -> str:
@@ -63,4 +63,4 @@ def _result() -> bytes:
     except FileNotFoundError:
         return b"null"
     except (OSError, ValueError, RecursionError) as error:
-        raise Verdict(f"the result is no JSON: {error}", kind="result_not_json") from None
+        raise ScriptError(f"the result is no JSON: {error}", kind="result_not_json") from None

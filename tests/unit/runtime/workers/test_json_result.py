@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runtime.workers.json_result import encode_result
-from runtime.workers.protocol import Verdict
+from runtime.workers.protocol import ScriptError
 
 
 class Colour(IntEnum):
@@ -45,7 +45,7 @@ def test_json_values_are_written(result: object, expected: object) -> None:
     ],
 )
 def test_the_first_fault_is_named_with_its_place(result: object, message: str) -> None:
-    with pytest.raises(Verdict) as caught:
+    with pytest.raises(ScriptError) as caught:
         encode_result(result)
     assert caught.value.answer["message"] == message
     assert caught.value.answer["kind"] == "result_not_json"
@@ -54,7 +54,7 @@ def test_the_first_fault_is_named_with_its_place(result: object, message: str) -
 def test_a_cycle_is_named_with_its_place() -> None:
     cycle: list[Any] = [1]
     cycle.append({"x": cycle})
-    with pytest.raises(Verdict, match="contains itself at /1/x"):
+    with pytest.raises(ScriptError, match="contains itself at /1/x"):
         encode_result(cycle)
 
 
@@ -65,7 +65,7 @@ def test_the_same_value_twice_is_no_cycle() -> None:
 
 @pytest.mark.parametrize("result", [Hostile(a=1), 10**5000], ids=["hostile", "long number"])
 def test_what_fails_in_another_way_is_no_json_either(result: object) -> None:
-    with pytest.raises(Verdict) as caught:
+    with pytest.raises(ScriptError) as caught:
         encode_result(result)
     assert caught.value.answer["kind"] == "result_not_json"
 
@@ -74,5 +74,5 @@ def test_a_deep_result_is_refused() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(Verdict, match="nested too deeply"):
+    with pytest.raises(ScriptError, match="nested too deeply"):
         encode_result(deep)

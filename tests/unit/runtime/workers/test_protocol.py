@@ -10,7 +10,7 @@ import pytest
 
 from runtime.frames import Channel
 from runtime.workers import protocol
-from runtime.workers.protocol import Verdict, serve
+from runtime.workers.protocol import ScriptError, serve
 
 
 class Doubling(protocol.Program):
@@ -18,11 +18,11 @@ class Doubling(protocol.Program):
 
     def load(self, payload: dict[str, Any]) -> None:
         if payload["source"] != "double":
-            raise Verdict("an unknown script", line=1)
+            raise ScriptError("an unknown script", line=1)
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> bytes:
         if params["number"] < 0:
-            raise Verdict("negative")
+            raise ScriptError("negative")
         return json.dumps(params["number"] * 2).encode()
 
 

@@ -1,4 +1,4 @@
-// What is wrong with a script or its run, in the user's lines and columns and with the user's frames.
+// The error of a script or its run, with the user's lines, columns and frames only.
 
 import { inspect } from 'node:util';
 import { isNativeError } from 'node:util/types';
@@ -12,8 +12,8 @@ const FRAME = /^ {4}at /;
 const SCRIPT_FRAME = /(?:^ {4}at |\()script\.js:(\d+):(\d+)\)?$/m;
 const OWN_FOLDER = new URL('.', import.meta.url).href;
 
-/** An answer to the front; its members are those of `Verdict` in `protocol.py`. */
-export class Verdict extends Error {
+/** An answer to the front. Its members are those of `ScriptError` in `protocol.py`. */
+export class ScriptError extends Error {
   constructor(message, members = {}) {
     super(message);
     const { kind = 'exception', type = null, line = null, column = null } = members;
@@ -29,7 +29,7 @@ export class Verdict extends Error {
     };
   }
 
-  /** Whether the place of this one comes after that of the other. */
+  /** Returns whether the place of this error is after that of the other. */
   isBeyond(other) {
     const [mine, theirs] = [this.answer, other.answer];
     if (mine.line !== theirs.line) return mine.line > theirs.line;
@@ -37,38 +37,38 @@ export class Verdict extends Error {
   }
 }
 
-/** For a `text` that does not compile. Node puts the place, the line and a mark below it on top of the stack. */
-export function syntaxVerdict(error, text) {
+/** Returns the error of a text that does not compile. Node's stack begins with place, line, and a mark below it. */
+export function syntaxError(error, text) {
   const [head, , marks] = (stackOf(error) ?? '').split('\n', 3);
   const found = Number(/^script\.js:(\d+)$/.exec(head)?.[1]);
-  if (!found) return syntaxVerdictAt(error, error.message, null, null);
+  if (!found) return syntaxErrorAt(error, error.message, null, null);
   const lines = text.split(LINE_END);
-  // Past the script's end stands what closes the function that we wrap around it.
+  // After the script's end is the end of the function that we put around it.
   if (found > lines.length) {
-    return syntaxVerdictAt(error, UNEXPECTED_END, lines.length, lines.at(-1).length + 1);
+    return syntaxErrorAt(error, UNEXPECTED_END, lines.length, lines.at(-1).length + 1);
   }
-  return syntaxVerdictAt(error, error.message, found, /^\s*/.exec(marks)[0].length + 1);
+  return syntaxErrorAt(error, error.message, found, /^\s*/.exec(marks)[0].length + 1);
 }
 
-function syntaxVerdictAt({ name }, message, line, column) {
-  return new Verdict(message, { type: name, line, column, diagnostics: [{ message, line, column }] });
+function syntaxErrorAt({ name }, message, line, column) {
+  return new ScriptError(message, { type: name, line, column, diagnostics: [{ message, line, column }] });
 }
 
-/** For whatever was thrown, or rejected with. */
-export function verdictOf(thrown) {
-  if (thrown instanceof Verdict) return thrown;
+/** Returns the error of any value that was thrown or rejected with. */
+export function scriptError(thrown) {
+  if (thrown instanceof ScriptError) return thrown;
   try {
-    return isNativeError(thrown) || thrown instanceof Error ? errorVerdict(thrown) : valueVerdict(thrown);
+    return isNativeError(thrown) || thrown instanceof Error ? ofError(thrown) : ofValue(thrown);
   } catch {
-    return new Verdict('the script threw something that cannot be described');
+    return new ScriptError('the script threw something that cannot be described');
   }
 }
 
-function errorVerdict(error) {
+function ofError(error) {
   const stack = stackOf(error);
   const place = SCRIPT_FRAME.exec(stack ?? '');
-  return new Verdict(String(error.message) || error.name, {
-    // What the confinement answers to a new process.
+  return new ScriptError(String(error.message) || error.name, {
+    // The seccomp filter answers a new process with EAGAIN.
     kind: error.code === 'EAGAIN' && String(error.syscall).startsWith('spawn') ? 'process_limit' : 'exception',
     type: String(error.constructor?.name || error.name),
     line: place ? Number(place[1]) : null,
@@ -77,9 +77,9 @@ function errorVerdict(error) {
   });
 }
 
-function valueVerdict(value) {
+function ofValue(value) {
   const message = typeof value === 'string' ? value : inspect(value, { breakLength: Infinity });
-  return new Verdict(message, { type: value === null ? 'null' : typeof value });
+  return new ScriptError(message, { type: value === null ? 'null' : typeof value });
 }
 
 function stackOf(error) {
