@@ -1,4 +1,4 @@
-"""How variables of the environment are declared, read and documented; controller and runtime share it.
+"""Declares, reads and documents environment variables, for controller and runtime.
 
-May import libraries alone, nothing of `controller` or `runtime`. Either image installs it.
+May import libraries only, nothing of `controller` or `runtime`. Both images install it.
 """

@@ -1,4 +1,4 @@
-"""Where a variable's text comes from."""
+"""The sources of a variable's text: secrets, files, the process environment, a file of defaults."""
 
 import os
 from pathlib import Path
@@ -7,12 +7,14 @@ from environs import FileAwareEnv
 
 from configuration.errors import UnusableSetting
 
-#: Where the platform mounts secrets: `jwt-secret` is JWT_SECRET.
+#: The folder where the platform mounts secrets. The file `jwt-secret` has JWT_SECRET.
 SECRETS = Path("/var/openfaas/secrets")
 
 
 class Environment:
-    """The texts of all variables. Sources of NAME, the first one that has it wins:
+    """The texts of all variables.
+
+    The first of these sources that has NAME is used:
 
     1. the platform's secret, if the process environment has neither NAME nor NAME_FILE
     2. the file that NAME_FILE names
@@ -20,8 +22,11 @@ class Environment:
     4. the file of defaults
 
     Args:
-        dotenv: a file of defaults, such as the checkout's `.env`; it may be missing.
-        secrets: the platform's folder of secrets.
+        dotenv: A file of defaults, such as `.env` in the checkout. It may be missing.
+        secrets: The platform's folder of secrets.
+
+    Raises:
+        UnusableSetting: The file of defaults cannot be read.
     """
 
     def __init__(self, dotenv: Path | None = None, secrets: Path | None = None) -> None:
@@ -34,7 +39,11 @@ class Environment:
                 raise UnusableSetting(f"{dotenv}: cannot be read") from error
 
     def get(self, name: str) -> str | None:
-        """The text of a variable, None without one. Raises UnusableSetting for a file that cannot be read."""
+        """Return the text of a variable, or None if no source has it.
+
+        Raises:
+            UnusableSetting: A file cannot be read.
+        """
         secret = self._secret(name)
         try:
             text: str | None = secret.read_text().strip() if secret else self._env.str(name, None)
@@ -44,7 +53,11 @@ class Environment:
         return text
 
     def require(self, name: str) -> str:
-        """The text of a variable. Raises UnusableSetting without one."""
+        """Return the text of a variable.
+
+        Raises:
+            UnusableSetting: No source has it, or a file cannot be read.
+        """
         text = self.get(name)
         if text is None:
             raise UnusableSetting(f"{name}: not set, and there is no default")

@@ -1,5 +1,5 @@
-"""The error of a setting."""
+"""The error of an invalid setting."""
 
 
 class UnusableSetting(Exception):
-    """A setting, or a file that one names, cannot be used. The message is one line that names the variable."""
+    """A setting, or the file that it names, cannot be used. The message is one line that names the variable."""

@@ -1,4 +1,4 @@
-"""Parsers: each makes a value from a variable's text and says which texts it accepts."""
+"""Parsers, which convert the text of a variable to a value and describe the texts that they accept."""
 
 import math
 from collections.abc import Callable
@@ -22,12 +22,12 @@ class Refused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Parser(Generic[T]):
-    """Makes a value from text.
+    """Converts a text to a value.
 
     Attributes:
-        convert: makes the value; raises ValueError for a text that it does not accept.
-        accepts: the accepted texts, as a noun with its range.
-        secret: whether the text must not be shown.
+        convert: Returns the value; raises ValueError for a text that it does not accept.
+        accepts: Describes the accepted texts, for instance "a whole number from 1 to 5".
+        secret: Whether error messages must not show the text.
     """
 
     convert: Callable[[str], T]
@@ -35,7 +35,11 @@ class Parser(Generic[T]):
     secret: bool = False
 
     def __call__(self, text: str) -> T:
-        """The value. Raises Refused, which says what is accepted."""
+        """Return the value.
+
+        Raises:
+            Refused: The text is not accepted; the message says what is.
+        """
         try:
             return self.convert(text)
         except Refused:
@@ -46,22 +50,22 @@ class Parser(Generic[T]):
 
 
 def whole(least: int, most: int | None = None) -> Parser[int]:
-    """A whole number in a range that includes its ends."""
+    """Parse a whole number from `least` to `most`, both included."""
     return Parser(lambda text: _within(int(text), least, most), f"a whole number {_range(least, most)}")
 
 
 def number(least: float, most: float | None = None) -> Parser[float]:
-    """A number in a range that includes its ends."""
+    """Parse a number from `least` to `most`, both included."""
     return Parser(lambda text: _within(float(text), least, most), f"a number {_range(least, most)}")
 
 
 def text() -> Parser[str]:
-    """Any text."""
+    """Parse any text."""
     return Parser(str, "a text")
 
 
 def secret_text(least: int) -> Parser[str]:
-    """A text of at least that many characters, which no message shows."""
+    """Parse a text of at least `least` characters, which error messages do not show."""
 
     def convert(text: str) -> str:
         _within(len(text), least, None)
@@ -71,7 +75,7 @@ def secret_text(least: int) -> Parser[str]:
 
 
 def one_of(*choices: str) -> Parser[str]:
-    """One of a few words."""
+    """Parse one of the given words."""
 
     def convert(text: str) -> str:
         if text not in choices:
@@ -82,7 +86,7 @@ def one_of(*choices: str) -> Parser[str]:
 
 
 def flag() -> Parser[bool]:
-    """Yes or no, in the usual words."""
+    """Parse a boolean in its usual spellings, such as `true`, `no`, `1`."""
 
     def convert(text: str) -> bool:
         if text not in _FLAGS:
@@ -93,12 +97,12 @@ def flag() -> Parser[bool]:
 
 
 def path() -> Parser[Path]:
-    """A path, relative to the working folder if it is not absolute."""
+    """Parse a path; a relative one starts in the working folder."""
     return Parser(lambda text: Path(text).absolute(), "a path")
 
 
 def http_address() -> Parser[str]:
-    """An address that begins with http:// or https:// and has a host."""
+    """Parse an address that starts with http:// or https:// and has a host."""
 
     def convert(text: str) -> str:
         address = urlsplit(text)
@@ -110,7 +114,7 @@ def http_address() -> Parser[str]:
 
 
 def separated(entry: Parser[T]) -> Parser[tuple[T, ...]]:
-    """Entries separated by commas. The empty text has none."""
+    """Parse entries separated by commas. The empty text has no entries."""
     return Parser(
         lambda text: tuple(entry(part) for part in text.split(",")) if text else (),
         f"a list separated by commas, each entry {entry.accepts}",

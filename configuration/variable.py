@@ -1,10 +1,10 @@
-"""Variables declared as the fields of a frozen dataclass, and the loops over them.
+"""Declares variables as the fields of a frozen dataclass, reads them, and lists them.
 
     @dataclass(frozen=True, slots=True)
     class Settings:
         cache_ttl: int = variable("CACHE_TTL", whole(1), 3600, unit="s", doc="Lifetime of a cached result.")
 
-`read(Settings, Environment())` makes the object, `variables(Settings)` lists what it is made from.
+`read(Settings, Environment())` creates the object, `variables(Settings)` lists its variables.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,12 +24,12 @@ S = TypeVar("S", bound="DataclassInstance")
 
 #: Key of a field's metadata: the Variable, or the dataclass of a group.
 _DECLARED = "declared"
-#: The fields before this one, with their values.
+#: The values of the earlier fields, by name.
 Chosen = Mapping[str, Any]
 
 
 class Missing(Enum):
-    """What holds where a variable has neither a text nor a default."""
+    """What a variable without a default means: it must be set, or its value is None."""
 
     REQUIRED = "required"
     UNSET = "unset"
@@ -40,9 +40,9 @@ class Computed:
     """A default that depends on the machine or on other variables.
 
     Attributes:
-        text: makes its text from the fields before.
-        doc: the default in words.
-        example: the text of a typical machine.
+        text: Returns the text of the default from the values of the earlier fields.
+        doc: The default in words.
+        example: The text on a typical machine.
     """
 
     text: Callable[[Chosen], str]
@@ -55,12 +55,12 @@ class Variable:
     """One variable of the environment.
 
     Attributes:
-        name: its name in the environment.
-        parser: makes the value from its text.
-        default: the text that holds without one.
-        unit: what a number counts, such as `ms`; empty for any other value.
-        doc: what it is, in Markdown.
-        applies: whether it is read, by the fields before; if not, its value is None.
+        name: Its name in the environment.
+        parser: Converts its text to the value.
+        default: The text that is used if the environment has none.
+        unit: The unit of a number, such as `ms`; empty for other values.
+        doc: What it sets, in Markdown.
+        applies: Returns whether it is read, from the values of the earlier fields. If not, its value is None.
     """
 
     name: str
@@ -71,7 +71,11 @@ class Variable:
     applies: Callable[[Chosen], bool] | None = None
 
     def read(self, environment: Environment, chosen: Chosen) -> Any:
-        """The value. Raises UnusableSetting, which names the variable and what it accepts."""
+        """Return the value.
+
+        Raises:
+            UnusableSetting: It is missing or not accepted; the message names it and says what is accepted.
+        """
         if self.applies is not None and not self.applies(chosen):
             return None
         text = (
@@ -88,30 +92,34 @@ class Variable:
 
 
 def variable(name: str, parser: Parser[T], default: str | int | Computed, *, doc: str, unit: str = "") -> T:
-    """Declare a field that has a default."""
+    """Declare a field with a default."""
     text = default if isinstance(default, Computed) else str(default)
     return cast(T, _declared(Variable(name, parser, text, unit, doc)))
 
 
 def required(name: str, parser: Parser[T], *, doc: str) -> T:
-    """Declare a field that the environment must give."""
+    """Declare a field that the environment must set."""
     return cast(T, _declared(Variable(name, parser, Missing.REQUIRED, "", doc)))
 
 
 def optional(
     name: str, parser: Parser[T], *, doc: str, applies: Callable[[Chosen], bool] | None = None
 ) -> T | None:
-    """Declare a field that is None unless the environment gives it."""
+    """Declare a field that is None unless the environment sets it."""
     return cast(T | None, _declared(Variable(name, parser, Missing.UNSET, "", doc, applies)))
 
 
 def group(settings: type[S]) -> S:
-    """Declare a field that holds the settings of a room."""
+    """Declare a field that contains the settings of one package."""
     return cast(S, _declared(settings))
 
 
 def read(settings: type[S], environment: Environment) -> S:
-    """Make the settings from the environment. Raises UnusableSetting for the first bad variable."""
+    """Create the settings from the environment.
+
+    Raises:
+        UnusableSetting: A variable is missing or invalid; the message names the first one.
+    """
     chosen: dict[str, Any] = {}
     for each in fields(settings):
         declared = each.metadata[_DECLARED]
@@ -123,7 +131,7 @@ def read(settings: type[S], environment: Environment) -> S:
 
 
 def variables(settings: type["DataclassInstance"]) -> Iterator[Variable]:
-    """The variables of the settings, those of its groups included."""
+    """Return the variables of the settings, including those of its groups."""
     for each in fields(settings):
         declared = each.metadata[_DECLARED]
         if isinstance(declared, Variable):

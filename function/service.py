@@ -29,7 +29,7 @@ APPS = {
 
 
 class Service:
-    """The dispatcher, and what the server asks of it: `HttpApp` of template/python3-gevent/http_app.py."""
+    """The dispatcher, as an application of our HTTP worker: see `HttpApp` of template/python3-gevent/http_app.py."""
 
     #: The same for all functions, since they share one controller.
     body_max_bytes = health.body_max_bytes
@@ -48,12 +48,12 @@ class Service:
         health.drain()
 
     def close(self) -> None:
-        """Writes what waits, once for all functions, since they share one controller."""
+        """Write queued log rows. Once for all functions, since they share one controller."""
         health.close()
 
 
 def _rooted(app: "WSGIApplication") -> "WSGIApplication":
-    """The gateway asks for `/` where the dispatcher leaves nothing of the path."""
+    """Replace an empty path by `/`, as the gateway does."""
 
     def serve(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         environ["PATH_INFO"] = environ["PATH_INFO"] or "/"

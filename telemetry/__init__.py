@@ -1,4 +1,4 @@
-"""What controller and runtime share to be seen: tracing, span export, the metrics server, log lines in ECS.
+"""Observability that controller and runtime share: tracing, span export, the metrics server, log lines in ECS.
 
-May import libraries alone, nothing of `controller` or `runtime`. Either image installs it.
+May import libraries only, nothing of `controller` or `runtime`. Both images install it.
 """

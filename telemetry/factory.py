@@ -1,4 +1,4 @@
-"""Chooses a tracer by OpenTelemetry's variables: exported spans where they ask for them, else none."""
+"""Chooses a tracer by OpenTelemetry's variables: one that exports spans if they request it, else a no-op."""
 
 import os
 
@@ -10,15 +10,15 @@ PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 
 def tracer(service: str, version: str, flush_ms: int) -> Tracer:
-    """Return the tracer that the environment asks for.
+    """Return the tracer that the environment requests.
 
     Args:
-        service: the service's name, unless the environment has another one.
-        version: the service's version.
-        flush_ms: time in which the spans that wait are exported at the end.
+        service: The service's name, unless the environment sets another one.
+        version: The service's version.
+        flush_ms: Most milliseconds for the export of pending spans at the end.
 
     Raises:
-        UnusableTracing: a variable asks for what is not supported.
+        UnusableTracing: A variable requests something that is not supported.
     """
     exporter = _variable("OTEL_TRACES_EXPORTER")
     if exporter not in ("", "otlp", "none"):
@@ -29,7 +29,7 @@ def tracer(service: str, version: str, flush_ms: int) -> Tracer:
     for name in PROTOCOLS:
         if os.environ.get(name, HTTP) not in (HTTP, ""):
             raise UnusableTracing(f"{name}: {os.environ[name]!r} is not {HTTP}")
-    # The SDK takes time and memory to import: only a process that traces pays for it.
+    # Importing the SDK takes time and memory, so only a process that traces does it.
     from telemetry.otel import OpenTelemetry  # noqa: PLC0415
 
     return OpenTelemetry(service, version, flush_ms)

@@ -1,4 +1,4 @@
-"""The metrics server: Prometheus' text on a port of its own."""
+"""The metrics server: serves metrics for Prometheus on a separate port."""
 
 import os
 
@@ -12,9 +12,9 @@ class MetricsServer:
     """Serves the metrics of a registry.
 
     Args:
-        port: TCP port on every interface; 0: no server.
-        registry: the process' metrics. None: those of all worker processes together. Then every worker listens on the
-            one port and answers for all of them: prometheus_client adds up what they write to the folder
+        port: TCP port on every interface. 0: no server.
+        registry: The metrics of this process. None: those of all worker processes together. Then every worker listens
+            on the same port and answers for all: prometheus_client adds up the files that they write to the folder
             PROMETHEUS_MULTIPROC_DIR.
     """
 
@@ -24,7 +24,11 @@ class MetricsServer:
         self._server: WSGIServer | None = None
 
     def start(self) -> None:
-        """Start to listen. Raises OSError when another program has the port."""
+        """Start to listen.
+
+        Raises:
+            OSError: The port is in use.
+        """
         if not self._port:
             return
         listener = socket.create_server(("", self._port), reuse_port=self._registry is None)

@@ -1,7 +1,7 @@
 """Span export: a bounded queue, and one greenlet that exports it in batches.
 
-The SDK's own BatchSpanProcessor does it in a thread, and makes a new one in every child that is forked. Under gevent
-that is a greenlet, and starting one in the child turns the parent's loop there, with the parent's connections.
+The SDK's BatchSpanProcessor uses a thread, and starts a new one in every forked child. Under gevent that thread is a
+greenlet, and starting it in the child runs the parent's loop there, with the parent's connections.
 """
 
 import logging
@@ -19,18 +19,19 @@ from telemetry.tracing import UnusableTracing
 
 log = logging.getLogger(__name__)
 
+#: Defaults of the specification, except the batch: encoding its 512 spans would block this process for milliseconds.
 DELAY_MS, MOST, BATCH = 5000, 2048, 64
-"""The specification's, but for the batch: encoding 512 spans would hold up this process' calls for milliseconds."""
 
 
 class SpanExport(SpanProcessor):
-    """Exports sampled spans. A collector that is slow or away costs spans, never a call.
+    """Exports sampled spans. If the collector is slow or unreachable, spans are lost, but no call is delayed.
 
     Args:
-        environment: may have OTEL_BSP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE and _MAX_EXPORT_BATCH_SIZE.
+        exporter: Sends a batch.
+        environment: May have OTEL_BSP_SCHEDULE_DELAY, _MAX_QUEUE_SIZE and _MAX_EXPORT_BATCH_SIZE.
 
     Raises:
-        UnusableTracing: one of them is not a number above zero.
+        UnusableTracing: One of them is not a number above zero.
     """
 
     def __init__(self, exporter: SpanExporter, environment: Mapping[str, str]) -> None:
@@ -44,10 +45,10 @@ class SpanExport(SpanProcessor):
         self._greenlet = gevent.spawn(self._export_for_ever)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing to do yet."""
+        """Do nothing: spans are exported when they end."""
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queues it; never waits."""
+        """Queue a span. Does not wait."""
         if span.context is None or not span.context.trace_flags.sampled:
             return
         if len(self._queue) >= self._most:
@@ -58,13 +59,13 @@ class SpanExport(SpanProcessor):
             self._filled.set()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Exports what waits; returns whether there was time for it."""
+        """Export pending spans. Return whether all were exported in time."""
         with suppress(gevent.Timeout), gevent.Timeout(timeout_millis / 1000):
             self._export()
         return not self._queue
 
     def shutdown(self) -> None:
-        """Ends the greenlet and the exporter. What still waits is for `force_flush`."""
+        """End the greenlet and the exporter. Pending spans are lost unless `force_flush` was called before."""
         self._greenlet.kill()
         self._exporter.shutdown()
 

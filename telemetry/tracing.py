@@ -1,7 +1,7 @@
-"""The interface of tracing, and its no-op implementation: the spans of one call's steps.
+"""The interface of tracing, and its no-op implementation.
 
-`otel` has the spans that are exported, `factory` chooses. Names and attributes are few: no ids of users or sessions,
-and of what a client or a script wrote only a function's name.
+`otel` implements spans that are exported, `factory` chooses between both. Spans have few attributes: no ids of users
+or sessions, and of the data of clients and scripts only the name of a function.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +14,11 @@ NO_ATTRIBUTES: Attributes = {}
 
 
 class UnusableTracing(Exception):
-    """An OTEL_* variable asks for what is not supported. The message is one line that names the variable."""
+    """An OTEL_* variable requests something unsupported. The message is one line that names the variable."""
 
 
 class Span:
-    """A step, from the start of a `with` block to its end. An error that leaves the block marks it as failed."""
+    """A step, from the start of a `with` block to its end. An exception that leaves the block marks it as failed."""
 
     @property
     def traceparent(self) -> str | None:
@@ -26,7 +26,7 @@ class Span:
         return None
 
     def headers(self) -> Mapping[str, str]:
-        """The headers that pass the trace on to another service."""
+        """Return the headers that pass the trace on to another service."""
         return {}
 
     def note(self, attributes: Attributes) -> None:
@@ -42,6 +42,7 @@ class Span:
         """End the span."""
 
 
+#: A span that records nothing.
 NO_SPAN = Span()
 
 
@@ -61,10 +62,10 @@ class Tracer:
         return NO_SPAN
 
     def took(self, name: str, seconds: float, attributes: Attributes = NO_ATTRIBUTES) -> None:
-        """Record a step that is over. Steps with attributes are calls of a store."""
+        """Record a step that is over. With attributes it is a call to a store."""
 
     def batch(self, name: str, traceparents: Iterable[str | None]) -> Span:
-        """Start the span of work for several calls: a trace for itself, linked to the traces of the calls."""
+        """Start the span of work for several calls: a separate trace, linked to the traces of the calls."""
         return NO_SPAN
 
     def timer(self, timer: OperationTimer, store: str) -> OperationTimer:
@@ -72,7 +73,8 @@ class Tracer:
         return timer
 
     def close(self) -> None:
-        """Export the spans that wait, within bounds."""
+        """Export pending spans, in bounded time."""
 
 
+#: A tracer that records nothing.
 UNTRACED = Tracer()

@@ -1,4 +1,4 @@
-"""The function `execute`: see its rows in `controller.web.routes` for what it answers."""
+"""The function `execute`. Its rows in `controller.web.routes` say what it answers."""
 
 from controller.app import application
 

@@ -1,4 +1,4 @@
-"""The function `functions`: see its rows in `controller.web.routes` for what it answers."""
+"""The function `functions`. Its rows in `controller.web.routes` say what it answers."""
 
 from controller.app import application
 

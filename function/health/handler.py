@@ -1,4 +1,4 @@
-"""The function `health`: see its rows in `controller.web.routes` for what it answers."""
+"""The function `health`. Its rows in `controller.web.routes` say what it answers."""
 
 from controller.app import application
 

@@ -1,4 +1,4 @@
-"""The function `runtime-python`: see `runtime.front.app.Front` for what it answers."""
+"""The function `runtime-python`, served by `runtime.front.app.Front`."""
 
 from runtime.front.app import application
 

@@ -12,9 +12,9 @@ from runtime.pool.idle import W
 
 #: Seconds until the next attempt after a worker could not be started ahead.
 RETRY = 1.0
-#: Seconds after a worker was taken until the next one is started, so that its first answer comes first. Starting one
-#: beside it makes that answer a fourth slower in Python and a third in Node.js, measured on two cores.
-PATIENCE = 0.1
+#: Seconds that a taken worker has for its first answer before the next worker is started. Starting one beside it
+#: makes that answer a fourth slower in Python and a third in Node.js, measured on two cores.
+ANSWER_SECONDS = 0.1
 
 
 class Reserve(Generic[W]):
@@ -44,7 +44,7 @@ class Reserve(Generic[W]):
         Raises:
             RuntimeUnavailable: No worker can be started.
         """
-        gevent.spawn_later(PATIENCE, self.refill)
+        gevent.spawn_later(ANSWER_SECONDS, self.refill)
         while self._ready:
             worker = self._ready.popleft()
             if worker.alive:

@@ -17,10 +17,10 @@ from runtime.process.process import number_of
 
 #: Seconds between two rounds over all busy processes.
 INTERVAL = 0.05
-#: A process with runs shorter than INTERVAL is inspected only after WORK seconds of CPU time or PATIENCE seconds,
-#: because an inspection costs about as much as one short run, and a process must work to use resources.
-WORK = INTERVAL / 2
-PATIENCE = 0.5
+#: A process with runs shorter than INTERVAL is inspected after this CPU time or this time, whichever is first: an
+#: inspection costs about as much as one short run, and a process must work to use resources.
+INSPECTION_CPU_SECONDS = INTERVAL / 2
+INSPECTION_SECONDS = 0.5
 #: Fields of /proc/<pid>/status, in KiB: memory that no file backs.
 _OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
 #: Field that is missing in the status of a thread that has ended.
@@ -60,7 +60,7 @@ class Watch:
         self.breach: Breach | None = None
         self._limits_watcher = limits_watcher
         self._begun = 0.0
-        self._looked_at = (0.0, 0.0)
+        self._inspected = (0.0, 0.0)
 
     def begin(self, seconds: float) -> None:
         """Start watching a run that may take `seconds`."""
@@ -73,11 +73,12 @@ class Watch:
 
     def is_due(self) -> bool:
         """Return whether to inspect the process now: its run is long, or its short runs add up."""
-        now, worked = monotonic(), self.process.cpu_seconds()
-        looked, worked_then = self._looked_at
-        if now - self._begun < INTERVAL and worked - worked_then < WORK and now - looked < PATIENCE:
+        now, cpu = monotonic(), self.process.cpu_seconds()
+        inspected, cpu_then = self._inspected
+        short = now - self._begun < INTERVAL
+        if short and cpu - cpu_then < INSPECTION_CPU_SECONDS and now - inspected < INSPECTION_SECONDS:
             return False
-        self._looked_at = (now, worked)
+        self._inspected = (now, cpu)
         return True
 
     def expire(self) -> None:

@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from runtime.errors import RuntimeUnavailable
-from runtime.pool.reserve import PATIENCE, Reserve
+from runtime.pool.reserve import ANSWER_SECONDS, Reserve
 from tests.unit.runtime.process.puppet import Puppet
 
 
@@ -64,9 +64,9 @@ def test_the_next_one_is_started_after_the_answer(reserve: Reserve[Puppet], star
 
 def test_a_slow_answer_does_not_delay_the_next_start(reserve: Reserve[Puppet], starter: Starter) -> None:
     reserve.take()
-    with gevent.Timeout(PATIENCE * 50):
+    with gevent.Timeout(ANSWER_SECONDS * 50):
         while len(starter.started) < 3:
-            gevent.sleep(PATIENCE / 10)
+            gevent.sleep(ANSWER_SECONDS / 10)
 
 
 def test_a_full_reserve_starts_no_worker(reserve: Reserve[Puppet], starter: Starter) -> None:
