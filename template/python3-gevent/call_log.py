@@ -1,11 +1,11 @@
-"""The function's log: each record one line on stderr, at once, with the id of the call it was written in.
+"""The format of the function's log: one line per record on stderr, unbuffered, with the id of the current call.
 
     2026-11-22T09:30:00.123Z INFO orders 8d2f1c3a-… stored 3 rows
 
-Line breaks in a message or a traceback are written as `\\n`, so that a record stays one line for whoever collects
-them. gunicorn sets this up before it loads the handler (`logconfig_dict`), and LOG_LEVEL says from which level on.
-LOG_FORMAT=ecs writes JSON in the Elastic Common Schema instead, without the id. A function that wants another format
-says so by `logging.config.dictConfig` or `logging.basicConfig(force=True)`.
+Line breaks in a message or a traceback are written as `\\n`, so that log collectors see one line per record. gunicorn
+applies these settings before it loads the handler (`logconfig_dict`), with the level of LOG_LEVEL. LOG_FORMAT=ecs
+writes JSON in the Elastic Common Schema instead, without the id. A function that needs another format calls
+`logging.config.dictConfig` or `logging.basicConfig(force=True)`.
 """
 
 import logging
@@ -16,12 +16,12 @@ from typing import Any
 
 from http_app import Adapted
 
-#: The X-Call-Id of the call under way, `-` outside of one. Each greenlet has a context of its own.
+#: The X-Call-Id of the current call, `-` outside a call. Each greenlet has a separate context.
 CALL_ID: ContextVar[str] = ContextVar("call_id", default="-")
-#: Ids are UUIDs where the gateway makes them, but a client may send anything.
+#: Most characters of an id. The gateway's ids are UUIDs, but a client may send anything.
 _ID_MAX = 100
 
-#: The formatters by LOG_FORMAT. That of ecs is in the package ecs-logging, which the function has to bring.
+#: The formatters by LOG_FORMAT. `ecs` requires the package ecs-logging, which the function must install.
 _FORMATTERS: dict[str, dict[str, Any]] = {
     "line": {"()": "call_log.LineFormatter"},
     "ecs": {
@@ -32,7 +32,7 @@ _FORMATTERS: dict[str, dict[str, Any]] = {
 
 
 class LineFormatter(logging.Formatter):
-    """One line, however many the record has."""
+    """Formats a record as one line, even if it contains line breaks."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -47,7 +47,12 @@ class LineFormatter(logging.Formatter):
 
 
 def settings(level: str, form: str) -> dict[str, Any]:
-    """What `logging.config.dictConfig` takes. `level`: debug, info, warning or error. `form`: line or ecs."""
+    """Return the argument of `logging.config.dictConfig`.
+
+    Args:
+        level: debug, info, warning or error.
+        form: line or ecs.
+    """
     level = level.upper()
     return {
         "version": 1,
@@ -60,7 +65,7 @@ def settings(level: str, form: str) -> dict[str, Any]:
 
 
 class CallMarker(Adapted):
-    """An application that says which call is under way."""
+    """Sets CALL_ID for each call of an application."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any], /) -> Iterable[bytes]:
         CALL_ID.set(environ.get("HTTP_X_CALL_ID", "-")[:_ID_MAX])

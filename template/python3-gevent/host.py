@@ -1,4 +1,4 @@
-"""Serves function/handler.py: its `app`, or its `handle(event, context)` behind a small Flask application."""
+"""Serves function/handler.py: its `app`, or its `handle(event, context)` through a small Flask application."""
 
 import os
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Where the function runs."""
+    """The environment that the function runs in."""
 
     hostname: str
 
 
 def event_application(handle):
-    """Returns the WSGI application that answers every path and method with what `handle` returns."""
+    """Return a WSGI application that answers every path and method with the result of `handle`."""
     application = Flask(__name__, static_folder=None)
-    # A dict goes out in the order it has.
+    # A dict keeps its order.
     application.json.sort_keys = False
     context = Context(hostname=os.environ.get("HOSTNAME", "localhost"))
 
@@ -51,10 +51,10 @@ def event_application(handle):
 
 
 def response(application, result):
-    """Turns what a handler returned into a response.
+    """Turn the result of a handler into a response.
 
-    A dict that has nothing but status code, headers and body is an answer, and so is a tuple of body, status and
-    perhaps headers. Everything else is the body.
+    A dict with no other keys than status code, headers and body is a complete response, and so is a tuple of body,
+    status and optionally headers. Any other result is the body.
     """
     if isinstance(result, dict) and result and result.keys() <= ANSWER_KEYS:
         return answer_of(
@@ -66,12 +66,12 @@ def response(application, result):
 
 
 def is_status(value):
-    """Whether it is an HTTP status, and not just any second element."""
+    """Return whether the second element of a tuple is an HTTP status."""
     return isinstance(value, int) and 100 <= value <= 599
 
 
 def answer_of(application, value, status, headers=None):
-    """The body with a status, and headers as a dict or as pairs, in which a name may come twice."""
+    """Return a response. Headers are a dict, or pairs, in which a name may occur twice."""
     answer = body(application, value)
     answer.status_code = int(status)
     answer.headers.update(Headers(headers or ()))
@@ -79,7 +79,7 @@ def answer_of(application, value, status, headers=None):
 
 
 def body(application, value):
-    """Text and bytes as they are, None as nothing, parts one after another, everything else as JSON."""
+    """Return a response with a body: text and bytes unchanged, None as empty, an iterator in parts, else JSON."""
     if value is None:
         return Response(status=200)
     if isinstance(value, str):
@@ -92,20 +92,20 @@ def body(application, value):
 
 
 def stream(parts):
-    """Text or bytes, each part sent as soon as it is there.
+    """Return a response that sends each part, text or bytes, as soon as it is available.
 
-    The first one is waited for: a handler that fails before it is answered 500 like any other.
+    It waits for the first part: a handler that fails before that is answered with 500 like any other.
     """
     first = next(parts, b"")
     answer = Response(sent(first, parts), content_type=TEXT if isinstance(first, str) else BINARY)
-    # A generator that the client does not hear out has an end of its own to come to.
+    # A generator must be closed if the client disconnects before the end.
     if hasattr(parts, "close"):
         answer.call_on_close(parts.close)
     return answer
 
 
 def sent(first, parts):
-    """All parts, as bytes."""
+    """Yield all parts as bytes."""
     yield encoded(first)
     for part in parts:
         yield encoded(part)
@@ -116,10 +116,10 @@ def encoded(part):
 
 
 def served():
-    """Returns the handler's WSGI application.
+    """Return the handler's WSGI application.
 
     Raises:
-        ImportError: the handler has neither of the two things that can be served.
+        ImportError: The handler has neither `app` nor `handle`.
     """
     if hasattr(handler, "app"):
         return handler.app

@@ -1,4 +1,4 @@
-"""The client's side of a connection: its socket, read without waiting and written to with patience."""
+"""The socket of a client: reads do not wait, writes wait within timeouts."""
 
 import socket
 import struct
@@ -7,38 +7,43 @@ from time import monotonic
 from typing import Any
 
 from gevent import socket as gevent_socket
-from http_limits import Patience
+from http_limits import Timeouts
 
-#: What is still read of a client that was refused: so many times so many bytes, at most.
+#: Most reads, and most bytes of each, after a client was refused.
 _DROPS = 256
 _DROPPED = 64 << 10
-#: SO_LINGER: closing resets.
+#: The value of SO_LINGER with which `close` resets the connection.
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Disconnected(Exception):
-    """The client does not take what it is sent."""
+    """The client does not accept the response."""
 
 
 class Client:
-    """One of them. `socket` does not block; `patience` bounds how long one answer may take to be taken."""
+    """A client.
 
-    __slots__ = ("_patience", "_socket", "_taken", "_waited", "descriptor", "receive")
+    Args:
+        client: Its socket, non-blocking.
+        timeouts: Limit how long it may take to accept a response.
+    """
 
-    def __init__(self, client: Any, patience: Patience) -> None:
+    __slots__ = ("_socket", "_taken", "_timeouts", "_waited", "descriptor", "receive")
+
+    def __init__(self, client: Any, timeouts: Timeouts) -> None:
         self._socket = client
-        self._patience = patience
+        self._timeouts = timeouts
         self.descriptor: int = client.fileno()
         self.receive = client.recv
         self.expect_answer()
 
     def expect_answer(self) -> None:
-        """What is sent from here on is another answer."""
+        """Start the timeouts of the next response."""
         self._waited = 0.0
         self._taken = 0
 
     def send(self, data: bytes) -> None:
-        """Returns when the kernel has taken all of it. Raises Disconnected."""
+        """Send data. Return when the kernel has taken all of it. Raises Disconnected."""
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -49,8 +54,8 @@ class Client:
             self._send_slowly(memoryview(data)[sent:])
 
     def linger(self) -> None:
-        """End our side first: closed while its client still sends, a connection is reset, and the answer lost."""
-        end = monotonic() + self._patience.linger
+        """Close our side first, and read what the client still sends: otherwise a reset would lose the response."""
+        end = monotonic() + self._timeouts.linger
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             for _ in range(_DROPS):
@@ -59,18 +64,18 @@ class Client:
                     return
 
     def reset(self) -> None:
-        """Have `close` tell the client that this was not the end of its answer."""
+        """Have `close` reset the connection, so that the client sees that its response is incomplete."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def close(self) -> None:
-        """At once."""
+        """Close the socket without waiting."""
         self._socket.close()
 
     def _send_slowly(self, view: memoryview) -> None:
-        patience = self._patience
+        timeouts = self._timeouts
         while view:
             began = monotonic()
-            left = patience.write + self._taken / patience.write_rate - self._waited
+            left = timeouts.write + self._taken / timeouts.write_rate - self._waited
             try:
                 gevent_socket.wait_write(self.descriptor, timeout=max(0.0, left))
                 sent = self._socket.send(view)

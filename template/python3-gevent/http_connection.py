@@ -1,7 +1,7 @@
-"""A connection: it reads, has the application answer, and waits, for nothing longer than it has patience.
+"""A connection: reads requests, calls the application, sends responses, and waits within timeouts.
 
-It has a greenlet while it is at work, and for a moment after. A client that says nothing costs a socket, a watcher of
-the loop's, and the objects of this module.
+It has a greenlet while it works, and for a moment after. A silent client only costs a socket, a watcher of the loop,
+and the objects of this module.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,57 +13,57 @@ import gevent
 from http_access_log import AccessLog
 from http_app import HANGUP
 from http_client import Client, Disconnected
-from http_limits import Limits, Patience
+from http_limits import Limits, Timeouts
 from http_message import Refused, Request
 from http_request import RequestReader
 from http_response import Response, refusal
 
-#: Answers on one connection after which the others get their turn.
-_TURN = 4
+#: Reads, and responses, on one connection after which other connections get their turn.
+_BATCH = 4
 _READ = 1
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TIMED_OUT = Refused(408, "the request did not arrive in time")
 
 
 class Server(Protocol):
-    """What a connection asks of the worker that serves it. `http_worker.HttpWorker` is one."""
+    """What a connection requires of its worker. `http_worker.HttpWorker` implements it."""
 
     alive: bool
-    #: Of the access log; None: nothing is logged.
+    #: None: nothing is logged.
     access_log: AccessLog | None
-    #: The line `Date: ...` of every answer.
+    #: The line `Date: ...` of every response.
     date: str
     hub: Any
     #: Seconds that an idle connection stays open.
     keepalive: float
-    #: Seconds that an idle connection keeps its greenlet.
+    #: Seconds for which an idle connection keeps its greenlet.
     kept: float
     limits: Limits
     log: Any
     loop: Any
     #: The monotonic clock, as of the last tick.
     now: float
-    patience: Patience
+    timeouts: Timeouts
     #: Connections with a callback for clients that hang up.
     watched: "set[Connection]"
     wsgi: Any
 
     def count_request(self) -> None:
-        """Count a request, and end the worker after as many as it may serve."""
+        """Count a request, and end the worker after the most that it may serve."""
 
     def gone(self, connection: "Connection") -> None:
         """Forget a connection that has ended."""
 
 
 class Connection:
-    """From its first byte to its end.
+    """A connection, from its first byte to its end.
 
     Attributes:
-        descriptor: its file descriptor.
-        due: when to `look` at it, on the monotonic clock.
-        since: when it was opened, or last answered.
-        idle: whether nothing of a request is here.
-        hangup: what to call when its client goes away before it was answered.
+        descriptor: Its file descriptor.
+        due: When to call `check_deadline`, on the monotonic clock.
+        since: When it was opened, or when its last response was sent.
+        idle: Whether no part of a request has been received.
+        hangup: Called when the client disconnects before its response.
     """
 
     __slots__ = (
@@ -85,10 +85,10 @@ class Connection:
         self.since = self._began = worker.now
         self._listen(self._deadline())
 
-    def look(self) -> None:
-        """When it is due: let its greenlet go, or end it, unless what it waits for is there after all.
+    def check_deadline(self) -> None:
+        """Check an overdue connection: end its greenlet, or close it unless data has arrived after all.
 
-        To be called by the loop.
+        The loop calls it, so it must not wait.
         """
         if self.due == inf:
             return
@@ -102,12 +102,12 @@ class Connection:
             self._resume()
 
     def retire(self) -> None:
-        """It has been idle for long enough. To be called by the loop."""
+        """Close an idle connection to make room, unless data has arrived. The loop calls it."""
         self.since = -inf
-        self.look()
+        self.check_deadline()
 
     def close(self) -> None:
-        """At once."""
+        """Close the connection without waiting."""
         self.due = inf
         self.idle = False
         self._greenlet = None
@@ -133,18 +133,18 @@ class Connection:
             greenlet.switch(True)
 
     def _deadline(self) -> float:
-        """When the client will have had enough time for what it is about."""
+        """Return the time at which the client must have sent the current part of a request."""
         worker, reader = self._worker, self._reader
         if reader.head_done:
-            return self._began + worker.patience.body + reader.body_bytes / worker.patience.body_rate
+            return self._began + worker.timeouts.body + reader.body_bytes / worker.timeouts.body_rate
         if reader.began:
-            return self._began + worker.patience.head
-        return self.since + (worker.keepalive if worker.alive else worker.patience.leave)
+            return self._began + worker.timeouts.head
+        return self.since + (worker.keepalive if worker.alive else worker.timeouts.leave)
 
     def _serve(self) -> None:
         goes_on = False
         try:
-            while self._turn():
+            while self._read_available():
                 if not self._wait():
                     goes_on = True
                     return
@@ -155,19 +155,19 @@ class Connection:
                 self.close()
 
     def _wait(self) -> bool:
-        """Returns whether there is something to do; else this greenlet is not needed."""
+        """Wait for data. Return False if the greenlet should end because none has come."""
         worker = self._worker
         self._greenlet = gevent.getcurrent()
         self._listen(min(self._deadline(), worker.now + worker.kept))
         there: bool = worker.hub.switch()
         return there
 
-    def _turn(self) -> bool:
-        """Take what is there, though not for ever. Returns whether the connection goes on."""
+    def _read_available(self) -> bool:
+        """Read available data, in a bounded number of reads. Return whether the connection stays open."""
         reader, receive = self._reader, self._client.receive
-        for _ in range(_TURN):
+        for _ in range(_BATCH):
             try:
-                data = receive(reader.appetite)
+                data = receive(reader.read_size)
             except BlockingIOError:
                 break
             if not data or not self._take(data):
@@ -175,7 +175,7 @@ class Connection:
         return not self._overdue or self._has_time_left()
 
     def _has_time_left(self) -> bool:
-        """What was overdue when it was looked at has not come. It is refused if its time is over now."""
+        """Return whether the client has time left. If not, a request that it has begun is refused."""
         self._overdue = False
         if self._deadline() > self._worker.now:
             return True
@@ -184,7 +184,7 @@ class Connection:
         return False
 
     def _take(self, data: bytes) -> bool:
-        """Read what was received, answer what is complete. Returns whether the connection goes on."""
+        """Parse received data and answer complete requests. Return whether the connection stays open."""
         reader = self._reader
         if not reader.began:
             self._began = self._worker.now
@@ -212,14 +212,14 @@ class Connection:
                     self._client.linger()
                 return False
             answered += 1
-            if answered % _TURN == 0:
+            if answered % _BATCH == 0:
                 gevent.sleep(0)
         self._overdue = False
         self.since = self._began = self._worker.now
         return True
 
     def _answer(self, request: Request) -> bool:
-        """Returns whether the connection goes on."""
+        """Answer a request. Return whether the connection stays open."""
         worker, client = self._worker, self._client
         worker.count_request()
         client.expect_answer()
@@ -243,7 +243,7 @@ class Connection:
         try:
             self._forget_hangup()
             if not self._worker.alive and not response.started:
-                response.keep_alive = False  # the end has begun meanwhile
+                response.keep_alive = False  # the worker began to end during the call
             response.send(parts)
         finally:
             if hasattr(parts, "close"):
@@ -254,7 +254,7 @@ class Connection:
             self._client.send(refusal(Refused(500, "an internal error")))
             self._client.linger()
         elif request.version == "1.0":
-            # Nothing else would tell the client that this was not the answer's end.
+            # In HTTP/1.0 only a reset shows the client that the response is incomplete.
             self._client.reset()
 
     def _refuse(self, refused: Refused) -> None:

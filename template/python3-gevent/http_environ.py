@@ -1,4 +1,4 @@
-"""How a request's head is told to a WSGI application: its headers, its target, its host."""
+"""Turns the head of a request into a WSGI environ: its headers, its target, its host."""
 
 import re
 from typing import Any
@@ -7,20 +7,20 @@ from urllib.parse import unquote_to_bytes
 import httptools
 from http_message import Refused
 
-#: A second one of these would leave open which of them counts.
+#: Headers that may occur once only: with two it would be unclear which one applies.
 _SINGLE = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_HOST", "HTTP_AUTHORIZATION"})
-#: Two headers would have the same key, X_User and X-User: the one that proxies do not know is left out.
+#: X_User and X-User would have the same key. The one with underscores is left out, because proxies do not check it.
 _AMBIGUOUS = "-"
-#: How many names are remembered in the form that WSGI wants.
+#: Most header names whose environ key is cached.
 _NAMES_MAX = 512
 _NAMES: dict[bytes, str] = {}
-#: RFC 3986's characters of an authority. What else stands there would be understood by each reader in its own way.
+#: Characters of an authority in RFC 3986. Programs interpret other characters differently.
 _HOST = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=%:\[\]-]*")
 _CONTROL = re.compile(rb"[\x00-\x20\x7f]")
 
 
 def put_header(environ: dict[str, Any], name: bytes, value: bytes) -> None:
-    """Sets what the environment has of a header, or adds to it. Raises Refused."""
+    """Add a header to the environ. Raises Refused."""
     key = _NAMES.get(name) or _key_of(name)
     if key == _AMBIGUOUS:
         return
@@ -33,13 +33,13 @@ def put_header(environ: dict[str, Any], name: bytes, value: bytes) -> None:
 
 
 def check_host(text: str) -> None:
-    """Raises Refused: no host's name, with or without a port."""
+    """Raise Refused unless the text is a host, with or without a port."""
     if not _HOST.fullmatch(text):
         raise Refused(400, "the header Host is malformed")
 
 
 def put_target(environ: dict[str, Any], target: bytes) -> None:
-    """Sets path, decoded, and query; the host too where the target names one. Raises Refused."""
+    """Set the decoded path and the query, and the host if the target contains one. Raises Refused."""
     if b"#" in target:
         raise _malformed_target()
     environ["RAW_URI"] = target.decode("latin-1")
@@ -55,7 +55,7 @@ def put_target(environ: dict[str, Any], target: bytes) -> None:
 
 
 def _origin_form(environ: dict[str, Any], target: bytes) -> bytes:
-    """The path and query of an absolute target, as proxies get it; `*` stands for no path at all."""
+    """Return path and query of an absolute target, the form for proxies. `*` means no path."""
     if target == b"*" and environ["REQUEST_METHOD"] == "OPTIONS":
         return b""
     if environ["REQUEST_METHOD"] == "CONNECT" or _CONTROL.search(target):
@@ -66,7 +66,7 @@ def _origin_form(environ: dict[str, Any], target: bytes) -> bytes:
         raise _malformed_target() from None
     if parts.schema not in {b"http", b"https"} or not parts.host or parts.userinfo:
         raise _malformed_target()
-    # It counts more than the header does.
+    # It takes precedence over the header.
     port = f":{parts.port}" if parts.port else ""
     environ["HTTP_HOST"] = parts.host.decode("latin-1") + port
     return (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
@@ -77,7 +77,7 @@ def _malformed_target() -> Refused:
 
 
 def _key_of(name: bytes) -> str:
-    """The key of a header, or _AMBIGUOUS."""
+    """Return the environ key of a header, or _AMBIGUOUS."""
     text = name.decode("latin-1").upper()
     key = _AMBIGUOUS if "_" in text else text.replace("-", "_")
     if key not in {_AMBIGUOUS, "CONTENT_TYPE", "CONTENT_LENGTH"}:

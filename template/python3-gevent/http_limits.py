@@ -1,4 +1,4 @@
-"""What one client may have of a worker: how much, and for how long."""
+"""Limits of sizes and times for one client."""
 
 import os
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from typing import Any, Self
 
 from http_app import HttpApp
 
-#: Bytes of a body where neither the application nor the variable HTTP_BODY_MAX_BYTES says anything else.
+#: Most bytes of a body, unless the application or the variable HTTP_BODY_MAX_BYTES sets another limit.
 BODY_BYTES = 64 << 20
-#: Bytes of a head.
+#: Most bytes of a head.
 HEAD_BYTES = 32 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one request may have; 0 of what gunicorn has a setting for is no limit of its own.
+    """The sizes that one request may have. If a setting of gunicorn is 0, only `head_bytes` applies.
 
     Attributes:
-        head_bytes: of the head as a whole, and of what stands between the parts of a body that comes in chunks.
-        target_bytes: of the path and the query together.
-        fields: headers, and trailers.
-        field_bytes: of one header's name and value.
-        body_bytes: of the body.
-        asks_application: whether it is for the application to refuse a larger body, which it is not given then.
+        head_bytes: Most bytes of the head, and of the framing of a chunked body.
+        target_bytes: Most bytes of path and query together.
+        fields: Most headers, and most trailers.
+        field_bytes: Most bytes of one header, name and value.
+        body_bytes: Most bytes of the body.
+        asks_application: Whether the application refuses a larger body. It gets the request without the body then.
     """
 
     head_bytes: int = HEAD_BYTES
@@ -34,7 +34,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Any, application: HttpApp | None) -> Self:
-        """From gunicorn's settings (`limit_request_*`) and what the application announces (`body_max_bytes`)."""
+        """Read gunicorn's settings (`limit_request_*`) and the application's attribute `body_max_bytes`."""
         announced = None if application is None else application.body_max_bytes
         most = os.environ.get("HTTP_BODY_MAX_BYTES", BODY_BYTES) if announced is None else announced
         return cls(
@@ -47,16 +47,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client may take, in seconds. What is large may take longer, at so many bytes a second.
+class Timeouts:
+    """How long a client may take, in seconds. Large bodies and responses may take longer, at a minimum rate.
 
     Attributes:
-        head: from a request's first byte to the end of its head.
-        body: for its body, and one second more for every `body_rate` bytes that came.
-        write: for taking an answer, waiting for the application apart; and one second more for every `write_rate`
-            bytes that were taken.
-        linger: for hearing of an error while still sending: closed at once the client would not see it.
-        leave: at the server's end, for a client that has only just been answered: its next request may be on its way.
+        head: From the first byte of a request to the end of its head.
+        body: For its body, plus one second for every `body_rate` bytes received.
+        body_rate: Bytes per second.
+        write: For accepting a response, without the time of the application, plus one second for every `write_rate`
+            bytes accepted.
+        write_rate: Bytes per second.
+        linger: For reading an error while the client still sends. Without it the client would not see the error.
+        leave: At shutdown, for a client that has just got a response: its next request may be on its way.
     """
 
     head: float = 10.0

@@ -1,4 +1,4 @@
-"""Takes connections from a listening socket as long as there is room for them."""
+"""Accepts connections from a listening socket while there is room for them."""
 
 import errno
 import socket
@@ -12,19 +12,19 @@ from gevent import monkey
 _PAUSE = 0.5
 _READ = 1
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-#: gevent's sockets wait by themselves, and have two watchers each, which is not needed here.
+#: The original class: gevent's sockets have two watchers each, which are not needed here.
 PlainSocket = monkey.get_original("socket", "socket")
 
 
 class Listener:
-    """One listening socket. Those that nobody takes wait in the kernel's queue, for whoever else listens there.
+    """One listening socket. Connections that are not accepted wait in the kernel's queue, for other workers too.
 
     Args:
-        listening: gunicorn's socket, which is taken over.
-        burst: how many are taken before those that are there get their turn.
-        has_room: whether there is any left.
-        take: takes a connection, without waiting for anything, and its address.
-        warn: takes a line for the log.
+        listening: gunicorn's socket. The listener takes it over.
+        burst: Most connections to accept before existing ones get their turn.
+        has_room: Returns whether another connection can be accepted.
+        take: Called with the listener, a connection and its address. It must not wait.
+        warn: Writes a warning to the log.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Listener:
         self._socket.setblocking(False)
         self.is_unix = self._socket.family == socket.AF_UNIX
         if not self.is_unix:
-            # Handed down to each connection by the kernel.
+            # Each accepted connection inherits it.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.name: tuple[str, int] = ("", 0) if self.is_unix else self._socket.getsockname()[:2]
         self._burst = burst
@@ -52,13 +52,13 @@ class Listener:
         self.resume()
 
     def resume(self) -> None:
-        """There is room again."""
+        """Accept connections again, because there is room."""
         if not self._accepting and self._open:
             self._accepting = True
             self._watcher.start(self._accept)
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop accepting and close the socket."""
         self._open = False
         self._watcher.stop()
         self._watcher.close()
@@ -81,7 +81,7 @@ class Listener:
                     self._pause()
                     gevent.spawn_later(_PAUSE, self.resume)
                 return
-            # The standard library's `accept` makes one of gevent's, since those have taken its sockets' place.
+            # `accept` returns a socket of gevent, because gevent has replaced the class of the standard library.
             plain = PlainSocket(client.family, socket.SOCK_STREAM, fileno=client.detach())
             plain.setblocking(False)
             self._take(self, plain, address)

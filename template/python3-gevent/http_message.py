@@ -1,11 +1,11 @@
-"""What passes between a connection and its reader: requests, and why one is refused."""
+"""A parsed request, and the error of a request that is refused."""
 
 import io
 from typing import Any
 
 
 class Refused(Exception):
-    """A request that is answered with an HTTP error; its connection ends."""
+    """A request is answered with an HTTP error, and its connection is closed."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -14,10 +14,10 @@ class Refused(Exception):
 
 
 class UnreadBody(io.RawIOBase):
-    """The input of a request whose body is longer than its application takes, so that it was not read."""
+    """The input of a request with a body that exceeds the application's limit and was not read."""
 
     def readinto(self, _: Any) -> int:
-        """Raises OSError."""
+        """Raise OSError: there is nothing to read."""
         raise OSError("the body is too large, and was not read")
 
 
@@ -25,8 +25,11 @@ class Request:
     """A request for an application.
 
     Attributes:
-        keep_alive: whether its client wants the connection kept, and it can be.
-        whole: whether its body has been read.
+        environ: Its WSGI environ.
+        version: 1.0 or 1.1.
+        keep_alive: Whether the connection can stay open, and the client wants it.
+        whole: Whether its body has been read.
+        is_head: Whether its method is HEAD.
     """
 
     __slots__ = ("environ", "is_head", "keep_alive", "version", "whole")

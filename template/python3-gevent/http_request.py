@@ -1,4 +1,4 @@
-"""What arrives on a connection: parsed by llhttp, checked where llhttp is lenient, turned into WSGI environments."""
+"""Parses requests with llhttp, checks what llhttp does not, and creates WSGI environs."""
 
 import io
 from collections import deque
@@ -10,35 +10,36 @@ from http_limits import Limits
 from http_message import Refused, Request, UnreadBody
 
 _VERSIONS = {"1.1": "HTTP/1.1", "1.0": "HTTP/1.0"}
-#: Bytes to read at once: what may follow a request unasked for is little, what is missing of a body may be much.
+#: Most bytes of one read. Few for a head, to limit pipelined requests behind it; many for the rest of a body.
 _HEAD_CHUNK = 8 << 10
 _BODY_CHUNK = 256 << 10
-#: Bytes around the chunks of a body for each byte in them; a chunk of one byte has five.
+#: Most bytes of framing per byte of a chunked body. A chunk of one byte has five.
 _OVERHEAD = 8
 
 
-class _Curtailed(Exception):
-    """The rest of a request is not read: it is the application's to refuse what it has announced to be too much."""
+class _BodyNotRead(Exception):
+    """The body of a request is not read, because it exceeds the application's limit. The application refuses it."""
 
 
 class RequestReader:
-    """Takes bytes in, gives requests out. It is what httptools calls the protocol.
+    """Turns received bytes into requests. It is the protocol object of httptools.
 
     Args:
-        base: what the environments of all requests of the connection have in common.
-        limits: beyond them a request is refused.
+        base: The part of the environ that all requests of the connection share.
+        limits: The sizes that a request may have.
 
     Attributes:
-        began: whether the beginning of a request has arrived, and not its end.
-        head_done: whether its head has.
-        body_bytes: how much of its body.
-        expects: whether its client waits for being told to go on.
+        requests: Complete requests.
+        began: Whether a part of a request has been received.
+        head_done: Whether its head is complete.
+        body_bytes: Received bytes of its body.
+        expects: Whether the client waits for `100 Continue`.
     """
 
     body_bytes: int
     _length: int
     _framing: int
-    _barren: int
+    _framing_only: int
 
     def __init__(self, base: dict[str, Any], limits: Limits) -> None:
         self.requests: deque[Request] = deque()
@@ -53,8 +54,8 @@ class RequestReader:
         self._forget()
 
     @property
-    def appetite(self) -> int:
-        """How many bytes to read next. It bounds how many requests can be waiting here."""
+    def read_size(self) -> int:
+        """Most bytes to read next. It limits how many pipelined requests can be waiting."""
         if not self.head_done:
             return _HEAD_CHUNK
         if self._chunked:
@@ -62,9 +63,10 @@ class RequestReader:
         return min(_HEAD_CHUNK + self._length - self.body_bytes, _BODY_CHUNK)
 
     def feed(self, data: bytes) -> None:
-        """Take what was received. Whole requests are in `requests` afterwards, those before a fault too.
+        """Parse received bytes and append complete requests to `requests`, also those before an error.
 
-        Raises Refused: the rest cannot be understood or is not wanted.
+        Raises:
+            Refused: The rest is invalid, or exceeds a limit.
         """
         if self._ended:
             return
@@ -81,7 +83,7 @@ class RequestReader:
             self._check_growth(len(data), body_bytes)
 
     def close(self) -> None:
-        """No more is to come. Parser and reader let go of each other."""
+        """Stop parsing. This also breaks the reference cycle of parser and reader."""
         self._ended = True
         self._parser = None
 
@@ -89,27 +91,27 @@ class RequestReader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # No other protocol is spoken here: the request is answered like any, and is the last one.
+            # Other protocols are not supported: the request is answered as usual, and is the last one.
             self._take_unparsed(data[upgrade.args[0] :])
         except httptools.HttpParserCallbackError as error:
             self._ended = True
             if isinstance(error.__context__, Refused):
                 raise error.__context__ from None
-            if not isinstance(error.__context__, _Curtailed):
+            if not isinstance(error.__context__, _BodyNotRead):
                 raise
         except httptools.HttpParserError as error:
             self._ended = True
             raise Refused(400, f"this is no HTTP request: {error}") from None
 
     def _check_growth(self, received: int, body_bytes: int) -> None:
-        """What the parser keeps to itself until it is whole: a line of the head, of a chunk, of the trailers."""
+        """Limit what the parser buffers until it is complete: a line of the head, of a chunk, of the trailers."""
         if not self.head_done:
             if self._head_bytes > self._limits.head_bytes:
                 raise self._too_large_a_head()
         elif self._chunked:
-            self._barren = 0 if self.body_bytes > body_bytes else self._barren + received
+            self._framing_only = 0 if self.body_bytes > body_bytes else self._framing_only + received
             around = self._framing - self.body_bytes
-            if max(self._barren, around - _OVERHEAD * self.body_bytes) > self._limits.head_bytes:
+            if max(self._framing_only, around - _OVERHEAD * self.body_bytes) > self._limits.head_bytes:
                 self._ended = True
                 raise Refused(400, "there is too much around the chunks of the body")
 
@@ -161,7 +163,7 @@ class RequestReader:
     def on_message_complete(self) -> None:
         parser = self._parser
         if parser.should_upgrade():
-            # The parser leaves the body to the other protocol.
+            # The parser does not parse the body: it assumes that it belongs to the other protocol.
             if self._chunked:
                 raise Refused(501, "an upgrade with a chunked body is not understood here")
             self._unparsed = self._length
@@ -199,14 +201,14 @@ class RequestReader:
         self.expects = version == "1.1" and (self._chunked or self._length > 0)
 
     def _too_large_a_body(self, length: int) -> None:
-        """Raises Refused, or hands the request on without it and raises _Curtailed."""
+        """Raise Refused, or pass the request on without its body and raise _BodyNotRead."""
         if not self._limits.asks_application:
             raise Refused(413, "the body is too large")
         self._environ["CONTENT_LENGTH"] = str(length)
         self._environ["wsgi.input"] = UnreadBody()
         self.requests.append(Request(self._environ, self._version, keep_alive=False, whole=False))
         self._forget()
-        raise _Curtailed
+        raise _BodyNotRead
 
     def _too_large_a_head(self) -> Refused:
         self._ended = True
@@ -222,7 +224,7 @@ class RequestReader:
                 self._complete_last()
 
     def _complete_last(self) -> None:
-        """What follows a request for another protocol is of that protocol."""
+        """Complete a request for another protocol. Bytes after it belong to that protocol and are not parsed."""
         self._ended = True
         self._complete(keep_alive=False)
 
@@ -243,5 +245,5 @@ class RequestReader:
         self._head_bytes = self._fields = self._fields_bytes = 0
         self.body_bytes = 0
         self._length = 0
-        self._framing = 0  # bytes received since the head of a body that comes in chunks
-        self._barren = 0  # and of those, since there was something of the body among them
+        self._framing = 0  # bytes of a chunked body received since the head
+        self._framing_only = 0  # bytes received since the last data of a chunked body

@@ -1,4 +1,4 @@
-"""What goes back on a connection: a WSGI application's answer as HTTP/1.1."""
+"""Sends the response of a WSGI application as HTTP/1.1."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -11,28 +11,29 @@ from http_message import Refused, Request
 Headers = list[tuple[str, str]]
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType]
 
-#: Headers that are the connection's, which is ours.
+#: Headers of the connection, which the server sets, not the application.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "date", "server"})
 _LENGTH = "content-length"
-#: The names that applications use are few: whether one is ours to send, and which is the length's, is remembered.
+#: Cache of `_kind_of` by header name: applications use few names.
 _KINDS: dict[str, str | None] = {}
 _KINDS_MAX = 512
 
 
 class Response:
-    """One answer.
+    """One response.
 
     Args:
-        request: what is answered.
-        keep_alive: whether the connection goes on afterwards, as far as we are concerned.
-        date: the header line of the current time.
-        send: takes the bytes of the answer.
+        request: The request.
+        keep_alive: Whether the server can keep the connection open.
+        date: The header line with the current time.
+        send: Sends bytes to the client.
 
     Attributes:
-        status: the application's, as 200 OK.
-        headers: the application's.
-        started: whether the head has been sent.
-        sent: bytes of the body that have been.
+        keep_alive: Whether the connection stays open.
+        status: The application's status, such as `200 OK`.
+        headers: The application's headers.
+        started: Whether the head has been sent.
+        sent: Bytes of the body that have been sent.
     """
 
     __slots__ = (
@@ -65,7 +66,7 @@ class Response:
     def start(
         self, status: str, headers: Headers, exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
-        """WSGI's start_response."""
+        """Set status and headers. It is `start_response` of WSGI."""
         try:
             if exc_info and self.started:
                 raise exc_info[1].with_traceback(exc_info[2])
@@ -78,7 +79,7 @@ class Response:
         return self._write
 
     def send(self, parts: Iterable[bytes]) -> None:
-        """Send all that the application returned: a list at once, of anything else each part as it comes."""
+        """Send the body that the application returned: a list in one piece, otherwise each part when it is ready."""
         if isinstance(parts, (list, tuple)) and not self.started:
             self._send_whole(parts[0] if len(parts) == 1 else b"".join(parts))
             return
@@ -90,7 +91,7 @@ class Response:
         elif self._chunked:
             self._send(b"0\r\n\r\n")
         elif self._left:
-            # The length that its application announced was wrong: nothing can follow on this connection.
+            # The body is shorter than the application announced, so no other response can follow on this connection.
             self.keep_alive = False
 
     def _send_whole(self, body: bytes) -> None:
@@ -118,7 +119,7 @@ class Response:
             self._send(head + part)
 
     def _within_length(self, part: bytes) -> bytes:
-        """What is too much would pass for the beginning of the next answer."""
+        """Cut a part that exceeds the announced length: the client would read the rest as the next response."""
         left = self._left or 0
         if len(part) > left:
             self.keep_alive = False
@@ -127,9 +128,13 @@ class Response:
         return part
 
     def _head(self, length: int | None) -> bytes:
-        """With the body's length, or None for one that is not known; its application may have announced it.
+        """Return the head of the response.
 
-        Raises ValueError: the application's status or a header of it cannot be sent.
+        Args:
+            length: Length of the body; None if it is unknown. The application may have announced it then.
+
+        Raises:
+            ValueError: The application's status or one of its headers is invalid.
         """
         request, announced = self._request, None
         lines = [f"HTTP/1.1 {self.status}", self._date]
@@ -151,7 +156,7 @@ class Response:
         return f"{head}\r\n\r\n".encode("latin-1")
 
     def _frame(self, lines: list[str], length: int | None, announced: int | None) -> None:
-        """Adds what says where the body ends."""
+        """Add the header that says where the body ends."""
         status = self.status
         if len(status) < 3 or not status[:3].isdecimal():
             raise ValueError("the application has not called start_response with a status")
@@ -169,7 +174,7 @@ class Response:
             self._chunk(lines)
 
     def _chunk(self, lines: list[str]) -> None:
-        """Of a body of unknown length each part says how long it is; before HTTP/1.1 the connection's end did."""
+        """Send a body of unknown length in chunks. In HTTP/1.0 the end of the connection ends the body."""
         if self._request.version == "1.0":
             self.keep_alive = False
         else:
@@ -178,7 +183,7 @@ class Response:
 
 
 def refusal(refused: Refused) -> bytes:
-    """The answer to a request that no application has seen, in the shape of all our errors."""
+    """Return the response to a request that the application has not seen, in the form of all our errors."""
     code = "INTERNAL_ERROR" if refused.status == 500 else "INVALID_REQUEST"
     error: dict[str, Any] = {"code": code, "message": refused.message, "details": {}}
     body = json.dumps({"error": error}).encode()
@@ -190,7 +195,7 @@ def refusal(refused: Refused) -> bytes:
 
 
 def _kind_of(name: str) -> str | None:
-    """None for a header to be sent as it is, else its name in lower case."""
+    """Return None for a header that is sent unchanged, else its name in lower case."""
     lowered = name.lower()
     kind = lowered if lowered == _LENGTH or lowered in _HOP_BY_HOP else None
     if len(_KINDS) < _KINDS_MAX:

@@ -1,15 +1,15 @@
 """gunicorn's gevent worker with llhttp as its parser: `worker_class = "http_worker.HttpWorker"`.
 
-Several times the throughput of the stock worker, whose parser is written in Python, and besides:
+It has several times the throughput of gunicorn's worker, which parses in Python. It also has these features:
 
-- A client on a kept-alive connection cannot starve the others; thousands that say nothing cost next to nothing.
-- All that a client controls has a limit, and all that it may let others wait for a deadline: http_limits.py.
-- The application is told of the end, and of clients that hang up, and refuses bodies that are too long in its own
-  words: http_app.py is the protocol.
-- On SIGTERM idle connections end at once and those at work after their answer; gunicorn's graceful_timeout bounds it.
+- A client on a kept-alive connection cannot starve the others. Thousands of silent clients cost almost nothing.
+- Everything that a client sends has a size limit, and everything that it may delay has a timeout: http_limits.py.
+- The application hears of its end and of clients that disconnect, and refuses bodies that are too large in its own
+  format: http_app.py is the protocol.
+- On SIGTERM idle connections are closed immediately, others after their response, within gunicorn's graceful_timeout.
   After `max_requests` the worker ends in the same way.
 
-Bodies are held in memory. There is no TLS here.
+Bodies are kept in memory. TLS is not supported.
 """
 
 import gc
@@ -28,33 +28,33 @@ from http_access_log import AccessLog
 from http_app import Adapted, HttpApp
 from http_client import Client
 from http_connection import Connection
-from http_limits import Limits, Patience
+from http_limits import Limits, Timeouts
 from http_listener import Listener
 
-#: Seconds between two looks at the clock, and at the clients of those who want to know that they are gone.
+#: Seconds between two readings of the clock, and between two checks for clients that have disconnected.
 TICK = 0.25
-#: Seconds between two looks at which connections are due, of which there may be thousands.
+#: Seconds between two checks for overdue connections. There may be thousands of connections.
 SWEEP = 1.0
-#: Seconds of gunicorn's graceful_timeout that are left for the application's own end.
+#: Seconds of gunicorn's graceful_timeout that are reserved for the end of the application.
 CLOSING = 3
-#: Seconds for which a connection's greenlet is kept for its client's next bytes.
+#: Seconds for which an idle connection keeps its greenlet.
 _KEPT = 2.0
-#: Descriptors for all but the connections: the application's own, the log's.
+#: Descriptors reserved for everything but connections: the application, the log.
 _RESERVED = 1024
-#: Seconds that a connection has to have been idle to make room for others, and how many go at once, of so many.
+#: Seconds after which an idle connection may be closed to make room, and the share that is closed: one of 64.
 _SPARE = 1.0
 _ROOM = 64
-# Where a greenlet was made is only for debugging, and takes a fifth of making it.
+# The place where a greenlet was created is only for debugging, and takes a fifth of the time to create one.
 gevent.config.track_greenlet_tree = False
-#: gevent's own takes a moment for each descriptor, and knows nothing of clients that are gone.
+#: The original: gevent's replacement yields for each descriptor, and does not report disconnected clients.
 _poll = monkey.get_original("select", "poll")
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR
 
 
 class HttpWorker(GeventWorker):
-    """See the module. Derived classes may set `patience`."""
+    """The worker. Subclasses may set `timeouts`."""
 
-    patience = Patience()
+    timeouts = Timeouts()
     alive: bool
     #: None until it is loaded.
     application: HttpApp | None = None
@@ -65,19 +65,19 @@ class HttpWorker(GeventWorker):
         self.application = Adapted(self.wsgi)
 
     def run(self) -> None:
-        """Serve until told to end, then finish what has begun."""
+        """Serve until the worker must end, then finish the running requests."""
         self.connections: set[Connection] = set()
         self.watched: set[Connection] = set()
         self.hub = gevent.get_hub()
         self.loop = self.hub.loop
         self.limits = Limits.of(self.cfg, self.application)
         self.keepalive: float = self.cfg.keepalive
-        self.kept = min(_KEPT, self.keepalive, self.patience.head)
+        self.kept = min(_KEPT, self.keepalive, self.timeouts.head)
         self.access_log = AccessLog.of(self.log)
         self._swept = 0.0
         self._most = _descriptors_for(self.worker_connections)
         self._tick()
-        # What the application has made so far stays: no collection need look at it again.
+        # The objects of the loaded application stay: the garbage collector need not visit them again.
         gc.collect()
         gc.freeze()
         self._listeners = [self._listener(listening) for listening in self.sockets]
@@ -85,26 +85,26 @@ class HttpWorker(GeventWorker):
             self._tick()
             self._resume()
             gevent.sleep(TICK)
-        # No new connections from here on; those that wait in the kernel's queue belong to other workers.
+        # No new connections: other workers accept those in the kernel's queue.
         for listener in self._listeners:
             listener.close()
         self._finish(self.now + self.cfg.graceful_timeout - CLOSING)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM. The rest is seen to by `run`."""
+        """Handle SIGTERM: call `drain` of the application. `run` does the rest."""
         super().handle_exit(sig, frame)
         if self.application is not None:
             self.application.drain()
 
     def count_request(self) -> None:
-        """Ends the worker in good order after as many as `max_requests` allows."""
+        """Count a request. End the worker gracefully after `max_requests`."""
         self.nr += 1
         if self.nr >= self.max_requests and self.alive:
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
 
     def gone(self, connection: Connection) -> None:
-        """A connection has ended."""
+        """Forget a connection that has ended."""
         self.connections.discard(connection)
         self.watched.discard(connection)
         self._resume()
@@ -127,10 +127,10 @@ class HttpWorker(GeventWorker):
 
     def _take(self, listener: Listener, client: Any, address: Any) -> None:
         environ = self._environ(listener, address)
-        self.connections.add(Connection(self, Client(client, self.patience), environ))
+        self.connections.add(Connection(self, Client(client, self.timeouts), environ))
 
     def _environ(self, listener: Listener, address: Any) -> dict[str, Any]:
-        """What all requests of a connection have in common."""
+        """Return the part of the environ that all requests of a connection share."""
         name, port = listener.name
         return {
             "SCRIPT_NAME": "",
@@ -164,12 +164,12 @@ class HttpWorker(GeventWorker):
             self._swept = now
             for connection in self.connections:
                 if connection.due <= now:
-                    self.loop.run_callback(connection.look)
+                    self.loop.run_callback(connection.check_deadline)
         if self.watched:
             self._call_those_hung_up_on()
 
     def _call_those_hung_up_on(self) -> None:
-        """Asks the kernel which clients are gone."""
+        """Ask the kernel which clients have disconnected, and call their functions."""
         poll = _poll()
         watched = {connection.descriptor: connection.hangup for connection in self.watched}
         for descriptor in watched:
@@ -181,7 +181,7 @@ class HttpWorker(GeventWorker):
 
 
 def _descriptors_for(connections: int) -> int:
-    """Has this process allowed as many files as it needs. Returns how many connections it can have."""
+    """Raise the limit of open files if necessary. Return how many connections the process can have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _RESERVED
     if soft < wanted:

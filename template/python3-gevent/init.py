@@ -1,8 +1,8 @@
-"""The first process of the image: `python init.py fwatchdog` runs the watchdog and outlives it by a moment.
+"""The first process of the image: `python init.py fwatchdog` runs the watchdog and waits for what is left after it.
 
-The watchdog ends with its last answer, waits for nobody, and as process 1 would take all others down with it,
-gunicorn for one, whose application still writes what it has queued. So this one waits for whoever is left. Besides,
-it reaps the processes that lost their parent, which the watchdog does not.
+The watchdog ends after its last response. If it were process 1, its end would kill all other processes, among them
+gunicorn, while the application still writes queued data. So this program waits for the remaining processes. It also
+reaps orphaned processes, which the watchdog does not.
 """
 
 import ctypes
@@ -14,30 +14,30 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-#: Handed on to the program, which knows what to do with them.
+#: Signals that are passed on to the program.
 HANDED_ON = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
-#: Seconds for those that outlive the program: what gunicorn_conf.py adds to the watchdog's time, and its last steps.
+#: Seconds for the processes that outlive the program: the last steps of gunicorn_conf.py.
 REMAINING = 8
 PR_SET_CHILD_SUBREAPER = 36
 
 
 def run(command: list[str]) -> int:
-    """Runs the command, waits for what it leaves behind if it ends well, and returns its status."""
+    """Run a command, wait for the processes that it leaves if it succeeds, and return its status."""
     if os.getpid() != 1:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    # Blocked, so that none is lost before somebody waits for it.
+    # Blocked signals are not lost before `sigwait`.
     signal.pthread_sigmask(signal.SIG_BLOCK, HANDED_ON | {signal.SIGCHLD})
     program = os.posix_spawnp(command[0], command, os.environ, setsigmask=())
     status = supervise(program)
     if status == 0:
         wait_for_others(time.monotonic() + REMAINING)
     end_others()
-    # As shells say it of a program that a signal ended.
+    # The status that shells return for a program that was ended by a signal.
     return status if status >= 0 else 128 - status
 
 
 def supervise(program: int) -> int:
-    """Returns the program's status, negative for a signal, after its end."""
+    """Wait for the end of the program and return its status, negative for a signal."""
     while True:
         number = signal.sigwait(HANDED_ON | {signal.SIGCHLD})
         if number != signal.SIGCHLD:
@@ -48,7 +48,7 @@ def supervise(program: int) -> int:
 
 
 def wait_for_others(deadline: float) -> None:
-    """Returns when no process is left, or at the deadline."""
+    """Wait until no process is left, or until the deadline."""
     with suppress(ChildProcessError):
         while (left := deadline - time.monotonic()) > 0:
             pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -57,18 +57,18 @@ def wait_for_others(deadline: float) -> None:
 
 
 def end_others() -> None:
-    """What the kernel does when process 1 ends, for where this is not process 1."""
+    """Kill all other processes, as the kernel does when process 1 ends. This may not be process 1."""
     children = Path("/proc/self/task", str(os.getpid()), "children")
     with suppress(ChildProcessError):
         while True:
             for child in children.read_text().split():
                 os.kill(int(child), signal.SIGKILL)
-            # Raises when none is left. Whoever loses its parent here is ours next.
+            # Raises when none is left. Orphans of the killed processes become our children.
             os.waitpid(-1, 0)
 
 
 def ended() -> Iterator[tuple[int, int]]:
-    """The pids and statuses of those that have ended since."""
+    """Yield pid and status of each child that has ended."""
     with suppress(ChildProcessError):
         while (found := os.waitpid(-1, os.WNOHANG))[0]:
             yield found

@@ -2,8 +2,8 @@
 
 
 def handle(event, context):
-    """Receives `event.body`, `.headers`, `.method`, `.query`, `.path`.
+    """Answer a request, which has `event.body`, `.headers`, `.method`, `.query` and `.path`.
 
-    Returns text, bytes, a list, a dict or None; `{"statusCode": ..., "headers": ..., "body": ...}` says all of it.
+    Return text, bytes, a list, a dict or None, or `{"statusCode": ..., "headers": ..., "body": ...}`.
     """
     return {"statusCode": 200, "headers": {"Content-Type": "text/plain; charset=utf-8"}, "body": event.body}

@@ -1,12 +1,12 @@
 """Our worker for clients that tests keep waiting: all its deadlines are short."""
 
-from http_limits import Patience
+from http_limits import Timeouts
 from http_worker import HttpWorker
 
 
 class ImpatientWorker(HttpWorker):
-    """It has no patience, but still some."""
+    """It has no timeouts, but still some."""
 
-    patience = Patience(
+    timeouts = Timeouts(
         head=0.6, body=0.6, body_rate=1000, write=0.6, write_rate=1 << 20, linger=0.3, leave=0.2
     )
