@@ -120,7 +120,7 @@ def later() -> Iterator[Callable[..., "Future[requests.Response]"]]:
 Later = Callable[..., "Future[requests.Response]"]
 
 
-def test_asked_to_end_it_finishes_what_runs_and_leaves_nothing(machine: Machine, later: Later) -> None:
+def test_sigterm_finishes_running_calls_and_leaves_nothing(machine: Machine, later: Later) -> None:
     runtime = machine.start()
     runtime.run(PID)
     call = later(runtime.run, SLEEPING, s=1)
@@ -141,7 +141,7 @@ def test_asked_to_end_it_finishes_what_runs_and_leaves_nothing(machine: Machine,
     [(1000, 504, "TIMEOUT"), (60_000, 503, "RUNTIME_UNAVAILABLE")],
     ids=["its deadline", "the server's patience"],
 )
-def test_what_does_not_finish_in_time_is_killed_and_told(
+def test_a_call_that_does_not_finish_in_time_is_killed_and_answered(
     machine: Machine, later: Later, timeout_ms: int, status: int, code: str
 ) -> None:
     runtime = machine.start()
@@ -155,7 +155,7 @@ def test_what_does_not_finish_in_time_is_killed_and_told(
     assert machine.folders() == set()
 
 
-def test_asked_to_end_it_takes_no_more_work(machine: Machine, later: Later) -> None:
+def test_after_sigterm_new_work_is_refused(machine: Machine, later: Later) -> None:
     runtime = machine.start()
     call = later(runtime.run, SLEEPING, s=1.5)
     until(runtime.busy, "the script runs")
@@ -173,7 +173,7 @@ def test_asked_to_end_it_takes_no_more_work(machine: Machine, later: Later) -> N
     assert call.result().status_code == 200
 
 
-def test_many_calls_at_the_end_are_answered_whole_or_not_taken(machine: Machine) -> None:
+def test_calls_during_the_end_are_answered_whole_or_refused(machine: Machine) -> None:
     runtime = machine.start()
     answers: list[str] = []
     clients = [threading.Thread(target=lambda: answers.extend(_calls(runtime))) for _ in range(4)]
@@ -187,7 +187,7 @@ def test_many_calls_at_the_end_are_answered_whole_or_not_taken(machine: Machine)
     assert machine.folders() == set()
 
 
-def test_killed_at_once_it_leaves_no_process_and_the_fork_server_clears_up(machine: Machine) -> None:
+def test_the_fork_server_cleans_up_after_a_killed_front(machine: Machine) -> None:
     runtime = machine.start()
     runtime.run(PID)
     processes = runtime.processes()
@@ -197,7 +197,7 @@ def test_killed_at_once_it_leaves_no_process_and_the_fork_server_clears_up(machi
     assert machine.folders() == set()
 
 
-def test_killed_with_its_fork_server_the_next_start_clears_up_and_touches_no_living_one(
+def test_the_next_start_cleans_up_after_a_killed_fork_server(
     machine: Machine,
 ) -> None:
     living = machine.start()
@@ -218,7 +218,7 @@ def test_killed_with_its_fork_server_the_next_start_clears_up_and_touches_no_liv
     assert started.run(PID).status_code == 200
 
 
-def test_a_worker_that_was_killed_between_two_calls_is_replaced_unseen(machine: Machine) -> None:
+def test_a_worker_killed_between_two_calls_is_replaced_silently(machine: Machine) -> None:
     runtime = machine.start()
     for _ in range(20):
         pid = runtime.run(PID).json()["result"]

@@ -52,7 +52,7 @@ def test_the_list_needs_the_secret(runtime: ServedRuntime) -> None:
     assert runtime.get("/libraries", **{"X-Runtime-Secret": "wrong"}).status_code == 401
 
 
-def test_all_of_the_standard_library_that_is_listed_can_be_imported(runtime: ServedRuntime) -> None:
+def test_every_listed_module_of_the_standard_library_can_be_imported(runtime: ServedRuntime) -> None:
     names = libraries(runtime)["standard_library"]
     assert set(names) >= USUAL[runtime.language]
     assert not [name for name in names if name.startswith("_")]
@@ -88,7 +88,7 @@ def test_python_imports_packages_and_modules(packaged_python: ServedRuntime) -> 
     assert packaged_python.result(script) == [7, 9]
 
 
-def test_a_package_does_not_stand_in_for_the_standard_library(packaged_python: ServedRuntime) -> None:
+def test_a_package_does_not_hide_the_standard_library(packaged_python: ServedRuntime) -> None:
     assert packaged_python.result("import colorsys\nresult = colorsys.rgb_to_hsv(0, 0, 0)") == [0, 0, 0]
 
 
@@ -120,6 +120,6 @@ def test_nodejs_imports_nothing_else(packaged_nodejs: ServedRuntime, name: str, 
     assert packaged_nodejs.failure(form.replace("NAME", name))["kind"] == "exception"
 
 
-def test_nodejs_imports_no_file_by_its_address(packaged_nodejs: ServedRuntime, packages: Path) -> None:
+def test_nodejs_imports_no_file_by_its_url(packaged_nodejs: ServedRuntime, packages: Path) -> None:
     address = (packages / "node_modules" / "twice" / "main.js").as_uri()
     assert packaged_nodejs.failure(f"return import('{address}');")["kind"] == "exception"

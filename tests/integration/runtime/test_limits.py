@@ -65,14 +65,14 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_broken_limit_has_its_verdict(interpreter: ServedRuntime, name: str) -> None:
+def test_a_broken_limit_has_its_error(interpreter: ServedRuntime, name: str) -> None:
     case = CASES[name]
     details = interpreter.failure(getattr(case, interpreter.language))
     assert details["kind"] == case.kind
     assert interpreter.result(GOOD[interpreter.language]) == 42
 
 
-def test_printing_too_much_ends_nothing(interpreter: ServedRuntime) -> None:
+def test_printing_too_much_does_not_end_the_run(interpreter: ServedRuntime) -> None:
     script = {
         "python": "def handle(params):\n    for i in range(200000): print('line', i)\n    return 1\n",
         "nodejs": "module.exports = () => { for (let i = 0; i < 200000; i++) console.log('line', i); return 1; };",

@@ -52,7 +52,7 @@ def test_every_block_of_code_is_an_example() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.script.splitlines()[0][:40])
-def test_an_example_does_what_is_said_of_it(example: Example, request: pytest.FixtureRequest) -> None:
+def test_an_example_does_what_the_page_says(example: Example, request: pytest.FixtureRequest) -> None:
     runtime: ServedRuntime = request.getfixturevalue(LANGUAGES[example.language])
     assert runtime.prepare(example.script).status_code == 200
     if example.result:
@@ -63,6 +63,6 @@ def test_an_example_does_what_is_said_of_it(example: Example, request: pytest.Fi
     assert told == (example.kind, example.error_type, example.line)
 
 
-def test_the_kinds_are_those_that_there_are() -> None:
+def test_the_listed_kinds_are_all_kinds() -> None:
     table = PAGE.partition("| kind | meaning |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)`", table, re.MULTILINE)) == KINDS | {"crashed"}

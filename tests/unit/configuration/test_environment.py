@@ -69,7 +69,7 @@ def test_a_secret_that_is_no_text_is_named(tmp_path: Path) -> None:
         Environment(secrets=tmp_path).get(NAME)
 
 
-def test_a_file_of_defaults_that_is_no_text_is_named(tmp_path: Path) -> None:
+def test_a_file_of_defaults_that_is_no_text_is_an_error_with_its_name(tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_bytes(b"\xff=\xff")
     with pytest.raises(UnusableSetting, match="env: cannot be read"):

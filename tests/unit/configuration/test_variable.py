@@ -47,7 +47,7 @@ def test_defaults_hold_where_nothing_is_set() -> None:
     assert read(Outer, Environment()) == Outer("plain", Inner(3), "1234", "grey", None)
 
 
-def test_what_is_set_wins(environment: pytest.MonkeyPatch) -> None:
+def test_a_set_variable_replaces_the_default(environment: pytest.MonkeyPatch) -> None:
     for name, value in {"MODE": "rich", "TRIES": "9", "COLOUR": "blue", "PALETTE": "8"}.items():
         environment.setenv(f"THE_{name}", value)
     assert read(Outer, Environment()) == Outer("rich", Inner(9), "1234", "blue", 8)

@@ -131,7 +131,7 @@ def test_a_limit_is_a_number_or_off(environment: pytest.MonkeyPatch, value: str,
     assert Settings.from_environment().rate_limits.execute == limit
 
 
-def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_may_be_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environment.delenv("JWT_SECRET")
     (tmp_path / "jwt").write_text("s" * 40 + "\n")
     environment.setenv("JWT_SECRET_FILE", str(tmp_path / "jwt"))

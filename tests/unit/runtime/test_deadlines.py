@@ -22,29 +22,29 @@ def deadlines(late: list[str]) -> Iterator[Deadlines[str]]:
     made.close()
 
 
-def test_what_is_late_is_handed_over_once(deadlines: Deadlines[str], late: list[str]) -> None:
+def test_a_late_item_is_passed_once(deadlines: Deadlines[str], late: list[str]) -> None:
     deadlines.add("a", 0)
     until_greenlets(lambda: late == ["a"], "it is late")
     assert not deadlines.discard("a")
 
 
-def test_an_earlier_one_that_comes_later_is_not_held_up(deadlines: Deadlines[str], late: list[str]) -> None:
+def test_an_earlier_deadline_that_is_added_later_comes_first(
+    deadlines: Deadlines[str], late: list[str]
+) -> None:
     for name in ("far", "near", "farther"):
         deadlines.add(name, 0.01 if name == "near" else FAR)
     until_greenlets(lambda: late == ["near"], "only the near one is late")
     assert deadlines.discard("far")
 
 
-def test_those_behind_one_that_was_in_time_are_not_forgotten(
-    deadlines: Deadlines[str], late: list[str]
-) -> None:
+def test_deadlines_after_a_discarded_one_still_pass(deadlines: Deadlines[str], late: list[str]) -> None:
     deadlines.add("first", 0.01)
     deadlines.add("second", 0.03)
     assert deadlines.discard("first")
     until_greenlets(lambda: late == ["second"], "the second one is late")
 
 
-def test_one_that_is_handed_over_may_come_again(late: list[str]) -> None:
+def test_a_late_item_may_be_added_again(late: list[str]) -> None:
     def passed(name: str) -> None:
         late.append(name)
         if len(late) < len("abc"):
@@ -57,14 +57,14 @@ def test_one_that_is_handed_over_may_come_again(late: list[str]) -> None:
     made.close()
 
 
-def test_a_new_time_takes_the_place_of_the_old_one(deadlines: Deadlines[str], late: list[str]) -> None:
+def test_a_new_deadline_replaces_the_old_one(deadlines: Deadlines[str], late: list[str]) -> None:
     deadlines.add("a", 0.0)
     deadlines.add("a", FAR)
     deadlines.add("mark", 0.01)
     until_greenlets(lambda: late == ["mark"], "the mark is late and a is not")
 
 
-def test_nothing_is_late_after_the_end(deadlines: Deadlines[str], late: list[str]) -> None:
+def test_no_item_is_late_after_close(deadlines: Deadlines[str], late: list[str]) -> None:
     deadlines.add("a", 0.0)
     deadlines.close()
     deadlines.add("mark", 0.01)

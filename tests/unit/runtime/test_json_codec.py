@@ -53,13 +53,13 @@ def damaged(body: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_both_take_the_same_for_json(value: str) -> None:
+def test_both_codecs_accept_the_same_texts(value: str) -> None:
     body = f'{{"a":{value}}}'.encode()
     assert taken(front_json, body) == taken(frames, body)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_both_take_the_same_for_json_when_it_is_damaged(seed: int) -> None:
+def test_both_codecs_accept_the_same_damaged_texts(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(2000):
         members = ",".join(f'"{name}":{chance.choice(VALUES)}' for name in "ab")
@@ -68,13 +68,13 @@ def test_both_take_the_same_for_json_when_it_is_damaged(seed: int) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "[1.8e308]"])
-def test_what_would_read_as_infinity_is_refused(value: str) -> None:
+def test_a_number_that_reads_as_infinity_is_refused(value: str) -> None:
     with pytest.raises(front_json.OutOfRange):
         front_json.decode(f'{{"a":{value}}}'.encode())
 
 
 @pytest.mark.parametrize("value", ["\ud800", "ラ", 1 << 80, -(1 << 63) - 1, 0.1, 5e-324, [], {"": None}])
-def test_what_is_written_is_read_again(value: object) -> None:
+def test_an_encoded_document_decodes_to_itself(value: object) -> None:
     assert front_json.decode(front_json.encode({"a": value})) == {"a": value}
 
 

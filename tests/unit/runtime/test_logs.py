@@ -35,7 +35,7 @@ def raised(message: str) -> Exception:
     raise AssertionError
 
 
-def test_an_exceptions_message_is_left_out_and_that_of_its_cause() -> None:
+def test_the_messages_of_an_exception_and_its_cause_are_not_logged() -> None:
     failure = logged(raised("hunter2"))["error"]
 
     assert failure["type"] == "ValueError"
@@ -47,11 +47,11 @@ def test_an_exceptions_message_is_left_out_and_that_of_its_cause() -> None:
     ]
 
 
-def test_what_the_system_says_is_told() -> None:
+def test_the_text_of_an_operating_system_error_is_logged() -> None:
     failure = logged(OSError(28, "No space left on device", "/hunter2"))["error"]
 
     assert failure["message"] == "No space left on device"
 
 
-def test_the_service_has_its_name() -> None:
+def test_a_record_has_the_name_of_the_service() -> None:
     assert logged(ValueError())["service"] == {"name": "lambda-runtime-python"}

@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_defaults_run_on_one_machine() -> None:
+def test_the_defaults_work_on_one_machine() -> None:
     settings = Settings.from_environment()
     assert settings.state == Path(tempfile.gettempdir()) / "lambda-microservice"
     assert (settings.workers_max, settings.workers_per_script_max, settings.reserve) == (16, 8, 2)
@@ -31,7 +31,7 @@ def test_the_defaults_run_on_one_machine() -> None:
     assert settings.isolation_required == confine.required_layers()
 
 
-def test_a_secret_may_lie_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_may_be_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 20 + "\n")
     environment.setenv("RUNTIME_SECRET_FILE", str(tmp_path / "secret"))
     assert Settings.from_environment().secret == "s" * 20

@@ -27,7 +27,7 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
         {"OTEL_SERVICE_NAME": "name"},
     ],
 )
-def test_it_is_off(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+def test_tracing_is_off(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -35,7 +35,7 @@ def test_it_is_off(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -
 
 
 @pytest.mark.parametrize("variables", [ENDPOINT, {"OTEL_TRACES_EXPORTER": "OTLP"}])
-def test_it_is_on(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+def test_tracing_is_on(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -55,7 +55,7 @@ def test_it_is_on(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) ->
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
     ],
 )
-def test_what_there_is_not_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_unsupported_value_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv(name, value)
 
@@ -111,7 +111,7 @@ def test_a_full_batch_does_not_wait() -> None:
     export.shutdown()
 
 
-def test_what_finds_no_room_is_dropped_and_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_spans_beyond_the_queue_are_dropped_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     memory = InMemorySpanExporter()
     export = SpanExport(memory, {"OTEL_BSP_MAX_QUEUE_SIZE": "3"})
 
@@ -123,7 +123,7 @@ def test_what_finds_no_room_is_dropped_and_told(caplog: pytest.LogCaptureFixture
     export.shutdown()
 
 
-def test_an_exporter_that_fails_is_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_exporter_gets_the_next_batch(caplog: pytest.LogCaptureFixture) -> None:
     broken = Broken()
     export = SpanExport(broken, {"OTEL_BSP_SCHEDULE_DELAY": "10"})
 
@@ -136,7 +136,7 @@ def test_an_exporter_that_fails_is_asked_again(caplog: pytest.LogCaptureFixture)
     export.shutdown()
 
 
-def test_it_starts_no_thread_and_nothing_in_a_child() -> None:
+def test_export_starts_no_thread_and_nothing_in_a_child() -> None:
     before = threading.active_count()
     export = SpanExport(InMemorySpanExporter(), {})
     gevent.sleep(0)

@@ -18,7 +18,7 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def test_imports_make_no_circle() -> None:
+def test_modules_have_no_import_circle() -> None:
     modules = {path.stem: imported(path) for path in TEMPLATE.glob("*.py")}
     graph = {name: others & modules.keys() for name, others in modules.items()}
 

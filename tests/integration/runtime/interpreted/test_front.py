@@ -23,7 +23,7 @@ RUN = "/runtime/python/title"
 
 @pytest.mark.parametrize("path", [RUN, f"{RUN}/prepare"])
 @pytest.mark.parametrize("headers", [{}, {"X-Runtime-Secret": "wrong"}, {"X-Runtime-Secret": SECRET + "x"}])
-def test_without_the_secret_nothing_is_done(python: Server, path: str, headers: dict[str, str]) -> None:
+def test_a_call_without_the_secret_is_refused(python: Server, path: str, headers: dict[str, str]) -> None:
     answer = requests.post(python.address + path, json=BODY, headers=headers, timeout=10)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"

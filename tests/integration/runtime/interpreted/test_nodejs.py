@@ -100,7 +100,7 @@ def test_a_script_that_does_not_compile_is_refused_with_its_place(
         ("return { a: 1n }", "the result holds a bigint at /a", None, None),
     ],
 )
-def test_each_way_to_fail_has_its_verdict(
+def test_each_failure_has_its_kind_and_type(
     nodejs: Server, script: str, message: str, line: int | None, column: int | None
 ) -> None:
     failure = nodejs.failure(script)

@@ -108,7 +108,9 @@ def test_a_stack_trace_shows_the_users_lines_and_no_frame_of_ours(python: Server
         ("def handle(a, b, c): pass", "exception", None),
     ],
 )
-def test_each_way_to_fail_has_its_verdict(python: Server, script: str, kind: str, type_: str | None) -> None:
+def test_each_failure_has_its_kind_and_type(
+    python: Server, script: str, kind: str, type_: str | None
+) -> None:
     failure = python.failure(script)
     assert (failure["kind"], failure["type"]) == (kind, type_)
 

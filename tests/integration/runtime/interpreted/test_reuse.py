@@ -27,7 +27,7 @@ def test_the_first_run_after_prepare_starts_and_parses_nothing(runtime: Server) 
     assert first["result"] == second["result"]
 
 
-def test_an_answer_tells_what_was_used(runtime: Server) -> None:
+def test_an_answer_has_the_usage(runtime: Server) -> None:
     answer = runtime.fresh(PID[runtime.language]).json()
     assert set(answer) == {
         *("result", "execution_time", "cpu_time", "memory_usage_bytes", "stdout", "stderr", "cold"),
@@ -37,20 +37,20 @@ def test_an_answer_tells_what_was_used(runtime: Server) -> None:
     assert answer["memory_usage_bytes"] > 1 << 20
 
 
-def test_no_two_tenants_share_a_process(runtime: Server) -> None:
+def test_tenants_do_not_share_a_process(runtime: Server) -> None:
     script = PID[runtime.language]
     pids = [runtime.fresh(script, tenant=tenant).json()["result"] for tenant in ("t1", "t2", "t1")]
     assert pids[0] == pids[2] != pids[1]
 
 
-def test_an_isolated_execution_has_a_process_of_its_own(runtime: Server) -> None:
+def test_an_isolated_execution_has_a_separate_process(runtime: Server) -> None:
     script = PID[runtime.language]
     pids = {runtime.fresh(script, isolation="execution").json()["result"] for _ in range(3)}
     assert len(pids) == 3
     assert runtime.result(script) not in pids
 
 
-def test_a_script_that_is_not_here_is_asked_for(runtime: Server) -> None:
+def test_an_unknown_script_is_requested_from_the_caller(runtime: Server) -> None:
     answer = runtime.run(PID[runtime.language] + " " * 7)
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "SCRIPT_NEEDED")
     assert answer.json()["request_id"] == "r1"
@@ -63,14 +63,14 @@ def test_runs_of_one_script_at_once_get_a_process_each(python: Server) -> None:
     assert answers == [200, 200, 200]
 
 
-def test_a_worker_that_dies_between_two_runs_is_replaced_unseen(python: Server) -> None:
+def test_a_worker_that_dies_between_two_runs_is_replaced_silently(python: Server) -> None:
     pid = python.result(PID["python"])
     os.kill(pid, signal.SIGKILL)
     until(lambda: not _exists(pid), "the worker is gone")
     assert python.result(PID["python"]) != pid
 
 
-def test_a_timed_out_run_takes_its_whole_family_along(serve: Serve) -> None:
+def test_a_timed_out_run_ends_with_all_its_processes(serve: Serve) -> None:
     # Only with these layers off can a script have one.
     server = serve(ISOLATION_OFF="seccomp,landlock_files", ISOLATION_REQUIRED="no_new_privs")
     script = (
@@ -85,7 +85,7 @@ def test_a_timed_out_run_takes_its_whole_family_along(serve: Serve) -> None:
     until(lambda: not any(_exists(int(pid)) for pid in pids), "both are gone")
 
 
-def test_when_all_workers_are_busy_a_request_waits_and_then_is_refused(serve: Serve) -> None:
+def test_a_request_waits_for_a_busy_pool_and_is_then_refused(serve: Serve) -> None:
     server = serve(WORKERS_MAX="1", QUEUE_TIMEOUT="200")
     server.prepare(SLEEPING)
     with ThreadPoolExecutor(1) as threads:
@@ -113,7 +113,7 @@ def test_a_script_at_its_limit_is_refused_and_another_one_is_served(serve: Serve
     assert other.status_code == 200
 
 
-def test_idle_workers_take_no_more_memory_than_they_may(serve: Serve) -> None:
+def test_idle_workers_stay_within_their_memory_bound(serve: Serve) -> None:
     script = "kept = b'x' * (64 << 20)\ndef handle(params):\n    return len(kept)\n"
     server = serve(POOL_MEMORY_MAX_BYTES=str(120 << 20))
     assert server.result(script) == server.result(script + "\n") == 64 << 20
@@ -155,7 +155,7 @@ ENDLESS = {
 }
 
 
-def test_a_failed_run_tells_what_it_used(runtime: Server) -> None:
+def test_a_failed_run_has_its_usage(runtime: Server) -> None:
     script = ENDLESS[runtime.language]
     runtime.prepare(script)
     answer = runtime.run(script, timeout_ms=500).json()
@@ -188,12 +188,12 @@ def handle(params):
 """
 
 
-def test_a_script_that_writes_its_own_answer_says_nothing_of_its_usage(serve: Serve) -> None:
+def test_a_forged_answer_does_not_change_the_usage(serve: Serve) -> None:
     answer = serve(WORKERS_RESERVE="0").fresh(FORGED, {"result": "1"}).json()
     assert (answer["result"], answer["fuel"]) == (1, None)
 
 
-def test_a_number_that_json_cannot_hold_is_no_result(serve: Serve) -> None:
+def test_a_number_beyond_the_range_is_no_result(serve: Serve) -> None:
     answer = serve(WORKERS_RESERVE="0").fresh(FORGED, {"result": "[1e999]"}).json()
     assert answer["error"]["code"] == "RUNTIME_ERROR"
     assert answer["error"]["details"]["kind"] == "result_not_json"

@@ -90,7 +90,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failing_script_has_its_verdict_and_harms_no_other(runtime: Server, name: str) -> None:
+def test_a_failing_script_has_its_error_and_does_not_affect_others(runtime: Server, name: str) -> None:
     row = FAILURES[name]
     failure = runtime.failure(row.script(runtime))
     assert {key: failure[key] for key in row.expected} == row.expected
@@ -110,7 +110,7 @@ ECHO = Row("def handle(params):\n    return params\n", "module.exports = async (
     ],
     ids=["empty", "unicode", "numbers", "megabytes"],
 )
-def test_params_come_back_as_they_were_sent(runtime: Server, params: dict[str, Any]) -> None:
+def test_params_are_returned_unchanged(runtime: Server, params: dict[str, Any]) -> None:
     assert runtime.result(ECHO.script(runtime), params) == params
 
 
@@ -128,7 +128,7 @@ def test_a_deadline_ends_the_run_in_time_and_keeps_its_output(runtime: Server) -
     assert runtime.result(ECHO.script(runtime), {"a": 1}) == {"a": 1}
 
 
-def test_output_is_kept_apart_by_stream_and_run_and_never_blocks(runtime: Server) -> None:
+def test_output_is_separated_by_stream_and_run_and_never_blocks(runtime: Server) -> None:
     printing = Row(
         "import sys\ndef handle(params):\n    print('あ' * 100_000)\n    print('e', file=sys.stderr)\n",
         "module.exports = () => { console.log('あ'.repeat(100000)); console.error('e'); return null; };\n",

@@ -29,7 +29,7 @@ def test_levels_and_targets(rust: RustRuntime, level: str, target: str | None) -
     assert rust.prepared(ONE, compile_options=options).json["result"] == 1
 
 
-def test_both_names_of_the_target_are_one_artifact(rust: RustRuntime) -> None:
+def test_both_names_of_the_target_give_the_same_artifact(rust: RustRuntime) -> None:
     content = script("    let _ = context; Ok(json!(2))")
     assert rust.prepare(content, target="wasm32-wasi").json["artifact_cached"] is False
     assert rust.prepare(content, target="wasm32-wasip1").json["artifact_cached"] is True
@@ -87,7 +87,7 @@ def test_an_error_has_its_line_and_column_and_all_diagnostics(rust: RustRuntime)
         (HEAD + 'fn f() { println!("{}", nope); }', 3, 25),
     ],
 )
-def test_what_does_not_parse_is_refused_with_its_place(
+def test_a_script_that_does_not_parse_is_refused_with_its_place(
     rust: RustRuntime, content: str, line: int, column: int
 ) -> None:
     details = refusal(rust, content)["details"]
@@ -124,14 +124,14 @@ def test_a_handler_of_another_form_is_explained(
     assert error["details"]["line"] == line
 
 
-def test_functions_of_nobody_are_refused(rust: RustRuntime) -> None:
+def test_undefined_functions_are_refused(rust: RustRuntime) -> None:
     importing = 'extern "C" { fn nowhere() -> u32; }\n' + script(
         "    let _ = context; Ok(json!(unsafe { nowhere() }))"
     )
     assert "env.nowhere" in refusal(rust, importing)["message"]
 
 
-def test_our_own_functions_cannot_be_taken(rust: RustRuntime) -> None:
+def test_a_script_cannot_define_our_functions(rust: RustRuntime) -> None:
     taking = ONE + '#[no_mangle]\npub extern "C" fn lambda_call() {}\n'
     assert "lambda_call" in refusal(rust, taking)["message"]
 

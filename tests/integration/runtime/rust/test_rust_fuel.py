@@ -39,7 +39,7 @@ def run(worker: Worker, **params: Any) -> dict[str, Any]:
     return worker.ask({"run": {"params": params, "context": {}}})
 
 
-def test_fuel_is_told_with_each_result_and_is_the_same_for_the_same_run(looping: Worker) -> None:
+def test_each_result_has_its_fuel_and_equal_runs_use_equal_fuel(looping: Worker) -> None:
     first, again = run(looping, n=1000), run(looping, n=1000)
     assert first["result"] == 499_500
     assert first["fuel"] == again["fuel"] > 1000
@@ -50,13 +50,13 @@ def test_fuel_grows_with_the_work(looping: Worker) -> None:
     assert 100_000 < much - little < 100_000 * 20
 
 
-def test_a_run_that_fails_has_burnt_fuel_too(looping: Worker) -> None:
+def test_a_run_that_fails_has_used_fuel_too(looping: Worker) -> None:
     answer = run(looping, n="many")
     assert answer["error"]["message"] == "n is no number"
     assert answer["fuel"] > 0
 
 
-def test_the_usage_of_a_run_has_it_however_the_run_ends(looping: Worker) -> None:
+def test_the_usage_of_every_run_has_the_fuel(looping: Worker) -> None:
     done = looping.run({"n": 1000}, {}, 10_000, None)
     assert done.usage.fuel is not None
     assert done.usage.fuel > 1000

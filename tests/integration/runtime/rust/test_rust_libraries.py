@@ -22,7 +22,7 @@ def using(crate: str) -> str:
     return f"{HEAD}extern crate {crate};\n{SIGNATURE}{{ let _ = context; Ok(json!(1)) }}\n"
 
 
-def test_what_is_listed_can_be_used(served: ServedRuntime, rust_toolchain: Path) -> None:
+def test_listed_crates_can_be_used(served: ServedRuntime, rust_toolchain: Path) -> None:
     listed = document(served.get("/libraries"))
     assert listed["version"] in Toolchain.load(rust_toolchain).version
     (package,) = listed["packages"]
@@ -33,13 +33,13 @@ def test_what_is_listed_can_be_used(served: ServedRuntime, rust_toolchain: Path)
 
 
 @pytest.mark.parametrize("crate", ["serde", "itoa", "rand"])
-def test_what_is_not_listed_cannot_be_used(served: ServedRuntime, crate: str) -> None:
+def test_crates_that_are_not_listed_cannot_be_used(served: ServedRuntime, crate: str) -> None:
     error = document(served.prepare(using(crate)))["error"]
     assert error["code"] == "INITIALIZATION_ERROR"
     assert crate in error["message"]
 
 
-def test_without_a_compiler_there_is_nothing_to_use(settings: Settings, tmp_path: Path) -> None:
+def test_without_a_compiler_no_crates_are_listed(settings: Settings, tmp_path: Path) -> None:
     with ServedRuntime("rust", replace(settings, rust_toolchain=None, state=tmp_path)) as runtime:
         listed = document(runtime.get("/libraries"))
     assert listed == {"language": "rust", "version": None, "standard_library": [], "packages": []}

@@ -24,7 +24,7 @@ def test_a_prepared_folder_is_left_as_it_is(rust_toolchain: Path) -> None:
     assert (rust_toolchain / "toolchain.json").read_bytes() == record
 
 
-def test_a_machine_without_a_compiler_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_machine_without_a_compiler_gets_an_error_of_one_line(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing"
     nothing.mkdir()
     done = run("local.fetch.rust_toolchain", tmp_path / "rust", "--route", "rustup", PATH=str(nothing))

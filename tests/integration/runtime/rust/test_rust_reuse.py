@@ -20,7 +20,7 @@ def spoil(path: Path) -> bytes:
     return bytes(content)
 
 
-def test_identical_scripts_at_once_are_compiled_once(serve: Serve, tmp_path: Path) -> None:
+def test_concurrent_identical_scripts_are_compiled_once(serve: Serve, tmp_path: Path) -> None:
     runtime = serve()
     calls = [gevent.spawn(runtime.prepare, ANSWER) for _ in range(8)]
     gevent.joinall(calls, raise_error=True)
@@ -30,7 +30,7 @@ def test_identical_scripts_at_once_are_compiled_once(serve: Serve, tmp_path: Pat
     assert len(list(tmp_path.glob("rust/*.wasm"))) == 1
 
 
-def test_another_process_needs_no_compiler_for_what_is_on_disk(serve: Serve) -> None:
+def test_another_process_reads_artifacts_from_the_disk(serve: Serve) -> None:
     first = serve()
     first.prepare(ANSWER)
     first.close()
@@ -64,7 +64,7 @@ def test_an_artifact_that_comes_with_the_source_saves_the_compiler(serve: Serve,
     }
 
 
-def test_an_artifact_of_another_secret_script_or_options_is_not_taken(serve: Serve, tmp_path: Path) -> None:
+def test_an_artifact_with_another_secret_script_or_options_is_refused(serve: Serve, tmp_path: Path) -> None:
     artifact = serve().prepare(ANSWER).json["artifact"]
     elsewhere = serve(rust_toolchain=None, state=tmp_path / "a", secret="another secret altogether")
     here = serve(rust_toolchain=None, state=tmp_path / "b")
@@ -74,14 +74,14 @@ def test_an_artifact_of_another_secret_script_or_options_is_not_taken(serve: Ser
     assert here.run(ANSWER, artifact=artifact).json["result"] == 42
 
 
-def test_a_refused_artifact_does_not_stand_in_the_way_of_the_source(serve: Serve) -> None:
+def test_the_source_is_compiled_if_the_artifact_is_refused(serve: Serve) -> None:
     runtime = serve()
     forged = base64.b64encode(b"\x00asm\x01\x00\x00\x00").decode()
     assert runtime.run(ANSWER, artifact=forged).json["error"]["code"] == "SCRIPT_NEEDED"
     assert runtime.run(ANSWER, script_content=ANSWER).json["result"] == 42
 
 
-def test_a_spoilt_serialized_module_is_rebuilt_from_the_portable_one(serve: Serve, tmp_path: Path) -> None:
+def test_a_damaged_serialized_module_is_rebuilt_from_the_portable_one(serve: Serve, tmp_path: Path) -> None:
     first = serve()
     first.prepare(ANSWER)
     first.close()
@@ -91,7 +91,7 @@ def test_a_spoilt_serialized_module_is_rebuilt_from_the_portable_one(serve: Serv
     assert serialized.read_bytes() != spoilt
 
 
-def test_a_spoilt_portable_module_is_compiled_anew(serve: Serve, tmp_path: Path) -> None:
+def test_a_damaged_portable_module_is_compiled_again(serve: Serve, tmp_path: Path) -> None:
     first = serve()
     first.prepare(ANSWER)
     first.close()

@@ -40,7 +40,7 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
         None,
     ],
 )
-def test_values_come_back_as_they_went_in(rust: RustRuntime, value: object) -> None:
+def test_values_are_returned_unchanged(rust: RustRuntime, value: object) -> None:
     echo = script('    Ok(context["params"]["value"].clone())')
     assert rust.prepared(echo, {"value": value}).json["result"] == value
 
@@ -121,7 +121,7 @@ impl Checker {
         ("    let _ = context; std::process::exit(3)", "exception", "exit"),
     ],
 )  # fmt: skip
-def test_traps_are_told_apart(rust: RustRuntime, body: str, kind: str, error_type: str) -> None:
+def test_traps_have_different_errors(rust: RustRuntime, body: str, kind: str, error_type: str) -> None:
     broken = script(body)
     details = rust.prepared(broken).json["error"]["details"]
     assert (details["kind"], details["type"], details["line"]) == (kind, error_type, None)
@@ -160,7 +160,7 @@ def test_nothing_of_the_machine_is_within_reach(rust: RustRuntime) -> None:
     assert rust.prepared(reaching).json["result"] == nothing
 
 
-def test_a_script_too_large_to_start_is_over_its_memory(serve: Serve) -> None:
+def test_a_script_too_large_to_start_exceeds_its_memory_limit(serve: Serve) -> None:
     large = "static mut BIG: [u8; 40 << 20] = [0; 40 << 20];\n" + script(
         "    unsafe { BIG[context.len()] = 1; Ok(json!(BIG[context.len() + 1])) }"
     )
@@ -170,7 +170,7 @@ def test_a_script_too_large_to_start_is_over_its_memory(serve: Serve) -> None:
     )
 
 
-def test_params_nested_too_deeply_for_serde_are_told(rust: RustRuntime) -> None:
+def test_params_nested_too_deeply_for_serde_are_an_error(rust: RustRuntime) -> None:
     nested = json.loads("[" * 150 + "]" * 150)
     error = rust.prepared(SUM, {"numbers": nested}).json["error"]
     assert (error["code"], error["details"]["type"]) == ("RUNTIME_ERROR", "serde_json::Error")

@@ -29,7 +29,7 @@ def sh(runtime_settings: Settings) -> Iterator[ServedRuntime]:
 
 
 @pytest.mark.parametrize("isolation", ["session", "execution"])
-def test_a_script_gets_its_params_gives_its_result_and_may_print(sh: ServedRuntime, isolation: str) -> None:
+def test_a_script_gets_params_returns_a_result_and_may_print(sh: ServedRuntime, isolation: str) -> None:
     assert sh.prepare(ADD).status_code == 200
     answers = [
         document(sh.run(ADD, {"a": number, "b": 1}, script_content=None, isolation=isolation))
@@ -64,7 +64,7 @@ def test_a_result_that_is_no_json_has_its_kind(sh: ServedRuntime, result: str) -
     assert sh.failure(f'cat > "$RESULT" <<END\n{result}\nEND\n')["kind"] == "result_not_json"
 
 
-def test_a_param_that_no_variable_can_hold_is_the_clients_failure(sh: ServedRuntime) -> None:
+def test_a_param_that_no_variable_can_hold_is_an_error(sh: ServedRuntime) -> None:
     assert sh.failure(ONE, {"a": "nul \0"})["kind"] == "exception"
     assert sh.result(ONE) == 1
 
@@ -76,7 +76,7 @@ def test_a_script_that_does_not_parse_is_refused_with_its_line(sh: ServedRuntime
     assert (error["details"]["stage"], error["details"]["line"]) == ("parse", 3)
 
 
-def test_the_deadline_ends_the_script_with_all_that_it_started(sh: ServedRuntime) -> None:
+def test_the_deadline_ends_the_script_with_all_its_processes(sh: ServedRuntime) -> None:
     script = "echo started; sleep 1000 & sleep 1000"
     started = time.monotonic()
     answer = sh.run(script, timeout_ms=500)
@@ -87,7 +87,7 @@ def test_the_deadline_ends_the_script_with_all_that_it_started(sh: ServedRuntime
     until(lambda: not processes_of("sleep\0001000"), "no process of the script is left")
 
 
-def test_what_a_script_leaves_running_stands_still_between_calls(sh: ServedRuntime) -> None:
+def test_background_processes_of_a_script_stop_between_calls(sh: ServedRuntime) -> None:
     script = 'while :; do :; done & echo $PPID > "$RESULT"'
     group = sh.result(script)
     until_greenlets(lambda: set(states_of_group(group)) == {"T"}, "all of the group is stopped")
@@ -106,7 +106,7 @@ def test_what_a_script_leaves_running_stands_still_between_calls(sh: ServedRunti
         "python3 -c 'import socket; socket.socket()'",
     ],
 )
-def test_it_is_confined(sh: ServedRuntime, attempt: str, tmp_path: Path) -> None:
+def test_the_shell_is_confined(sh: ServedRuntime, attempt: str, tmp_path: Path) -> None:
     failed = sh.failure(f"{attempt}\n", {"outside": str(tmp_path)})
     assert failed["type"] == "exit"
     assert any(word in failed["stderr"].lower() for word in ("denied", "not permitted"))
@@ -118,7 +118,7 @@ def test_its_confinement_is_that_of_every_language(sh: ServedRuntime) -> None:
     assert [name for name, on in layers.items() if not on] == []
 
 
-def test_it_has_nothing_to_import(sh: ServedRuntime) -> None:
+def test_the_shell_has_nothing_to_import(sh: ServedRuntime) -> None:
     listed = document(sh.get("/libraries"))
     assert listed == {"language": "sh", "version": None, "standard_library": [], "packages": []}
 

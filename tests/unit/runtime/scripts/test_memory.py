@@ -8,14 +8,14 @@ def script(name: str, size: int) -> Script:
     return Script(hash=name, options="", content="x" * size)
 
 
-def test_what_was_put_is_found_by_hash_and_options() -> None:
+def test_a_script_is_found_by_hash_and_options() -> None:
     store = ScriptStore(100)
     store.put(script("a", 10))
     assert store.get("a", "") == script("a", 10)
     assert store.get("a", "release") is None
 
 
-def test_the_least_recently_used_goes_first() -> None:
+def test_the_least_recently_used_script_is_dropped_first() -> None:
     store = ScriptStore(30)
     for name in ("a", "b", "c"):
         store.put(script(name, 10))

@@ -68,12 +68,12 @@ def front(request: pytest.FixtureRequest) -> Iterator[Front]:
     theirs.close()
 
 
-def test_a_script_is_loaded_and_run_again_and_again(front: Front) -> None:
+def test_a_script_is_loaded_once_and_run_many_times(front: Front) -> None:
     assert front.load() == {"id": 1, "loaded": True}
     assert [front.run(number)["result"] for number in (1, 2)] == [2, 4]
 
 
-def test_a_verdict_is_an_answer(front: Front) -> None:
+def test_a_script_error_is_an_answer(front: Front) -> None:
     assert front.load("another")["error"]["line"] == 1
     assert front.run(-1)["error"]["message"] == "negative"
 
@@ -85,7 +85,7 @@ def test_a_program_that_counts_nothing_adds_nothing(front: Front) -> None:
 
 
 @pytest.mark.parametrize("front", [Counting], indirect=True)
-def test_what_a_run_used_stands_beside_its_result_and_its_error(front: Front) -> None:
+def test_the_answer_has_the_usage_beside_result_or_error(front: Front) -> None:
     assert front.load() == {"id": 1, "loaded": True}
     assert front.run(1) == {"id": 1, "result": 2, "runs": 1, "coins": 7}
     assert front.run(-1).keys() == {"id", "error", "runs", "coins"}

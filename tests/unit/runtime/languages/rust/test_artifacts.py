@@ -9,7 +9,7 @@ MODULE = b"\x00asm\x01\x00\x00\x00"
 ENGINE = {"consume_fuel": True}
 
 
-def test_what_was_sealed_opens_for_its_purpose_only() -> None:
+def test_a_sealed_module_opens_for_its_purpose_only() -> None:
     seal = Seal("secret")
     sealed = seal.sealed("one", MODULE)
     assert seal.opened("one", sealed) == MODULE
@@ -17,7 +17,7 @@ def test_what_was_sealed_opens_for_its_purpose_only() -> None:
     assert Seal("another").opened("one", sealed) is None
 
 
-def test_a_change_anywhere_is_noticed() -> None:
+def test_a_change_of_any_byte_is_detected() -> None:
     seal = Seal("secret")
     sealed = seal.sealed("one", MODULE)
     for place in range(len(sealed)):
@@ -45,7 +45,7 @@ def test_the_code_is_a_section_that_ends_the_module(tmp_path: Path) -> None:
     assert (custom, length, section[3 : 3 + name_length]) == (0, len(section) - 2, b"lambda.hmac")
 
 
-def test_a_serialized_module_is_given_only_as_it_was_kept(tmp_path: Path) -> None:
+def test_a_changed_serialized_module_is_not_returned(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path, "secret", ENGINE)
     path = store.keep_serialized(b"artifact", b"machine code")
     assert store.serialized(b"artifact") == path
@@ -54,7 +54,7 @@ def test_a_serialized_module_is_given_only_as_it_was_kept(tmp_path: Path) -> Non
     assert store.serialized(b"artifact") is None
 
 
-def test_a_serialized_module_fits_only_the_engine_it_was_made_with(tmp_path: Path) -> None:
+def test_a_serialized_module_fits_only_its_engine(tmp_path: Path) -> None:
     ArtifactStore(tmp_path, "secret", ENGINE).keep_serialized(b"artifact", b"machine code")
     assert ArtifactStore(tmp_path, "secret", {"consume_fuel": False}).serialized(b"artifact") is None
     assert ArtifactStore(tmp_path, "secret", ENGINE).serialized(b"artifact") is not None

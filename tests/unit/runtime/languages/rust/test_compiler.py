@@ -82,7 +82,7 @@ def test_an_error_inside_a_macro_has_the_place_where_it_was_used() -> None:
     assert (details["line"], details["column"]) == (4, 9)
 
 
-def test_what_the_linker_says_stays_with_us() -> None:
+def test_output_of_the_linker_is_not_shown() -> None:
     refused = compile_failure(
         "", lines(message("linking with `/secret/wasm-ld` failed: exit status: 1", file=None)), 1
     )
@@ -91,7 +91,7 @@ def test_what_the_linker_says_stays_with_us() -> None:
 
 
 @pytest.mark.parametrize(("status", "words"), [(-9, "signal 9"), (101, "status 101")])
-def test_a_compiler_that_died_without_a_word(status: int, words: str) -> None:
+def test_a_compiler_that_died_without_output_has_an_error(status: int, words: str) -> None:
     refused = compile_failure("", 'thread panicked\n{"level": "err', status)
     assert words in refused.message
     assert refused.details["stage"] == "compile"

@@ -28,18 +28,18 @@ def test_a_folder_without_a_record_is_no_toolchain(tmp_path: Path) -> None:
         Toolchain.load(tmp_path)
 
 
-def test_a_compiler_that_is_gone_is_noticed(toolchain: Toolchain, tmp_path: Path) -> None:
+def test_a_record_of_a_missing_compiler_is_refused(toolchain: Toolchain, tmp_path: Path) -> None:
     toolchain.save(tmp_path)
     Path(toolchain.rustc).unlink()
     with pytest.raises(ToolchainError, match="gone"):
         Toolchain.load(tmp_path)
 
 
-def test_the_minor_version_is_read_off(toolchain: Toolchain) -> None:
+def test_the_minor_version_is_read_from_the_version(toolchain: Toolchain) -> None:
     assert toolchain.minor_version == 85
 
 
-def test_a_linker_is_named_only_where_rustc_brings_none(toolchain: Toolchain) -> None:
+def test_the_command_names_a_linker_only_if_there_is_one(toolchain: Toolchain) -> None:
     assert "linker-flavor=wasm-ld" not in toolchain.command()
     assert "linker=/bin/wasm-ld" in replace(toolchain, linker="/bin/wasm-ld").command()
 
