@@ -33,7 +33,7 @@ def get(served: Served, path: str, call_id: str, **query: str) -> requests.Respo
     return requests.get(f"{served.url}/{path}", params=query, headers={"X-Call-Id": call_id}, timeout=20)
 
 
-def test_a_record_is_one_line_with_the_calls_id_and_prints_are_as_they_are(echo: Served) -> None:
+def test_a_record_is_one_line_with_the_calls_id_and_print_is_unchanged(echo: Served) -> None:
     get(echo, "log", "one")
 
     until(lambda: "printed" in echo.log.read_text().splitlines(), "the print is there")
@@ -53,9 +53,7 @@ def test_an_exception_is_one_line_with_the_calls_id(echo: Served) -> None:
     assert re.match(TIME + r" ERROR \S+ three .*\\nTraceback .*as asked, after a part$", second)
 
 
-def test_lines_are_there_while_their_calls_still_run_and_ids_are_not_mixed_up(
-    echo: Served, tmp_path: Path
-) -> None:
+def test_lines_appear_during_their_calls_with_the_right_ids(echo: Served, tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as threads:
         for number in range(4):
             gate, begun = str(tmp_path / f"gate-{number}"), str(tmp_path / "begun")
@@ -87,7 +85,7 @@ def test_a_line_of_200_kib_harms_nothing(echo: Served) -> None:
     until(lambda: len(lines(echo, f"^{'y' * 200 * 1024}$")) == 3, "the prints are whole")
 
 
-def test_gunicorns_own_lines_have_the_same_form_and_no_call(echo: Served) -> None:
+def test_gunicorns_lines_have_the_same_form_without_a_call_id(echo: Served) -> None:
     assert re.fullmatch(
         TIME + r" INFO gunicorn\.error - Booting worker with pid: \d+", lines(echo, "Booting")[0]
     )
@@ -115,7 +113,7 @@ def test_gunicorns_lines_have_the_chosen_form(form: str, line: str) -> None:
     assert re.fullmatch(line, done.stderr.strip())
 
 
-def test_an_application_finds_its_calls_marked_too(serve: Serve, tmp_path: Path) -> None:
+def test_the_log_of_an_application_has_call_ids_too(serve: Serve, tmp_path: Path) -> None:
     with serve(GENERIC, variables={"CLOSED": str(tmp_path / "closed"), "LOG_LEVEL": "debug"}) as served:
         get(served, "any", "seven")
         requests.get(f"{served.url}/any", timeout=10)

@@ -80,7 +80,7 @@ def test_the_steps_make_a_function_that_serves(layout: Layout, watchdog: Path | 
     assert all(any(step.startswith(known) for known in LEFT_OUT) for step in layout.left_out)
 
 
-def test_the_image_has_what_serves_and_nothing_of_the_build(layout: Layout) -> None:
+def test_the_image_contains_no_files_of_the_build(layout: Layout) -> None:
     shipped, tested = layout.shipped(), layout.image("test")
     app = shipped.folder / "home" / "app"
 
@@ -92,13 +92,13 @@ def test_the_image_has_what_serves_and_nothing_of_the_build(layout: Layout) -> N
 
 
 @pytest.mark.parametrize("content", [TEST.format(8), "# no test\n"])
-def test_a_build_whose_tests_fail_or_are_none_ends(layout: Layout, test_file: Path, content: str) -> None:
+def test_a_build_fails_with_failing_or_empty_tests(layout: Layout, test_file: Path, content: str) -> None:
     test_file.write_text(content)
 
     assert layout.image("test").run("sh test.sh on").returncode != 0
 
 
-def test_tests_are_left_out_with_a_word_and_never_without(layout: Layout, test_file: Path) -> None:
+def test_skipped_tests_are_mentioned_in_the_build_log(layout: Layout, test_file: Path) -> None:
     test_file.write_text(TEST.format(8))
     off = layout.image("test").run("sh test.sh off")
     test_file.unlink()
@@ -112,14 +112,14 @@ def test_the_toolchain_of_node_runs(layout: Layout) -> None:
     assert layout.image("toolchain-nodejs").run("/usr/local/bin/node --version").stdout.startswith("v24.")
 
 
-def test_what_is_copied_for_a_toolchain_is_there(build: Build) -> None:
+def test_every_file_copied_for_a_toolchain_exists(build: Build) -> None:
     context = build.context(GENERIC)
     for step in instructions((context / "Dockerfile").read_text()):
         if step.word == "COPY" and "--from" not in step.text:
             assert (context / step.text.split()[0]).exists(), step.text
 
 
-def test_what_comes_from_elsewhere_has_a_full_version(build: Build) -> None:
+def test_external_images_have_a_full_version(build: Build) -> None:
     found = dict.fromkeys(("PYTHON_VERSION", "WATCHDOG_VERSION"), "")
     for step in instructions((build.context(GENERIC) / "Dockerfile").read_text()):
         name, _, value = step.text.partition("=")

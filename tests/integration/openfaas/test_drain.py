@@ -162,9 +162,7 @@ ORPHAN = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(
 
 
 @pytest.mark.parametrize(("status", "waits"), [(0, True), (3, False)])
-def test_the_first_process_outlives_a_program_that_ended_well(
-    tmp_path: Path, status: int, waits: bool
-) -> None:
+def test_the_first_process_waits_after_a_successful_program(tmp_path: Path, status: int, waits: bool) -> None:
     gate, note = tmp_path / "gate", tmp_path / "pids"
     program = (
         "import os, subprocess, sys\n"
@@ -189,7 +187,7 @@ def test_the_first_process_outlives_a_program_that_ended_well(
     assert born(orphan) is None
 
 
-def test_the_first_process_hands_signals_on_and_reaps_whoever_lost_its_parent(tmp_path: Path) -> None:
+def test_the_first_process_passes_signals_on_and_reaps_orphans(tmp_path: Path) -> None:
     note = tmp_path / "orphan"
     program = f"(sleep 0.1 & echo $! > {note}); trap 'exit 7' TERM; while :; do sleep 0.05; done"
     init = subprocess.Popen([sys.executable, INIT, "sh", "-c", program])

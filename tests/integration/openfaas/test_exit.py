@@ -39,7 +39,7 @@ def call(served: Served, path: str) -> None:
         requests.get(f"{served.url}/{path}", timeout=10)
 
 
-def test_it_is_ready_when_the_handler_is_loaded_and_not_before(serve: Serve, tmp_path: Path) -> None:
+def test_the_function_is_ready_once_the_handler_is_loaded(serve: Serve, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     served = serve(GENERIC, variables={"GATE": str(gate)})
     served.lock.touch()  # as a killed server leaves it
@@ -78,9 +78,7 @@ def test_an_orderly_end_leaves_nothing(echo: Served) -> None:
     assert [pid for pid in family if born(pid) is not None] == []
 
 
-def test_when_gunicorns_arbiter_is_killed_everything_ends_with_an_error(
-    echo: Served, watchdog: Path | None
-) -> None:
+def test_a_killed_arbiter_ends_the_function_with_an_error(echo: Served, watchdog: Path | None) -> None:
     assert echo.process is not None
     family = pids(echo)
     call(echo, "kill-server")
@@ -92,7 +90,7 @@ def test_when_gunicorns_arbiter_is_killed_everything_ends_with_an_error(
     assert is_free(urlsplit(echo.url).port or 0)
 
 
-def test_when_gunicorn_ends_behind_the_watchdogs_back_the_function_is_not_ready(echo: Served) -> None:
+def test_the_function_is_not_ready_after_gunicorn_has_ended(echo: Served) -> None:
     process = echo.process
     assert process is not None
     call(echo, "end-server")
@@ -110,7 +108,7 @@ def test_a_worker_that_is_killed_again_and_again_is_replaced(echo: Served) -> No
         assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
 
 
-def test_of_several_workers_one_is_enough(serve: Serve) -> None:
+def test_one_of_several_workers_is_enough(serve: Serve) -> None:
     with serve(GENERIC, variables={"WEB_CONCURRENCY": "2"}) as served:
         until(lambda: served.log.read_text().count("Booting worker") == 2, "two workers")
         call(served, "kill-worker")
@@ -118,9 +116,7 @@ def test_of_several_workers_one_is_enough(serve: Serve) -> None:
         assert requests.get(f"{served.url}/text", timeout=10).status_code == 200
 
 
-def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
-    serve: Serve, tmp_path: Path
-) -> None:
+def test_drain_is_called_before_running_requests_are_awaited(serve: Serve, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
         call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
@@ -131,7 +127,7 @@ def test_at_its_end_an_application_is_told_before_what_runs_is_waited_for(
     assert closed.read_text() == "closed"
 
 
-def test_gunicorns_own_gevent_worker_serves_on_just_as_long(serve: Serve, tmp_path: Path) -> None:
+def test_gunicorns_gevent_worker_serves_as_long_after_sigterm(serve: Serve, tmp_path: Path) -> None:
     begun, gate = tmp_path / "begun", tmp_path / "gate"
     query = {"begun": str(begun), "gate": str(gate)}
     setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent", "healthcheck_interval": "2s"}
@@ -149,7 +145,7 @@ def test_gunicorns_own_gevent_worker_serves_on_just_as_long(serve: Serve, tmp_pa
     assert (late.status_code, slow.result().text, status) == (200, "waited", 0)
 
 
-def test_nothing_is_written_but_to_the_temporary_folder(serve: Serve, build: Build, tmp_path: Path) -> None:
+def test_only_the_temporary_folder_is_written_to(serve: Serve, build: Build, tmp_path: Path) -> None:
     """As on a read-only file system. Root could write all the same, so what is there is looked at too."""
     home = tmp_path / "home"
     home.mkdir()
@@ -197,7 +193,7 @@ def contents(folders: list[Path]) -> dict[Path, int]:
         ({}, 31 + 30 + 3),
     ],
 )
-def test_an_end_waits_until_nobody_sends_and_then_as_long_as_a_call_may_take(
+def test_an_end_waits_for_late_requests_and_then_for_calls(
     variables: dict[str, str], seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(ROOT / "template" / TEMPLATE)

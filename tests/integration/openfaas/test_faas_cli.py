@@ -67,7 +67,7 @@ def test_a_new_function_starts_from_the_template(build: Build) -> None:
     assert (made / "requirements.txt").read_text() == (started_from / "requirements.txt").read_text()
 
 
-def test_the_image_starts_what_the_template_says(build: Build) -> None:
+def test_the_image_starts_the_command_of_the_template(build: Build) -> None:
     template = yaml.safe_load((build.context(GENERIC) / "template.yml").read_text())
     dockerfile = (build.context(GENERIC) / "Dockerfile").read_text()
 

@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
 
 @QUICK
 @given(st.lists(requests(), min_size=1, max_size=5), PLACES)
-def test_valid_requests_arrive_as_they_were_sent(sent: list[Sent], places: list[int]) -> None:
+def test_valid_requests_arrive_unchanged(sent: list[Sent], places: list[int]) -> None:
     read = _read(cut(b"".join(one.raw for one in sent), places))
     assert read.refused is None
     assert [_meant(environ, body) for environ, body, _ in read.requests] == [_as_meant(one) for one in sent]

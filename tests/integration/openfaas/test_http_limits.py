@@ -84,17 +84,17 @@ def test_heads(server: HttpServer, stock: HttpServer, request_: bytes, ours: int
     ],
     ids=["an extension", "extensions", "trailers", "a trailer"],
 )
-def test_what_stands_around_chunks_is_limited(server: HttpServer, rest: bytes) -> None:
+def test_the_framing_of_chunks_is_limited(server: HttpServer, rest: bytes) -> None:
     assert status_of(server.send(CHUNKED + rest)) in {400, 431}
 
 
-def test_a_body_in_chunks_of_one_byte_is_taken(server: HttpServer) -> None:
+def test_a_body_in_chunks_of_one_byte_is_accepted(server: HttpServer) -> None:
     (answer,) = answers(server.send(CHUNKED.replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n")
                                     + b"1\r\na\r\n" * 20_000 + b"0\r\n\r\n"))  # fmt: skip
     assert json.loads(answer.body)["length"] == "20000"
 
 
-def test_a_thousand_requests_at_once_are_answered_in_turn(server: HttpServer) -> None:
+def test_a_thousand_pipelined_requests_are_answered_in_order(server: HttpServer) -> None:
     paths = [f"/{number}" for number in range(1000)]
     sent = (
         b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths) + GET + CLOSE + b"\r\n"
@@ -104,15 +104,13 @@ def test_a_thousand_requests_at_once_are_answered_in_turn(server: HttpServer) ->
 
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
-def test_too_long_a_body_is_refused_at_its_head(server: HttpServer, expect: bytes) -> None:
+def test_a_body_that_is_too_long_is_refused_after_the_head(server: HttpServer, expect: bytes) -> None:
     answer = server.send(POST + expect + b"Content-Length: 70000000\r\n\r\n")
     assert (status_of(answer), seen(answer)["error"]["message"]) == (413, "the body is too large")
 
 
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
-def test_an_application_that_announces_its_maximum_refuses_by_itself(
-    announcing: HttpServer, expect: bytes
-) -> None:
+def test_an_application_with_a_limit_refuses_by_itself(announcing: HttpServer, expect: bytes) -> None:
     answer = announcing.send(POST + expect + b"Content-Length: 1001\r\n\r\n")
     assert status_of(answer) == 413
     assert b"X-Own: words\r\n" in answer and b"Connection: close\r\n" in answer
@@ -121,13 +119,13 @@ def test_an_application_that_announces_its_maximum_refuses_by_itself(
     assert seen(fitting)["length"] == "1000"
 
 
-def test_nor_has_it_to_read_more_chunks_than_it_takes(announcing: HttpServer) -> None:
+def test_an_application_reads_no_chunks_beyond_its_limit(announcing: HttpServer) -> None:
     with announcing.connect() as client:
         client.sendall(CHUNKED + b"400\r\n" + b"x" * 1024)
         assert status_of(client.recv(1000)) == 413
 
 
-def test_who_is_refused_while_sending_sees_it(announcing: HttpServer) -> None:
+def test_a_client_that_is_refused_while_sending_reads_the_error(announcing: HttpServer) -> None:
     with announcing.connect() as client:
         client.sendall(POST + b"Content-Length: %d\r\n\r\n" % MEBIBYTE + b"x" * MEBIBYTE)
         assert status_of(everything(client)) == 413
@@ -143,7 +141,7 @@ def test_who_is_refused_while_sending_sees_it(announcing: HttpServer) -> None:
     ],
     ids=["head", "body", "chunks", "nothing"],
 )
-def test_a_request_that_dribbles_is_ended(server: HttpServer, beginning: bytes, dribble: bytes) -> None:
+def test_a_slow_request_times_out(server: HttpServer, beginning: bytes, dribble: bytes) -> None:
     with server.connect() as client:
         client.sendall(beginning)
         client.settimeout(0.1)
@@ -158,7 +156,7 @@ def test_a_request_that_dribbles_is_ended(server: HttpServer, beginning: bytes, 
     assert time.monotonic() - began > 0.4
 
 
-def test_a_large_body_may_take_its_time(server: HttpServer) -> None:
+def test_a_large_body_has_more_time(server: HttpServer) -> None:
     """At four times the slowest rate that is allowed, for longer than a small one may take."""
     with server.connect() as client:
         client.sendall(POST + CLOSE + b"Content-Length: 6000\r\n\r\n")
@@ -168,7 +166,7 @@ def test_a_large_body_may_take_its_time(server: HttpServer) -> None:
         assert seen(everything(client))["length"] == "6000"
 
 
-def test_an_idle_connection_ends_whatever_empty_lines_it_sends(server: HttpServer) -> None:
+def test_an_idle_connection_that_sends_empty_lines_is_closed(server: HttpServer) -> None:
     with server.connect() as client:
         client.settimeout(0.1)
         began, received = time.monotonic(), None
@@ -183,7 +181,7 @@ def test_an_idle_connection_ends_whatever_empty_lines_it_sends(server: HttpServe
         assert received == b""
 
 
-def test_an_answer_that_nobody_takes_is_given_up(server: HttpServer, tmp_path: Path) -> None:
+def test_a_response_that_is_not_read_times_out(server: HttpServer, tmp_path: Path) -> None:
     note = tmp_path / "note"
     with server.connect() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -191,7 +189,7 @@ def test_an_answer_that_nobody_takes_is_given_up(server: HttpServer, tmp_path: P
         until(note.exists, "the iterator is closed", 60)
 
 
-def test_an_iterator_whose_client_is_gone_is_closed(server: HttpServer, tmp_path: Path) -> None:
+def test_the_iterator_of_a_disconnected_client_is_closed(server: HttpServer, tmp_path: Path) -> None:
     note = tmp_path / "note"
     with server.connect() as client:
         client.sendall(f"GET /endless?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -199,7 +197,7 @@ def test_an_iterator_whose_client_is_gone_is_closed(server: HttpServer, tmp_path
     until(note.exists, "the iterator is closed")
 
 
-def test_a_full_worker_ends_who_is_idle_for_who_comes(tmp_path: Path) -> None:
+def test_a_full_worker_closes_idle_connections_for_new_ones(tmp_path: Path) -> None:
     settings = ("--worker-connections", "8", "--keep-alive", "60")
     with serving(tmp_path / "log", settings=settings) as server:
         idle = [server.connect() for _ in range(8)]
@@ -225,6 +223,6 @@ def test_the_access_log_has_a_line_for_each_request(tmp_path: Path, settings: tu
         until(lambda: all(line in server.log.read_text() for line in wanted), "all are told")
 
 
-def test_there_is_no_access_log_unless_asked_for(server: HttpServer) -> None:
+def test_the_access_log_is_off_by_default(server: HttpServer) -> None:
     server.ask("/untold")
     assert "/untold" not in server.log.read_text()

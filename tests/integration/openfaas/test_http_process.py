@@ -102,7 +102,7 @@ def test_max_requests_replaces_the_worker_and_loses_no_request(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("worker", [OURS, STOCK])
-def test_sigquit_ends_at_once(tmp_path: Path, worker: str) -> None:
+def test_sigquit_ends_immediately(tmp_path: Path, worker: str) -> None:
     with serving(tmp_path / "log", worker) as server, server.connect() as busy:
         busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
         server.process.send_signal(signal.SIGQUIT)
@@ -112,7 +112,7 @@ def test_sigquit_ends_at_once(tmp_path: Path, worker: str) -> None:
 
 
 @pytest.mark.parametrize("worker", [OURS, STOCK])
-def test_sigterm_finishes_what_runs(tmp_path: Path, worker: str) -> None:
+def test_sigterm_finishes_running_requests(tmp_path: Path, worker: str) -> None:
     with serving(tmp_path / "log", worker) as server, server.connect() as busy, server.connect() as late:
         late.sendall(b"GET /rel")
         busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
@@ -159,7 +159,7 @@ def _shares(clients: list[socket.socket], request: bytes, total: int) -> Counter
     return shares
 
 
-def test_thousands_that_say_nothing_cost_next_to_nothing(tmp_path: Path) -> None:
+def test_thousands_of_silent_clients_cost_almost_nothing(tmp_path: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 3 * MANY), hard))
     settings = ("--worker-connections", str(MANY + 10), "--keep-alive", "120")

@@ -71,7 +71,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_understood_is_refused_in_the_contracts_shape(server: HttpServer, case: str) -> None:
+def test_an_invalid_request_is_refused_in_the_contracts_form(server: HttpServer, case: str) -> None:
     request, status = REFUSED[case]
     answer = server.send(request)
     assert status_of(answer) == status
@@ -86,7 +86,7 @@ def test_valid_requests_before_a_bad_one_are_answered(server: HttpServer) -> Non
     assert answer.count(b"HTTP/1.1 400 Bad Request") == 1
 
 
-def test_everything_of_a_request_arrives(server: HttpServer) -> None:
+def test_the_application_gets_the_complete_request(server: HttpServer) -> None:
     body = bytes(range(256)) * 4096
     head = (
         b"PUT /a%20b/%C3%BC?x=1&y=%2F HTTP/1.1\r\n"
@@ -103,7 +103,7 @@ def test_everything_of_a_request_arrives(server: HttpServer) -> None:
     assert answer["headers"]["HTTP_COOKIE"] == "a=1; b=2"
 
 
-def test_a_chunked_body_has_a_length_and_its_trailers_are_no_headers(server: HttpServer) -> None:
+def test_a_chunked_body_gets_a_length_and_no_trailers(server: HttpServer) -> None:
     request = (
         b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
         b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: a\r\nX-Second: b\r\n\r\n"
@@ -125,7 +125,7 @@ def test_a_slow_client_is_read_to_its_end(server: HttpServer) -> None:
         assert seen(everything(client))["path"] == "/slow"
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(server: HttpServer) -> None:
+def test_a_client_that_expects_100_continue_gets_it(server: HttpServer) -> None:
     with server.connect() as client:
         client.sendall(
             b"POST / HTTP/1.1\r\n" + HOST + CLOSE + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
@@ -156,12 +156,12 @@ def test_answers_in_parts(server: HttpServer, path: str, body: bytes) -> None:
     assert body_of(answer) == body
 
 
-def test_what_is_longer_than_announced_is_cut(server: HttpServer) -> None:
+def test_a_body_longer_than_announced_is_cut(server: HttpServer) -> None:
     answer = server.send(b"GET /long HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
     assert body_of(answer) == b"one,"
 
 
-def test_an_answer_that_fails_in_the_middle_has_no_proper_end(server: HttpServer) -> None:
+def test_a_response_that_fails_in_the_middle_is_incomplete(server: HttpServer) -> None:
     answer = server.send(b"GET /broken HTTP/1.1\r\n" + HOST + b"\r\n")
     assert body_of(answer) == b"4\r\none,\r\n"
     with pytest.raises(ConnectionResetError):
@@ -169,7 +169,7 @@ def test_an_answer_that_fails_in_the_middle_has_no_proper_end(server: HttpServer
 
 
 @pytest.mark.parametrize("path", ["/stream", "/announced", "/nothing", "/large"])
-def test_nothing_follows_the_head_that_was_asked_for(server: HttpServer, path: str) -> None:
+def test_the_request_after_a_head_request_is_answered(server: HttpServer, path: str) -> None:
     received = server.send(
         f"HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n".encode() + HOST + CLOSE + b"\r\n"
     )
@@ -177,7 +177,7 @@ def test_nothing_follows_the_head_that_was_asked_for(server: HttpServer, path: s
     assert (first.body, json.loads(second.body)["path"]) == (b"", "/")
 
 
-def test_too_short_an_answer_ends_its_connection(server: HttpServer) -> None:
+def test_a_response_that_is_too_short_closes_the_connection(server: HttpServer) -> None:
     assert body_of(server.send(b"GET /short HTTP/1.1\r\n" + HOST + b"\r\n")) == b"one,"
 
 
@@ -194,7 +194,7 @@ def test_head_has_the_length_and_no_body(server: HttpServer) -> None:
     assert body_of(answer) == b""
 
 
-def test_the_connection_is_the_servers_affair(server: HttpServer) -> None:
+def test_connection_headers_of_the_application_are_left_out(server: HttpServer) -> None:
     answer = server.send(b"GET / HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
     assert b"Connection: close" in answer
     assert b"Connection: x" not in answer
@@ -202,7 +202,7 @@ def test_the_connection_is_the_servers_affair(server: HttpServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["/fail", "/split", "/silent", "/twice"])
-def test_an_application_that_fails_is_a_500_that_tells_nothing(server: HttpServer, path: str) -> None:
+def test_a_failing_application_is_a_500_without_details(server: HttpServer, path: str) -> None:
     status, body = server.ask(path)
     assert (status, json.loads(body)["error"]["code"]) == (500, "INTERNAL_ERROR")
     assert b"secret" not in body
@@ -210,14 +210,14 @@ def test_an_application_that_fails_is_a_500_that_tells_nothing(server: HttpServe
     assert server.ask("/")[0] == 200
 
 
-def test_an_idle_connection_ends_after_keep_alive_and_not_before(server: HttpServer) -> None:
+def test_an_idle_connection_is_closed_after_keepalive(server: HttpServer) -> None:
     with server.connect() as client:
         client.sendall(b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
         read_one(client)
         assert client.recv(1) == b""
 
 
-def test_a_client_that_hangs_up_is_noticed(server: HttpServer, tmp_path: Path) -> None:
+def test_a_disconnected_client_is_detected(server: HttpServer, tmp_path: Path) -> None:
     note = tmp_path / "note"
     with server.connect() as client:
         client.sendall(f"GET /hold?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -225,14 +225,14 @@ def test_a_client_that_hangs_up_is_noticed(server: HttpServer, tmp_path: Path) -
     server.ask("/release")
 
 
-def test_a_client_that_takes_nothing_holds_up_nobody(server: HttpServer) -> None:
+def test_a_client_that_does_not_read_does_not_delay_others(server: HttpServer) -> None:
     with server.connect() as client:
         client.sendall(b"GET /large HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n")
         assert server.ask("/")[0] == 200
         assert len(body_of(everything(client))) == 8 << 20
 
 
-def test_the_end_lets_work_finish_and_idle_connections_go(own_server: HttpServer) -> None:
+def test_the_end_finishes_requests_and_closes_idle_connections(own_server: HttpServer) -> None:
     server = own_server
     with server.connect() as busy, server.connect() as idle, server.connect() as late:
         busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")

@@ -73,7 +73,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return release
 
 
-def test_the_release_has_every_package_that_the_dockerfile_asks_for(release: Release) -> None:
+def test_the_release_has_every_package_of_the_dockerfile(release: Release) -> None:
     asked = {name for step in instructions(DOCKERFILE) for name in packages(step.text)}
 
     assert {"lld", "rustc"} < asked

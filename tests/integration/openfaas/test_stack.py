@@ -63,7 +63,7 @@ def test_a_script_of_each_language_is_initialized_executed_and_its_session_seen(
     assert stack.execute(request_id, {"a": 2, "b": 40}).status_code == 404
 
 
-def test_the_id_may_come_without_a_path(stack: Stack) -> None:
+def test_the_id_may_be_sent_without_a_path(stack: Stack) -> None:
     request_id = stack.begin("python-adder", ADDERS["python"])
     body = {"params": {"a": 1, "b": 1}}
 
@@ -75,13 +75,13 @@ def test_the_id_may_come_without_a_path(stack: Stack) -> None:
     assert function.json()["language_title"] == "python-adder"
 
 
-def test_health_knows_all_parts(stack: Stack) -> None:
+def test_health_lists_all_parts(stack: Stack) -> None:
     answer = stack.call("GET", "health")
 
     assert (answer.status_code, answer.json()["status"]) == (200, "ok"), answer.text
 
 
-def test_errors_keep_their_shape_on_the_way_through(stack: Stack) -> None:
+def test_errors_keep_their_form_through_the_gateway(stack: Stack) -> None:
     runtime = stack.served["runtime-python"]
     answers = [
         stack.call("POST", "initialize", json={}, headers={"Authorization": ""}),
@@ -99,7 +99,7 @@ def test_errors_keep_their_shape_on_the_way_through(stack: Stack) -> None:
     ]
 
 
-def test_our_own_timeout_comes_before_the_watchdogs_empty_one(stack: Stack) -> None:
+def test_our_timeout_comes_before_the_watchdogs(stack: Stack) -> None:
     endless = stack.begin("python-endless", "def handle(params):\n    while True: pass\n", timeout_ms=60_000)
 
     answer = stack.execute(endless, {})
@@ -108,7 +108,7 @@ def test_our_own_timeout_comes_before_the_watchdogs_empty_one(stack: Stack) -> N
     assert answer.json()["error"]["details"]["timeout_ms"] == int(SHORT["SCRIPT_TIMEOUT_MAX"])
 
 
-def test_a_script_of_a_mebibyte_and_a_result_of_five_pass(stack: Stack) -> None:
+def test_a_script_of_1_mib_and_a_result_of_5_mib_are_accepted(stack: Stack) -> None:
     script = "def handle(params):\n    return 'x' * params['size']\n#"
     longest = script + "#" * (MIB - len(script))
 
@@ -145,7 +145,7 @@ def test_the_samples_were_registered_by_the_migration(client: Client) -> None:
 
 
 @pytest.mark.parametrize("language", ADDERS)
-def test_the_gateway_leads_a_client_to_every_function(client: Client, language: str) -> None:
+def test_the_gateway_routes_to_every_function(client: Client, language: str) -> None:
     request_id = client.begin(f"{language}-adder", ADDERS[language])
     listed = client.request("GET", "/api/v1/functions", params={"type": "dynamic"}).json()
     by_alias = client.request("POST", f"/execute/{request_id}", json={"params": {"a": 1, "b": 1}})
@@ -165,7 +165,7 @@ PUBLIC = [(route.method, path) for route in ROUTES for path in route.paths]
 
 
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
-def test_every_public_path_leads_to_a_function_that_has_it(gateway: Gateway, method: str, path: str) -> None:
+def test_every_public_path_is_routed_to_its_function(gateway: Gateway, method: str, path: str) -> None:
     path = path.format(request_id="8d2f", language_title="python-adder")
     answer = requests.request(method, f"{gateway.url}{path}", json={}, timeout=30)
 
@@ -173,7 +173,7 @@ def test_every_public_path_leads_to_a_function_that_has_it(gateway: Gateway, met
 
 
 @pytest.mark.parametrize("path", NOT_PUBLIC)
-def test_every_other_path_has_the_services_own_404(gateway: Gateway, path: str) -> None:
+def test_every_other_path_is_answered_404_by_the_service(gateway: Gateway, path: str) -> None:
     answer = requests.get(f"{gateway.url}{path}", timeout=30)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
@@ -190,7 +190,7 @@ def test_the_runtimes_have_ports_of_this_machine(gateway: Gateway, port: int, la
     assert (health["language"], isolation["language"]) == (language, language)
 
 
-def test_long_heads_and_results_pass_the_gateway(client: Client) -> None:
+def test_the_gateway_accepts_long_heads_and_results(client: Client) -> None:
     request_id = client.begin("python-large", "def handle(params):\n    return 'x' * params['size']\n")
     answer = client.execute(request_id, {"size": 5 * MIB}, X_Long="x" * 8000, X_Longer="y" * 8000)
 
@@ -207,7 +207,7 @@ def test_a_client_that_hangs_up_on_the_gateway_ends_its_run(stack: Stack, client
     until(lambda: counted() == before + 1, "the run has ended as one that was left")
 
 
-def test_the_health_check_tells_a_function_that_is_ready_from_one_that_is_not(
+def test_the_health_check_fails_until_the_function_is_ready(
     stack: Stack, serve: Serve, account: Account
 ) -> None:
     for name, served in stack.served.items():
@@ -215,7 +215,7 @@ def test_the_health_check_tells_a_function_that_is_ready_from_one_that_is_not(
         assert not serve(name, {}, account).healthy(), name
 
 
-def test_images_say_who_runs_them_how_and_what_they_are(build: Build) -> None:
+def test_images_declare_user_command_and_labels(build: Build) -> None:
     for function in functions(build):
         image = build.made(function.name).image
         assert (image.user, image.ports) == ("1000", ["8080"]), function.name
@@ -236,7 +236,7 @@ def test_nothing_is_written_into_an_image(
     assert written(build).items() ^ written_before.items() == set()
 
 
-def test_what_runs_is_answered_when_a_function_is_told_to_end(stack: Stack, client: Client) -> None:
+def test_running_calls_are_answered_after_sigterm(stack: Stack, client: Client) -> None:
     """Last of those that use the stack: this function is gone afterwards."""
     slow = client.begin(
         "python-slow", "import time\ndef handle(params):\n    time.sleep(1)\n    return 'done'\n"

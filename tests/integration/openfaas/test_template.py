@@ -45,7 +45,7 @@ def test_a_handler_may_return_text_json_nothing_and_bytes(echo: Served) -> None:
     assert answers["number"].json() == 7
 
 
-def test_a_handler_may_say_status_headers_and_body(echo: Served) -> None:
+def test_a_handler_may_return_status_headers_and_body(echo: Served) -> None:
     full, status, cookies, pair = (
         requests.get(f"{echo.url}/{path}", timeout=10) for path in ("full", "status", "cookies", "pair")
     )
@@ -58,7 +58,7 @@ def test_a_handler_may_say_status_headers_and_body(echo: Served) -> None:
     assert pair.json() == [3, 4]
 
 
-def test_the_event_tells_all_of_the_request(echo: Served) -> None:
+def test_the_event_has_the_complete_request(echo: Served) -> None:
     # In chunks and without a length, as the watchdog hands bodies on.
     chunks = iter([b"x" * 70_000, b"y" * 30_000])
     answer = requests.put(
@@ -75,7 +75,7 @@ def test_the_event_tells_all_of_the_request(echo: Served) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS"])
-def test_every_method_with_an_empty_body_is_the_handlers(echo: Served, method: str) -> None:
+def test_the_handler_gets_every_method_also_without_a_body(echo: Served, method: str) -> None:
     answer = requests.request(method, f"{echo.url}/any", timeout=10)
 
     assert (answer.status_code, answer.json()["method"], answer.json()["bytes"]) == (200, method, 0)
@@ -96,7 +96,7 @@ def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: 
     until(lambda: "ValueError: as asked" in echo.log.read_text(), "the traceback is in the log")
 
 
-def test_a_generators_parts_are_sent_as_they_come(echo: Served, tmp_path: Path) -> None:
+def test_each_part_of_a_generator_is_sent_immediately(echo: Served, tmp_path: Path) -> None:
     gate, closed = tmp_path / "gate", tmp_path / "closed"
     query = {"gate": str(gate), "closed": str(closed)}
     with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
@@ -111,7 +111,7 @@ def test_a_generators_parts_are_sent_as_they_come(echo: Served, tmp_path: Path) 
     until(closed.exists, "the generator has come to its end")
 
 
-def test_a_generator_that_nobody_hears_out_is_closed(echo: Served, tmp_path: Path) -> None:
+def test_the_generator_of_a_disconnected_client_is_closed(echo: Served, tmp_path: Path) -> None:
     gate, closed = tmp_path / "gate", tmp_path / "closed"
     query = {"gate": str(gate), "closed": str(closed)}
     with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
@@ -152,9 +152,7 @@ def test_an_application_is_served_as_it_is_and_closed_at_the_end(serve: Serve, t
     assert (text, closed.read_text()) == ("from the application", "closed")
 
 
-def test_it_can_be_pulled_from_a_clone_and_made_into_a_function(
-    tools: Tools, build: Build, tmp_path: Path
-) -> None:
+def test_a_function_can_be_created_from_a_clone(tools: Tools, build: Build, tmp_path: Path) -> None:
     if shutil.which("git") is None:
         missing("git")
     clone, mine = tmp_path / "clone", tmp_path / "mine"
