@@ -69,7 +69,12 @@ class Worker:
 
     @classmethod
     def of(
-        cls, process: Process, limits_watcher: LimitsWatcher, result_max_bytes: int, *, counts_fuel: bool = False
+        cls,
+        process: Process,
+        limits_watcher: LimitsWatcher,
+        result_max_bytes: int,
+        *,
+        counts_fuel: bool = False,
     ) -> "Worker":
         """Return the worker of a process that has just started."""
         channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)

@@ -1,8 +1,7 @@
 #!/bin/sh
-# Installs the host and the function of this folder into the Python environment in use:
+# Installs the host and the function of this folder into the current Python environment:
 #     sh install.sh [controller|runtime]
-# The argument names the shared library the function is built on. The other one is removed, so that neither
-# can be imported where the other runs.
+# The argument names the library that the function uses. The other one is removed, so that it cannot be imported.
 set -eu
 library="${1:-}"
 
@@ -18,8 +17,8 @@ if [ -n "$library" ] && [ ! -d "function/$library" ]; then
     exit 2
 fi
 
-# In one go, so that pip sees all requirements and refuses those that contradict each other. A library says itself what
-# it asks for; function/requirements.txt has then the versions, of the other library's packages as well.
+# In one call, so that pip refuses requirements that contradict each other. A library declares its requirements itself;
+# function/requirements.txt then has the versions, also for the other library.
 set -- --requirement requirements.txt
 if [ -n "$library" ]; then
     set -- "$@" --constraint function/requirements.txt "./function[$library]"
@@ -28,5 +27,5 @@ elif [ -f function/requirements.txt ]; then
 fi
 pip install "$@"
 
-# The library is installed like any package; what stays in function/ is the handler.
+# The library is installed like any package; only the handler stays in function/.
 [ -z "$library" ] || rm -rf "function/$library" function/telemetry function/configuration function/build function/*.egg-info

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs the tests that lie in the function's folder, test_*.py or *_test.py, and ends as they do:
+# Runs the tests in the function's folder, test_*.py or *_test.py, and ends with their status:
 #     sh test.sh [off]
-# A build whose tests fail makes no image. What they need besides the function's own packages is installed here, in
-# a stage that is not shipped.
+# A build with failing tests makes no image. The packages that only tests need are installed here, in a stage that is
+# not shipped.
 set -eu
 
 if [ "${1:-on}" = off ]; then
@@ -15,5 +15,5 @@ if [ -z "$(find function -name 'test_*.py' -o -name '*_test.py')" ]; then
 fi
 
 pip install --requirement requirements-test.txt
-# As a module, so that the folder of the host can be imported from.
+# As a module, so that tests can import from the folder of the host.
 python -m pytest -p no:cacheprovider function

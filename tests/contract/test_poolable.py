@@ -1,4 +1,4 @@
-"""What the pool may expect of a worker: the real one, with its process, and the double of the pool's tests."""
+"""What the pool expects of a worker, checked with a real one and with the double of the pool's tests."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runtimes that tests share, one of each language."""
+"""Runtimes that tests share, one per language."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +13,7 @@ from tests.integration.runtime.served import ServedRuntime
 
 @pytest.fixture(scope="session")
 def runtime_settings(tmp_path_factory: pytest.TempPathFactory, node_program: str) -> Settings:
-    """The defaults, but for limits that are quicker to reach."""
+    """The default settings, with limits that are reached faster."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNTIME_SECRET", "integration-test-secret")
         patch.setenv("STATE_DIR", str(tmp_path_factory.mktemp("runtime-state")))

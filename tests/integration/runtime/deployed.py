@@ -1,4 +1,4 @@
-"""Packages of a deployment, laid out as pip and npm do."""
+"""Packages of a deployment, in the folders that pip and npm create."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""A runtime of one language in this process, with real worker processes, and the controller's two calls to it."""
+"""A runtime of one language in this process, with real worker processes, and the two calls of the controller."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ class ServedRuntime:
         self._front = Front(language, self.executor, settings)
 
     def get(self, path: str, **headers: str) -> TestResponse:
-        """With the secret, unless other `headers` are given."""
+        """Post a body, with the secret unless other `headers` are given."""
         return self._front.test_client().get(
             path, headers=headers or {"X-Runtime-Secret": self.settings.secret}
         )
@@ -43,7 +43,7 @@ class ServedRuntime:
         return self._post(f"/runtime/{self.language}/test/prepare", script, {"script_content": script} | more)
 
     def run(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> TestResponse:
-        """Runs a script that comes along."""
+        """Run a script, sending its content along."""
         body = {"script_content": script, "params": params or {}, "context": {}, "timeout_ms": 10_000}
         return self._post(
             f"/runtime/{self.language}/test",
@@ -52,13 +52,13 @@ class ServedRuntime:
         )
 
     def result(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> Any:
-        """What the script answered."""
+        """Return the result of a script, which must succeed."""
         answer = self.run(script, params, **more)
         assert answer.status_code == 200, answer.json
         return document(answer)["result"]
 
     def failure(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """The details of a run that ended in RUNTIME_ERROR."""
+        """Return the details of a run, which must end with RUNTIME_ERROR."""
         answer = self.run(script, params, **more)
         assert document(answer)["error"]["code"] == "RUNTIME_ERROR", answer.json
         details: dict[str, Any] = document(answer)["error"]["details"]

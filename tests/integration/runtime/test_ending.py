@@ -1,4 +1,4 @@
-"""The end of a runtime behind its real server: asked for, by force, and of its parts one by one."""
+"""The end of a runtime behind its real server: by SIGTERM, by SIGKILL, and of single processes."""
 
 import hashlib
 import os
@@ -25,12 +25,12 @@ from tests.waiting import until
 PATH = "/runtime/python/test"
 PID = "import os\ndef handle(params):\n    return os.getpid()\n"
 SLEEPING = "import time\ndef handle(params):\n    time.sleep(params['s'])\n    return 'x' * 100_000\n"
-#: Seconds that an end waits for what runs.
+#: Seconds for which the shutdown waits for running calls.
 GRACE = 3
 
 
 class Runtime:
-    """A Python runtime as `make run` starts it, on a state that several may share."""
+    """A Python runtime as `make run` starts it, with a state folder that several may share."""
 
     def __init__(self, state: State, number: int) -> None:
         settings = replace(Settings.on_free_ports(runtime={"WORKERS_RESERVE": "1"}), grace=GRACE)
@@ -42,12 +42,12 @@ class Runtime:
         self.part.start()
 
     def run(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.Response:
-        """Runs a script once, on a connection of its own."""
+        """Run a script once, on a new connection."""
         call = self.call(script, timeout_ms, **params)
         return requests.Session().send(call, timeout=30)
 
     def call(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.PreparedRequest:
-        """What `run` sends."""
+        """Return the body that `run` sends."""
         script_hash = hashlib.sha256(script.encode()).hexdigest()
         reference = {"tenant": "t1", "script_hash": script_hash, "script_content": script}
         body = {"request_id": "r1", "params": params, "context": {}, "timeout_ms": timeout_ms}
@@ -59,12 +59,12 @@ class Runtime:
         return bool(workers["busy"])
 
     def processes(self) -> "Processes":
-        """All of it: the server, the fork server, the workers."""
+        """All its processes: the server, the fork server, the workers."""
         return Processes({pid: born(pid) for pid in descendants(self.part.pid)})
 
 
 class Processes:
-    """Processes, each named for good by its pid and its birth."""
+    """Processes, each identified by its pid and its start time."""
 
     def __init__(self, births: dict[int, str | None]) -> None:
         self._births = births
@@ -73,7 +73,7 @@ class Processes:
         return [pid for pid, birth in self._births.items() if birth and born(pid) == birth]
 
     def fork_server(self) -> int:
-        """The first with this command line; its forks have the same."""
+        """Return the first process with this command line; its forks have the same."""
         return next(pid for pid in self.alive() if "runtime.process.forkserver" in command_line(pid))
 
     def kill(self, *pids: int) -> None:
@@ -93,7 +93,7 @@ class Machine:
         return self._started[-1]
 
     def folders(self) -> set[Path]:
-        """Each runtime's own, with the private folders of its workers in it."""
+        """The folder of each runtime, which contains the private folders of its workers."""
         return set(self.state.folder.glob("runtime-python/workers-*"))
 
     def stop(self) -> None:
@@ -112,7 +112,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture
 def later() -> Iterator[Callable[..., "Future[requests.Response]"]]:
-    """Makes a call in another thread."""
+    """Make a call in another thread."""
     with ThreadPoolExecutor(4) as threads:
         yield threads.submit
 
@@ -253,7 +253,7 @@ def _refuses(runtime: Runtime) -> bool:
 
 
 def _calls(runtime: Runtime) -> Iterator[str]:
-    """What becomes of one call after the other, until one is not taken."""
+    """Make calls until one is refused, and return their outcomes."""
     while True:
         try:
             answer = runtime.run(SLEEPING, s=0.01)

@@ -1,4 +1,4 @@
-"""What the runtime says that scripts may import is what they can import."""
+"""Scripts can import exactly the libraries that the runtime lists."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ USUAL = {"python": {"json", "re", "sqlite3", "asyncio"}, "nodejs": {"fs", "crypt
 
 @pytest.fixture(params=["packaged_python", "packaged_nodejs"])
 def runtime(request: pytest.FixtureRequest) -> ServedRuntime:
-    """Each of both in turn."""
+    """Each of the two runtimes in turn."""
     served: ServedRuntime = request.getfixturevalue(request.param)
     return served
 

@@ -1,4 +1,4 @@
-"""Limits of a run: each breach has its own verdict, and the next run is served as if nothing had been."""
+"""Limits of a run: each one has its error, and the next run is served normally."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from tests.integration.runtime.served import ServedRuntime, document
 
 
 class Case(NamedTuple):
-    """A script of each language that breaks one limit, and the verdict."""
+    """A script of each language that breaks one limit, and the error."""
 
     python: str
     nodejs: str

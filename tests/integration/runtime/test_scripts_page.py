@@ -1,4 +1,4 @@
-"""Every example of docs/scripts.md does what the page says, and its tables say what the code does."""
+"""The examples of docs/scripts.md do what the page says, and its tables match the code."""
 
 import json
 import re
@@ -19,7 +19,7 @@ LANGUAGES = {"js": "packaged_nodejs", "python": "packaged_python", "rust": "rust
 
 
 class Example(NamedTuple):
-    """A block of code and what is said of it: its result as JSON, or the `kind`, `type` and line of its failure."""
+    """A block of code with its expected result as JSON, or the `kind`, `type` and line of its failure."""
 
     language: str
     script: str

@@ -1,4 +1,4 @@
-"""Where a variable's text comes from, and which source wins."""
+"""The sources of a variable's text, and which one takes precedence."""
 
 from pathlib import Path
 

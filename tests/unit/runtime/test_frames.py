@@ -1,4 +1,4 @@
-"""Frames: what a hostile peer may send, and what is made of it."""
+"""Frames, also those of a hostile peer."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ LIMIT = 1024
 
 @pytest.fixture
 def ends() -> Iterator[tuple[Channel, socket.socket]]:
-    """Our channel and the peer's bare socket."""
+    """Our channel, and the peer's plain socket."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         yield Channel(ours, LIMIT), theirs

@@ -1,4 +1,4 @@
-"""The front's JSON beside the standard library's, which decides what is JSON."""
+"""The front's JSON codec, compared to the standard library's, which decides what is JSON."""
 
 import random
 
@@ -36,7 +36,7 @@ _BYTES = b'[]{}",:0123456789eE+-. \t\n\r\x00\xff\xed\xa0\x80\xc3\xf0\\u'
 
 
 def taken(module: object, body: bytes) -> str:
-    """What a module makes of a body."""
+    """Return what a module decodes from a body."""
     try:
         return repr(module.decode(body))  # type: ignore[attr-defined]
     except frames.FrameError as error:
@@ -44,7 +44,7 @@ def taken(module: object, body: bytes) -> str:
 
 
 def damaged(body: bytes, chance: random.Random) -> bytes:
-    """The body with a byte lost, added and changed."""
+    """Return the body with one byte removed, added or changed."""
     result = bytearray(body)
     del result[chance.randrange(len(result))]
     result.insert(chance.randrange(len(result)), chance.choice(_BYTES))

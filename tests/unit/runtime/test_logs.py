@@ -1,4 +1,4 @@
-"""The runtime's lines: where a failure came from, and nothing that it was sent."""
+"""The runtime's log lines: the place of a failure, without any data of the request."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from runtime.logs import RuntimeFormatter
 
 
 def logged(error: Exception) -> dict[str, Any]:
-    """The line of a failure."""
+    """Return the log line of a failure."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(RuntimeFormatter("python"))

@@ -1,4 +1,4 @@
-"""When there are traces, and what becomes of spans that nobody takes."""
+"""When tracing is on, and what happens to spans that cannot be exported."""
 
 import threading
 
@@ -64,7 +64,7 @@ def test_an_unsupported_value_stops_the_start(monkeypatch: pytest.MonkeyPatch, n
 
 
 class Broken(SpanExporter):
-    """Fails, and counts how often."""
+    """Fails, and counts its failures."""
 
     def __init__(self) -> None:
         self.tries = 0

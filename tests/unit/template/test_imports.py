@@ -1,4 +1,4 @@
-"""The modules of the template import in no circle. import-linter reads packages only, and these are none."""
+"""The template's modules have no import circle. import-linter checks packages only, and these are plain modules."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -8,7 +8,7 @@ TEMPLATE = Path(__file__).parents[3] / "template" / "python3-gevent"
 
 
 def imported(path: Path) -> set[str]:
-    """The modules that a module imports, wherever in it the imports stand."""
+    """Return the modules that a module imports, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -27,13 +27,13 @@ def nodejs(tmp_path_factory: pytest.TempPathFactory, node_program: str) -> Itera
 
 @pytest.fixture(params=["python", "nodejs"])
 def runtime(request: pytest.FixtureRequest) -> Server:
-    """Each of both in turn."""
+    """Each of the two runtimes in turn."""
     server: Server = request.getfixturevalue(request.param)
     return server
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts Python runtimes with settings of their own."""
+    """Starts Python runtimes with other settings."""
     with ExitStack() as stack:
         yield lambda **settings: stack.enter_context(Server("python", tmp_path, settings))

@@ -19,7 +19,7 @@ from tests.waiting import until
 SECRET = "integration-test-secret"
 HEADERS = {"X-Runtime-Secret": SECRET}
 TITLE = "test"
-#: Seconds that an end waits for calls that have begun.
+#: Seconds for which the shutdown waits for running calls.
 GRACE = 7
 
 
@@ -70,22 +70,22 @@ class Server:
     def run(
         self, script: str, params: dict[str, Any] | None = None, *, timeout: float = 60, **more: Any
     ) -> requests.Response:
-        """Run a script by its hash; `script_content` goes along only when given."""
+        """Run a script by its hash; `script_content` is sent only if it is given."""
         body = {"request_id": "r1", "params": params or {}, "context": {"user": "ada"}, "timeout_ms": 10_000}
         return self.post(f"/runtime/{self.language}/{TITLE}", _reference(script) | body | more, timeout)
 
     def fresh(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> requests.Response:
-        """Run a script that the runtime need not know."""
+        """Run a script, sending its content along."""
         return self.run(script, params, script_content=script, **more)
 
     def result(self, script: str, params: dict[str, Any] | None = None) -> Any:
-        """What a script answers, which must succeed."""
+        """Return the result of a script, which must succeed."""
         answer = self.fresh(script, params)
         assert answer.status_code == 200, answer.text
         return answer.json()["result"]
 
     def failure(self, script: str, code: str = "RUNTIME_ERROR", **more: Any) -> dict[str, Any]:
-        """The error of a script, which must fail in that way; its details and message in one."""
+        """Return the error of a script, which must fail with that code; details and message in one dict."""
         error = self.fresh(script, **more).json()["error"]
         assert error["code"] == code, error
         return {"message": error["message"], **error["details"]}
@@ -95,11 +95,11 @@ class Server:
         return counts
 
     def terminate(self) -> None:
-        """Ask it to end; `wait` waits for it."""
+        """Send SIGTERM. `wait` waits for the end."""
         self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End every process of gunicorn at once, as a failing machine would."""
+        """Kill all processes of gunicorn together, as a failing machine would."""
         for child in _children(self._process.pid):
             os.kill(child, signal.SIGKILL)
         self._process.kill()

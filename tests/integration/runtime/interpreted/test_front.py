@@ -1,4 +1,4 @@
-"""What the front answers before any script is concerned."""
+"""What the front answers before a script is loaded."""
 
 import hashlib
 import os

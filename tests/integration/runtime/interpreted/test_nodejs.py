@@ -1,4 +1,4 @@
-"""What is particular to Node.js: the forms, the places of errors, what happens outside of the handler's promise."""
+"""Node.js: the forms of scripts, the places of errors, failures outside the handler's promise."""
 
 import pytest
 

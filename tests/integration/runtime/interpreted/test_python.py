@@ -1,4 +1,4 @@
-"""What is particular to Python: the forms, the places of errors, the traps of its syntax."""
+"""Python: the forms of scripts, the places of errors, pitfalls of its syntax."""
 
 import pytest
 

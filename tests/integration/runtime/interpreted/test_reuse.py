@@ -1,4 +1,4 @@
-"""Who gets which worker: warm ones again, never another script's or tenant's, and what happens when all are busy."""
+"""Which worker serves a call: warm ones are reused, but not by other scripts or tenants; calls wait for busy ones."""
 
 import os
 import signal
@@ -177,7 +177,7 @@ def test_a_client_that_hangs_up_ends_its_run(runtime: Server) -> None:
     assert answer.json()["usage"]["cold"] is True
 
 
-#: Writes the answer to its run, the second call of a worker that has not rehearsed, in the worker's place.
+#: Forges the answer to its run, which has id 2 in a worker that has not rehearsed.
 FORGED = """
 import os
 

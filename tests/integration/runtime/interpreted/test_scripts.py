@@ -1,4 +1,4 @@
-"""The harness of the interpreted languages: one table of what scripts do, each row run by every language for real."""
+"""One table of the behaviour of scripts: each row is run by every interpreted language."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ from tests.integration.runtime.interpreted.served import Server
 
 
 class Row(NamedTuple):
-    """The same behaviour in each language, and what the answer must hold."""
+    """A script with the same behaviour in each language, and the expected members of the answer."""
 
     python: str
     nodejs: str
@@ -80,7 +80,7 @@ FAILURES = {
         "module.exports = () => { require('fs').writeSync(3, Buffer.alloc(64, 255)); return 1; };\n",
         {"kind": "crashed"},
     ),
-    "writes an answer that nobody asked for": Row(
+    "writes an answer without a request": Row(
         'import os\nframe = b\'{"id":99,"result":1}\'\nos.write(3, len(frame).to_bytes(4) + frame)\nresult = 1\n',
         'const frame = Buffer.from(\'\\0\\0\\0\\0{"id":99,"result":1}\');\nframe.writeUInt32BE(frame.length - 4);\n'
         "require('fs').writeSync(3, frame);\nreturn 1;\n",

@@ -30,7 +30,7 @@ def rust(settings: Settings) -> Iterator[RustRuntime]:
 
 @pytest.fixture
 def serve(settings: Settings, tmp_path: Path) -> Iterator[Serve]:
-    """Starts runtimes with settings of their own and a state that they share, one after another."""
+    """Starts runtimes with other settings and the same state folder, one after another."""
     started: list[RustRuntime] = []
 
     def start(**changes: object) -> RustRuntime:

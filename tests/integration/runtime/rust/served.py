@@ -1,4 +1,4 @@
-"""A Rust runtime and the controller's two calls to it."""
+"""A Rust runtime, and the two calls of the controller."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ SIGNATURE = "pub fn handler(context: Map<String, Value>) -> Result<Value, String
 
 
 def script(body: str) -> str:
-    """A script whose handler has that body, which starts in line 4."""
+    """Return a script with a handler that has this body, starting in line 4."""
     return f"{HEAD}{SIGNATURE}{{\n{body}\n}}\n"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the runtime answered."""
+    """An answer of the runtime."""
 
     status: int
     json: Any
@@ -35,18 +35,18 @@ class RustRuntime:
         self._front = Front("rust", Executor(Rust(settings), settings, RuntimeMetrics("rust")), settings)
 
     def prepare(self, content: str, artifact: str | None = None, **compile_options: Any) -> Answer:
-        """Has a script compiled, unless its `artifact` goes along."""
+        """Prepare a script: it is compiled unless its `artifact` is sent along."""
         reference = self._reference(content, compile_options)
         return self._post("/runtime/rust/test/prepare", reference, script_content=content, artifact=artifact)
 
     def run(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
-        """Runs a script by its hash; `script_content` or `artifact` go along only when given."""
+        """Run a script by its hash; `script_content` and `artifact` are sent only if they are given."""
         reference = self._reference(content, more.pop("compile_options", {}))
         body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 10_000, **more}
         return self._post("/runtime/rust/test", reference, **body)
 
     def prepared(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
-        """Prepares a script, which must work, and runs it."""
+        """Prepare a script, which must succeed, and run it."""
         answer = self.prepare(content, **more.get("compile_options", {}))
         assert answer.status == 200, answer.json
         return self.run(content, params, **more)

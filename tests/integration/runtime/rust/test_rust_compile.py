@@ -1,4 +1,4 @@
-"""What is compiled and what is refused, and with which words."""
+"""Which scripts compile, and the errors of those that do not."""
 
 import time
 from pathlib import Path

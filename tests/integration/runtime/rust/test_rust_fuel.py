@@ -1,4 +1,4 @@
-"""Fuel: what a run of WebAssembly has burnt, counted by the worker and told beside the result."""
+"""Fuel: the WebAssembly instructions of a run, counted by the worker and returned beside the result."""
 
 import hashlib
 from collections.abc import Iterator

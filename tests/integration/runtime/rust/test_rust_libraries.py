@@ -1,4 +1,4 @@
-"""What the runtime says that Rust scripts may use is what they can use."""
+"""Rust scripts can use exactly the crates that the runtime lists."""
 
 from collections.abc import Iterator
 from dataclasses import replace

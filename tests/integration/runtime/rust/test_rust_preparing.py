@@ -1,4 +1,4 @@
-"""Preparing a toolchain: what is there is kept, and a machine that has none is told in one line."""
+"""Preparing a toolchain: an existing one is kept, and a machine without a compiler gets an error of one line."""
 
 import os
 import subprocess

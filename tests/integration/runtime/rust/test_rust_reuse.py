@@ -1,4 +1,4 @@
-"""Artifacts: compiled once, found again, and trusted only with our code on them."""
+"""Artifacts are compiled once, reused, and accepted only with our signature."""
 
 import base64
 from pathlib import Path
@@ -13,7 +13,7 @@ ANSWER = script("    let _ = context; Ok(json!(42))")
 
 
 def spoil(path: Path) -> bytes:
-    """Turns over one bit in the middle; gives what is there now."""
+    """Flip one bit in the middle of a file and return the new content."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""What scripts do at run time: results, output, errors, traps."""
+"""Scripts at run time: results, output, errors, traps."""
 
 import json
 

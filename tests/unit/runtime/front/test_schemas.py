@@ -1,4 +1,4 @@
-"""The short way past the schema takes nothing that the schema refuses, and makes the same of what it takes."""
+"""The fast check of a body accepts only what the schema accepts, and reads the same values."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def outcome(body: dict[str, Any]) -> Any:
 
 
 def by_schema(body: dict[str, Any]) -> Any:
-    """With a field that only the schema ignores, so that it is asked."""
+    """Add a field that only the schema ignores, so that the schema is used."""
     return outcome({**body, "script_content": body.get("script_content")})
 
 

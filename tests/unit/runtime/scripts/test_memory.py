@@ -1,4 +1,4 @@
-"""The store of scripts keeps within its bound and forgets what was used least recently."""
+"""The store of scripts stays within its bound and drops the scripts used least recently."""
 
 from runtime.languages.base import Script
 from runtime.scripts.memory import ScriptStore

@@ -1,4 +1,4 @@
-"""A Python result as JSON, and the place of what JSON does not know."""
+"""A Python result as JSON, and the place of a value that JSON does not have."""
 
 import json
 from enum import IntEnum

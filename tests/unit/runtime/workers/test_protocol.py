@@ -1,4 +1,4 @@
-"""The dialogue of a worker program with the front."""
+"""The protocol between a worker program and the front."""
 
 import json
 import socket
@@ -14,7 +14,7 @@ from runtime.workers.protocol import ScriptError, serve
 
 
 class Doubling(protocol.Program):
-    """Doubles `number`, and knows no other script."""
+    """Doubles `number`; refuses other scripts."""
 
     def load(self, payload: dict[str, Any]) -> None:
         if payload["source"] != "double":
@@ -27,7 +27,7 @@ class Doubling(protocol.Program):
 
 
 class Counting(Doubling):
-    """Counts its runs, those that fail too."""
+    """Counts its runs, also those that fail."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -41,7 +41,7 @@ class Counting(Doubling):
 
 
 class Front:
-    """The front's end of the dialogue."""
+    """The front's end of the channel."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel

@@ -1,4 +1,4 @@
-"""Compile options, and rustc's messages turned into the contract's."""
+"""Compile options, and rustc's messages as diagnostics of the contract."""
 
 import json
 from typing import Any
