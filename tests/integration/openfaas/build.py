@@ -1,4 +1,4 @@
-"""Build folders as faas-cli lays them out, and the images that their Dockerfile makes of them."""
+"""Build folders made by faas-cli, and the images that the Dockerfile makes from them."""
 
 import hashlib
 import os
@@ -30,13 +30,13 @@ UNWANTED = shutil.ignore_patterns("__pycache__", "*.egg-info", "*.pyc")
 
 @dataclass(frozen=True)
 class BuiltFunction:
-    """A function's image, and the folder that stands for its /home/app."""
+    """A function's image, and the folder in place of its /home/app."""
 
     image: Image
     app: Path
 
     def imports(self, module: str) -> bool:
-        """Whether a process of the function can import the module."""
+        """Return whether a process of the function can import a module."""
         asked = subprocess.run(
             ["python", "-c", f"import {module}"],
             cwd=self.app,
@@ -50,10 +50,10 @@ class BuiltFunction:
 
 
 class Build:
-    """A copy of what of the checkout goes into images, and what is made of it.
+    """A copy of the files that images are built from, and the images.
 
     Args:
-        machine: stands for the images' base.
+        machine: Takes the place of the images' base.
     """
 
     def __init__(self, folder: Path, faas_cli: Path, machine: Machine) -> None:
@@ -71,7 +71,7 @@ class Build:
         self._arguments = {name: one["build_args"] for name, one in stack["functions"].items()}
 
     def faas(self, *arguments: str) -> str:
-        """Runs faas-cli in the copy and returns what it printed."""
+        """Run faas-cli in the copy and return its output."""
         done = subprocess.run(
             [str(self._faas_cli), *arguments],
             cwd=self.folder,
@@ -88,14 +88,14 @@ class Build:
         self.faas("build", "--shrinkwrap", "--yaml", stack)
 
     def context(self, function: str) -> Path:
-        """What Docker would be given for the function."""
+        """Return the build folder of a function."""
         return self.folder / "build" / function
 
     def made(self, function: str) -> BuiltFunction:
-        """The function's image, made with the arguments of stack.yml.
+        """Return the function's image, built with the arguments of stack.yml.
 
-        Functions whose build folders differ in nothing but their handlers share a layout, so that each library is
-        installed once. Each has its own /home/app.
+        Functions with build folders that differ only in the handler share a layout, so that each library is installed
+        once. Each has a separate /home/app.
         """
         arguments = self._arguments.get(function, {})
         context = self.context(function)
@@ -113,7 +113,7 @@ class Build:
 
     @staticmethod
     def _digest(context: Path, library: str) -> str:
-        """What decides about an installation: the build folder without the handler."""
+        """Return a digest of what an installation depends on: the build folder without the handler."""
         content = hashlib.sha256(library.encode())
         for path in sorted(path for path in context.rglob("*") if path.is_file()):
             if path != context / "function" / "handler.py":
@@ -122,7 +122,7 @@ class Build:
 
 
 def surroundings() -> dict[str, str]:
-    """This process's variables, without those by which the checkout or its packages would be found."""
+    """Return this process's variables, without those that lead to the checkout or its packages."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     kept.pop("VIRTUAL_ENV", None)
     return kept

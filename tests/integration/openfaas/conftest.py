@@ -1,4 +1,4 @@
-"""The real faas-cli and of-watchdog, and build folders made by them, once for all tests."""
+"""The real faas-cli and of-watchdog, and the build folders made by faas-cli, once for all tests."""
 
 import os
 import sys
@@ -32,7 +32,7 @@ HANDLER = Path(__file__).with_name("echo_handler.py")
 
 @pytest.fixture(scope="session")
 def tools() -> Tools:
-    """Kept between runs, since building them takes a minute."""
+    """Kept between runs, because building them takes a minute."""
     folder = ROOT / ".local" / "openfaas"
     folder.mkdir(parents=True, exist_ok=True)
     return Tools(folder)
@@ -40,7 +40,7 @@ def tools() -> Tools:
 
 @pytest.fixture(scope="session")
 def machine(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """This machine's Python and Rust compiler in the place of the base image and of Debian's packages."""
+    """This machine's Python and Rust compiler, in place of the base image and Debian's packages."""
     toolchain = Toolchain.load(rust_toolchain)
     programs = [Path(sys.executable), Path(toolchain.rustc)]
     folders = [_linker(toolchain, tmp_path_factory), *(str(program.parent) for program in programs)]
@@ -53,7 +53,7 @@ def machine(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> M
 
 
 def _linker(toolchain: Toolchain, folders: pytest.TempPathFactory) -> str:
-    """The folder of a wasm-ld; rustup's compilers bring it under another name."""
+    """Return the folder of a wasm-ld; rustup installs it under another name."""
     if toolchain.linker is not None and Path(toolchain.linker).name == "wasm-ld":
         return str(Path(toolchain.linker).parent)
     folder = folders.mktemp("linker")
@@ -65,7 +65,7 @@ def _linker(toolchain: Toolchain, folders: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def build(tools: Tools, machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """The whole stack, shrinkwrapped, and a function that faas-cli made from the template."""
+    """The build folders of the whole stack, and of a function that faas-cli created from the template."""
     try:
         faas_cli = tools.faas_cli()
     except UnavailableError as reason:
@@ -83,14 +83,14 @@ def build(tools: Tools, machine: Machine, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="session")
 def account() -> Account:
-    """Stands for the images' user; our own account where that one cannot run this Python."""
+    """Takes the place of the images' user. It is our account if another one cannot run this Python."""
     account = Account.named(RUNNER)
     return account if account.reads(Path(sys.executable).resolve()) else Account.own()
 
 
 @pytest.fixture(scope="module", params=["gunicorn", "of-watchdog"])
 def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
-    """What stands before the function: nothing, or the of-watchdog."""
+    """What is in front of the function: nothing, or of-watchdog."""
     if request.param == "gunicorn":
         return None
     try:
@@ -102,7 +102,7 @@ def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
 
 @pytest.fixture(scope="module")
 def serve(build: Build, watchdog: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    """Makes a function ready to be started from its image."""
+    """Prepares a function to be started from its image."""
 
     def prepared(
         function: str, variables: Mapping[str, str] | None = None, account: Account | None = None
@@ -117,7 +117,7 @@ def serve(build: Build, watchdog: Path | None, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """Empty: the migrations of an image are to fill it."""
+    """An empty database, for the migrations of an image."""
     with PostgresServer(tmp_path_factory.mktemp("postgres")) as server:
         yield server
 
@@ -135,7 +135,7 @@ def secrets(
 
 @pytest.fixture(scope="module")
 def migrated(serve: Serve, secrets: dict[str, str], account: Account) -> None:
-    """The schema, by the command that the Compose file and the Job in Kubernetes have."""
+    """The schema, created by the command of the Compose file and of the Job in Kubernetes."""
     variables = {"POSTGRES_URL_FILE": secrets["POSTGRES_URL_FILE"]}
     command = compose.project(compose.FILE, {})["services"]["migration"]["command"]
     done = serve("initialize", variables, account).run(*command)

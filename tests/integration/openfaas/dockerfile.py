@@ -17,7 +17,7 @@ class Instruction:
 
 @dataclass
 class Stage:
-    """One FROM and what follows. `base` is another stage or an image, with its arguments not yet filled in."""
+    """One FROM and its steps. `base` is another stage or an image, with unresolved arguments."""
 
     base: str
     steps: list[Instruction] = field(default_factory=list)
@@ -25,14 +25,14 @@ class Stage:
 
 @dataclass
 class Dockerfile:
-    """The defaults of the arguments that stand before the first stage, and the stages by name."""
+    """The defaults of the arguments before the first stage, and the stages by name."""
 
     defaults: dict[str, str] = field(default_factory=dict)
     stages: dict[str, Stage] = field(default_factory=dict)
 
 
 def parsed(text: str) -> Dockerfile:
-    """Every stage has to have a name."""
+    """Parse a Dockerfile. Every stage must have a name."""
     dockerfile = Dockerfile()
     stage = None
     for step in instructions(text):
@@ -48,7 +48,7 @@ def parsed(text: str) -> Dockerfile:
 
 
 def instructions(text: str) -> Iterator[Instruction]:
-    """The instructions without comments, each on one line."""
+    """Return the instructions without comments, each on one line."""
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     for line in "\n".join(lines).replace("\\\n", "").splitlines():
         word, _, rest = line.partition(" ")
@@ -56,11 +56,11 @@ def instructions(text: str) -> Iterator[Instruction]:
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:
-    """The text with `$NAME`, `${NAME}` and `${NAME:-default}` replaced; an unknown name is empty."""
+    """Return a text with `$NAME`, `${NAME}` and `${NAME:-default}` replaced; an unknown name is empty."""
     return _VARIABLE.sub(lambda found: variables.get(found[1] or found[3]) or found[2] or "", text)
 
 
 def packages(command: str) -> list[str]:
-    """What a command has apt-get install, apart from what build arguments name."""
+    """Return the packages that a command installs with apt-get, without those named by build arguments."""
     named = re.findall(r"apt-get install ([^&;]+)", command)
     return [word for words in named for word in words.split() if not word.startswith(("-", "$"))]

@@ -1,4 +1,4 @@
-"""A function for tests: its path says what it does, and its query names the files it waits for or leaves.
+"""A function for tests: the path selects its behaviour, the query names files that it waits for or writes.
 
 With CLOSED in the environment it is a WSGI application instead, which notes its end in the file of that name. Its
 path /until-drained is answered when the server has told it to take no more work, /stream in two parts.
@@ -69,7 +69,7 @@ def hostname(event: Any, context: Any) -> str:
 
 
 def wait(event: Any, context: Any) -> str:
-    """Leaves the file `begun`, and answers when there is a file `gate`."""
+    """Write the file `begun`, and answer when the file `gate` exists."""
     LOG.info("begun %s", event.query["gate"])
     Path(event.query["begun"]).touch()
     wait_for(Path(event.query["gate"]))
@@ -78,7 +78,7 @@ def wait(event: Any, context: Any) -> str:
 
 
 def stream(event: Any, context: Any) -> dict[str, Any]:
-    """An event, and another one when there is a file `gate`. Leaves the file `closed`."""
+    """Send an event, and another one when the file `gate` exists. Write the file `closed` at the end."""
 
     def parts() -> Iterator[str | bytes]:
         try:
@@ -111,7 +111,7 @@ def fail_later(event: Any, context: Any) -> Iterator[str]:
 
 
 def log(event: Any, context: Any) -> str:
-    """Leaves lines in all ways."""
+    """Write to the log in all ways."""
     LOG.info("in two\nlines")
     LOG.debug("too little to tell")
     print("printed")
@@ -154,7 +154,7 @@ BEHAVIOURS = {
 
 
 class Application:
-    """The smallest application with an end."""
+    """The smallest application with `drain` and `close`."""
 
     def __init__(self) -> None:
         self._drained = False

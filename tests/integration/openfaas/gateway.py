@@ -1,4 +1,4 @@
-"""The gateway of the Compose file: haproxy with deploy/gateway/haproxy.cfg, before functions on this machine."""
+"""The gateway of the Compose file: haproxy with deploy/gateway/haproxy.cfg, in front of functions on this machine."""
 
 import os
 import re
@@ -23,12 +23,12 @@ STOP_TIMEOUT = 30
 
 
 class Gateway:
-    """A context manager: it answers when entered, and is gone when left.
+    """The gateway. As a context manager it waits until it answers, and ends it.
 
     Args:
-        haproxy: the program.
-        functions: the addresses that take the place of the Compose file's services, by their names.
-        folder: for the configuration with these addresses.
+        haproxy: The program.
+        functions: Addresses of the functions, by the names of the services in the Compose file.
+        folder: Folder for the configuration with these addresses.
     """
 
     def __init__(self, haproxy: DebianProgram, functions: Mapping[str, str], folder: Path) -> None:
@@ -48,7 +48,7 @@ class Gateway:
         return f"    bind {LOOPBACK}:{self._ports[found[1]]}"
 
     def at(self, port: int) -> str:
-        """Where a port of the configuration is."""
+        """Return the address of a port of the configuration."""
         return f"http://{LOOPBACK}:{self._ports[str(port)]}"
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""gunicorn with a worker and an application of the tests, and what is said to it byte by byte."""
+"""gunicorn with a worker and an application of the tests, and clients that send raw bytes."""
 
 import io
 import json
@@ -33,7 +33,7 @@ class HttpServer:
         return socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
 
     def send(self, request: bytes) -> bytes:
-        """All that comes back until the server closes."""
+        """Send bytes and return everything until the server closes the connection."""
         with self.connect() as client:
             client.sendall(request)
             return everything(client)
@@ -45,7 +45,7 @@ class HttpServer:
         return answer.status, answer.read()
 
     def worker(self) -> int:
-        """The process id of the one that serves."""
+        """Return the pid of the worker that serves."""
         return int(json.loads(self.ask("/pid")[1]))
 
 
@@ -99,7 +99,7 @@ def seen(answer: bytes) -> dict[str, Any]:
 
 
 def read_one(client: socket.socket) -> dict[str, Any]:
-    """One answer with a length, of a connection that goes on."""
+    """Read one response with a length from a connection that stays open."""
     answer = HTTPResponse(client)
     answer.begin()
     document: dict[str, Any] = json.loads(answer.read())
@@ -107,14 +107,14 @@ def read_one(client: socket.socket) -> dict[str, Any]:
 
 
 class Answer(NamedTuple):
-    """One of several on a connection."""
+    """One of several responses on a connection."""
 
     status: int
     body: bytes
 
 
 def answers(stream: bytes, *methods: str) -> list[Answer]:
-    """What a client of these methods, then of GET, takes all that came back for. Fails where it is no HTTP."""
+    """Parse responses to requests with these methods, then to GET. Fails if they are no valid HTTP."""
     reader = _Received(stream)
     found: list[Answer] = []
     while reader.peek():
@@ -129,7 +129,7 @@ def answers(stream: bytes, *methods: str) -> list[Answer]:
 
 
 class _Received(io.BufferedReader):
-    """Bytes as the socket of several HTTPResponses, none of which may close it."""
+    """Received bytes as the socket of several HTTPResponses, none of which may close it."""
 
     def __init__(self, stream: bytes) -> None:
         super().__init__(cast("io.RawIOBase", io.BytesIO(stream)))
@@ -138,4 +138,4 @@ class _Received(io.BufferedReader):
         return self
 
     def close(self) -> None:
-        """Not yet."""
+        """Do nothing: other responses follow."""

@@ -1,8 +1,8 @@
-"""An image without Docker: a Dockerfile's stages, made one after another in plain folders, as far as that goes.
+"""Builds an image without Docker, as far as possible: a Dockerfile's stages, one after another, in plain folders.
 
-`/opt`, `/home`, `/srv` and `/usr/local/bin` of the image lie below a link, `root`, that names the stage at work: what
-programs note down of their place, such as a virtual environment's scripts, then holds for the stages that are copied
-from it. The rest of the image is this machine.
+`/opt`, `/home`, `/srv` and `/usr/local/bin` of the image are below a symbolic link, `root`, to the current stage. So
+the paths that programs record, for instance in the scripts of a virtual environment, are also right in stages that
+copy them. The rest of the image is this machine.
 """
 
 import json
@@ -18,20 +18,20 @@ from typing import Any
 
 from tests.integration.openfaas.dockerfile import Instruction, filled, parsed
 
-#: What takes root, and a system to change.
+#: Commands that require root and change the system.
 FOR_ROOT = re.compile(r"apt-get|useradd")
-#: Seconds for one RUN.
+#: Most seconds for one RUN.
 TIMEOUT = 600
 _OURS = re.compile(r"(?<![\w./])/(?=(opt|home|srv|usr/local/bin)\b)")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What stands for the base image and the distribution's packages.
+    """Takes the place of the base image and of the distribution's packages.
 
     Args:
-        environment: for every RUN and for what is started.
-        paths: places in the image to places on this machine.
+        environment: Variables of every RUN and of every process in the image.
+        paths: Paths in the image, with their paths on this machine.
     """
 
     environment: Mapping[str, str]
@@ -40,7 +40,7 @@ class Machine:
 
 @dataclass
 class Image:
-    """A stage that is made, in `folder`, and what it says of the processes in it. `root` leads to the folder."""
+    """A built stage in `folder`, with the settings of its processes. `root` is a link to the folder."""
 
     folder: Path
     root: Path
@@ -52,26 +52,26 @@ class Image:
     command: list[str] = field(default_factory=list)
     healthcheck: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
-    #: Places that belong to the user and not to root.
+    #: Paths owned by the user, not by root.
     owned: list[str] = field(default_factory=list)
     #: Build arguments, which only RUN sees.
     arguments: dict[str, str] = field(default_factory=dict)
 
     def here(self, text: str) -> str:
-        """The text with this machine's paths for the image's."""
+        """Return a text with the image's paths replaced by this machine's."""
         for path, place in self.machine.paths.items():
             text = text.replace(path, place)
         return _OURS.sub(f"{self.root}/", text)
 
     def variables(self) -> dict[str, str]:
-        """The environment of a process in the image."""
+        """Return the environment of a process in the image."""
         ours = {name: self.here(value) for name, value in self.environment.items()}
         found = f"{self.root}/usr/local/bin{os.pathsep}{self.machine.environment['PATH']}"
         path = ours.get("PATH", "$PATH").replace("$PATH", found)
         return {**self.machine.environment, **ours, "PATH": path}
 
     def run(self, command: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-        """Run a shell command of a RUN to its end, whatever that is."""
+        """Run a shell command, as RUN does, and return its status and output."""
         return subprocess.run(
             ["sh", "-c", self.here(command)],
             cwd=self.here(f"{self.workdir}/"),
@@ -86,12 +86,12 @@ class Image:
 
 
 class Layout:
-    """The stages of the Dockerfile in a build folder, made below `folder`, each once.
+    """Builds the stages of the Dockerfile in a build folder below `folder`, each once.
 
-    `left_out` lists the steps that were not done.
+    `left_out` lists the steps that were skipped.
 
     Args:
-        arguments: of the build, in place of the Dockerfile's defaults. TOOLCHAIN is chosen with each image.
+        arguments: Build arguments, which replace the Dockerfile's defaults. TOOLCHAIN is an argument of each image.
     """
 
     def __init__(self, context: Path, folder: Path, arguments: Mapping[str, str], machine: Machine) -> None:
@@ -104,10 +104,10 @@ class Layout:
         self._images: dict[Path, Image] = {}
 
     def image(self, name: str, toolchain: str = "none") -> Image:
-        """The stage of that name, made after those that it needs."""
+        """Return a stage, after building it and the stages that it needs."""
         stage = self._dockerfile.stages[name]
         base = filled(stage.base, {**self._arguments, "TOOLCHAIN": toolchain})
-        # The one stage that stands on a chosen other is made for each choice.
+        # The stage with a variable base is built for each toolchain.
         place = self._folder / (f"{name}-{toolchain}" if "TOOLCHAIN" in stage.base else name)
         if place not in self._images:
             for needed in re.findall(r"--from=(\S+)", "\n".join(step.text for step in stage.steps)):
@@ -120,7 +120,7 @@ class Layout:
         return self._images[place]
 
     def shipped(self, toolchain: str = "none") -> Image:
-        """The last stage, whose programs no longer go by the link: other stages may be made while they run."""
+        """Return the last stage. Its programs do not use the link, so other stages may be built while they run."""
         made = self.image("ship", toolchain)
         for path in (one for name in ("opt/function/bin", "opt/rust") for one in files(made.folder / name)):
             content = path.read_bytes()
@@ -132,7 +132,7 @@ class Layout:
         return replace(made, root=made.folder)
 
     def _begun(self, place: Path, base: str, toolchain: str) -> Image:
-        """A stage as its FROM leaves it, or one from elsewhere, empty."""
+        """Return a stage after its FROM; an external image is empty."""
         root = self._folder / "root"
         if base not in self._dockerfile.stages:
             place.mkdir(parents=True)
@@ -212,15 +212,16 @@ class Layout:
         for path in found:
             copy(path, into / path.name if target.endswith(("/", ".")) else into, link=stage is not None)
 
+    `left_out` lists the steps that were skipped.
 
 def sent(context: Path) -> list[Path]:
-    """What of a build folder reaches the build."""
+    """Return the files of a build folder that are not ignored by the build."""
     ignored = (context / ".dockerignore").read_text().splitlines()
     return [path for path in context.iterdir() if path.name not in ignored]
 
 
 def copy(source: Path, target: Path, *, link: bool = False) -> None:
-    """Copy a file or a folder. With `link` its files are shared: a file in a stage is replaced, never written to."""
+    """Copy a file or a folder. With `link`, use hard links: a file in a stage is replaced, never written to."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_file():
         target.unlink()
@@ -239,5 +240,5 @@ def _linked(source: str, target: str) -> None:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Every file below it."""
+    """Return every file below a folder."""
     return (path for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""Requests on the edge of HTTP and beyond, and what servers make of them.
+"""Requests that are barely valid HTTP, or not valid, and how servers answer them.
 
 After each the same connection gets a request for /canary: whoever is wrong about where a request ends does not see it
 as it was sent. GO and STOCK say where Go's net/http and gunicorn's own worker differ from us, and why.
@@ -16,14 +16,14 @@ BAD = ["400"]
 
 
 class Case(NamedTuple):
-    """What is sent, and how it is told: requests that were answered as "METHOD path length", refusals as a status."""
+    """The bytes sent, and the outcome: an answered request as "METHOD path length", a refusal as a status."""
 
     sent: bytes
     told: list[str]
 
 
 def answered(*requests: str) -> list[str]:
-    """These, and then the canary."""
+    """Return the outcomes, and then that of the canary."""
     return [*requests, "GET /canary 0"]
 
 
@@ -151,7 +151,7 @@ CASES = {
 
 
 class Different(NamedTuple):
-    """How another server tells a case, and why we do not."""
+    """How another server answers a case, and why ours does not."""
 
     told: list[str]
     reason: str
@@ -199,7 +199,7 @@ GO = {
     "a malformed trailer": Different(answered("POST / 0"), "it does not read them"),
 }
 
-#: gunicorn's own gevent worker.
+#: gunicorn's gevent worker.
 STOCK = {
     "empty lines before it": Different(BAD, "RFC 9112 wants them ignored"),
     "a star": Different(answered("OPTIONS * 0"), "it makes a path of it"),

@@ -1,4 +1,4 @@
-"""Streams of requests, made up: valid ones and what they hold, and such with a few bytes changed."""
+"""Generated streams of requests: valid ones with their content, and damaged ones."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +10,7 @@ _VALUE = st.text("abc ,;=\"'()019\xe9", max_size=20).map(str.strip)
 _BODY = st.binary(max_size=40) | st.sampled_from(
     [b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n", b"0\r\n\r\n", b"\r\n\r\n"]
 )
-#: What parsers trip over.
+#: Fragments that parsers often handle wrongly.
 _BYTES = st.sampled_from(
     [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b"\0", b" ", b":", b"0", b"f", b"0\r\n\r\n", b"Content-Length: 3\r\n",
      b"Transfer-Encoding: chunked\r\n", b"Connection: Upgrade\r\nUpgrade: x\r\n", b"GET / HTTP/1.1\r\n", b"\xff"]
@@ -19,7 +19,7 @@ _BYTES = st.sampled_from(
 
 @dataclass(frozen=True)
 class Sent:
-    """One request as its client means it, and as it is sent."""
+    """One request: its content, and its bytes."""
 
     method: str
     target: str
@@ -30,7 +30,7 @@ class Sent:
 
 @st.composite
 def requests(draw: st.DrawFn) -> Sent:
-    """A valid one, of any framing."""
+    """Return a valid request, with any framing."""
     method = draw(st.sampled_from(["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS"]))
     target = "/" + draw(st.text("abc/?=&.-_~", max_size=12))
     names = draw(st.lists(_TOKEN, max_size=4, unique_by=str.lower))
@@ -45,7 +45,7 @@ def requests(draw: st.DrawFn) -> Sent:
 
 @st.composite
 def _framed(draw: st.DrawFn, body: bytes) -> tuple[bytes, bytes]:
-    """The header that says where the body ends, and the body as it is sent."""
+    """Return the header that says where the body ends, and the bytes of the body."""
     if not body and draw(st.booleans()):
         return b"", b""
     if draw(st.booleans()):
@@ -61,7 +61,7 @@ def _framed(draw: st.DrawFn, body: bytes) -> tuple[bytes, bytes]:
 
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
-    """A stream of requests with a few changes."""
+    """Return a stream of requests with a few changes."""
     stream = b"".join(one.raw for one in draw(st.lists(requests(), min_size=1, max_size=4)))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(stream)))
@@ -70,6 +70,6 @@ def changed(draw: st.DrawFn) -> bytes:
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
-    """The stream in fragments."""
+    """Return the stream in fragments."""
     marks = sorted({0, len(stream), *(place % (len(stream) + 1) for place in places)})
     return [stream[start:end] for start, end in pairwise(marks)]

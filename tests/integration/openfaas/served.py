@@ -1,4 +1,4 @@
-"""A function that is served as its image says, with or without the of-watchdog before it."""
+"""A function served as its image declares, with or without of-watchdog in front."""
 
 import subprocess
 from collections.abc import Callable, Mapping
@@ -21,14 +21,14 @@ STOP_TIMEOUT = 30
 
 
 class Served:
-    """The process of one function's image. A context manager: ready when entered, gone when left.
+    """The process of one function's image. As a context manager it waits until it is ready, and ends it.
 
     Args:
-        function: its image and its folder.
-        scratch: for its temporary files, its log and the file that says it is ready.
-        variables: what stack.yml would set.
-        watchdog: the program that starts the function; without it the function is started directly.
-        account: stands for the image's user.
+        function: Its image and its folder.
+        scratch: Folder for its temporary files, its log and the file that says it is ready.
+        variables: Variables that stack.yml would set.
+        watchdog: The program that starts the function; without it the function is started directly.
+        account: Takes the place of the image's user.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Served:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Starts it without waiting until it is ready."""
+        """Start it without waiting until it is ready."""
         image = self._function.image
         # The watchdog, too, splits at single spaces and knows no quotes.
         command = image.environment["fprocess"].split(" ")
@@ -76,7 +76,7 @@ class Served:
         return self.process
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run another command in the image to its end, as the same user with the same variables."""
+        """Run another command in the image, as the same user with the same variables."""
         return subprocess.run(
             command,
             cwd=self._function.app,
@@ -89,22 +89,22 @@ class Served:
         )
 
     def healthy(self) -> bool:
-        """What the image's own health check says."""
+        """Return the result of the image's health check."""
         return self.run(*self._function.image.healthcheck).returncode == 0
 
     def ready(self) -> bool:
-        """As Kubernetes asks: the watchdog's health, or the file it goes by."""
+        """Return whether it is ready for Kubernetes: by the watchdog's health, or by the lock file."""
         assert self.process is not None and self.process.poll() is None, self.log.read_text()
         return self.health() == 200 if self._watchdog else self.lock.exists()
 
     def health(self) -> int | None:
-        """The watchdog's status; None while it does not listen."""
+        """Return the status of the watchdog's health; None while it does not listen."""
         with suppress(requests.ConnectionError):
             return requests.get(f"{self.url}/_/health", timeout=5).status_code
         return None
 
     def stop(self) -> int:
-        """Ends it as Kubernetes does and returns its status."""
+        """End it as Kubernetes does and return its status."""
         assert self.process is not None
         self.process.terminate()
         try:
@@ -129,4 +129,4 @@ class Served:
 
 
 Serve = Callable[..., Served]
-"""Makes a function ready to be started: its name, and its variables."""
+"""Prepares a function to be started, from its name and its variables."""

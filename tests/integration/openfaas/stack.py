@@ -1,4 +1,4 @@
-"""All functions of stack.yml, each from its own build folder, as a client of the gateway meets them."""
+"""All functions of stack.yml, each from its build folder, for tests that act as clients of the gateway."""
 
 import re
 import time
@@ -21,7 +21,7 @@ from tests.integration.openfaas.served import Serve, Served
 
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32}
 TIMEOUT = 60
-#: A deadline of the service's own, and the watchdogs' in the order of stack.yml, in less time.
+#: The time limits of the service and of the watchdogs, in the order of stack.yml, but shorter.
 SHORT = {
     "SCRIPT_TIMEOUT_MAX": "4000",
     "exec_timeout": "10s",
@@ -33,7 +33,7 @@ SHORT = {
 
 @dataclass(frozen=True)
 class Function:
-    """What faas-cli makes of one function of stack.yml."""
+    """One function of stack.yml, as faas-cli reads it."""
 
     name: str
     library: str
@@ -41,12 +41,12 @@ class Function:
 
     @property
     def language(self) -> str | None:
-        """Of a runtime."""
+        """The language of a runtime."""
         return self.name.removeprefix("runtime-") if self.library == "runtime" else None
 
 
 def functions(build: Build) -> list[Function]:
-    """The functions as faas-cli would deploy them."""
+    """Return the functions as faas-cli would deploy them."""
     built = yaml.safe_load((build.folder / "stack.yml").read_text())["functions"]
     documents = yaml.safe_load_all(build.faas("generate", "--yaml", "stack.yml"))
     specs = [document["spec"] for document in documents if document]
@@ -57,7 +57,7 @@ def functions(build: Build) -> list[Function]:
 
 
 class Stack:
-    """The functions that run, by name, and a user of them."""
+    """The running functions by name, and a user of them."""
 
     def __init__(self, served: Mapping[str, Served]) -> None:
         self.served = served
@@ -76,17 +76,17 @@ class Stack:
         )
 
     def counted(self, function: str, code: str) -> float:
-        """How many calls of a function ended with a code, as its metrics tell."""
+        """Return how many calls of a function ended with a code, from its metrics."""
         text = self.call("GET", function, "/metrics").text
         pattern = rf'^lambda_requests_total\{{code="{code}",.*\}} (\S+)$'
         return sum(map(float, re.findall(pattern, text, re.MULTILINE)))
 
     def busy(self, runtime: str) -> bool:
-        """Whether a script runs there."""
+        """Return whether a script is running."""
         return bool(self.call("GET", runtime, "/health").json()["workers"]["busy"])
 
     def begin(self, language_title: str, script: str, **context: Any) -> str:
-        """The request_id of a new session."""
+        """Create a session and return its request_id."""
         answer = self.call(
             "POST",
             "initialize",
@@ -109,12 +109,12 @@ def running(
     variables: Mapping[str, str],
     account: Account,
 ) -> Iterator[Stack]:
-    """The whole stack with the environment that stack.yml gives it.
+    """Start the whole stack with the environment of stack.yml.
 
     Args:
-        secret_files: the variables that name files of secrets, in the place of the platform's folder.
-        variables: those that a test changes.
-        account: stands for the images' user.
+        secret_files: Variables that name files of secrets, instead of the platform's folder.
+        variables: Variables that a test changes.
+        account: Takes the place of the images' user.
     """
     all_functions = functions(build)
     served: dict[str, Served] = {}
@@ -138,9 +138,9 @@ def running(
 
 
 def secret_files(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
-    """Writes each value to a file as `faas-cli secret create` keeps it; returns the variables that name them.
+    """Write each value to a file as `faas-cli secret create` does, and return the variables that name the files.
 
-    Every account can read them, as those that a platform mounts.
+    Every account can read them, like the secrets that a platform mounts.
     """
     for name, value in values.items():
         (folder / name).write_text(f"{value}\n")
@@ -149,7 +149,7 @@ def secret_files(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
 
 
 def written(build: Build) -> dict[Path, int]:
-    """Every file of the images and of the functions' folders, and when it was last written."""
+    """Return every file of the images and of the functions' folders, with the time of its last change."""
     made = [build.made(function.name) for function in functions(build)]
     folders = {folder for one in made for folder in (one.image.folder, one.app)}
     return {path: path.stat().st_mtime_ns for folder in folders for path in files(folder)}

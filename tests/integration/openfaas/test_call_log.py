@@ -1,4 +1,4 @@
-"""What a function leaves in its log: at once, a line each, with the id of the call."""
+"""The log of a function: one unbuffered line per record, with the id of the call."""
 
 import re
 import subprocess

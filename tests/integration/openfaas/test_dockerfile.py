@@ -1,4 +1,4 @@
-"""The template's Dockerfile: what a linter says of it, and what its steps make where there is no Docker.
+"""The template's Dockerfile: linted, and its steps executed without Docker.
 
 What root does to a system, and what images elsewhere bring, is not done here: the tests name those steps.
 """
@@ -30,7 +30,7 @@ TEST = "import handler\n\n\ndef test_it_knows_the_number():\n    assert handler.
 
 @pytest.fixture(scope="module")
 def layout(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """Of a function with a test beside it, which passes."""
+    """The stages of a function with a test that passes."""
     context = tmp_path_factory.mktemp("context") / GENERIC
     copy(build.context(GENERIC), context)
     (context / "function" / "test_handler.py").write_text(TEST.format(7))
@@ -63,7 +63,7 @@ def test_hadolint_finds_what_is_wrong(tmp_path: Path) -> None:
 
 
 def complaints(dockerfile: Path) -> str:
-    """Read with .hadolint.yaml of the repository's root."""
+    """Run hadolint with .hadolint.yaml of the repository's root."""
     command = [str(HADOLINT), "--no-color", str(dockerfile)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     return done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""An instance is told to end in the middle of a load, and no request fails.
+"""An instance gets SIGTERM under load, and no request fails.
 
 Two instances of one function stand behind a router that does what the gateway's cluster does: it asks for their
 health now and then, and sends on to one that is ending until it has heard of it.
@@ -29,14 +29,14 @@ from tests.integration.openfaas.served import Serve, Served
 from tests.waiting import until
 
 CLIENTS = 8
-#: As in the image, in fewer seconds: the router hears of an end before `healthcheck_interval` is over.
+#: As in the image, but shorter: the router notices the end before `healthcheck_interval` is over.
 SETTINGS = {"healthcheck_interval": "2s", "exec_timeout": "20s"}
 POLL = 1.0
 INIT = ROOT / "template" / "python3-gevent" / "init.py"
 
 
 class Router(ThreadingHTTPServer):
-    """Sends each request to the next instance that was well when last asked, on connections that it keeps."""
+    """Sends each request to the next instance that was healthy at the last check, on kept connections."""
 
     def __init__(self, instances: list[Served]) -> None:
         super().__init__(("127.0.0.1", 0), Forward)
@@ -65,7 +65,7 @@ class Router(ThreadingHTTPServer):
 
 
 class Forward(BaseHTTPRequestHandler):
-    """One client's connection, and those to the instances that it is served by."""
+    """One client's connection, and its connections to the instances."""
 
     protocol_version = "HTTP/1.1"
     server: Router
@@ -86,11 +86,11 @@ class Forward(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: the clients tell."""
+        """Log nothing: the clients check the responses."""
 
 
 class Load:
-    """Clients that ask without a pause. `answers`: when one was asked for, its status, who gave it."""
+    """Clients that send requests without a pause. `answers` has the time, the status and the instance of each."""
 
     def __init__(self, url: str) -> None:
         self.answers: list[tuple[float, int, str]] = []
@@ -127,7 +127,7 @@ def well(instance: Served) -> bool:
 
 @pytest.fixture
 def instances(serve: Serve) -> Iterator[list[Served]]:
-    """The first one is to end."""
+    """Two instances, of which the tests end the first."""
     with (
         serve(GENERIC, variables=SETTINGS | {"HOSTNAME": "ending"}) as ending,
         serve(GENERIC, variables=SETTINGS | {"HOSTNAME": "staying"}) as staying,

@@ -1,4 +1,4 @@
-"""When a function is ready, and how it ends: told to, killed in part, or broken from the start."""
+"""When a function is ready, and how it ends: by SIGTERM, by a killed process, or because it cannot start."""
 
 import runpy
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ def pids(served: Served) -> list[int]:
 
 
 def call(served: Served, path: str) -> None:
-    """Asks for what ends the one who is asked."""
+    """Send a request that ends the process that serves it."""
     with suppress(requests.ConnectionError):
         requests.get(f"{served.url}/{path}", timeout=10)
 
@@ -146,7 +146,7 @@ def test_gunicorns_gevent_worker_serves_as_long_after_sigterm(serve: Serve, tmp_
 
 
 def test_only_the_temporary_folder_is_written_to(serve: Serve, build: Build, tmp_path: Path) -> None:
-    """As on a read-only file system. Root could write all the same, so what is there is looked at too."""
+    """As on a read-only file system. Root could still write, so the files are compared too."""
     home = tmp_path / "home"
     home.mkdir()
     folders = [home, build.made(GENERIC).app]
@@ -176,7 +176,7 @@ def unwritable(folders: list[Path]) -> Iterator[None]:
 
 
 def contents(folders: list[Path]) -> dict[Path, int]:
-    """Every file, and when it was last written."""
+    """Return every file with the time of its last change."""
     return {path: path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*")}
 
 

@@ -1,4 +1,4 @@
-"""What the real faas-cli makes of stack.yml and of the template."""
+"""stack.yml and the template, processed by the real faas-cli."""
 
 import re
 
@@ -14,7 +14,7 @@ RUNTIMES = {"runtime-nodejs", "runtime-python", "runtime-rust"}
 
 @pytest.fixture(scope="module")
 def manifests(build: Build) -> dict[str, str]:
-    """What would be deployed: each function's name and its document."""
+    """Return what would be deployed: each function's name and its document."""
     documents = build.faas("generate", "--yaml", "stack.yml").split("---\n")
     named = [(re.search(r"^  name: (\S+)$", document, re.MULTILINE), document) for document in documents]
     return {name[1]: document for name, document in named if name}

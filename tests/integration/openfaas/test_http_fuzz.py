@@ -1,4 +1,4 @@
-"""Whatever is sent, in whatever fragments: no byte of one request becomes part of another, or of an answer to it."""
+"""Fuzzing: with any input in any fragments, no byte of one request becomes part of another request or response."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ SERVED = settings(QUICK, max_examples=40)
 
 
 class Read(NamedTuple):
-    """What a reader makes of a stream: requests, and the status with which it refuses the rest."""
+    """What a reader parses from a stream: requests, and the status with which it refuses the rest."""
 
     requests: list[tuple[dict[str, Any], bytes, bool]]
     refused: int | None

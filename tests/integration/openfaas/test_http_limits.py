@@ -1,4 +1,4 @@
-"""What one client may have of the template's server: how much, and for how long."""
+"""The limits of one client of the template's server: sizes and times."""
 
 import json
 import select
@@ -31,7 +31,7 @@ MEBIBYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """One that has short deadlines."""
+    """A server with short timeouts."""
     log = tmp_path_factory.mktemp("server") / "log"
     with serving(log, "impatient.ImpatientWorker") as served:
         yield served
@@ -39,14 +39,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
 
 @pytest.fixture(scope="module")
 def announcing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """One whose application announces that it takes a thousand bytes."""
+    """A server with an application that accepts a thousand bytes."""
     with serving(tmp_path_factory.mktemp("server") / "log", app="wsgi_app:announcing") as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """gunicorn's own worker, which has the same settings."""
+    """gunicorn's worker, with the same settings."""
     with serving(tmp_path_factory.mktemp("server") / "log", STOCK) as served:
         yield served
 
@@ -157,7 +157,7 @@ def test_a_slow_request_times_out(server: HttpServer, beginning: bytes, dribble:
 
 
 def test_a_large_body_has_more_time(server: HttpServer) -> None:
-    """At four times the slowest rate that is allowed, for longer than a small one may take."""
+    """Send at four times the minimum rate, for longer than a small body may take."""
     with server.connect() as client:
         client.sendall(POST + CLOSE + b"Content-Length: 6000\r\n\r\n")
         for _ in range(15):

@@ -1,4 +1,4 @@
-"""The template's server as a part of gunicorn: its replacement and its end lose nothing; fairness; many clients."""
+"""The template's server as a gunicorn worker: reload and end lose no request; fairness; many clients."""
 
 import os
 import re
@@ -37,7 +37,7 @@ MANY = 1000
 
 
 class Load:
-    """Clients that ask without a pause on kept connections; a new one for each that the server closes.
+    """Clients that send requests without a pause on kept connections, and reconnect when the server closes one.
 
     `answered` counts by client; `lost` holds why a request was not answered.
     """
@@ -76,7 +76,7 @@ class Load:
 
 @contextmanager
 def loaded(log: Path, settings: Sequence[str] = ()) -> Iterator[tuple[HttpServer, Load]]:
-    """A server and six clients, all of them at work."""
+    """A server and six busy clients."""
     with serving(log, settings=settings) as server, Load(server.port, 6) as load:
         until(lambda: min(load.answered) > 0, "all clients are at work")
         yield server, load
@@ -136,7 +136,7 @@ def test_reload_follows_the_source(tmp_path: Path) -> None:
 
 
 def test_no_client_starves(tmp_path: Path) -> None:
-    """Each answer takes a millisecond of the worker's time, and all clients always want one."""
+    """Each response takes a millisecond of the worker's time, and all clients always wait for one."""
     with serving(tmp_path / "log") as server, ExitStack() as opened:
         clients = [opened.enter_context(server.connect()) for _ in range(64)]
         shares = _shares(clients, b"GET /work HTTP/1.1\r\n" + HOST + b"\r\n", total=64 * 30)
@@ -144,7 +144,7 @@ def test_no_client_starves(tmp_path: Path) -> None:
 
 
 def _shares(clients: list[socket.socket], request: bytes, total: int) -> Counter[socket.socket]:
-    """How many of so many answers each client has got; all ask again as soon as they have one."""
+    """Return how many responses each client has got. All send the next request after each response."""
     shares = Counter(dict.fromkeys(clients, 0))
     with selectors.DefaultSelector() as waiting:
         for client in clients:
@@ -181,13 +181,13 @@ def test_thousands_of_silent_clients_cost_almost_nothing(tmp_path: Path) -> None
 
 
 def _memory(pid: int) -> int:
-    """Bytes: its proportional share."""
+    """Return the proportional set size in bytes."""
     found = re.search(r"Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text())
     assert found
     return int(found[1]) << 10
 
 
 def _cpu(pid: int) -> float:
-    """Seconds, of user and system."""
+    """Return the CPU seconds, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

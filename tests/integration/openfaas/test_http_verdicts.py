@@ -1,4 +1,4 @@
-"""What the template's server, a strict one and gunicorn's own make of requests that are not quite HTTP."""
+"""How the template's server, a strict one and gunicorn's handle requests that are not quite valid HTTP."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ SIZES = {hashlib.sha256(body).hexdigest(): len(body) for body in (b"", b"a", b"a
 
 @pytest.fixture(scope="module")
 def go_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Go's HTTP server, kept between runs, since compiling it takes a while."""
+    """Go's HTTP server, kept between runs because compiling it takes a while."""
     folder = (ROOT / ".local" / "openfaas").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,7 +35,7 @@ def go_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 @pytest.fixture(scope="module", params=[OURS, STOCK])
 def worker_port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """gunicorn's, with our worker and with its own."""
+    """gunicorn with our worker, and with its own."""
     with serving(tmp_path_factory.mktemp("server") / "log", request.param) as served:
         yield served.port
 

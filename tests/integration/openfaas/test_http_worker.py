@@ -1,4 +1,4 @@
-"""The template's HTTP server, spoken to byte by byte: what it understands, refuses and answers, and how it ends."""
+"""The template's HTTP server, tested with raw bytes: requests, errors, responses, shutdown."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    """One that the tests share."""
+    """The server that the tests share."""
     with serving(tmp_path_factory.mktemp("server") / "log") as served:
         yield served
 
 
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[HttpServer]:
-    """One to end."""
+    """A server that the test may end."""
     with serving(tmp_path / "log") as served:
         yield served
 

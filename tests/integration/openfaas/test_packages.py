@@ -1,4 +1,4 @@
-"""The distribution's packages that the Dockerfile names: whether the base image's release has them."""
+"""The base image's release has the packages that the Dockerfile names."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from tests.integration.openfaas.build import ROOT, TEMPLATE
 from tests.integration.openfaas.dockerfile import instructions, packages, parsed
 
 DOCKERFILE = (ROOT / "template" / TEMPLATE / "Dockerfile").read_text()
-#: Seconds for the lists of a release.
+#: Most seconds for downloading the lists of a release.
 TIMEOUT = 120
 SOURCES = (Path("/etc/apt/sources.list"), Path("/etc/apt/sources.list.d/debian.sources"))
 CONFIGURATION = """\
@@ -27,7 +27,7 @@ Acquire::Languages "none";
 
 
 class Release:
-    """The packages of one release, as this machine's mirror has it.
+    """The packages of one release, from this machine's mirror.
 
     Args:
         name: such as trixie.
@@ -48,7 +48,7 @@ class Release:
         return self._run("apt-get", "update", "-q", "--error-on=any")
 
     def known(self, names: set[str]) -> set[str]:
-        """Those of the names that the release has a package of."""
+        """Return the names for which the release has a package."""
         shown = self._run("apt-cache", "show", "--no-all-versions", *names).stdout
         return set(re.findall(r"^Package: (\S+)$", shown, re.MULTILINE))
 
@@ -81,7 +81,7 @@ def test_the_release_has_every_package_of_the_dockerfile(release: Release) -> No
 
 
 def _of(release: str, source: Path) -> str:
-    """A list of this machine's sources, with the release's own suites in the place of this one's."""
+    """Return this machine's list of sources with the suites of the release."""
     text = source.read_text()
     codename = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
     return text.replace(codename[1], release) if codename else text

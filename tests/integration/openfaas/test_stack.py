@@ -1,4 +1,4 @@
-"""The stack's own functions, each from its image in a process, and behind the gateway of the Compose file."""
+"""The functions of stack.yml, each started from its image, also behind the gateway of the Compose file."""
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -33,7 +33,7 @@ pub fn handler(context: Map<String, Value>) -> Result<Value, String> {
 MIB = 1 << 20
 #: As metrics have it.
 HANGUP = "client_gone"
-#: Paths that no public function has, some of which a function has for others.
+#: Paths that are not public. Some exist in a function, for internal use.
 NOT_PUBLIC = [
     "/functions",
     "/api/v1",
@@ -237,7 +237,7 @@ def test_nothing_is_written_into_an_image(
 
 
 def test_running_calls_are_answered_after_sigterm(stack: Stack, client: Client) -> None:
-    """Last of those that use the stack: this function is gone afterwards."""
+    """Must be the last test that uses the stack, because it ends a function."""
     slow = client.begin(
         "python-slow", "import time\ndef handle(params):\n    time.sleep(1)\n    return 'done'\n"
     )
@@ -273,7 +273,7 @@ def test_two_processes_of_a_function_have_one_set_of_metrics(
 
 
 def counts(address: str) -> float:
-    """How many requests of the function were answered well, as one of its processes tells."""
+    """Return the number of successful requests of a function, from the metrics of one of its processes."""
     text = requests.get(address, timeout=10).text
     name = 'lambda_requests_total{code="ok",endpoint="health",language="none"}'
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))

@@ -1,4 +1,4 @@
-"""A function that `faas-cli new` made from the template, in its two forms: what it is told and may answer."""
+"""A function created by `faas-cli new` from the template, with `handle` and with `app`: its events and responses."""
 
 import shutil
 import subprocess
@@ -175,7 +175,7 @@ def test_a_function_can_be_created_from_a_clone(tools: Tools, build: Build, tmp_
 
 
 def stack_of(folder: Path) -> str:
-    """The file that `faas-cli new` wrote: its name differs from version to version."""
+    """Return the file that `faas-cli new` wrote; its name depends on the version."""
     (found,) = folder.glob("*.y*ml")
     return found.name
 

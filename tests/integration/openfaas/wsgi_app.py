@@ -1,4 +1,4 @@
-"""What the server's own tests serve: each path is a way in which an application may behave."""
+"""The application of the server's tests: each path is one behaviour of an application."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from gevent.event import Event
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-#: Set to let `/hold` go on.
+#: Set to let `/hold` continue.
 RELEASE = Event()
 
 
@@ -22,7 +22,7 @@ def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable
 
 
 def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """All that arrived, as JSON."""
+    """Return the request as JSON."""
     body = environ["wsgi.input"].read()
     document = {
         "method": environ["REQUEST_METHOD"],
@@ -80,7 +80,7 @@ def large(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def hold(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answers once somebody asks for /release. A client that hangs up is written into the file of the query."""
+    """Answer after a request for /release. If the client disconnects, write that to the file in the query."""
     note = environ["QUERY_STRING"]
     if note:
         environ["client.hangup"](lambda: Path(note).write_text("gone"))
@@ -108,7 +108,7 @@ def long(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterato
 
 
 def endless(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """Parts for as long as somebody takes them. Its end is written into the file of the query."""
+    """Yield parts as long as the client reads them. Write the end to the file in the query."""
     start_response("200 OK", [])
     try:
         while True:
@@ -129,7 +129,7 @@ def twice(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
 
 
 def work(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Computes for a millisecond."""
+    """Compute for a millisecond."""
     end = perf_counter() + 0.001
     while perf_counter() < end:
         pass
@@ -138,7 +138,7 @@ def work(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
 
 
 def announcing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """An application that takes short bodies only, and says so in its own words."""
+    """An application that accepts short bodies only, and refuses others in its own format."""
     if int(environ.get("CONTENT_LENGTH") or 0) > announcing.body_max_bytes:  # type: ignore[attr-defined]
         start_response("413 Content Too Large", [("X-Own", "words")])
         return [b"too much"]
