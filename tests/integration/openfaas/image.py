@@ -212,7 +212,6 @@ class Layout:
         for path in found:
             copy(path, into / path.name if target.endswith(("/", ".")) else into, link=stage is not None)
 
-    `left_out` lists the steps that were skipped.
 
 def sent(context: Path) -> list[Path]:
     """Return the files of a build folder that are not ignored by the build."""
