@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that suit gevent. Driver errors become StoreUnavailable here and nowhere else."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from select import POLLIN
@@ -87,9 +87,11 @@ class Postgres:
             self._places.release()
 
     def query(self, name: str, **parameters: Any) -> Any:
-        """What the named query answers, in a transaction of its own."""
+        """Return the result of a named query, which has a transaction for itself. Raises as `transaction` does."""
         with self.transaction(name) as opened:
-            return getattr(QUERIES, name)(opened, **parameters)
+            found = getattr(QUERIES, name)(opened, **parameters)
+            # aiosql asks for rows when they are read. By then another greenlet may use the connection.
+            return list(found) if isinstance(found, Generator) else found
 
     def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Executes named queries, with their parameters, in one transaction and one trip; they answer nothing.
