@@ -55,20 +55,20 @@ from telemetry.tracing import Tracer, UnusableTracing
 
 log = logging.getLogger(__name__)
 
+#: Seconds to wait for Redis: going on without it beats waiting for it.
 CACHE_TIMEOUT = 0.5
-"""Seconds to wait for Redis: going on without it beats waiting for it."""
+#: Lease of a run = script timeout + 3 REQUEST_TIMEOUT: the call, one repetition, and the overhead.
 LEASE_BUDGETS = 3
-"""Lease of a run = script timeout + 3 REQUEST_TIMEOUT: the call, one repetition, and the overhead."""
 MAINTENANCE_INTERVAL = 30.0
+#: Seconds in which waiting log records are written at the end.
 LOG_FLUSH_TIMEOUT = 5.0
-"""Seconds in which waiting log records are written at the end."""
 MONTHS_AHEAD = 3
+#: Time in which spans that wait are exported at the end.
 SPANS_FLUSH_MS = 3000
-"""Time in which spans that wait are exported at the end."""
 
 
+#: What follows something outside in a greenlet of its own.
 Followed = MappingsFile | KubernetesDiscovery
-"""What follows something outside in a greenlet of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ class ServiceError(Exception):
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: int = 500
+    #: Seconds, sent as `Retry-After`.
     retry_after: int | None = None
-    """Seconds, sent as `Retry-After`."""
+    #: What a run that failed has used, as in `controller.models.registered.Run`.
     usage: Mapping[str, Any] | None = None
-    """What a run that failed has used, as in `controller.models.registered.Run`."""
 
     def __init__(
         self, message: str, *, details: Mapping[str, Any] | None = None, request_id: str | None = None

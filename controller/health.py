@@ -14,8 +14,8 @@ from controller.runtimes.selector import RuntimeSelector
 
 Check: TypeAlias = "gevent.Greenlet[..., bool]"
 
+#: Seconds for all checks together; one that is not done by then has failed.
 PATIENCE = 2.0
-"""Seconds for all checks together; one that is not done by then has failed."""
 OWN_LANGUAGES = ("nodejs", "python", "rust")
 
 

@@ -12,12 +12,12 @@ from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
 from controller.errors import Forbidden, Unauthorized
 from controller.models.registered import Identity
 
+#: The one user that all callers without a token are, where they may call; a token cannot name it.
 ANONYMOUS = "anonymous"
-"""The one user that all callers without a token are, where they may call; a token cannot name it."""
 SUBJECT_MAX = 255
 REMEMBERED_TOKENS = 10_000
+#: A key that is withdrawn ends its tokens so much later.
 REMEMBERED_SECONDS = 60.0
-"""A key that is withdrawn ends its tokens so much later."""
 
 
 class Authenticator:

@@ -13,12 +13,12 @@ from controller.errors import Unauthorized
 
 log = logging.getLogger(__name__)
 
+#: Seconds the JWKS server has in all, however it dawdles.
 FETCH_DEADLINE = 2.0
-"""Seconds the JWKS server has in all, however it dawdles."""
+#: Seconds between two questions to it at least, whatever strangers write into their tokens.
 FETCH_INTERVAL = 10.0
-"""Seconds between two questions to it at least, whatever strangers write into their tokens."""
+#: Seconds after which known keys are looked after: one that was withdrawn ends then.
 KEYS_MAX_AGE = 300.0
-"""Seconds after which known keys are looked after: one that was withdrawn ends then."""
 
 
 class KeySource(Protocol):

@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
+#: How long an outcome waits for those in other processes who were told to wait for it.
 REPLY_MS = 10_000
-"""How long an outcome waits for those in other processes who were told to wait for it."""
 
 
 class Window(NamedTuple):
@@ -31,22 +31,22 @@ class Attempt(NamedTuple):
 
     session: str
     result: str
+    #: Shared by those who would run the same with the same deadline.
     flight: str
-    """Shared by those who would run the same with the same deadline."""
+    #: Names the results of one owner and script.
     catalog: str
-    """Names the results of one owner and script."""
+    #: `<process>/<number>`, of this execution alone.
     token: str
-    """`<process>/<number>`, of this execution alone."""
+    #: How long the others wait for a run that is never heard of again.
     claim_ms: int
-    """How long the others wait for a run that is never heard of again."""
+    #: Whether a kept result, or a running twin's, will do.
     reuse: bool
-    """Whether a kept result, or a running twin's, will do."""
+    #: Whether the session ends with its first success.
     once: bool
-    """Whether the session ends with its first success."""
+    #: The session's key in the format before, which an older process may use; empty: none does any more.
     previous_session: str = ""
-    """The session's key in the format before, which an older process may use; empty: none does any more."""
+    #: The same of the result.
     previous_result: str = ""
-    """The same of the result."""
 
     def of_own_process(self, token: str) -> bool:
         return token.partition("/")[0] == self.token.partition("/")[0]
@@ -56,18 +56,18 @@ class Verdict(StrEnum):
     """What an execution is told at its start."""
 
     LIMITED = "limited"
+    #: The session does not live here: the value is its state, None: not known.
     SESSION = "session"
-    """The session does not live here: the value is its state, None: not known."""
+    #: Run, for oneself.
     RUN = "run"
-    """Run, for oneself."""
+    #: The value is the kept result. It has been counted.
     HIT = "hit"
-    """The value is the kept result. It has been counted."""
+    #: Another one runs: the value is its token.
     TWIN = "twin"
-    """Another one runs: the value is its token."""
+    #: Run, for all who come meanwhile.
     LEAD = "lead"
-    """Run, for all who come meanwhile."""
+    #: The store cannot be reached.
     AWAY = "away"
-    """The store cannot be reached."""
 
 
 class Begun(NamedTuple):
@@ -75,8 +75,8 @@ class Begun(NamedTuple):
 
     verdict: Verdict
     value: bytes | None = None
+    #: Of a twin: until its claim ends.
     wait_ms: int = 0
-    """Of a twin: until its claim ends."""
     quota: Quota | None = None
 
 
@@ -85,12 +85,12 @@ class Finish:
     """An execution's end."""
 
     outcome: bytes
+    #: Seconds to keep the outcome as a result; 0: it is none, or not wanted.
     ttl: int
-    """Seconds to keep the outcome as a result; 0: it is none, or not wanted."""
+    #: Whether to count it.
     executed: bool
-    """Whether to count it."""
+    #: Whether the session ends with this success, which is its own, or a twin's that it waited for.
     closes: Literal["no", "first", "shared"] = "no"
-    """Whether the session ends with this success, which is its own, or a twin's that it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class KeyClaim:
     """What is known of an idempotency key."""
 
     verdict: Literal["new", "conflict", "answered", "running"]
+    #: The answer, or the token of who runs.
     value: bytes | None = None
-    """The answer, or the token of who runs."""
     wait_ms: int = 0
 
 

@@ -11,8 +11,8 @@ import msgspec
 from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import ArtifactKey, Session, canonical
 
+#: Of so many sessions the part of their results' names that is their own is remembered.
 SESSIONS = 10_000
-"""Of so many sessions the part of their results' names that is their own is remembered."""
 _SORTING = msgspec.json.Encoder(order="sorted")
 
 
@@ -22,8 +22,8 @@ class ResultNames(NamedTuple):
     session: str
     result: str
     flight: str
+    #: Names the results of one owner and script.
     catalog: str
-    """Names the results of one owner and script."""
 
 
 class _Own(NamedTuple):

@@ -50,8 +50,8 @@ DROP_BATCH = 1000
 class KeptSession:
     """A session from the cache, with its counter."""
 
+    #: None: it ended, and nothing but its state is known.
     session: Session | None
-    """None: it ended, and nothing but its state is known."""
     state: str
     execution_count: int
     last_executed_at: datetime | None

@@ -33,8 +33,8 @@ from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
 from telemetry.operation_timer import NO_TIMER, OperationTimer
 
+#: Seconds of one blocking wait, so that a connection whose server has vanished is noticed.
 REPLY_WAIT = 30
-"""Seconds of one blocking wait, so that a connection whose server has vanished is noticed."""
 TAKE = LuaScript("rate", "take")
 BEGIN = LuaScript("rate", "close_before", "begin")
 FINISH = LuaScript("close_before", "finish")

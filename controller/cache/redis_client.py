@@ -13,8 +13,8 @@ from controller.cache.redis_connection import Connection
 from controller.cache.redis_url import Argument, RedisAddress, packed
 from controller.errors import CacheUnavailable
 
+#: Seconds after a failed attempt to connect in which nobody makes another one.
 PAUSE = 0.2
-"""Seconds after a failed attempt to connect in which nobody makes another one."""
 
 
 class LuaScript:

@@ -17,21 +17,21 @@ from gevent.hub import Waiter
 from controller.errors import CacheUnavailable
 
 READ_BYTES = 1 << 16
+#: Where so many came there may be more: TLS hands out no more at once.
 RECORD_BYTES = 1 << 14
-"""Where so many came there may be more: TLS hands out no more at once."""
+#: Before others have their turn: a reply may have megabytes.
 READS = 16
-"""Before others have their turn: a reply may have megabytes."""
+#: Events of libev.
 READABLE, WRITABLE = 1, 2
-"""Events of libev."""
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+#: What the parser gives until a reply is complete.
 MORE = object()
-"""What the parser gives until a reply is complete."""
+#: In a timeout's time, at whether the server still answers.
 LOOKS = 5
-"""In a timeout's time, at whether the server still answers."""
+#: Looks after which a server that answers, but ever later, is given up with all that it still owes.
 BEHIND = 10 * LOOKS
-"""Looks after which a server that answers, but ever later, is given up with all that it still owes."""
+#: Seconds of silence after which the socket is asked whether the server has closed it.
 IDLE = 0.01
-"""Seconds of silence after which the socket is asked whether the server has closed it."""
 
 
 class Connection:

@@ -10,10 +10,10 @@ from redis.connection import parse_url
 
 READ_BYTES = 4096
 Argument = str | bytes | int
+#: A command as Redis reads it. The library's own types know commands of one word only.
 packed = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
-"""A command as Redis reads it. The library's own types know commands of one word only."""
+#: What the parser gives until a reply is complete.
 MORE = object()
-"""What the parser gives until a reply is complete."""
 
 
 class RedisAddress:

@@ -24,6 +24,7 @@ from configuration.errors import UnusableSetting
 from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import now
 
+#: Every table that says whose its rows are, new ones included.
 TABLES = """
 SELECT DISTINCT nspname, relname FROM pg_attribute
 JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -31,7 +32,6 @@ WHERE attname = 'user_id' AND relkind IN ('r', 'p') AND NOT relispartition AND N
     AND nspname NOT IN ('pg_catalog', 'information_schema')
 ORDER BY nspname, relname
 """
-"""Every table that says whose its rows are, new ones included."""
 SCRIPTS = """
 SELECT script_hash FROM sessions WHERE user_id = %(sub)s
 UNION SELECT script_hash FROM functions WHERE user_id = %(sub)s

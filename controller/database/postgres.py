@@ -19,11 +19,11 @@ from psycopg2.extras import RealDictCursor
 from controller.errors import StoreRejected, StoreUnavailable
 from telemetry.operation_timer import NO_TIMER, OperationTimer
 
+#: Every query by its name in `queries.sql`.
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
-"""Every query by its name in `queries.sql`."""
 NAMES = frozenset(QUERIES.available_queries)
+#: Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and clients alone may be more.
 _poll = monkey.get_original("select", "poll")
-"""Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and clients alone may be more."""
 
 
 class Postgres:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from controller.database.postgres import QUERIES, Postgres
 
 LOCK = "retention"
+#: What is deleted row by row, and how many rows a round. The order is free.
 BATCHES: Mapping[str, int] = MappingProxyType(
     {
         "delete_old_requests": 1000,
@@ -17,7 +18,6 @@ BATCHES: Mapping[str, int] = MappingProxyType(
         "delete_unused_scripts": 100,
     }
 )
-"""What is deleted row by row, and how many rows a round. The order is free."""
 
 
 class Retention:

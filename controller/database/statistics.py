@@ -2,10 +2,11 @@
 
 from controller.database.postgres import QUERIES, Postgres
 
+#: Rows in one transaction: a fraction of a second.
 BATCH = 20_000
-"""Rows in one transaction: a fraction of a second."""
+#: Transactions in one round of maintenance; what is left is for the next one, and the views count it
+#: meanwhile.
 STEPS = 50
-"""Transactions in one round of maintenance; what is left is for the next one, and the views count it meanwhile."""
 
 
 class Statistics:

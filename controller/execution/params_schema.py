@@ -12,10 +12,10 @@ from referencing import Registry
 from controller.errors import InvalidParams
 
 SCHEMAS_REMEMBERED = 256
+#: Errors that are told of at once.
 ERRORS_MAX = 20
-"""Errors that are told of at once."""
+#: Characters of an error's message, which may quote the value.
 MESSAGE_MAX = 200
-"""Characters of an error's message, which may quote the value."""
 
 
 def check_params(schema: str, params: Mapping[str, Any]) -> None:

@@ -12,14 +12,14 @@ from controller.json_codec import Reader, dumps
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one run of a script gave. Times in milliseconds."""
 
+    #: JSON text, as the runtime wrote it: nobody here reads it.
     result: Raw
-    """JSON text, as the runtime wrote it: nobody here reads it."""
     execution_time: float
     stdout: str = ""
     stderr: str = ""
+    #: What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
+    #: of WebAssembly `fuel`.
     usage: dict[str, Any] = {}
-    """What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
-    of WebAssembly `fuel`."""
 
     def without_usage(self) -> "Run":
         """What those are answered who did not run."""

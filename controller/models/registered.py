@@ -29,8 +29,8 @@ class Identity:
 
     subject: str
     scopes: frozenset[str]
+    #: Without a token, where that is allowed.
     anonymous: bool = False
-    """Without a token, where that is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ class ArtifactKey:
 
     script_hash: str
     language: str
+    #: Canonical JSON.
     compile_options: str
-    """Canonical JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,18 @@ class Session:
     name: LanguageTitle
     script_hash: str
     compile_options: Mapping[str, Any]
+    #: What the script sees as its context.
     context: Mapping[str, Any]
-    """What the script sees as its context."""
     isolation: str
     timeout_ms: int
     retain_session: bool
     compile_status: str | None
     created_at: datetime
     expires_at: datetime
+    #: JSON Schema that the params of each run have to fit.
     params_schema: str | None = None
-    """JSON Schema that the params of each run have to fit."""
+    #: `active`, `closed` (ran its one time) or `deleted` (by its owner).
     status: str = "active"
-    """`active`, `closed` (ran its one time) or `deleted` (by its owner)."""
 
     @property
     def artifact_key(self) -> ArtifactKey:

@@ -37,7 +37,7 @@ class ExecuteRequest(msgspec.Struct, frozen=True):
 
     request_id: str
     params: Mapping[str, Any]
+    #: The same, as the client wrote it.
     params_text: msgspec.Raw
-    """The same, as the client wrote it."""
     directives: CacheDirectives = NO_DIRECTIVES
     idempotency_key: str | None = None

@@ -17,11 +17,11 @@ from controller.json_codec import dumps
 from controller.observability.masking import DEFAULT_MASKER
 
 SERVICE = "lambda-controller"
+#: Fields of an access line that clients choose.
 FREE_TEXTS = ("url.path", "http.request.id", "labels.call_id")
-"""Fields of an access line that clients choose."""
 ACCESS = logging.getLogger("access")
+#: Seconds in which lines of requests gather. A process that is killed (SIGKILL) loses these.
 GATHERING = 0.005
-"""Seconds in which lines of requests gather. A process that is killed (SIGKILL) loses these."""
 LEVELS = {level: name.lower() for name, level in logging.getLevelNamesMapping().items()}
 ALWAYS = {
     "ecs.version": ecs_logging.ECS_VERSION,
@@ -94,6 +94,6 @@ class AccessLines:
             self._timer.start(self.flush)
 
 
+#: On stderr.
 LINES = AccessLines(2)
-"""On stderr."""
 atexit.register(LINES.flush)

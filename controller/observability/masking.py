@@ -28,8 +28,8 @@ from controller.json_codec import dumps
 MASK = "***"
 DEEP = "[nested too deeply to be logged]"
 UNREADABLE = "[cannot be read, and is not logged]"
+#: Levels of a document; requests have at most 100, and each one here takes three of Python's 1000 frames.
 MAX_DEPTH = 120
-"""Levels of a document; requests have at most 100, and each one here takes three of Python's 1000 frames."""
 MASK_KEYS = (
     "password",
     "passwd",
@@ -45,26 +45,26 @@ MASK_KEYS = (
     "authorization",
     "cookie",
 )
+#: Headers: all the rest of the line is their value.
 LINE_KEYS = ("authorization", "cookie")
-"""Headers: all the rest of the line is their value."""
+#: What a secret without a key looks like, in lower case.
 FORMS = ("bearer", "eyj", "://")
-"""What a secret without a key looks like, in lower case."""
 
 # Every repetition is bounded or possessive: a text of megabytes takes linear time.
 WORD_GAP = r"[-_. ]?"
 AFTER_KEY = r"\\{0,3}[\"']?\]?[ \t]{0,8}(?:=>|(?P<colon>:)|=)[ \t]{0,8}"
+#: A quoted text inside a quoted text.
 ESCAPED = r"""\\"(?:[^"\\]|\\\\\\?.|\\[^"\\])*+(?:\\")?"""
-"""A quoted text inside a quoted text."""
 QUOTED = r""""(?:[^"\\]|\\.)*+"?|'(?:[^'\\]|\\.)*+'?"""
 BARE = r"""[^\s,;&"'<>(){}\[\]\\]++"""
 TYPE = (
     r"(?:&(?:'\w{1,16}+[ \t])?(?:mut[ \t])?)?[A-Za-z_][\w.:]{0,64}+"
     r"(?:[<\[][\w.,:&'<>\[\] \t]{0,64}[>\]])?"
 )
+#: In source, after a colon: the key's type, and only then its value.
 DECLARED = rf"{TYPE}[ \t]{{0,8}}=(?![=>])[ \t]{{0,8}}(?:\w{{1,16}}+\()?(?:{QUOTED}|{BARE})"
-"""In source, after a colon: the key's type, and only then its value."""
+#: A key and its value, a scheme and its token, the parts of a JSON Web Token: one of these is between them.
 SEPARATOR = re.compile(r"[:=. \t]")
-"""A key and its value, a scheme and its token, the parts of a JSON Web Token: one of these is between them."""
 OPENING_QUOTE = re.compile(r"\\?[\"']")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?|true|false|null|none", re.IGNORECASE)
 BEARER = re.compile(r"\b(bearer)[ \t]{1,8}[\w.~+/=-]++", re.IGNORECASE)

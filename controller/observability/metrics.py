@@ -18,8 +18,8 @@ from telemetry.operation_timer import OperationTimer
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+#: Of requests that concern no language, or did not come so far as to tell.
 NO_LANGUAGE = "none"
-"""Of requests that concern no language, or did not come so far as to tell."""
 
 
 M = TypeVar("M", bound=MetricWrapperBase)

@@ -16,8 +16,8 @@ class SessionStatus:
     state: str
     execution_count: int
     last_executed_at: datetime | None
+    #: Executions that Redis missed, being away, in PostgreSQL's count.
     uncounted: int = 0
-    """Executions that Redis missed, being away, in PostgreSQL's count."""
 
     def merged(self, stored: "SessionStatus") -> "SessionStatus":
         """What Redis knows, with what PostgreSQL does.

@@ -11,8 +11,8 @@ from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
+#: Records in a batch, and below, their bytes: what a statement, and a turn of this process, can bear.
 MOST = 500
-"""Records in a batch, and below, their bytes: what a statement, and a turn of this process, can bear."""
 MOST_BYTES = 1 << 20
 
 

@@ -22,16 +22,17 @@ from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
+#: What the queue may hold, however few records that are.
 QUEUE_BYTES = 64 << 20
-"""What the queue may hold, however few records that are."""
+#: Seconds in which a batch gathers: a batch costs what thirty rows do. A process that is killed loses these
+#: rows.
 GATHERING = 0.2
-"""Seconds in which a batch gathers: a batch costs what thirty rows do. A process that is killed loses these rows."""
+#: Seconds between looks whether PostgreSQL is back.
 RETRY = 0.5
-"""Seconds between looks whether PostgreSQL is back."""
+#: Seconds between looks whether another process has left records in the spool.
 LOOK = 2.0
-"""Seconds between looks whether another process has left records in the spool."""
+#: Seconds between complaints about the same trouble.
 COMPLAINT = 10.0
-"""Seconds between complaints about the same trouble."""
 
 
 class DatabaseLogger:

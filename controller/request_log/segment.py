@@ -9,8 +9,8 @@ import struct
 import zlib
 from pathlib import Path
 
+#: Length and CRC-32 of what follows.
 HEADER = struct.Struct(">II")
-"""Length and CRC-32 of what follows."""
 
 
 def framed(record: bytes) -> bytes:

@@ -29,8 +29,8 @@ from controller.request_log.segment import Segment, framed
 
 log = logging.getLogger(__name__)
 
+#: A segment that has grown larger is followed by a new one.
 SEGMENT_BYTES = 8 << 20
-"""A segment that has grown larger is followed by a new one."""
 SUFFIX = ".spool"
 _numbers = itertools.count()
 Answer = TypeVar("Answer")

@@ -20,10 +20,10 @@ class Record(msgspec.Struct, frozen=True):
 
     query: str
     parameters: Mapping[str, Any] = {}
+    #: The row as a JSON object.
     row: str | None = None
-    """The row as a JSON object."""
+    #: Of the call it tells of; it is forgotten where the record has to wait in a file.
     traceparent: str | None = None
-    """Of the call it tells of; it is forgotten where the record has to wait in a file."""
 
     @property
     def size(self) -> int:
@@ -53,8 +53,8 @@ class LogTables(Protocol):
         """Return whether it answers now."""
 
 
+#: Records that are written together: a session's script before the session, a call's two rows.
 Group = tuple[Record, ...]
-"""Records that are written together: a session's script before the session, a call's two rows."""
 
 
 def packed(group: Group) -> bytes:

@@ -23,8 +23,8 @@ from telemetry.tracing import UNTRACED, Tracer
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: Seconds a runtime has to say that it is well.
 HEALTH_TIMEOUT = 1.0
-"""Seconds a runtime has to say that it is well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 LANGUAGE_LABEL = "lambda-microservice/language"
 SERVICE_LABEL = "kubernetes.io/service-name"
+#: Those we use, the preferred first: a Service with both has each Pod in a slice of either.
 FAMILIES = ("IPv4", "IPv6")
-"""Those we use, the preferred first: a Service with both has each Pod in a slice of either."""
 PORT_NAME = "http"
 
 

@@ -27,12 +27,13 @@ log = logging.getLogger(__name__)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LIST_TIMEOUT = 30.0
+#: How long the API server keeps one watch open; the next one goes on where it ended.
 WATCH_SECONDS = 60
-"""How long the API server keeps one watch open; the next one goes on where it ended."""
+#: Seconds over that, after which a connection that has said nothing is taken for dead.
 SILENCE = 15.0
-"""Seconds over that, after which a connection that has said nothing is taken for dead."""
+#: Seconds between two attempts: doubled each time, with a random part, so that processes do not come all at
+#: once.
 RETRY_FIRST, RETRY_MAX = 0.5, 30.0
-"""Seconds between two attempts: doubled each time, with a random part, so that processes do not come all at once."""
 GONE = 410
 
 

@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 VARIABLE = "RUNTIME_MAPPINGS_FILE"
 ENTRIES_MAX = 200
 PATTERN_MAX_CHARACTERS = 256
+#: Bytes that one pattern's automaton may take; what needs more is refused as too large.
 PATTERN_MAX_MEMORY = 1 << 20
-"""Bytes that one pattern's automaton may take; what needs more is refused as too large."""
+#: Seconds between two looks at the file. It may be a link that is turned elsewhere, as in a mounted
+#: ConfigMap, and of that the kernel tells nobody who watches the file.
 INTERVAL = 1.0
-"""Seconds between two looks at the file. It may be a link that is turned elsewhere, as in a mounted ConfigMap, and of
-that the kernel tells nobody who watches the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Mapping:
 
     pattern: str
     target: str
+    #: RE2's, whose time grows with pattern and title only: no pattern is a catastrophe.
     regex: Any = None
-    """RE2's, whose time grows with pattern and title only: no pattern is a catastrophe."""
 
     def matches(self, title: str) -> bool:
         return title.startswith(self.pattern) if self.regex is None else bool(self.regex.fullmatch(title))

@@ -21,10 +21,10 @@ from controller.runtimes.transport.messages import Answer
 
 log = logging.getLogger(__name__)
 
+#: A runtime's errors that are the client's to know; any other is between the runtime and us.
 PASSED_ON: Mapping[str, type[ServiceError]] = {
     error.code: error for error in (InitializationFailed, ScriptFailed, DeadlinePassed, RateLimited)
 }
-"""A runtime's errors that are the client's to know; any other is between the runtime and us."""
 Number = int | float | None
 
 

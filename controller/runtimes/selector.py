@@ -11,15 +11,15 @@ from msgspec import Struct
 from controller.errors import NotFound, RuntimeUnavailable
 from controller.models.registered import LanguageTitle
 
+#: Language to base URLs, without a slash at their ends; none: it is known, and nobody serves it now.
 Addresses = Mapping[str, tuple[str, ...]]
-"""Language to base URLs, without a slash at their ends; none: it is known, and nobody serves it now."""
 
 
 class Route(Struct, frozen=True):
     """Where a script goes. Any of the addresses will do."""
 
+    #: What the runtime calls its language.
     language: str
-    """What the runtime calls its language."""
     addresses: tuple[str, ...]
 
 
@@ -33,8 +33,8 @@ class Mappings(Protocol):
 class Discovery(Protocol):
     """Runtimes that come and go."""
 
+    #: Whether all of them are known by now.
     complete: bool
-    """Whether all of them are known by now."""
 
     def addresses(self) -> Addresses: ...
 

@@ -17,10 +17,10 @@ from werkzeug.wsgi import get_input_stream
 from controller.errors import InvalidRequest
 
 JSON = "application/json"
+#: Levels; beyond it somebody further down the way may run out of stack.
 MAX_DEPTH = 100
-"""Levels; beyond it somebody further down the way may run out of stack."""
+#: Digits of a whole number that a 64-bit float certainly has room for: above it Node.js has only infinity.
 MAX_DIGITS = 300
-"""Digits of a whole number that a 64-bit float certainly has room for: above it Node.js has only infinity."""
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")

@@ -9,8 +9,8 @@ ALLOWED_HEADERS = (
     "Content-Type, Authorization, Language-Title, X-Request-ID, X-Cache-Control, Idempotency-Key, traceparent"
 )
 EXPOSED_HEADERS = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+#: Seconds a browser may remember what it was allowed.
 MAX_AGE = "86400"
-"""Seconds a browser may remember what it was allowed."""
 ANY = "*"
 
 

@@ -17,10 +17,10 @@ from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
+#: Keys of `context` that steer the service; all others are the script's.
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
-"""Keys of `context` that steer the service; all others are the script's."""
+#: A request, as WSGI has it.
 Environ = dict[str, Any]
-"""A request, as WSGI has it."""
 NO_PARAMS = msgspec.Raw(b"{}")
 
 

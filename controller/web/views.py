@@ -8,8 +8,8 @@ from flask import Response, jsonify, render_template, request
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 
+#: The page has its style and its script within, and asks nobody else.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-"""The page has its style and its script within, and asks nobody else."""
 
 
 def initialize(services: Services, admitted: Admitted) -> Reply:

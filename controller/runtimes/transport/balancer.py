@@ -11,10 +11,10 @@ from controller.runtimes.transport.failures import CircuitOpen, NothingRan
 from controller.runtimes.transport.messages import Answer, Budget, Request
 from controller.runtimes.transport.pool import IDLE_MAX, Pool
 
+#: Seconds after which an address that is not asked any more is forgotten.
 FORGET_AFTER = 600.0
-"""Seconds after which an address that is not asked any more is forgotten."""
+#: Keys whose order of addresses is remembered.
 RANKINGS_KEPT = 4096
-"""Keys whose order of addresses is remembered."""
 
 
 class Balancer:

@@ -12,8 +12,8 @@ from controller.runtimes.transport.messages import Answer, Budget, Request, chec
 from controller.runtimes.transport.wire import wire
 
 HEAD_MAX_BYTES = 1 << 16
+#: More than any result or artifact a runtime lets through by default.
 BODY_MAX_BYTES = 128 << 20
-"""More than any result or artifact a runtime lets through by default."""
 
 
 class Endpoint:

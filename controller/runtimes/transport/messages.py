@@ -13,8 +13,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 class Budget(Struct, frozen=True, gc=False):
     """Until when, on the monotonic clock in seconds, what has to be done."""
 
+    #: The request is sent: all waiting and connecting is over.
     begun_by: float
-    """The request is sent: all waiting and connecting is over."""
     answered_by: float
 
     @classmethod
@@ -41,8 +41,8 @@ class Request(Struct, frozen=True):
     body: bytes
     headers: Mapping[str, str] = {}
     method: str = "POST"
+    #: Headers that are the same in every request, as `header_lines` wrote them once.
     constant: str = ""
-    """Headers that are the same in every request, as `header_lines` wrote them once."""
 
     def encode(self, host: str, base_path: str) -> bytes:
         """The bytes on the wire, for the runtime at `host` below `base_path`.

@@ -8,8 +8,8 @@ from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import NoFreeConnection, NothingRan
 from controller.runtimes.transport.messages import Answer, Budget, Request
 
+#: Seconds an idle connection is kept: shorter than of-watchdog's and our own servers' patience.
 IDLE_MAX = 10.0
-"""Seconds an idle connection is kept: shorter than of-watchdog's and our own servers' patience."""
 
 
 class Pool:

@@ -11,13 +11,14 @@ from gevent.hub import Waiter
 from controller.runtimes.transport.messages import remaining
 
 READ_BYTES = 1 << 16
+#: Offset of `tcpi_bytes_acked`, 64 bits, in the kernel's `struct tcp_info` (linux/tcp.h).
 TCP_INFO_BYTES_ACKED = 120
-"""Offset of `tcpi_bytes_acked`, 64 bits, in the kernel's `struct tcp_info` (linux/tcp.h)."""
+#: libev's events, as gevent's loop takes them.
 READABLE, WRITABLE = 1, 2
-"""libev's events, as gevent's loop takes them."""
 KernelSocket: type[socket.socket] = monkey.get_original("socket", "socket")
+#: Python's own, which go to the kernel by the shortest way. They would stop everybody where they wait; none
+#: does.
 KernelPoll = monkey.get_original("select", "poll")
-"""Python's own, which go to the kernel by the shortest way. They would stop everybody where they wait; none does."""
 Done = TypeVar("Done")
 
 
