@@ -1,8 +1,8 @@
 """Call: the one record of a request, from its first byte to its last log line.
 
-The log context, the metrics, the span, the access line and the rows in PostgreSQL are made of it. Flask's apps and
-the plain WSGI of `controller.web.execute` use it alike: a request begins, is answered, and ends. It ends unanswered
-when its client hangs up.
+The log context, the metrics, the span, the access line and the rows in PostgreSQL are made from it. The Flask apps
+and the plain WSGI application of `controller.web.execute` both use it: a request begins, is answered, and ends. It
+ends without an answer if its client hangs up.
 """
 
 import logging
@@ -26,11 +26,11 @@ from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordere
 from controller.request_log.writes import Record, RequestLog
 from telemetry.tracing import NO_SPAN, Span, Tracer
 
-#: Characters of a path that are logged. The log's index keeps no longer words.
+#: Longest logged path, in characters. The log's index keeps no longer words.
 PATH_MAX = 1024
-#: Paths that monitoring asks every few seconds: a success is logged at the level debug.
+#: Paths that monitoring requests every few seconds. A success is logged at the level debug.
 PROBES = ("/health", "/metrics")
-#: Fields of the access line that the span has as attributes, too.
+#: Field of the access line to the span attribute with the same value.
 SPAN_ATTRIBUTES = {
     "http.request.method": "http.request.method",
     "http.response.status_code": "http.response.status_code",
@@ -45,7 +45,9 @@ class CallFactory:
     """Begins the calls of one endpoint.
 
     Args:
-        endpoint: the function's name, as metrics and log lines have it.
+        endpoint: the function's name in metrics and log lines.
+        metrics: counts the calls.
+        tracer: makes the span of each call.
         request_log: receives the rows.
         masker: removes secrets from the rows.
     """
@@ -65,7 +67,7 @@ class CallFactory:
         self._tracer = tracer
 
     def begin(self, environ: dict[str, Any]) -> "Call":
-        """Begin the call of a WSGI request. Log lines of this greenlet carry its ids from here on."""
+        """Begin the call of a WSGI request. From now on the log lines of this greenlet carry its ids."""
         method = environ["REQUEST_METHOD"]
         method = method if method in METHODS else "other"
         probe = self.endpoint == "health" or environ["PATH_INFO"] in PROBES
@@ -74,20 +76,20 @@ class CallFactory:
 
 
 class Call:
-    """What is known of one request so far. The stations of its way fill it in.
+    """What is known about one request. Each step of the request adds to it.
 
     Attributes:
-        trace: the ids by which the request is found in every log.
-        admission: its place in the rate limit's window; its headers go out with the response.
-        payload: what the row shows as the request. None: the call gets no row, for it did not reach the workflow.
-        name, language, session_id, script_hash: what the call is about, as far as it is known.
-        run: what a successful run gave.
-        error: what went wrong.
+        trace: the ids that identify the request in every log.
+        admission: the request's slot in the rate limit. It gives the RateLimit headers of the response.
+        payload: the request as its row shows it. None: the call did not reach the workflow and gets no row.
+        name, language, session_id, script_hash: the function and session of the call, as far as they are known.
+        run: the result of a successful run.
+        error: the error that the client gets.
         lookup: where the result came from: hit, coalesced, miss or refresh.
         cached: whether the result came from another run.
-        replayed: whether the answer is the one that an earlier request got, by its Idempotency-Key.
-        counted_in_redis: whether the session's counter in Redis has this execution.
-        runtime_ms: milliseconds that the runtimes took.
+        replayed: whether an earlier request with the same Idempotency-Key got this answer.
+        counted_in_redis: whether the session's counter in Redis includes this execution.
+        runtime_ms: milliseconds spent in runtimes.
     """
 
     __slots__ = (
@@ -127,12 +129,12 @@ class Call:
         self._before = log_context.set(self._context)
 
     def called_by(self, identity: Identity) -> None:
-        """Note whose token it is."""
+        """Record the caller."""
         self.user_id = self._context["user.id"] = identity.subject
 
     @contextmanager
     def at_runtime(self) -> Iterator[None]:
-        """Count the time of the block as the runtime's, not the controller's."""
+        """Count the time of the block as time spent in a runtime."""
         started = perf_counter()
         try:
             yield
@@ -140,13 +142,13 @@ class Call:
             self.runtime_ms += (perf_counter() - started) * 1000
 
     def failed(self, error: ServiceError) -> None:
-        """Note the error that the client will be told of, and name the session in it."""
+        """Record the error that the client gets, and name the session in it."""
         self.error = error
         if self.script_hash is not None and self._factory.endpoint == "execute":
             error.request_id = self.session_id
 
     def answered(self, status: int) -> dict[str, str]:
-        """Count and log the call, whose response is complete. Returns the headers that every response has."""
+        """Count and log the call; its response is complete. Return the headers that every response has."""
         self._status = status
         seconds = self._settle()
         factory = self._factory
@@ -167,7 +169,7 @@ class Call:
         self._end_span(fields)
 
     def rows(self, duration_ms: float) -> list[Record]:
-        """Return the row of `request_logs`, and that of `error_logs` if the call failed, without secrets."""
+        """Return the row of `request_logs` and, if the call failed, that of `error_logs`. Secrets are masked."""
         row = self._request_row(duration_ms)
         rows = [Record("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
         if self.error is not None:
@@ -176,12 +178,12 @@ class Call:
 
     @property
     def executed(self) -> bool:
-        """Whether a script ran for this call, which counts for its session, however the run ended."""
+        """Whether a script ran for this call. Such a call counts for its session, even if the run failed."""
         ran = self.run is not None or isinstance(self.error, ScriptFailed | DeadlinePassed)
         return ran and not self.replayed
 
     def _settle(self) -> float:
-        """Count the call and queue its rows. Returns the seconds it took."""
+        """Count the call and queue its rows. Return the seconds it took."""
         factory = self._factory
         seconds = perf_counter() - self._started
         code = "ok" if self.error is None else self.error.code.lower()
@@ -192,7 +194,7 @@ class Call:
         if self.payload is not None:
             factory.request_log.record(*self.rows(seconds * 1000))
             if not self.counted_in_redis and self.executed:
-                # PostgreSQL has to have it before it is answered, or no count has it yet.
+                # Redis did not count it, so the row is written before the answer is sent. Else no counter has it yet.
                 with suppress(StoreUnavailable):
                     factory.request_log.flush()
         return seconds
@@ -207,7 +209,7 @@ class Call:
         span.__exit__()
 
     def _fields(self, status: int) -> dict[str, Any]:
-        """The fields of the access line."""
+        """Return the fields of the access line."""
         fields = self._context
         if self.name is not None:
             fields["faas.name"] = str(self.name)
@@ -266,6 +268,6 @@ class Call:
 
 
 def _path(environ: dict[str, Any]) -> str:
-    """The path as the client wrote it, decoded."""
+    """Return the path as the client wrote it, decoded."""
     path: str = (environ["SCRIPT_NAME"] + environ["PATH_INFO"])[:PATH_MAX]
     return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""The heart: orders initialize and execute, shares one run among equal requests, keeps idempotency keys.
+"""The core: orders initialize and execute, shares one run among equal requests, keeps idempotency keys.
 
 May import `registry`, `runtimes`, `limits`, `request_log`, `cache`, `models`.
 """

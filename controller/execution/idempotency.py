@@ -1,8 +1,8 @@
-"""IdempotencyKeys: a repeated execution answers what the first one was answered, and does not run again.
+"""IdempotencyKeys: a repeated execution gets the first one's answer and does not run again.
 
-A key is its user's and its session's, for a day. Kept are results and failures of the script; after any other
-failure the next one with the key runs. Without the store nobody could say whether the first one ran, so the request
-is refused.
+A key belongs to one user and one session, and is kept for a day. Results and failures of the script are kept. After
+any other failure the next request with the key runs. While Redis is away it is unknown whether the first request
+ran, so a request with a key is refused.
 """
 
 import hashlib
@@ -18,11 +18,12 @@ from controller.models.outcome import KeptOutcome, Outcome
 from controller.models.registered import Identity, LanguageTitle, Session, canonical
 from controller.models.requests import ExecuteRequest
 
+#: Seconds that an answer is kept under its key.
 KEPT_SECONDS = 24 * 3600
 
 
 class KeptReplay(KeptOutcome, frozen=True, kw_only=True):
-    """A replay, as JSON has it."""
+    """The JSON form of a `Replay`."""
 
     name: tuple[str, str]
     script_hash: str
@@ -34,7 +35,7 @@ _REPLAYS = Reader(KeptReplay, raw=["result"])
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What the first one was answered."""
+    """The answer that the first request with a key got."""
 
     name: LanguageTitle
     script_hash: str
@@ -42,6 +43,7 @@ class Replay:
     cached: bool
 
     def to_json(self) -> bytes:
+        """Return the replay as Redis keeps it."""
         name, kept = (self.name.language, self.name.title), self.outcome.kept()
         return dumps(
             KeptReplay(
@@ -55,12 +57,13 @@ class Replay:
 
     @classmethod
     def from_json(cls, text: bytes) -> "Replay":
+        """Return the replay that `to_json` wrote."""
         kept = _REPLAYS.read(text)
         return cls(LanguageTitle(*kept.name), kept.script_hash, Outcome.of_kept(kept), kept.cached)
 
 
 class IdempotencyKeys:
-    """Decides which request with a key runs, and what the others are answered.
+    """Decides which request with a key runs, and answers the others.
 
     Args:
         cache: keeps the keys.
@@ -70,7 +73,7 @@ class IdempotencyKeys:
         self._cache = cache
 
     def recall(self, identity: Identity, request: ExecuteRequest) -> Replay | None:
-        """Return what is kept under the request's key. Waits for the first request with it while that runs.
+        """Return the answer kept under the request's key. Wait while the first request with the key runs.
 
         Raises:
             IdempotencyConflict: the key was used with another body.
@@ -89,7 +92,11 @@ class IdempotencyKeys:
         """Execute, unless a request with the same key did.
 
         Args:
-            lease_ms: how long other requests with the key wait for this one.
+            identity: the caller.
+            request: the request, which has a key.
+            session: the session that the request names.
+            lease_ms: milliseconds that other requests with the key wait for this one.
+            execute: executes the request.
 
         Raises:
             IdempotencyConflict, StoreUnavailable: as `recall` does.
@@ -123,7 +130,7 @@ class IdempotencyKeys:
 
 
 def _key_and_body(identity: Identity, request: ExecuteRequest) -> tuple[str, str]:
-    """Return the key in Redis, and the digest of the body."""
+    """Return the key in Redis and the digest of the body."""
     parts = (identity.subject, request.request_id, request.idempotency_key)
     return idempotency_key(_digest(parts)), _digest(request.params)
 

@@ -1,4 +1,4 @@
-"""Params against the JSON Schema (draft 2020-12) that a session began with."""
+"""Checks params against the session's JSON Schema (draft 2020-12)."""
 
 import json
 from collections.abc import Mapping
@@ -11,15 +11,20 @@ from referencing import Registry
 
 from controller.errors import InvalidParams
 
+#: Compiled schemas kept in memory.
 SCHEMAS_REMEMBERED = 256
-#: Errors that are told of at once.
+#: Most errors in one response.
 ERRORS_MAX = 20
-#: Characters of an error's message, which may quote the value.
+#: Longest error message, in characters. A message may quote the value.
 MESSAGE_MAX = 200
 
 
 def check_params(schema: str, params: Mapping[str, Any]) -> None:
-    """Raises InvalidParams when the params break the schema, with a JSON pointer to each place that does."""
+    """Check params against a schema.
+
+    Raises:
+        InvalidParams: the params break the schema. The details have a JSON pointer to each error.
+    """
     errors = [_problem(error) for error in islice(_validator(schema).iter_errors(params), ERRORS_MAX)]
     if errors:
         raise InvalidParams("params break the function's schema", details={"errors": errors})
@@ -27,7 +32,7 @@ def check_params(schema: str, params: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=SCHEMAS_REMEMBERED)
 def _validator(schema: str) -> Draft202012Validator:
-    # The empty registry fetches nothing: a reference to elsewhere is a mistake of the schema.
+    # The empty registry fetches nothing: a reference to another document is an error of the schema.
     return Draft202012Validator(json.loads(schema), registry=Registry())
 
 

@@ -1,4 +1,4 @@
-"""ScriptRunner: one script on one runtime. It chooses the runtime, and brings what the runtime lacks."""
+"""ScriptRunner: prepares or runs one script. It chooses the runtime and sends the script if the runtime lacks it."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -17,12 +17,12 @@ from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route, RuntimeSelector
 
-#: How long a runtime may take to parse or compile a script. Runtimes have limits of their own below it.
+#: Milliseconds that a runtime may take to parse or compile a script. The runtimes' own limits are lower.
 PREPARE_DEADLINE_MS = 60_000
 
 
 class Runtimes(Protocol):
-    """What calls the runtimes, see `controller.runtimes.client.RuntimeClient`."""
+    """The calls to runtimes, see `controller.runtimes.client.RuntimeClient`."""
 
     def prepare(
         self,
@@ -35,7 +35,7 @@ class Runtimes(Protocol):
         deadline_ms: int,
         trace: Trace,
     ) -> Prepared:
-        """Have a script parsed or compiled."""
+        """Parse or compile a script."""
 
     def run(
         self,
@@ -45,16 +45,21 @@ class Runtimes(Protocol):
         trace: Trace,
         material: Mapping[str, str] | None = None,
     ) -> Run:
-        """Run a session's script once. Raises ScriptNeeded: call again with `material`."""
+        """Run a session's script once.
+
+        Raises:
+            ScriptNeeded: the runtime lacks the script. Call again with `material`.
+        """
 
 
 class ScriptRunner:
     """Prepares and runs scripts.
 
     Args:
-        selector: says which runtime serves a title.
-        runtimes: calls it.
-        scripts: has the scripts and artifacts that a runtime may ask for.
+        selector: chooses the runtime for a title.
+        runtimes: calls the runtime.
+        scripts: reads the scripts and artifacts that a runtime may ask for.
+        metrics: counts artifacts and runs.
     """
 
     def __init__(
@@ -68,19 +73,23 @@ class ScriptRunner:
         self._runtimes = runtimes
         self._scripts = scripts
         self._metrics = metrics
-        #: Languages whose runtime answers without an artifact: there is none to look for.
+        #: Languages without artifacts, as their runtimes' answers have shown. The lookup is skipped for them.
         self._interpreted: set[str] = set()
 
     def route(self, name: LanguageTitle) -> Route:
-        """Return the runtime that serves a title. Raises NotFound or RuntimeUnavailable, see `RuntimeSelector`."""
+        """Return the runtime that serves a title.
+
+        Raises:
+            NotFound, RuntimeUnavailable: see `RuntimeSelector.route`.
+        """
         return self._selector.route(name)
 
     def prepare(self, route: Route, request: InitializeRequest, script: Script, call: Call) -> Prepared:
-        """Parse or compile a script, unless a kept artifact proves that this was done before.
+        """Parse or compile a script, unless a stored artifact shows that this was done before.
 
         Raises:
             InitializationFailed: the script does not parse or compile.
-            RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime did not answer, or not in time.
+            RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime gave no answer, or a late one.
         """
         key = ArtifactKey(script.hash, request.name.language, canonical(request.compile_options))
         if route.language not in self._interpreted and self._scripts.artifact(key) is not None:
@@ -107,7 +116,7 @@ class ScriptRunner:
 
         Raises:
             ScriptFailed, DeadlinePassed: the script failed.
-            RuntimeUnavailable, RateLimited, NotFound, StoreUnavailable: it did not run.
+            RuntimeUnavailable, RateLimited, NotFound, StoreUnavailable: the script did not run.
         """
         with call.at_runtime():
             run = self._run(session, request, call)

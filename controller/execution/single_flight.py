@@ -1,10 +1,11 @@
-"""SingleFlight: equal requests at the same time share one run, over all processes.
+"""SingleFlight: equal requests at the same time share one run, across all processes.
 
-Each run has a greenlet, its flight, and requests wait for it. Requests of one process find each other here;
-a request of another process learns from Redis who leads, and waits there for the outcome. A flight ends with the last
-request that waits for it. The lease of a leader that died ends with the deadline of its run; then the next one runs.
+The leader is the request that runs the script; its followers wait for the result. Each run has a greenlet, its
+flight. Requests of one process share a flight here. A request of another process learns the leader's token from
+Redis and waits there for the outcome. A flight is cancelled when no request waits for it any more. If a leader's
+process dies, its lease ends with the deadline of its run, and the next request runs.
 
-A request that wants no kept result runs for itself: a run that began before it came may have read older data.
+A request that refuses cached results always runs: a run that began earlier may have read older data.
 """
 
 import logging
@@ -26,7 +27,7 @@ from controller.models.requests import ExecuteRequest
 
 log = logging.getLogger(__name__)
 
-#: Takes the callback for a client that hangs up.
+#: Registers a callback that is called when the client hangs up.
 Watch = Callable[[Callable[[], object]], object]
 
 
@@ -35,7 +36,7 @@ class Execution(NamedTuple):
 
     Attributes:
         attempt: the keys in Redis, and the token of this execution.
-        watch: takes the callback for a client that hangs up.
+        watch: registers a callback that is called when the client hangs up.
     """
 
     attempt: Attempt
@@ -49,8 +50,8 @@ class FlightResult(Struct, frozen=True):
     """How a request's execution ended.
 
     Attributes:
-        source: hit: a kept result; follower: another request's run; run: its own.
-        state: the session's state in Redis before the end. None: Redis did not count the execution.
+        source: where the result came from. hit: the cache; follower: another request's run; run: its own run.
+        state: the session's state in Redis before this execution ended. None: Redis did not count the execution.
     """
 
     outcome: Outcome
@@ -64,11 +65,11 @@ class FlightResult(Struct, frozen=True):
 
 
 class Flight:
-    """A run, or the wait for a run of another process.
+    """A greenlet that runs a script, or waits for a run of another process.
 
     Args:
-        work: returns the result; None: try again.
-        abandon: called when no request waits any more; returns whether the work may end.
+        work: returns the result, or None: try again.
+        abandon: called when no request waits any more. Returns whether the work may be cancelled.
     """
 
     def __init__(self, work: "Callable[[Flight], FlightResult | None]", abandon: Callable[[], bool]) -> None:
@@ -84,7 +85,15 @@ class Flight:
         return self._greenlet.ready()
 
     def wait(self, watch: Watch, *, leads: bool) -> FlightResult | None:
-        """Wait for the work's end. The caller's greenlet is killed when its client hangs up."""
+        """Wait for the work's result. The calling greenlet is killed when its client hangs up.
+
+        Args:
+            watch: registers the callback for a client that hangs up.
+            leads: whether the caller began the flight.
+
+        Returns:
+            The result. None: try again.
+        """
         self._waiting += 1
         served = gevent.getcurrent()
         watch(lambda: gevent.kill(served))
@@ -104,10 +113,10 @@ class Flight:
 
 
 class SingleFlight:
-    """Runs a session's script, or joins a run of the same that is under way.
+    """Runs a session's script, or joins an equal run that is under way.
 
     Args:
-        cache: knows who leads in other processes.
+        cache: knows the leaders of other processes.
         runner: runs scripts.
         lease_ms: milliseconds that a run may take beyond the script's deadline.
     """
@@ -120,11 +129,11 @@ class SingleFlight:
         self._beginning: set[str] = set()
 
     def lease_ms(self, session: Session) -> int:
-        """Return the longest time that a run of the session can take."""
+        """Return the longest time that a run of the session can take, in milliseconds."""
         return session.timeout_ms + self._lease_ms
 
     def begin(self, attempt: Attempt, window: Window | None, *, alive: bool) -> Begun:
-        """Make the one trip to Redis at an execution's start, see `CacheManager.begin`."""
+        """Make the one trip to Redis at the start of an execution, see `CacheManager.begin`."""
         self._beginning.add(attempt.token)
         try:
             return self._cache.begin(attempt, window, alive=alive)
@@ -132,11 +141,16 @@ class SingleFlight:
             self._beginning.discard(attempt.token)
 
     def join(self, execution: Execution, begun: Begun, orphan: bytes | None) -> FlightResult | None:
-        """Join the run that `begun` tells of, or lead one.
+        """Join the run that Redis reported, or lead one.
 
         Args:
-            orphan: the leader's token that the last try met. A leader of this process that is met twice and has no
-                flight here is gone.
+            execution: this request's execution.
+            begun: the reply of `begin`.
+            orphan: the leader's token that the last try found. A leader of this process that is found twice and
+                has no flight here is gone.
+
+        Returns:
+            The result. None: begin again.
 
         Returns:
             The result. None: begin again.
@@ -151,7 +165,7 @@ class SingleFlight:
     def _join_or_lead(
         self, execution: Execution, begun: Begun, orphan: bytes | None
     ) -> tuple[bool, Flight | None]:
-        """Return whether this request leads, and the flight to wait for; None: begin again in a moment."""
+        """Return whether this request leads, and the flight to wait for. None: begin again."""
         attempt = execution.attempt
         if not attempt.reuse:
             return True, self._lead(execution, registered=False)
@@ -164,7 +178,7 @@ class SingleFlight:
         if not attempt.of_own_process(token):
             return False, self._follow(attempt, token, begun.wait_ms)
         if begun.value == orphan and token not in self._beginning:
-            # Its end did not reach Redis, or was cut off: no greenlet of this process runs it any more.
+            # The end of that run did not reach Redis: no greenlet of this process runs it any more.
             return True, self._lead(execution, registered=True)
         return False, None
 
@@ -204,7 +218,7 @@ class SingleFlight:
             del self._flights[attempt.flight]
 
     def _as_follower(self, attempt: Attempt, result: FlightResult) -> FlightResult:
-        """Return another request's result as this one's, counted for this one's session."""
+        """Return another request's result as this request's, and count it for this request's session."""
         outcome = result.outcome.shared()
         state = self._cache.finish(attempt, outcome, shared=True) if outcome.executed else None
         return FlightResult(outcome, "follower", state)

@@ -1,4 +1,4 @@
-"""WorkflowManager: the one place that orders what happens in a call (specification 4.3)."""
+"""WorkflowManager: the steps of initialize and execute, in order (specification 4.3)."""
 
 import uuid
 from collections.abc import Callable
@@ -27,17 +27,17 @@ from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_records
 from controller.runtimes.client import Prepared
 
-#: How metrics and logs call the source of a result. An own run is a miss, or a refresh where it was asked for.
+#: Source of a result to its name in metrics and logs. The request's own run is a miss, or a refresh if asked for.
 LOOKUPS = {"hit": "hit", "follower": "coalesced"}
 
 
 @dataclass(frozen=True, slots=True)
 class SessionBounds:
-    """What every session is bound by.
+    """The limits of every session.
 
     Attributes:
-        ttl: seconds from a session's creation to its end.
-        timeout_ms: longest deadline of a script; a longer one is clamped to it.
+        ttl: seconds from a session's creation to its expiry.
+        timeout_ms: longest deadline of a script. A longer one is reduced to it.
     """
 
     ttl: int
@@ -48,10 +48,14 @@ class WorkflowManager:
     """Initializes sessions and executes their scripts.
 
     Args:
+        sessions: creates, finds and ends sessions.
+        functions: finds registered functions.
+        quotas: bound what one user may have.
         runner: prepares scripts, and knows which languages have a runtime.
-        flights: runs scripts.
+        flights: runs scripts, and shares runs.
+        idempotency: answers repeated requests.
         cache: results and the keys of executions.
-        bounds: what every session is bound by.
+        bounds: the limits of every session.
     """
 
     def __init__(
@@ -76,7 +80,7 @@ class WorkflowManager:
         self._bounds = bounds
 
     def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> InitializeAnswer:
-        """Register a script, or take a registered one, and begin a session with it.
+        """Begin a session with the script of the request, which is registered, or with a registered one.
 
         Raises:
             ServiceError: one of its subclasses, see the contract.
@@ -104,11 +108,14 @@ class WorkflowManager:
     def execute(
         self, call: Call, identity: Identity, request: ExecuteRequest, admission: Admission, watch: Watch
     ) -> ExecuteAnswer:
-        """Answer with a kept result, with a follower's, or run the session's script.
+        """Answer with a cached result, join another request's run, or run the session's script.
 
         Args:
-            admission: the request's place in its window; it is taken with the first trip to Redis.
-            watch: takes the callback for a client that hangs up. A request with an idempotency key goes on.
+            call: the record of the request.
+            identity: the caller.
+            request: what the client sent.
+            admission: the request's slot in the rate limit. It is taken with the first trip to Redis.
+            watch: registers a callback for a client that hangs up. A request with an idempotency key ignores it.
 
         Raises:
             ServiceError: one of its subclasses, see the contract.
@@ -120,7 +127,7 @@ class WorkflowManager:
         try:
             session = self._sessions.get(request.request_id, identity.subject)
         except NotFound:
-            # A key is answered even after its session has ended.
+            # A repeated request is answered even after its session has ended.
             if request.idempotency_key is None:
                 raise
             replay = self._idempotency.recall(identity, request)
@@ -138,7 +145,7 @@ class WorkflowManager:
             identity,
             request,
             session,
-            # It waits for another request's run and for one of its own at most.
+            # At most, it waits for another request's run and then makes its own.
             2 * self._flights.lease_ms(session),
             lambda: self._fly(call, session, request, admission, _stay),
         )
@@ -176,10 +183,10 @@ class WorkflowManager:
         return result
 
     def _begin(self, session: Session, attempt: Attempt, admission: Admission) -> tuple[Begun, bool]:
-        """Make the first trip to Redis. Returns its reply, and whether Redis knows the session.
+        """Make the first trip to Redis. Return its reply, and whether Redis knows the session.
 
         Raises:
-            RateLimited: the window is full.
+            RateLimited: no slot is free.
             NotFound: the session has ended.
         """
         begun = self._begun(session, attempt, admission, alive=False)
@@ -198,7 +205,7 @@ class WorkflowManager:
         return begun
 
     def _replaced(self, session: Session) -> str | None:
-        """Return the hash of the script that the session's one replaces under its name, if there is one."""
+        """Return the hash of the registered script that the session's script replaces, if there is one."""
         try:
             registered = self._functions.script_hash(session.name, session.user_id)
         except StoreUnavailable:
@@ -231,14 +238,14 @@ class WorkflowManager:
         )
 
     def _keep(self, session: Session, function: Registered, prepared: Prepared) -> None:
-        """Keep what a runtime that starts anew will ask for."""
+        """Cache the script and artifact: a runtime that has just started will ask for them."""
         self._cache.put_script(function.script.hash, function.script.content)
         if prepared.artifact is not None:
             self._cache.put_artifact(session.artifact_key, prepared.artifact)
 
 
 def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:
-    """Return the answer of an initialization. `artifact_cached`: None where the language has no artifacts."""
+    """Return the response to initialize. `artifact_cached` is None for a language without artifacts."""
     return InitializeAnswer(
         session.request_id,
         "initialized",
@@ -251,7 +258,7 @@ def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAn
 def _answer(
     call: Call, request: ExecuteRequest, name: LanguageTitle, ended: FlightResult | Replay
 ) -> ExecuteAnswer:
-    """Return the answer of an execution that ended; raises its error."""
+    """Return the response to an execution that has ended, or raise its error."""
     call.cached = ended.cached
     call.run = run = ended.outcome.answer()
     return ExecuteAnswer(
@@ -266,4 +273,4 @@ def _answer(
 
 
 def _stay(_: Callable[[], object]) -> None:
-    """Watch nothing: the run goes on when the client hangs up."""
+    """Ignore the callback: the run goes on when the client hangs up."""
