@@ -1,7 +1,7 @@
-"""One tree of errors: what went wrong, the contract's code for it and its HTTP status.
+"""The tree of errors, each with the contract's code and its HTTP status.
 
-Whatever goes wrong below is raised as one of these, and turned into a response by `controller.web.flask_app`, for the
-plain WSGI of `controller.web.execute` too.
+The code below raises these errors. `controller.web.flask_app` turns them into responses, and
+`controller.web.execute` uses the same function for its plain WSGI.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class ErrorBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What went wrong."""
+    """An error's code, message and details."""
 
     code: str
     message: str
@@ -19,26 +19,26 @@ class ErrorBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ErrorAnswer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The one shape of an error; `request_id` is there whenever a session is known."""
+    """An error. `request_id` is present if the session is known."""
 
     request_id: str | UnsetType = UNSET
     error: ErrorBody
 
 
 class ServiceError(Exception):
-    """A failure that the client is told of.
+    """A failure that is reported to the client.
 
     Args:
-        message: one sentence for the client; never an internal of ours.
-        details: further fields of the answer's `error.details`.
-        request_id: the session it concerns, once that is known.
+        message: one sentence for the client, without internals of the service.
+        details: the fields of `error.details` in the response.
+        request_id: the session, if it is known.
     """
 
     code: ClassVar[str] = "INTERNAL_ERROR"
     status: int = 500
     #: Seconds, sent as `Retry-After`.
     retry_after: int | None = None
-    #: What a run that failed has used, as in `controller.models.registered.Run`.
+    #: Resources that the failed run used, as in `controller.models.outcome.Run`.
     usage: Mapping[str, Any] | None = None
 
     def __init__(
@@ -50,22 +50,22 @@ class ServiceError(Exception):
         self.request_id = request_id
 
     def headers(self) -> dict[str, str]:
-        """Headers that belong to this failure."""
+        """Return the headers of this failure's response."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
     def marks(self) -> dict[str, str]:
-        """What the log says of it: its code, and of a script's failure the kind."""
+        """Return the log fields: the code and, if a script failed, its error type."""
         kind = self.details.get("kind")
         return {"error.code": self.code} | ({"error.type": kind} if isinstance(kind, str) else {})
 
     def document(self) -> ErrorAnswer:
-        """The one shape of an error, see the contract."""
+        """Return the error as the contract defines it."""
         error = ErrorBody(self.code, self.message, self.details)
         return ErrorAnswer(request_id=self.request_id or UNSET, error=error)
 
 
 class InvalidRequest(ServiceError):
-    """Malformed JSON, header or field; 413, 415 and 405 are its other statuses."""
+    """Malformed JSON, header or field. Its other statuses are 405, 413 and 415."""
 
     code = "INVALID_REQUEST"
     status = 400
@@ -76,38 +76,39 @@ class InvalidRequest(ServiceError):
 
 
 class InvalidParams(ServiceError):
-    """`params` is no object, or breaks the function's schema."""
+    """`params` is not an object, or breaks the function's schema."""
 
     code = "INVALID_PARAMS"
     status = 400
 
 
 class Unauthorized(ServiceError):
-    """No token, or one that does not hold."""
+    """The token is missing or invalid."""
 
     code = "UNAUTHORIZED"
     status = 401
 
     def headers(self) -> dict[str, str]:
+        """Return the headers of a 401 response."""
         return {"WWW-Authenticate": "Bearer"}
 
 
 class Forbidden(ServiceError):
-    """The token's scope is too small."""
+    """The token lacks a scope."""
 
     code = "FORBIDDEN"
     status = 403
 
 
 class NotFound(ServiceError):
-    """No such path, session, function or runtime, or it is another user's."""
+    """There is no such path, session, function or runtime, or it belongs to another user."""
 
     code = "NOT_FOUND"
     status = 404
 
 
 class RateLimited(ServiceError):
-    """Over a limit, or the runtime is at its concurrency limit."""
+    """The caller is over a limit, or the runtime is at its concurrency limit."""
 
     code = "RATE_LIMITED"
     status = 429
@@ -115,7 +116,7 @@ class RateLimited(ServiceError):
 
 
 class IdempotencyConflict(ServiceError):
-    """The same `Idempotency-Key` with another body."""
+    """The `Idempotency-Key` was used with another body."""
 
     code = "IDEMPOTENCY_CONFLICT"
     status = 409
@@ -129,14 +130,14 @@ class InitializationFailed(ServiceError):
 
 
 class ScriptFailed(ServiceError):
-    """The script raised, or broke a limit."""
+    """The script raised an error, or broke a limit."""
 
     code = "RUNTIME_ERROR"
     status = 500
 
 
 class DeadlinePassed(ServiceError):
-    """The script was not done in time, and was killed."""
+    """The script did not finish in time and was killed."""
 
     code = "TIMEOUT"
     status = 504
@@ -151,7 +152,7 @@ class RuntimeUnavailable(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """PostgreSQL is needed and away."""
+    """A needed store cannot be reached."""
 
     code = "STORE_UNAVAILABLE"
     status = 503
@@ -159,15 +160,15 @@ class StoreUnavailable(ServiceError):
 
 
 class ClientGone(ServiceError):
-    """The client hung up before it was answered: for the log alone, with the status that is usual for it."""
+    """The client hung up before the response. For the log only; 499 is the customary status."""
 
     code = "CLIENT_GONE"
     status = 499
 
 
 class CacheUnavailable(Exception):
-    """Redis is away. No client sees this: whoever asks the cache goes on without it."""
+    """Redis cannot be reached. Clients never see this error: the caller goes on without the cache."""
 
 
 class StoreRejected(Exception):
-    """PostgreSQL refused a statement: our mistake, told to nobody but our log."""
+    """PostgreSQL refused a statement. This is a defect of the service and is only logged."""

@@ -1,4 +1,4 @@
-"""Who calls: tokens, the keys they are signed with, and the scopes they grant.
+"""Authentication: tokens, the keys that sign them, and the scopes that they grant.
 
 May import `models`, `errors`, `settings` helpers; nothing of the request's way.
 """

@@ -1,4 +1,4 @@
-"""Who calls: a bearer token to an Identity, and the scopes it must hold."""
+"""Authenticator: verifies a bearer token and returns its Identity. Also checks scopes."""
 
 import hashlib
 from collections import OrderedDict
@@ -12,26 +12,27 @@ from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
 from controller.errors import Forbidden, Unauthorized
 from controller.models.registered import Identity
 
-#: The one user that all callers without a token are, where they may call; a token cannot name it.
+#: The user id of all callers without a token. A token cannot have it as its subject.
 ANONYMOUS = "anonymous"
 SUBJECT_MAX = 255
 REMEMBERED_TOKENS = 10_000
-#: A key that is withdrawn ends its tokens so much later.
+#: Seconds that a valid token is remembered. A withdrawn key stops working that much later.
 REMEMBERED_SECONDS = 60.0
 
 
 class Authenticator:
-    """Checks tokens.
+    """Verifies tokens.
 
-    Checking a signature costs more than all else on a warm call, so a token that held is remembered for a while, by
-    its hash, and never beyond its end.
+    Verifying a signature is the most expensive step of a warm call. So a valid token is remembered for a while by its
+    hash, but never beyond its expiry.
 
     Args:
         keys: finds the key of a token.
-        algorithm: the only one; what a token says of its own counts for nothing.
-        issuer, audience: what `iss` and `aud` have to be; None: they are not looked at.
+        algorithm: the only algorithm. The one that a token names is ignored.
+        issuer: required value of `iss`. None: not checked.
+        audience: required value of `aud`. None: not checked.
         leeway: seconds by which clocks may differ.
-        anonymous: the scopes of a caller without a token; none: there is no such caller.
+        anonymous: the scopes of a caller without a token. Empty: every call needs a token.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Authenticator:
 
     @classmethod
     def of(cls, tokens: TokenSettings) -> Self:
-        """As the settings say; raises what FixedKey does."""
+        """Make an authenticator from settings. Raises the errors of FixedKey."""
         keys: KeySource
         if tokens.jwks_url is not None:
             keys = JwksKeys(tokens.algorithm, tokens.jwks_url)
@@ -74,10 +75,10 @@ class Authenticator:
         )
 
     def identify(self, authorization: str | None) -> Identity:
-        """Who the `Authorization` header speaks for.
+        """Return the caller whom the `Authorization` header names.
 
         Raises:
-            Unauthorized: no bearer token, or one that does not hold.
+            Unauthorized: the bearer token is missing or invalid.
         """
         if authorization is None and self._anonymous is not None:
             return self._anonymous
@@ -95,7 +96,7 @@ class Authenticator:
         return identity
 
     def _decode(self, token: str) -> tuple[float, Identity]:
-        """The end of a token that holds, leeway included, and whose it is."""
+        """Return the expiry of a valid token, leeway included, and its identity."""
         try:
             claims = jwt.decode(token, self._keys.key(token), **self._checks)
             ends = float(claims["exp"]) + self._leeway
@@ -122,12 +123,20 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
 
 
 def require_execute(identity: Identity, language: str) -> None:
-    """Raises Forbidden unless the token may execute the language."""
+    """Check that the token may execute the language.
+
+    Raises:
+        Forbidden: it may not.
+    """
     if not identity.scopes & {"execute:all", f"execute:{language}"}:
         raise Forbidden(f"the token lacks the scope execute:{language}")
 
 
 def require_scope(identity: Identity, scope: str) -> None:
-    """Raises Forbidden unless the token holds the scope."""
+    """Check that the token has the scope.
+
+    Raises:
+        Forbidden: it has not.
+    """
     if scope not in identity.scopes:
         raise Forbidden(f"the token lacks the scope {scope}")

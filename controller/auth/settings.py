@@ -1,4 +1,4 @@
-"""Settings of tokens: how they are verified, and what may be done without one."""
+"""Settings of tokens: how they are verified, and the scopes of a caller without one."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ def _scopes(given: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
-    """How tokens are verified. The key of the other kind of algorithm is not read."""
+    """How tokens are verified. Only the key that fits the algorithm is read."""
 
     algorithm: str = variable(
         "JWT_ALGORITHM", one_of(*ALGORITHMS), "HS256", doc="Algorithm of every token's signature."
@@ -71,7 +71,7 @@ class TokenSettings:
     )
 
     def __post_init__(self) -> None:
-        """Check that there is one key. Raises UnusableSetting."""
+        """Check that exactly one key is set. Raises UnusableSetting."""
         if self.algorithm == "HS256":
             if self.secret is None:
                 raise UnusableSetting("JWT_SECRET: not set; HS256 needs it")

@@ -1,4 +1,4 @@
-"""What the signature of a token is checked with: one key of the configuration, or those that a JWKS server shows."""
+"""The keys that verify tokens: one key from the configuration, or the keys of a JWKS server."""
 
 import logging
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from controller.errors import Unauthorized
 
 log = logging.getLogger(__name__)
 
-#: Seconds the JWKS server has in all, however it dawdles.
+#: Seconds for a whole fetch from the JWKS server, even if it sends slowly.
 FETCH_DEADLINE = 2.0
-#: Seconds between two questions to it at least, whatever strangers write into their tokens.
+#: Fewest seconds between two fetches. Tokens with made-up key ids cannot cause more.
 FETCH_INTERVAL = 10.0
-#: Seconds after which known keys are looked after: one that was withdrawn ends then.
+#: Seconds after which known keys are fetched again, so that a withdrawn key stops working.
 KEYS_MAX_AGE = 300.0
 
 
@@ -25,40 +25,42 @@ class KeySource(Protocol):
     """Finds the key of a token."""
 
     def key(self, token: str) -> Any:
-        """The key, as `jwt.decode` takes it.
+        """Return the key in the form that `jwt.decode` takes.
 
         Raises:
-            jwt.PyJWTError: the token has no readable head.
-            Unauthorized: its key is not known.
+            jwt.PyJWTError: the token's header cannot be read.
+            Unauthorized: the token's key is not known.
         """
 
 
 class FixedKey:
-    """The key of a deployment with one.
+    """The only key, from the configuration.
 
     Args:
-        algorithm: the one algorithm of tokens.
-        text: HS256: the secret; RS256 and ES256: a public key in PEM.
+        algorithm: the only algorithm of tokens.
+        text: for HS256 the secret, for RS256 and ES256 a public key in PEM.
 
     Raises:
-        ValueError, TypeError, jwt.InvalidKeyError: it is none.
+        ValueError, TypeError, jwt.InvalidKeyError: the text is not such a key.
     """
 
     def __init__(self, algorithm: str, text: str) -> None:
         self._key = jwt.get_algorithm_by_name(algorithm).prepare_key(text)
 
     def key(self, token: str) -> Any:
+        """Return the configured key for every token."""
         return self._key
 
 
 class JwksKeys:
-    """The keys of a JWKS server, by the `kid` of their tokens.
+    """The keys of a JWKS server, by the `kid` of a token.
 
-    A `kid` that is not known makes us ask; that no answer comes, or none with keys, takes no known key away.
+    An unknown `kid` causes a fetch. If the fetch fails or returns no keys, the known keys stay.
 
     Args:
-        algorithm: the one algorithm of tokens; keys for others are left out.
-        clock: seconds, never going back.
+        algorithm: the only algorithm of tokens. Keys for others are ignored.
+        url: address of the JWKS server.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, algorithm: str, url: str, clock: Callable[[], float] = monotonic) -> None:
@@ -70,6 +72,7 @@ class JwksKeys:
         self._asking = BoundedSemaphore()
 
     def key(self, token: str) -> jwt.PyJWK:
+        """Return the key that the token's `kid` names."""
         key_id = jwt.get_unverified_header(token).get("kid")
         if key_id not in self._known:
             self._refresh()
@@ -81,7 +84,7 @@ class JwksKeys:
             raise Unauthorized("the token's key is not known") from None
 
     def _refresh(self) -> None:
-        """Asks for the keys, unless that was done just now: whoever waits here finds the other one's answer."""
+        """Fetch the keys, unless another greenlet has just done so."""
         with self._asking:
             if self._clock() - self._asked_at < FETCH_INTERVAL:
                 return

@@ -151,9 +151,6 @@ class SingleFlight:
 
         Returns:
             The result. None: begin again.
-
-        Returns:
-            The result. None: begin again.
         """
         leads, flight = self._join_or_lead(execution, begun, orphan)
         if flight is None:

@@ -1,4 +1,4 @@
-"""How often a caller may ask (rate limit) and how much one user may have (quotas).
+"""Rate limits (requests per minute) and quotas (sessions and functions per user).
 
 May import `cache`, `database`, `models`, `errors`.
 """

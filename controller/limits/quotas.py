@@ -1,4 +1,4 @@
-"""Quotas: how much one user may have at once."""
+"""Quotas: how many live sessions and registered functions one user may have."""
 
 from typing import Protocol
 
@@ -6,24 +6,24 @@ from controller.errors import RateLimited, StoreUnavailable
 from controller.models.registered import LanguageTitle
 from controller.models.stored import Held
 
-#: Seconds after which asking again may help: something has expired or was deleted.
+#: `Retry-After` in seconds. By then a session may have expired.
 RETRY_AFTER = 60
 
 
 class HeldByUser(Protocol):
-    """Where the possessions of users are counted."""
+    """The store that counts users' sessions and functions."""
 
     def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
-        """Count up to `most`, without the function called `other_than`. Raises StoreUnavailable."""
+        """Count what the owner has, up to `most`, without the function `other_than`. Raises StoreUnavailable."""
 
 
 class Quotas:
-    """Bounds what a user has. Requests that come at the same moment may go over a bound by their number.
+    """Limits what a user has. Concurrent requests may together exceed a limit by their number.
 
     Args:
-        rows: knows how much there is. While it is away no request is refused.
-        sessions_max: live sessions of one user; 0: no bound.
-        functions_max: registered functions of one user; 0: no bound.
+        rows: counts sessions and functions. While it is away no request is refused.
+        sessions_max: most live sessions of one user; 0: no limit.
+        functions_max: most registered functions of one user; 0: no limit.
     """
 
     def __init__(self, rows: HeldByUser, sessions_max: int, functions_max: int) -> None:
@@ -32,13 +32,15 @@ class Quotas:
         self._functions_max = functions_max
 
     def check(self, owner: str, name: LanguageTitle, *, registers: bool) -> None:
-        """Makes sure that there is room for one more session, and for the function of that name.
+        """Check that the user may have one more session, and the named function.
 
         Args:
-            registers: whether the function is registered, anew or for the first time.
+            owner: the user.
+            name: the function of the session.
+            registers: whether the request registers the function.
 
         Raises:
-            RateLimited: there is none.
+            RateLimited: a quota is used up.
         """
         functions_max = self._functions_max if registers else 0
         if not (self._sessions_max or functions_max):

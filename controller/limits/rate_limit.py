@@ -1,4 +1,4 @@
-"""RateLimiter: who may ask how often. The store counts; where that is away, each process counts for itself."""
+"""RateLimiter: limits requests per user. Redis counts; while Redis is away, each process counts its own requests."""
 
 from math import ceil
 from typing import Literal
@@ -14,27 +14,27 @@ MINUTE_MS = 60_000
 
 
 class Admission:
-    """One request's place in its window.
+    """One request's slot in its window.
 
-    The rule: every POST costs one place. It is taken with the first trip to Redis that the request makes, or with an
-    extra trip where it makes none.
+    The rule: every POST costs one slot. It is taken with the first trip to Redis that the request makes, or with an
+    extra trip if it makes none.
     """
 
     def __init__(self, cache: CacheManager, window: Window | None) -> None:
         self._cache = cache
         self._quota: Quota | None = None
         self._limit = window.limit if window else 0
-        #: The window in which the place is still to be taken.
+        #: The window in which the slot is still to be taken. None: it is taken, or there is no limit.
         self.window = window
 
     def charge(self, quota: Quota | None = None) -> None:
-        """Take the place, unless that is done.
+        """Take the slot, unless it is taken.
 
         Args:
-            quota: the reply of the trip that has asked for it; None: ask now.
+            quota: the reply of a trip that took the slot. None: make a trip now.
 
         Raises:
-            RateLimited: there is no place left.
+            RateLimited: no slot is free.
         """
         if self.window is None:
             return
@@ -46,7 +46,7 @@ class Admission:
             raise error
 
     def headers(self) -> dict[str, str]:
-        """Return the RateLimit headers. `RateLimit-Reset`: seconds until the next place is free."""
+        """Return the RateLimit headers. `RateLimit-Reset` has the seconds until the next slot is free."""
         if self._quota is None:
             return {}
         return {
@@ -57,7 +57,7 @@ class Admission:
 
 
 class RateLimiter:
-    """Names the window of a request."""
+    """Finds the window of a request."""
 
     def __init__(self, cache: CacheManager, limits: Limits) -> None:
         self._cache = cache
@@ -66,11 +66,12 @@ class RateLimiter:
     def admission(
         self, endpoint: Literal["execute", "initialize", "functions"] | None, identity: Identity, address: str
     ) -> Admission:
-        """A place for one request, not taken yet.
+        """Return a slot for one request, not taken yet.
 
         Args:
-            endpoint: names the window; None: there is none.
-            address: the client's, which counts where there is no token.
+            endpoint: the name of the window. None: no limit.
+            identity: the caller.
+            address: the client's address, which identifies a caller without a token.
         """
         if endpoint is None:
             return Admission(self._cache, None)

@@ -21,7 +21,7 @@ _LIMIT = Parser(_limit, "off or a whole number from 0 to 999999")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Requests in any minute; 0: no limit."""
+    """Most requests in any minute; 0: no limit."""
 
     execute: int = variable(
         "RATE_LIMIT_EXECUTE",

@@ -1,6 +1,6 @@
-"""What clients are answered, field by field: these structs encode the responses and make the document's schemas.
+"""The responses: these structs encode them and generate the schemas of the OpenAPI document.
 
-Errors have their struct in `controller.errors`. The JSON text has the fields in their order, without those that are
+The struct of errors is in `controller.errors`. The JSON text has the fields in their order, without those that are
 `UNSET`.
 """
 
@@ -11,9 +11,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 #: A time as `controller.models.registered.rfc3339` writes it.
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Count = Annotated[int, Meta(ge=0)]
-Printed = Annotated[str, Meta(description="Where the script printed something.")]
+Printed = Annotated[str, Meta(description="Present if the script printed something.")]
 StoreState = Literal["ok", "error"]
-#: `degraded`: some instances of the runtime are healthy; `absent`: it was not started, on purpose.
+#: `degraded`: only some instances of the runtime are healthy. `absent`: the deployment does not run it.
 RuntimeState = Literal["ok", "degraded", "error", "absent"]
 Runtimes = Annotated[
     dict[str, RuntimeState],
@@ -32,12 +32,13 @@ class InitializeAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: Moment
     compile_status: Annotated[str, Meta(description="Compiled languages only.")] | UnsetType = UNSET
     artifact_cached: (
-        Annotated[bool, Meta(description="Compiled languages only: nothing was compiled anew.")] | UnsetType
+        Annotated[bool, Meta(description="Compiled languages only: whether an earlier artifact was used.")]
+        | UnsetType
     ) = UNSET
 
 
 class ExecuteAnswer(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the script gave."""
+    """The result of a script."""
 
     request_id: str
     language_title: str
@@ -49,7 +50,7 @@ class ExecuteAnswer(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionAnswer(Struct, frozen=True, forbid_unknown_fields=True):
-    """A session and how it fares."""
+    """A session and its state."""
 
     request_id: str
     language_title: str
@@ -75,7 +76,7 @@ class FunctionSummary(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FunctionPage(Struct, frozen=True, forbid_unknown_fields=True):
-    """One page of the functions a user sees."""
+    """One page of the functions that a user sees."""
 
     total: Count
     page: int
@@ -93,14 +94,14 @@ class FunctionSchemas(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FunctionExample(Struct, frozen=True, forbid_unknown_fields=True):
-    """Params, and what they give."""
+    """Params and their result."""
 
     params: dict[str, Any]
     result: Any
 
 
 class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
-    """All there is to know of a function."""
+    """A registered function in detail."""
 
     version: Annotated[int, Meta(ge=1)]
     tags: list[str]
@@ -108,12 +109,12 @@ class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
     examples: list[FunctionExample]
     compile_options: dict[str, Any]
     script_content: (
-        Annotated[str, Meta(description="Dynamic functions only, which are one's own.")] | UnsetType
+        Annotated[str, Meta(description="Dynamic functions only: the caller owns them.")] | UnsetType
     ) = UNSET
 
 
 class Components(Struct, frozen=True, forbid_unknown_fields=True):
-    """State of each part."""
+    """State of each component."""
 
     controller: StoreState
     redis: StoreState
@@ -122,7 +123,7 @@ class Components(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HealthAnswer(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether the service can serve."""
+    """Health of the service."""
 
     status: Literal["ok", "degraded", "error"]
     version: str

@@ -1,4 +1,4 @@
-"""What is registered: sessions, functions, scripts, and the rows that keep them.
+"""The registry of sessions, functions and scripts, and the writes of their rows.
 
 May import `cache`, `database`, `request_log`, `models`.
 """

@@ -1,4 +1,4 @@
-"""FunctionCatalog: the registered functions a user sees: their own, and the predefined ones."""
+"""FunctionCatalog: the registered functions that a user sees: their own and the predefined ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from controller.models.responses import (
 )
 from controller.models.stored import FunctionFilter, StoredFunction
 
-#: Days that the versions of a deleted function stay.
+#: Days that the versions of a deleted function are kept.
 VERSIONS_KEPT_DAYS = 30
 CLEANING_BATCH = 1000
 
 
 class FunctionRows(Protocol):
-    """Where functions last. Every method raises StoreUnavailable while it is away."""
+    """The permanent store of functions. Every method raises StoreUnavailable while the store is away."""
 
     def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
         """Return a function and its script: the owner's own, else the predefined one."""
@@ -38,44 +38,48 @@ class FunctionRows(Protocol):
         """Return how many functions the owner sees."""
 
     def delete_function(self, name: LanguageTitle, owner: str) -> bool:
-        """Delete an own function and keep its versions. Returns False if there is none."""
+        """Delete the owner's function and keep its versions. Return False if there is none."""
 
     def delete_old_versions(self, days: int, batch: int) -> int:
-        """Delete up to `batch` versions of functions that were deleted before `days`. Returns how many."""
+        """Delete up to `batch` versions of functions that were deleted more than `days` ago. Return how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What a session begins with: a script, and the JSON Schema of its params where the function has one."""
+    """The script of a session, and the JSON Schema of its params if the function has one."""
 
     script: Script
     params_schema: str | None = None
 
 
 class FunctionCatalog:
-    """Reads functions from PostgreSQL. Every method raises StoreUnavailable while that is away."""
+    """Reads and deletes functions in PostgreSQL. Every method raises StoreUnavailable while PostgreSQL is away."""
 
     def __init__(self, rows: FunctionRows) -> None:
         self._rows = rows
 
     def registered(self, name: LanguageTitle, owner: str) -> Registered:
-        """What is registered under `name`.
+        """Return the function that is registered under `name`.
 
         Raises:
-            NotFound: nothing is.
+            NotFound: there is none.
         """
         function, content = self._function(name, owner)
         schema = function.schema.get("params")
         return Registered(Script.of(content), None if schema is None else canonical(schema))
 
     def require_own(self, name: LanguageTitle, owner: str) -> None:
-        """Raises NotFound unless the function is the owner's own."""
+        """Check that the function belongs to the owner.
+
+        Raises:
+            NotFound: it does not, or there is none.
+        """
         function, _ = self._function(name, owner)
         if function.user_id != owner:
             raise _unknown(name)
 
     def delete(self, name: LanguageTitle, owner: str) -> None:
-        """Ends an own function; its versions, and the sessions that began with it, go on until their own end.
+        """Delete the owner's function. Its versions stay until they are cleaned up, its sessions until they expire.
 
         Raises:
             NotFound: there is none.
@@ -84,15 +88,15 @@ class FunctionCatalog:
             raise _unknown(name)
 
     def clean_up(self) -> int:
-        """Deletes old versions of deleted functions; returns how many."""
+        """Delete old versions of deleted functions. Return how many."""
         return self._rows.delete_old_versions(VERSIONS_KEPT_DAYS, CLEANING_BATCH)
 
     def script_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """The hash of what the owner has registered under `name`; None: nothing of their own."""
+        """Return the hash of the script that the owner has registered under `name`. None: there is none."""
         return self._rows.function_hash(name, owner)
 
     def page(self, owner: str, query: Mapping[str, Any]) -> FunctionPage:
-        """One page of the list, with the filters of `query`, see FunctionsSchema."""
+        """Return one page of the list, with the filters of `query`, see FunctionsSchema."""
         chosen = FunctionFilter(query.get("language"), query.get("user_id"), query.get("type"))
         page, per_page = query["page"], query["per_page"]
         functions = self._rows.functions(owner, chosen, per_page, (page - 1) * per_page)
@@ -100,7 +104,7 @@ class FunctionCatalog:
         return FunctionPage(total, page, per_page, [FunctionSummary(**_summary(each)) for each in functions])
 
     def detail(self, name: LanguageTitle, owner: str) -> FunctionDetail:
-        """All there is to know of a function; the script only of one's own.
+        """Return a function in detail. The script is included only for its owner.
 
         Raises:
             NotFound: there is none.
@@ -110,7 +114,7 @@ class FunctionCatalog:
             **_summary(function),
             version=function.version,
             tags=list(function.tags),
-            # As they are stored: documents that only clients read.
+            # Passed on as they are stored: only clients read these documents.
             schema=cast(FunctionSchemas, function.schema),
             examples=cast(list[FunctionExample], function.examples),
             compile_options=dict(function.compile_options),

@@ -1,4 +1,4 @@
-"""Scripts and their compiled artifacts, looked up in the cache, then in PostgreSQL."""
+"""ScriptStore: scripts and compiled artifacts, from the cache or from PostgreSQL."""
 
 import base64
 from typing import Protocol
@@ -9,7 +9,7 @@ from controller.models.registered import ArtifactKey, Session
 
 
 class ScriptRows(Protocol):
-    """Where scripts and artifacts last. Every method raises StoreUnavailable while it is away."""
+    """The permanent store of scripts and artifacts. Every method raises StoreUnavailable while it is away."""
 
     def script(self, script_hash: str) -> str | None:
         """Return a script's text."""
@@ -19,19 +19,19 @@ class ScriptRows(Protocol):
 
 
 class ScriptStore:
-    """What a runtime may ask for: the text of a script, or what was compiled from it."""
+    """Finds the scripts and artifacts that a runtime asks for, first in the cache."""
 
     def __init__(self, cache: CacheManager, rows: ScriptRows) -> None:
         self._cache = cache
         self._rows = rows
 
     def material(self, session: Session) -> dict[str, str]:
-        """What the runtime needs to run the session: its script, and its artifact where there is one.
+        """Return what the runtime needs to run the session: its script and, if there is one, its artifact.
 
-        A runtime that takes the artifact need not compile; one with another secret or toolchain takes the script.
+        A runtime with another secret or toolchain cannot use the artifact and compiles the script.
 
         Raises:
-            StoreUnavailable: neither cache nor PostgreSQL can give it now.
+            StoreUnavailable: neither the cache nor PostgreSQL has the script now.
         """
         material = {"script_content": self._script(session.script_hash)}
         artifact = self.artifact(session.artifact_key) if session.compile_status is not None else None
@@ -40,7 +40,7 @@ class ScriptStore:
         return material
 
     def artifact(self, key: ArtifactKey) -> bytes | None:
-        """A compiled artifact, if one was made before. An unreachable PostgreSQL counts as none."""
+        """Return a compiled artifact, if there is one. None as well while PostgreSQL is away."""
         kept = self._cache.artifact(key)
         if kept is not None:
             return kept
@@ -58,7 +58,7 @@ class ScriptStore:
             return kept
         content = self._rows.script(script_hash)
         if content is None:
-            # The session began while PostgreSQL was away, and its rows still wait in a queue.
+            # The session began while PostgreSQL was away, and its rows are still queued.
             raise StoreUnavailable("the script is not written yet")
         self._cache.put_script(script_hash, content)
         return content

@@ -1,4 +1,4 @@
-"""SessionStatus: how a session fares, from what Redis and PostgreSQL know of it."""
+"""SessionStatus: a session's state and counts, merged from Redis and PostgreSQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +10,20 @@ from controller.models.responses import SessionAnswer
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
-    """A session and how it fares."""
+    """A session with its state and counts."""
 
     session: Session
     state: str
     execution_count: int
     last_executed_at: datetime | None
-    #: Executions that Redis missed, being away, in PostgreSQL's count.
+    #: Executions in PostgreSQL that Redis did not count because it was away.
     uncounted: int = 0
 
     def merged(self, stored: "SessionStatus") -> "SessionStatus":
-        """What Redis knows, with what PostgreSQL does.
+        """Merge this status, which is from Redis, with the stored one from PostgreSQL.
 
-        What Redis missed is in PostgreSQL before it is answered, so the sum is exact. It is too small only where
-        Redis has lost its data; then PostgreSQL's count lacks no more than the rows that still wait to be written.
+        An execution that Redis did not count is in PostgreSQL before its response is sent, so the sum is exact. The
+        exception: if Redis has lost its data, PostgreSQL's count lacks the rows that are still queued.
         """
         return SessionStatus(
             self.session,
@@ -33,7 +33,7 @@ class SessionStatus:
         )
 
     def document(self) -> SessionAnswer:
-        """As the contract writes it."""
+        """Return the status as the contract defines it."""
         session, last = self.session, self.last_executed_at
         return SessionAnswer(
             request_id=session.request_id,

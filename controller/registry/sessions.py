@@ -1,8 +1,8 @@
 """SessionManager: sessions in this process's memory, in Redis and in PostgreSQL (specification 4.2).
 
-Memory answers who a session belongs to and what it runs. Whether it is still alive is asked anew on each use, in the
-one trip to Redis that an execution makes anyway: another process may have ended it. PostgreSQL is asked when Redis
-does not know, and has the last word.
+Memory knows the owner and the script of a session. Each use checks in Redis that the session is still alive, since
+another process may have ended it; an execution makes that trip anyway. If Redis does not know the session, PostgreSQL
+decides.
 """
 
 from collections import OrderedDict
@@ -24,22 +24,26 @@ CLEANING_BATCH = 1000
 
 
 class SessionRows(Protocol):
-    """Where sessions last. Every method raises StoreUnavailable while it is away."""
+    """The permanent store of sessions. Every method raises StoreUnavailable while the store is away."""
 
     def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Execute named statements, see `registry.writes`, all or none. Raises StoreRejected."""
+        """Execute named statements, all or none, see `registry.writes`.
+
+        Raises:
+            StoreRejected: a statement was refused.
+        """
 
     def session(self, request_id: str) -> StoredSession | None:
-        """Return a session, ended and expired ones included."""
+        """Return a session, even if it has ended or expired."""
 
     def end_session(self, request_id: str, status: str) -> bool:
-        """End a session, or note the end of one that is not written yet. Returns False if it had ended."""
+        """End a session, or record the end of one that is not written yet. Return False if it had ended."""
 
     def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
         """Delete up to `batch` sessions that expired more than a day ago.
 
         Returns:
-            How many were deleted, and how many are active. None: another process is deleting.
+            The number of deleted and of active sessions. None: another process is deleting.
         """
 
 
@@ -47,11 +51,12 @@ class SessionManager:
     """Creates, finds and ends sessions.
 
     Args:
-        cache: the level that all processes share.
-        rows: the level that lasts.
-        request_log: writes what must not hold up a request.
-        metrics: told of new and of active sessions.
-        size: how many sessions this process remembers.
+        cache: the store that all processes share.
+        rows: the permanent store.
+        request_log: queues the rows that a request does not wait for.
+        metrics: counts new and active sessions.
+        size: most sessions in this process's memory.
+        tracer: makes the spans of lookups.
     """
 
     def __init__(
@@ -72,9 +77,9 @@ class SessionManager:
         self._memory: OrderedDict[str, Session] = OrderedDict()
 
     def create(self, session: Session, records: list[Record]) -> None:
-        """Begins a session; `records` are its rows, in order.
+        """Begin a session. `records` are its rows, in order.
 
-        With PostgreSQL away the session lives in Redis, and its rows are queued.
+        While PostgreSQL is away, the session lives in Redis and its rows are queued.
 
         Raises:
             StoreUnavailable: PostgreSQL and Redis are both away.
@@ -90,15 +95,15 @@ class SessionManager:
         self._metrics.session_created(session.name.language)
 
     def remembers(self, request_id: str) -> bool:
-        """Whether `get` needs no store."""
+        """Return whether `get` finds the session in memory."""
         return request_id in self._memory
 
     def get(self, request_id: str, owner: str) -> Session:
-        """A session for use: alive, and `owner`'s. From memory it comes unconfirmed, see `confirm`.
+        """Return the owner's live session. One from memory is not confirmed yet, see `confirm`.
 
         Raises:
-            NotFound: it is unknown, ended, expired, or another user's.
-            StoreUnavailable: nobody can say now.
+            NotFound: the session is unknown, ended, expired, or another user's.
+            StoreUnavailable: it is in neither memory nor Redis, and PostgreSQL is away.
         """
         with self._tracer.step("session lookup"):
             session = self._memory.get(request_id) or self._find(request_id)
@@ -108,20 +113,21 @@ class SessionManager:
         return session
 
     def live(self, request_id: str, owner: str) -> Session:
-        """A session that has been confirmed; raises as `get` does."""
+        """Return the owner's live session, confirmed. Raises the errors of `get`."""
         session = self.get(request_id, owner)
         kept = self._cache.session(request_id)
         self.confirm(session, None if kept is None else kept.state)
         return session
 
     def confirm(self, session: Session, state: str | None) -> None:
-        """Makes sure that a session from memory is still alive.
+        """Check that a session from memory is still alive.
 
         Args:
-            state: what Redis says of it; None: it does not know, so PostgreSQL is asked.
+            session: the session.
+            state: its state in Redis. None: Redis does not know it, so PostgreSQL is asked.
 
         Raises:
-            NotFound: it has ended meanwhile.
+            NotFound: it has ended.
         """
         if state == "active":
             return
@@ -130,17 +136,21 @@ class SessionManager:
                 stored = self._stored(session.request_id)
             except StoreUnavailable:
                 return
-            # Begun while PostgreSQL was away: its row may still be queued.
+            # The session began while PostgreSQL was away: its row may still be queued.
             if stored is None or stored.status == "active":
                 return
         self._memory.pop(session.request_id, None)
         raise _unknown()
 
     def end(self, session: Session, status: str) -> bool:
-        """Ends a session in every process: `closed` after its one run, or `deleted` by its owner.
+        """End a session in every process.
+
+        Args:
+            session: the session.
+            status: `closed` after its only run, or `deleted` by its owner.
 
         Returns:
-            Whether this has ended it; False: it had ended.
+            Whether this call ended it. False: it had ended before.
 
         Raises:
             StoreUnavailable: PostgreSQL and Redis are both away.
@@ -152,11 +162,12 @@ class SessionManager:
         return self._rows.end_session(session.request_id, status)
 
     def close(self, session: Session, state: str | None, *, shared: bool) -> None:
-        """Ends a session that is not retained, after its first success.
+        """End a session that is not retained, after its first success.
 
         Args:
-            state: what Redis said of it when it closed it; None: it did not know it.
-            shared: the success is a twin's, so that somebody else may have closed it with the same one.
+            session: the session.
+            state: its state in Redis before Redis closed it. None: Redis did not know it.
+            shared: the result is from another request's run, so that request may have closed it already.
 
         Raises:
             NotFound: another success was first.
@@ -174,11 +185,11 @@ class SessionManager:
             raise _unknown()
 
     def describe(self, request_id: str, owner: str) -> SessionStatus:
-        """A session and how it fares, expired and closed ones included.
+        """Return the status of the owner's session, even if it is expired or closed.
 
         Raises:
-            NotFound: it is unknown, deleted, or another user's.
-            StoreUnavailable: nobody can say now.
+            NotFound: the session is unknown, deleted, or another user's.
+            StoreUnavailable: Redis does not know it, and PostgreSQL is away.
         """
         shared = self._shared_status(request_id)
         try:
@@ -196,7 +207,7 @@ class SessionManager:
         return status
 
     def clean_up(self) -> int:
-        """Deletes long expired sessions and counts the active ones, unless another process is doing so.
+        """Delete long expired sessions and count the active ones, unless another process does.
 
         Returns:
             How many were deleted.
@@ -222,8 +233,8 @@ class SessionManager:
         return SessionStatus(kept.session, kept.state, kept.execution_count, kept.last_executed_at)
 
     def _stored_status(self, request_id: str) -> SessionStatus | None:
-        """Raises StoreUnavailable."""
-        # What this process has answered and not yet written belongs to the count.
+        """Return the status from PostgreSQL. Raises StoreUnavailable."""
+        # The count includes executions that this process has answered and not written yet.
         self._request_log.flush()
         stored = self._rows.session(request_id)
         if stored is None:
@@ -238,7 +249,7 @@ class SessionManager:
         return kept.session if kept.state == "active" else None
 
     def _stored(self, request_id: str) -> Session | None:
-        """A session from PostgreSQL; an active one is put back into Redis, with its counter."""
+        """Return a session from PostgreSQL. An active one is put back into Redis, with its counter."""
         stored = self._rows.session(request_id)
         if stored is None:
             return None

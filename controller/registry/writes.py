@@ -8,12 +8,12 @@ from controller.request_log.writes import Record
 
 
 def script_records(script: Script) -> list[Record]:
-    """The row of a script."""
+    """Return the write of a script."""
     return [Record("put_script", {"script_hash": script.hash, "script_content": script.content})]
 
 
 def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
-    """The row of a compiled artifact."""
+    """Return the write of a compiled artifact."""
     return [
         Record(
             "put_artifact",
@@ -28,7 +28,7 @@ def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
 
 
 def function_records(session: Session) -> list[Record]:
-    """The rows of a function that is registered, under the name and the owner of `session`."""
+    """Return the write that registers a function under the name and the owner of `session`."""
     return [
         Record(
             "put_function",
@@ -45,7 +45,7 @@ def function_records(session: Session) -> list[Record]:
 
 
 def session_records(session: Session) -> list[Record]:
-    """The row of a session."""
+    """Return the write of a session."""
     return [
         Record(
             "put_session",
@@ -73,7 +73,14 @@ def session_records(session: Session) -> list[Record]:
 def initialization_records(
     session: Session, script: Script, artifact: bytes | None, *, registers: bool
 ) -> list[Record]:
-    """All rows of a session that begins, those that others refer to first. `registers`: a function as well."""
+    """Return all writes of a new session, in the order of their references.
+
+    Args:
+        session: the session.
+        script: its script.
+        artifact: its compiled artifact, if the language has artifacts.
+        registers: whether its function is registered as well.
+    """
     rows = script_records(script)
     if artifact is not None:
         rows += artifact_records(session.artifact_key, artifact)
@@ -83,5 +90,5 @@ def initialization_records(
 
 
 def session_end_records(session: Session, status: str) -> list[Record]:
-    """The end of a session: `closed` or `deleted`."""
+    """Return the write that ends a session as `closed` or `deleted`."""
     return [Record("end_session", {"request_id": session.request_id, "status": status})]

@@ -1,4 +1,4 @@
-"""What comes in and goes out: bytes become a call, results and errors become a response.
+"""The HTTP interface: turns requests into calls, and results and errors into responses.
 
 May import everything below it but `app`. Nothing below imports it.
 """

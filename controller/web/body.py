@@ -1,6 +1,6 @@
-"""The body of a request: bytes within a limit, then strict JSON.
+"""Reads the body of a request: limited in size, and strict JSON.
 
-Strict: what two readers could take for two different things is refused.
+Strict: JSON that two parsers may read differently is refused.
 """
 
 import json
@@ -17,9 +17,9 @@ from werkzeug.wsgi import get_input_stream
 from controller.errors import InvalidRequest
 
 JSON = "application/json"
-#: Levels; beyond it somebody further down the way may run out of stack.
+#: Deepest nesting of a body. A deeper one may exhaust the stack of a runtime's parser.
 MAX_DEPTH = 100
-#: Digits of a whole number that a 64-bit float certainly has room for: above it Node.js has only infinity.
+#: Most digits of a whole number. A longer one may exceed a 64-bit float, and Node.js would read it as infinity.
 MAX_DIGITS = 300
 STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -27,13 +27,14 @@ STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 
 
 def json_body(environ: dict[str, Any], most: int) -> bytes:
-    """All of the body of a WSGI request.
+    """Return the whole body of a WSGI request.
 
     Args:
-        most: bytes.
+        environ: the WSGI request.
+        most: the longest body, in bytes.
 
     Raises:
-        InvalidRequest: too large (413), or not JSON in UTF-8 by its type (415).
+        InvalidRequest: the body is too large (413), or its content type is not JSON in UTF-8 (415).
     """
     try:
         body = _read(environ, most)
@@ -52,7 +53,7 @@ def _read(environ: dict[str, Any], most: int) -> bytes:
         if int(length) > most:
             raise RequestEntityTooLarge
         return bytes(environ["wsgi.input"].read(int(length)))
-    # Chunked: the server sees its end. One byte more than there may be tells what is too large.
+    # Chunked: the server knows the end. One byte beyond the limit shows that the body is too large.
     body = get_input_stream(environ, max_content_length=most + 1).read()
     if len(body) > most:
         raise RequestEntityTooLarge
@@ -68,11 +69,11 @@ def _fault_of_type(content_type: str) -> str | None:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """A body's JSON object.
+    """Return the JSON object of a body.
 
     Raises:
-        InvalidRequest: it is not UTF-8, not JSON, no object or nested too deeply, has a key twice in one object, or
-            a number that is out of range.
+        InvalidRequest: the body is not UTF-8, not JSON, not an object, or nested too deeply. Or it has a duplicate
+            key, or a number that is out of range.
     """
     if _deeper_than(MAX_DEPTH, body):
         raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
@@ -88,7 +89,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _deeper_than(levels: int, body: bytes) -> bool:
-    """Whether brackets are nested deeper, told before a parser goes down with them."""
+    """Return whether brackets are nested deeper, before a parser runs out of stack."""
     if body.count(b"[") + body.count(b"{") <= levels:
         return False
     brackets = STRING.sub(b"", body).translate(STEPS, NO_BRACKETS)

@@ -1,4 +1,4 @@
-"""Cross-origin use by browsers: which pages of other origins may call, and what they may send and see."""
+"""CORS: which pages of other origins may call, and which headers they may send and read."""
 
 from collections.abc import Collection
 
@@ -9,19 +9,23 @@ ALLOWED_HEADERS = (
     "Content-Type, Authorization, Language-Title, X-Request-ID, X-Cache-Control, Idempotency-Key, traceparent"
 )
 EXPOSED_HEADERS = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
-#: Seconds a browser may remember what it was allowed.
+#: Seconds that a browser may cache the response to a preflight.
 MAX_AGE = "86400"
 ANY = "*"
 
 
 class OriginPolicy:
-    """Lets pages of `origins` (`https://host[:port]`, or `*`) call; none: browsers keep other pages away."""
+    """Lets pages of the given origins call.
+
+    Args:
+        origins: `https://host[:port]`, or `*` for all. Empty: browsers refuse pages of other origins.
+    """
 
     def __init__(self, origins: Collection[str]) -> None:
         self._origins = origins
 
     def headers(self, origin: str | None) -> list[tuple[str, str]]:
-        """What an answer to a page of `origin` has; without one the same answer may still be kept for such a page."""
+        """Return the CORS headers for `origin`. Without one only `Vary` is sent, since the response may be cached."""
         if not self._origins:
             return []
         headers = [] if ANY in self._origins else [("Vary", "Origin")]
@@ -33,7 +37,7 @@ class OriginPolicy:
         return headers
 
     def observe(self, app: Flask) -> None:
-        """Answers `app`'s preflights, which need no token: a browser sends none. Marks all its answers."""
+        """Answer the preflights of `app` and add CORS headers to its responses. A preflight needs no token."""
         if not self._origins:
             return
 

@@ -1,4 +1,4 @@
-"""`POST /{request_id}`: runs a session's script. Plain WSGI beside Flask: see docs/adr/0016."""
+"""ExecuteRoute: `POST /{request_id}`, which runs a session's script. Plain WSGI beside Flask: see docs/adr/0016."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -24,10 +24,11 @@ class ExecuteRoute:
     """The WSGI application of the function `execute`.
 
     Args:
-        route: its row in the table.
+        route: its row in the table of routes.
+        services: the parts of the service.
         calls: begins the record of each execution.
-        origins: whose pages may call; None: no page of another origin.
-        others: answers all requests but an execution.
+        origins: the origins with pages that may call. None: no other origin.
+        others: answers all other requests.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class ExecuteRoute:
         self._path = re.compile(re.sub(r"{\w+}", "([^/]+)", route.path))
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer an execution, or pass the request on."""
         if self._address is not None and environ["PATH_INFO"] in ROOTS:
             self._address.restore(environ)
         path = self._path.fullmatch(environ["PATH_INFO"])
@@ -75,7 +77,7 @@ class ExecuteRoute:
 
     def _execute(self, call: Call, request_id: str, environ: dict[str, Any]) -> bytes:
         services = self._services
-        # As `Route.admit` does, without a struct that only carries it here: every hit comes this way.
+        # The same checks as `Route.admit`, without its struct: this is the hot path.
         body = services.parser.body(environ)
         identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
         call.called_by(identity)
@@ -88,9 +90,9 @@ class ExecuteRoute:
             answer = services.workflow.execute(call, identity, request, admission, watch)
             return dumps(answer)
         finally:
-            # An error does not spare the place, and being over the limit comes before that error.
+            # A failed request costs a slot, too. RateLimited takes precedence over its error.
             admission.charge()
 
 
 def _unwatched(_: Callable[[], object]) -> None:
-    """For servers that cannot tell when a client hangs up."""
+    """Ignore the callback: this server cannot tell when a client hangs up."""

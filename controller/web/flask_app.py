@@ -1,4 +1,4 @@
-"""What every endpoint's Flask app has in common: JSON as the contract shows it, and one shape of errors."""
+"""The Flask app of every endpoint: JSON as the contract defines it, and one shape of errors."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ PAGES = Path(__file__).parent / "openapi"
 
 
 class Json(DefaultJSONProvider):
-    """Answers as the contract shows them: fields in its order."""
+    """Writes JSON as the contract defines it, with the fields in its order."""
 
     sort_keys = False
     compact = True
@@ -28,11 +28,12 @@ class Json(DefaultJSONProvider):
 
 
 class Function(Flask):
-    """One endpoint's app, and what the server asks of it: `HttpApp` of template/python3-gevent/http_app.py.
+    """The app of one endpoint. It implements `HttpApp` of template/python3-gevent/http_app.py.
 
     Args:
+        name: the app's name.
         close: called when the server's worker ends.
-        body_max_bytes: a request with a longer body comes without it, for us to refuse.
+        body_max_bytes: the server drops a longer body, and the app refuses the request.
     """
 
     def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
@@ -43,13 +44,13 @@ class Function(Flask):
         self.body_max_bytes = body_max_bytes
 
     def drain(self) -> None:
-        """Nothing to do: the server takes no more requests, and those that it took are answered."""
+        """Do nothing: the server takes no more requests and finishes those that it has."""
 
 
 def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:
     """Serve routes.
 
-    One without a view is answered before Flask is asked. Flask knows it all the same: it refuses other methods.
+    A route without a view is answered before Flask. Flask has a rule for it, too, and refuses other methods.
     """
     for route in routes:
         view = None if route.view is None else _checked(route, route.view, services)
@@ -87,7 +88,7 @@ def observe(app: Flask, calls: CallFactory) -> None:
 
 
 def answer_errors(app: Flask) -> None:
-    """The boundary between what went wrong and what the client is told."""
+    """Turn every exception into an error response. This is the boundary for Flask apps."""
 
     @app.errorhandler(Exception)
     def answer(error: Exception) -> Response:
@@ -104,7 +105,7 @@ def answer_errors(app: Flask) -> None:
 
 
 def known_failure(error: Exception) -> ServiceError:
-    """What the client is told of an error."""
+    """Return the error that the client gets for an exception."""
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

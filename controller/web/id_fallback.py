@@ -1,4 +1,4 @@
-"""An id that comes in the query or in a header: `faas-cli invoke` knows no path below a function's own."""
+"""Reads an id from the query or a header: `faas-cli invoke` cannot add a path to a function's address."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where else than in the path a function finds the id it is asked for.
+    """Where a function finds the id if the path has none.
 
     Args:
-        parameter: of the query; has the name that the path's part has in the contract.
-        header: not one that other calls send for another purpose.
+        parameter: the query parameter. Its name is that of the path's part in the contract.
+        header: the request header. No other call uses it for another purpose.
     """
 
     parameter: str
     header: str
 
     def find(self, environ: dict[str, Any]) -> str:
-        """The id as a WSGI path has it; empty when there is none."""
+        """Return the id, encoded like a WSGI path. Empty: there is none."""
         given: list[str] = parse_qs(environ.get("QUERY_STRING", "")).get(self.parameter, [])
         if given:
             return given[0].encode(errors="replace").decode("latin-1")
@@ -39,13 +39,14 @@ ROOTS = ("", "/")
 
 
 class WithFallbackId:
-    """The WSGI application of a function that answers `/` with an id elsewhere like `/{id}`."""
+    """A WSGI application that treats `/` with an id in the query or a header like `/{id}`."""
 
     def __init__(self, application: "WSGIApplication", address: Address) -> None:
         self._application = application
         self._address = address
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer a request, with the id in its path."""
         if environ["PATH_INFO"] in ROOTS:
             self._address.restore(environ)
         return self._application(environ, start_response)

@@ -1,4 +1,4 @@
-"""Parameters of the contract that are no fields of a schema, as OpenAPI writes them."""
+"""Parameters of the contract that are not fields of a schema, in OpenAPI's form."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Parameter = dict[str, Any]
 
 
 def _matching(place: str, name: str, pattern: str, text: str, **more: int) -> Parameter:
-    """A parameter that has to match; one of the path is required."""
+    """Return a parameter that must match `pattern`. A parameter of the path is required."""
     schema = {"type": "string", "pattern": f"^(?:{pattern})$", **more}
     return {"in": place, "name": name, "required": place == "path", "description": text, "schema": schema}
 
@@ -25,18 +25,18 @@ NAME_HEADER = _language_title("header", "Language-Title")
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",
-    "description": "`no-cache` runs anew and refreshes the stored result; `max-age=N` stores for N seconds.",
+    "description": "`no-cache` runs the script and refreshes the stored result; `max-age=N` stores it for N seconds.",
     "schema": {"type": "string", "examples": ["no-cache", "max-age=60"]},
 }
 IDEMPOTENCY_KEY = _matching(
     "header",
     "Idempotency-Key",
     REQUEST_ID.pattern,
-    "A repeat within 24 hours answers what the first one was answered.",
+    "A repeated request within 24 hours gets the first one's answer.",
 )
 REQUEST_ID_HEADER: Parameter = {
     "in": "header",
     "name": "X-Request-ID",
-    "description": "Echoed with the answer; one that is not 1-64 of `A-Za-z0-9._-` is replaced.",
+    "description": "Echoed in the response. A value that is not 1-64 of `A-Za-z0-9._-` is replaced.",
     "schema": {"type": "string"},
 }

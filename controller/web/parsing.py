@@ -1,4 +1,4 @@
-"""RequestParser: headers and body of a call, or the error that says what is wrong with them (spec. 4.1)."""
+"""RequestParser: reads the headers and the body of a call (specification 4.1)."""
 
 import re
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
-#: Keys of `context` that steer the service; all others are the script's.
+#: Keys of `context` that control the service. The script sees all others.
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
-#: A request, as WSGI has it.
+#: A WSGI request.
 Environ = dict[str, Any]
 NO_PARAMS = msgspec.Raw(b"{}")
 
 
 class ExecuteBody(msgspec.Struct):
-    """What of the body is passed on without being read once more."""
+    """The part of an execute request's body that is passed on unparsed."""
 
     params: msgspec.Raw = NO_PARAMS
 
@@ -38,7 +38,7 @@ class RequestParser:
 
     Args:
         script_max_bytes: the longest script, in UTF-8 bytes.
-        body_max_bytes: the longest body.
+        body_max_bytes: the longest body, in bytes.
     """
 
     def __init__(self, script_max_bytes: int, body_max_bytes: int) -> None:
@@ -46,17 +46,25 @@ class RequestParser:
         self._body_max_bytes = body_max_bytes
 
     def session_id(self, given: str) -> str:
-        """The session's id in a path; raises NotFound for what can be none."""
+        """Return the session's id from a path.
+
+        Raises:
+            NotFound: it cannot be the id of a session.
+        """
         if not REQUEST_ID.fullmatch(given):
             raise NotFound("there is no such session")
         return given
 
     def body(self, environ: Environ) -> bytes:
-        """The body's bytes; raises InvalidRequest, see `controller.web.body`."""
+        """Return the bytes of the body.
+
+        Raises:
+            InvalidRequest: see `controller.web.body.json_body`.
+        """
         return json_body(environ, self._body_max_bytes)
 
     def initialize(self, environ: Environ, body: bytes) -> InitializeRequest:
-        """An initialize request.
+        """Parse an initialize request.
 
         Raises:
             InvalidRequest: the header or a field is missing or malformed.
@@ -73,12 +81,12 @@ class RequestParser:
         )
 
     def execute(self, request_id: str, environ: Environ, body: bytes) -> ExecuteRequest:
-        """An execute request.
+        """Parse an execute request.
 
         Raises:
-            InvalidRequest: the body is no JSON object, has unknown fields, or a cache directive or the
+            InvalidRequest: the body is not a JSON object or has unknown fields, or a cache directive or the
                 idempotency key is malformed.
-            InvalidParams: `params` is no object.
+            InvalidParams: `params` is not an object.
         """
         session_id = self.session_id(request_id)
         document = json_object(body)
@@ -100,14 +108,14 @@ class RequestParser:
         )
 
     def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Filters and page of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
+        """Parse the query of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
         return _load(FUNCTIONS, dict(query))
 
     def language_title(self, given: str | None) -> LanguageTitle:
-        """`<language>-<title>`.
+        """Parse `<language>-<title>`.
 
         Raises:
-            InvalidRequest: it is missing or malformed.
+            InvalidRequest: the text is missing or malformed.
         """
         if given is None:
             raise InvalidRequest("the header Language-Title is missing")
@@ -136,7 +144,7 @@ def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
     try:
         return _BODY.decode(body).params
     except msgspec.DecodeError:
-        # There is half of a surrogate pair somewhere, which is no text to msgspec.
+        # The body has a lone surrogate, which msgspec refuses.
         return msgspec.Raw(dumps(params))
 
 
@@ -150,7 +158,7 @@ def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _flattened(pointer: str, messages: Any) -> list[dict[str, str]]:
-    """marshmallow's tree of messages as a list of JSON pointers with a message each."""
+    """Turn the tree of messages into a list of JSON pointers with a message each."""
     if isinstance(messages, dict):
         return [
             problem
@@ -167,7 +175,7 @@ def _field_error(name: str, message: str) -> InvalidRequest:
 
 
 def _directives(header: str) -> CacheDirectives:
-    """`no-cache` and `max-age=N`; directives that we do not know are ignored."""
+    """Parse `no-cache` and `max-age=N`. Unknown directives are ignored."""
     reuse, max_age = True, None
     for directive in header.split(","):
         name, _, value = directive.strip().partition("=")

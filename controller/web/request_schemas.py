@@ -1,4 +1,4 @@
-"""What clients may send, field by field, as the contract has it."""
+"""The schemas of requests, as the contract defines them."""
 
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
@@ -6,9 +6,11 @@ NO_NUL = r"^[^\x00]*$"
 
 
 class CompileOptionsSchema(Schema):
-    """`context.compile_options`; a target is the runtime's to accept or refuse."""
+    """`context.compile_options`. The runtime accepts or refuses a target."""
 
     class Meta:
+        """Refuses unknown fields."""
+
         unknown = RAISE
 
     optimization_level = fields.String(validate=validate.OneOf(["debug", "release"]))
@@ -20,6 +22,8 @@ class ContextSchema(Schema):
     """`context` of an initialize request."""
 
     class Meta:
+        """Keeps unknown fields: the script sees them."""
+
         unknown = INCLUDE
 
     environment = fields.String()
@@ -34,6 +38,8 @@ class InitializeSchema(Schema):
     """Body of an initialize request."""
 
     class Meta:
+        """Refuses unknown fields."""
+
         unknown = RAISE
 
     context = fields.Nested(ContextSchema, load_default=lambda: ContextSchema().load({}))
@@ -41,9 +47,11 @@ class InitializeSchema(Schema):
 
 
 class ExecuteSchema(Schema):
-    """Body of an execute request; that `params` is an object is seen to before, and has an error code of its own."""
+    """Body of an execute request. The parser checks that `params` is an object: that error has its own code."""
 
     class Meta:
+        """Refuses unknown fields."""
+
         unknown = RAISE
 
     params = fields.Dict(load_default=dict)
@@ -53,6 +61,8 @@ class FunctionsSchema(Schema):
     """Query of the functions list."""
 
     class Meta:
+        """Ignores unknown parameters."""
+
         unknown = EXCLUDE
 
     language = fields.String(validate=validate.ContainsNoneOf("\0"), metadata={"pattern": NO_NUL})

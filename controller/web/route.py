@@ -1,4 +1,4 @@
-"""What a row of the table of routes says, and the checks that it asks for before its handler."""
+"""Route: a row of the table of routes, and the checks that a request passes before its handler."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WindowName = Literal["execute", "initialize", "functions"]
 Reply = Response | tuple[Response, int] | tuple[str, int]
 Failures = Mapping[int, tuple[str, ...]]
-#: Who asks where no token is needed.
+#: The caller of a route that needs no token.
 NOBODY = Identity("", frozenset())
 NO_IDS: Mapping[str, str] = {}
 
@@ -31,8 +31,8 @@ class DeployedFunction:
     """A function of stack.yml.
 
     Attributes:
-        prefixes: where its paths lie: the public prefix first, then its aliases.
-        address: where else than in the path it looks for an id.
+        prefixes: the prefixes of its paths: the public one first, then its aliases.
+        address: where it finds an id that is not in the path.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Permission:
     """A scope that the token must hold.
 
     Attributes:
-        scopes: the scope as the document names it.
-        require: raises Forbidden for a caller who may not act on a language.
+        scopes: the scope as the OpenAPI document names it.
+        require: raises Forbidden if the caller's token lacks the scope for a language.
     """
 
     scopes: str
@@ -57,9 +57,9 @@ class Admitted(Struct, frozen=True):
     """A request that has passed the checks before its handler.
 
     Attributes:
-        admission: its place in the rate limit's window, not taken yet.
-        body: empty where the route takes none.
-        ids: the parts of the path, by their names in the route.
+        admission: the request's slot in the rate limit, not taken yet.
+        body: empty if the route takes no body.
+        ids: the ids in the path, by their names in the route.
     """
 
     call: Call
@@ -70,7 +70,7 @@ class Admitted(Struct, frozen=True):
     ids: Mapping[str, str]
 
     def permit(self, language: str = "") -> None:
-        """Check the scope. Handlers do so after they have found what the caller owns: a 403 reveals nothing.
+        """Check the scope. Handlers call it after the lookup, so that a 403 reveals nothing about other users.
 
         Raises:
             Forbidden: the scope is missing.
@@ -91,19 +91,19 @@ class Route:
 
     Attributes:
         function: the deployed function that serves it.
-        path: in that function, with the names of ids in braces.
+        path: the path in that function, with the names of ids in braces.
         aliases: further paths in that function.
-        name: the operation's in the OpenAPI document.
-        description: of the operation, in one sentence.
-        view: answers it in Flask. None: it is answered by `plain`, or by the exporter of metrics.
-        plain: makes the WSGI application that answers it in place of Flask.
-        permission: what the token must hold. None: no token is needed.
-        window: of the rate limit. None: it is not limited.
-        parameters: of the operation: OpenAPI's objects, or what apispec makes them of.
-        body: schema of the body.
-        answer: struct of the response; a media type when it is no JSON of ours; None: there is no body.
-        status: of a success.
-        failures: codes by status, where they are not those of all such routes.
+        name: the operation's name in the OpenAPI document.
+        description: the operation in one sentence.
+        view: the Flask view. None: `plain` or the metrics exporter answers.
+        plain: makes the WSGI application that answers in place of Flask.
+        permission: the scope that the token must hold. None: no token is needed.
+        window: the window of the rate limit. None: no limit.
+        parameters: the operation's parameters: OpenAPI objects, or schemas for apispec.
+        body: the schema of the body. None: there is no body.
+        answer: the struct of the response, or a media type if it is not JSON. None: there is no body.
+        status: the status of a success.
+        failures: error codes by status, in addition to those of all similar routes.
     """
 
     function: DeployedFunction
@@ -124,18 +124,18 @@ class Route:
 
     @property
     def paths(self) -> list[str]:
-        """The paths outside, the public one first."""
+        """Return the full paths, the public one first."""
         rest = "" if self.path == "/" else self.path
         return [prefix + rest for prefix in self.function.prefixes]
 
     def admit(
         self, services: Services, call: Call, environ: dict[str, Any], ids: Mapping[str, str] = NO_IDS
     ) -> Admitted:
-        """Check a request's body and token. The handler takes the place in the window.
+        """Check a request's body and token. The handler takes the slot in the rate limit.
 
         Raises:
             InvalidRequest: the body is too large (413) or not JSON (415).
-            Unauthorized: the token is missing or does not hold.
+            Unauthorized: the token is missing or invalid.
         """
         body = b"" if self.body is None else services.parser.body(environ)
         identity = NOBODY

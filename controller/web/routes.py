@@ -1,6 +1,6 @@
 """The table of routes: every call of the public contract.
 
-Flask's rules, the dispatcher of `function.service`, the ids beside the path and the OpenAPI document are made of it.
+Flask's rules, the dispatcher of `function.service`, the ids outside the path and the OpenAPI document come from it.
 """
 
 from controller.auth.authenticator import require_execute, require_scope
@@ -19,9 +19,9 @@ SESSIONS = DeployedFunction("sessions", ("/api/v1/sessions", "/sessions"), SESSI
 FUNCTIONS = DeployedFunction(
     "functions", ("/api/v1/functions",), Address("language_title", "X-Function-Title")
 )
-#: Serves all that no other function does.
+#: Serves every path that no other function serves.
 HEALTH = DeployedFunction("health", ("",))
-#: For routes that the exporter of metrics adds to each function.
+#: Stands for every function: the metrics exporter adds its routes to each.
 EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 
@@ -34,7 +34,7 @@ ROUTES = (
         method="POST",
         path="/",
         name="initialize",
-        description="Begins a session, and registers the script when one is given.",
+        description="Begins a session, and registers the script if the request has one.",
         view=views.initialize,
         permission=MAY_EXECUTE,
         window="initialize",
@@ -48,7 +48,7 @@ ROUTES = (
         method="POST",
         path="/{request_id}",
         name="execute",
-        description="Runs the session's script, or answers with a kept result.",
+        description="Runs the session's script, or answers with a cached result.",
         plain=ExecuteRoute,
         permission=MAY_EXECUTE,
         window="execute",
@@ -77,7 +77,7 @@ ROUTES = (
         method="DELETE",
         path="/{request_id}",
         name="end_session",
-        description="Ends a session; its running executions are let finish.",
+        description="Ends a session. Its running executions finish.",
         view=views.end_session,
         permission=MAY_EXECUTE,
         parameters=(SESSION,),
@@ -88,7 +88,7 @@ ROUTES = (
         method="GET",
         path="/",
         name="list_functions",
-        description="One's own functions, and the predefined ones.",
+        description="The caller's functions and the predefined ones.",
         view=views.list_functions,
         permission=MAY_READ,
         window="functions",
@@ -112,9 +112,9 @@ ROUTES = (
         method="DELETE",
         path="/{language_title}",
         name="delete_function",
-        description="Ends one's own function; sessions that began with it go on.",
+        description="Deletes a function of the caller. Its sessions continue.",
         view=views.delete_function,
-        # Who may register may delete; to read is not enough.
+        # A caller who may register may delete. The scope to read is not enough.
         permission=MAY_EXECUTE,
         window="functions",
         parameters=(NAME,),
@@ -160,5 +160,5 @@ ROUTES = (
 
 
 def routes_of(function: str) -> list[Route]:
-    """The routes of a deployed function, by its name."""
+    """Return the routes of the deployed function with this name."""
     return [route for route in ROUTES if route.function.name == function]

@@ -1,4 +1,4 @@
-"""What handlers work with."""
+"""Services: the parts of the service that handlers use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from controller.web.parsing import RequestParser
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the service, made in `controller.app`. `contract`: the OpenAPI document."""
+    """The parts of the service, made in `controller.app`. `contract` is the OpenAPI document."""
 
     parser: RequestParser
     authenticator: Authenticator

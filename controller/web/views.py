@@ -1,6 +1,6 @@
-"""The handlers of the table of routes that Flask serves: have the call done, and write its answer.
+"""The Flask handlers of the table of routes.
 
-Each asks `Admitted.permit` once it has found what the caller owns.
+Each calls `Admitted.permit` after it has found what the caller owns.
 """
 
 from flask import Response, jsonify, render_template, request
@@ -8,19 +8,19 @@ from flask import Response, jsonify, render_template, request
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 
-#: The page has its style and its script within, and asks nobody else.
+#: Content-Security-Policy of the page. It contains its style and script and calls only this server.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
 
 
 def initialize(services: Services, admitted: Admitted) -> Reply:
     """Begin a session."""
     asked = services.parser.initialize(request.environ, admitted.body)
-    # The workflow checks the scope: it knows which runtimes and functions there are.
+    # The workflow checks the scope: it knows the runtimes and functions.
     return jsonify(services.workflow.initialize(admitted.call, admitted.identity, asked))
 
 
 def describe_session(services: Services, admitted: Admitted) -> Reply:
-    """Tell a session's state."""
+    """Describe a session."""
     request_id = services.parser.session_id(admitted.ids["request_id"])
     status = services.sessions.describe(request_id, admitted.identity.subject)
     admitted.permit(status.session.name.language)
@@ -28,7 +28,7 @@ def describe_session(services: Services, admitted: Admitted) -> Reply:
 
 
 def end_session(services: Services, admitted: Admitted) -> Reply:
-    """End a session before its time."""
+    """End a session before it expires."""
     request_id = services.parser.session_id(admitted.ids["request_id"])
     session = services.sessions.live(request_id, admitted.identity.subject)
     admitted.permit(session.name.language)
@@ -44,7 +44,7 @@ def list_functions(services: Services, admitted: Admitted) -> Reply:
 
 
 def describe_function(services: Services, admitted: Admitted) -> Reply:
-    """Tell all there is to know of a function."""
+    """Describe a function."""
     name = services.parser.language_title(admitted.ids["language_title"])
     detail = services.functions.detail(name, admitted.identity.subject)
     admitted.permit(name.language)
@@ -52,7 +52,7 @@ def describe_function(services: Services, admitted: Admitted) -> Reply:
 
 
 def delete_function(services: Services, admitted: Admitted) -> Reply:
-    """End one's own function."""
+    """Delete a function of the caller."""
     name = services.parser.language_title(admitted.ids["language_title"])
     services.functions.require_own(name, admitted.identity.subject)
     admitted.permit(name.language)
@@ -61,18 +61,18 @@ def delete_function(services: Services, admitted: Admitted) -> Reply:
 
 
 def health(services: Services, _: Admitted) -> Reply:
-    """Tell whether the service can serve."""
+    """Report whether the service can serve."""
     document = services.health.document()
     return jsonify(document), 503 if document.status == "error" else 200
 
 
 def openapi(services: Services, _: Admitted) -> Reply:
-    """Give the contract to machines."""
+    """Return the OpenAPI document."""
     return jsonify(services.contract)
 
 
 def docs(services: Services, _: Admitted) -> Reply:
-    """Show the contract to people."""
+    """Return the page that shows the OpenAPI document."""
     answer = Response(render_template("docs.html", **services.contract), mimetype="text/html")
     answer.headers["Content-Security-Policy"] = PAGE_POLICY
     return answer

@@ -1,4 +1,4 @@
-"""The contract as OpenAPI 3.1, made of the schemas that read requests and the structs that write responses."""
+"""Generates the contract as OpenAPI 3.1 from the schemas of requests and the structs of responses."""
 
 from functools import cache
 from http import HTTPStatus
@@ -21,7 +21,7 @@ owner (404), scope (403), idempotency (409). Behind the OpenFaaS gateway the sam
 `/function/<name>/...`."""
 
 SCHEMAS = "#/components/schemas/"
-#: Codes by status: of every route, and what a token and a body add.
+#: Error codes by status: those of every route, then those that a token and a body add.
 ANY_CALL: Failures = {404: ("NOT_FOUND",), 405: ("INVALID_REQUEST",), 500: ("INTERNAL_ERROR",)}
 WITH_TOKEN: Failures = {
     400: ("INVALID_REQUEST",),
@@ -40,7 +40,7 @@ WITH_BODY: Failures = {
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI document."""
+    """Return the OpenAPI document."""
     spec = APISpec(
         title="lambda-microservice",
         version=VERSION,
@@ -61,7 +61,7 @@ def document() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
-    """The schemas of all responses, by name."""
+    """Return the schemas of all responses, by name."""
     written = [route.answer for route in ROUTES if isinstance(route.answer, type)]
     _, schemas = schema_components([ErrorAnswer, *written], ref_template=f"{SCHEMAS}{{name}}")
     return schemas
