@@ -1,5 +1,5 @@
-"""Redis: results, sessions, rate windows and the keys of executions, in one trip by Lua scripts.
+"""The cache in Redis: results, sessions, rate limits and idempotency keys. Lua scripts make each operation one trip.
 
-`keys` names what is kept, `memory` is the double that passes the same contract suite. May import `models`, `errors`,
+`keys` builds the keys. `memory` is a double that passes the same contract suite. May import `models`, `errors`,
 `json_codec`, `telemetry`.
 """

@@ -1,4 +1,4 @@
-"""What the cache needs of a store: few operations, each one trip."""
+"""Backend: the operations of the cache's store. Each is one trip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol
 
-#: How long an outcome waits for those in other processes who were told to wait for it.
+#: Milliseconds that an outcome is kept for followers in other processes.
 REPLY_MS = 10_000
 
 
 class Window(NamedTuple):
-    """A limit of requests: at most `limit` in any `milliseconds`, for whoever has the key."""
+    """A rate limit: at most `limit` requests with this key in any `milliseconds`."""
 
     key: str
     limit: int
@@ -19,7 +19,7 @@ class Window(NamedTuple):
 
 
 class Quota(NamedTuple):
-    """What is left of a window. `reset_ms`: until the next place is free."""
+    """The rest of a window. `reset_ms`: milliseconds until the next slot is free."""
 
     allowed: bool
     remaining: int
@@ -27,85 +27,87 @@ class Quota(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One execution: the names of what it reads and writes, and who makes it."""
+    """One execution: its keys in the store, its token and its options."""
 
     session: str
     result: str
-    #: Shared by those who would run the same with the same deadline.
+    #: Key of the flight: equal executions with the same deadline share it.
     flight: str
-    #: Names the results of one owner and script.
+    #: Key of the index of results of one owner and script.
     catalog: str
-    #: `<process>/<number>`, of this execution alone.
+    #: Unique token of this execution: `<process>/<number>`.
     token: str
-    #: How long the others wait for a run that is never heard of again.
+    #: Lease: milliseconds that followers wait for a leader that does not answer.
     claim_ms: int
-    #: Whether a kept result, or a running twin's, will do.
+    #: Whether a cached result, or the result of a running leader, may be used.
     reuse: bool
     #: Whether the session ends with its first success.
     once: bool
-    #: The session's key in the format before, which an older process may use; empty: none does any more.
+    #: The session's key in the previous format, for processes of an older version. Empty: there are none.
     previous_session: str = ""
-    #: The same of the result.
+    #: The result's key in the previous format.
     previous_result: str = ""
 
     def of_own_process(self, token: str) -> bool:
+        """Return whether a token is from this process."""
         return token.partition("/")[0] == self.token.partition("/")[0]
 
 
 class Verdict(StrEnum):
-    """What an execution is told at its start."""
+    """How an execution starts: the store's reply to `begin`."""
 
+    #: The rate limit is reached.
     LIMITED = "limited"
-    #: The session does not live here: the value is its state, None: not known.
+    #: The store has no live session. The value is its state; None: unknown.
     SESSION = "session"
-    #: Run, for oneself.
+    #: Run alone: the result is not shared.
     RUN = "run"
-    #: The value is the kept result. It has been counted.
+    #: The value is the cached result. The execution has been counted.
     HIT = "hit"
-    #: Another one runs: the value is its token.
+    #: Follow another execution. The value is its token.
     TWIN = "twin"
-    #: Run, for all who come meanwhile.
+    #: Run, and share the result with followers.
     LEAD = "lead"
     #: The store cannot be reached.
     AWAY = "away"
 
 
 class Begun(NamedTuple):
-    """The answer to `begin`."""
+    """The reply to `begin`."""
 
     verdict: Verdict
     value: bytes | None = None
-    #: Of a twin: until its claim ends.
+    #: For a follower: milliseconds until the leader's lease ends.
     wait_ms: int = 0
     quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """An execution's end."""
+    """The end of an execution."""
 
     outcome: bytes
-    #: Seconds to keep the outcome as a result; 0: it is none, or not wanted.
+    #: Seconds to keep the outcome as a result. 0: do not keep it.
     ttl: int
-    #: Whether to count it.
+    #: Whether to count the execution.
     executed: bool
-    #: Whether the session ends with this success, which is its own, or a twin's that it waited for.
+    #: Whether the session ends with this success. `first`: of its own run; `shared`: of the leader that it followed.
     closes: Literal["no", "first", "shared"] = "no"
 
 
 @dataclass(frozen=True, slots=True)
 class KeyClaim:
-    """What is known of an idempotency key."""
+    """The state of an idempotency key."""
 
     verdict: Literal["new", "conflict", "answered", "running"]
-    #: The answer, or the token of who runs.
+    #: The kept answer, or the token of the running request.
     value: bytes | None = None
     wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SessionEntry:
-    """What the store holds of a session. A session that ended unseen has a state and no record."""
+    """A session in the store. If only its end is known, it has a state and no record."""
 
     state: str
     record: str | None
@@ -114,72 +116,72 @@ class SessionEntry:
 
 
 class ExecutionStore(Protocol):
-    """Which execution runs, which follows, how it ended, and who may begin one.
+    """Leaders, followers, results, rate limits and idempotency keys.
 
     Every method of the three stores raises CacheUnavailable when the store cannot be reached.
     """
 
     def take(self, window: Window) -> Quota:
-        """Take a place in the window, if one is free. `begin` does the same on its way."""
+        """Take a slot in the window, if one is free. `begin` does the same in its trip."""
 
     def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
-        """Begin an execution. `alive`: the session lives, should the store not know it."""
+        """Begin an execution. `alive`: treat a session that the store does not know as active."""
 
     def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
         """End an execution: count it if the session is known, keep its result, end its flight.
 
         Returns:
-            The session's state before.
+            The session's state before this end.
         """
 
     def abandon(self, attempt: Attempt) -> bool:
-        """Give a flight up, unless another process waits for it. Returns whether it did."""
+        """Give up a flight, unless another process waits for it. Return whether it was given up."""
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
         """Wait for the outcome of the execution with this token. None: it did not come in time."""
 
     def drop(self, index: str, most: int) -> int:
-        """Remove up to `most` results that an index names. Returns how many."""
+        """Remove up to `most` results of an index. Return how many."""
 
     def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
-        """Claim an idempotency key, if it is new. With `claim_ms` 0 it only looks."""
+        """Claim an idempotency key for `claim_ms`, if it is new. With 0 the key is only read."""
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """Keep the answer of the claim's holder. An empty answer frees the key."""
 
 
 class SessionStore(Protocol):
-    """Sessions with exact counters."""
+    """Sessions with exact counters. The `session` arguments are keys."""
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
-        """Keep a session until `expires_at`. A state, count and time already there win over the entry's."""
+        """Keep a session until `expires_at`. A stored state, count and time take precedence over the entry's."""
 
     def session(self, session: str) -> SessionEntry | None:
-        """Return what is kept of a session."""
+        """Return a session, if the store knows it."""
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
-        """Mark a session, known or not, as ended until `expires_at`."""
+        """Mark a session as ended until `expires_at`, even if the store does not know it."""
 
 
 class KeyValueStore(Protocol):
     """Bytes with a time to live."""
 
     def get(self, key: str) -> bytes | None:
-        """Return what was set, unless it has expired."""
+        """Return the value, unless it has expired."""
 
     def set(self, key: str, value: bytes, ttl: int) -> None:
         """Keep `value` for `ttl` seconds."""
 
     def ping(self) -> None:
-        """Return when the store answers."""
+        """Wait for any answer of the store."""
 
 
 class Backend(ExecutionStore, SessionStore, KeyValueStore, Protocol):
-    """All that `CacheManager` asks of a store."""
+    """The store of `CacheManager`."""
 
 
 def entry_fields(entry: SessionEntry) -> Mapping[str, str]:
-    """The parts of an entry that yield to what the store already has."""
+    """Return the fields of an entry that the store keeps only if it has none yet."""
     fields = {"state": entry.state, "count": str(entry.count)}
     if entry.last_executed_at is not None:
         fields["last"] = entry.last_executed_at.isoformat()
@@ -187,7 +189,7 @@ def entry_fields(entry: SessionEntry) -> Mapping[str, str]:
 
 
 def entry_of(fields: Mapping[str, str]) -> SessionEntry | None:
-    """An entry from the fields a store kept."""
+    """Return the entry from the stored fields. None: there is no entry."""
     if "state" not in fields:
         return None
     last = fields.get("last")

@@ -1,4 +1,4 @@
-"""The keys of what the cache keeps. Each begins with the version of its format, see `controller.models.formats`."""
+"""The keys of the cache. Each begins with the version of its format, see `controller.models.formats`."""
 
 import hashlib
 from collections import OrderedDict
@@ -11,23 +11,23 @@ import msgspec
 from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import ArtifactKey, Session, canonical
 
-#: Of so many sessions the part of their results' names that is their own is remembered.
+#: Sessions with a cached prefix of their result keys.
 SESSIONS = 10_000
 _SORTING = msgspec.json.Encoder(order="sorted")
 
 
 class ResultNames(NamedTuple):
-    """What an execution reads and writes."""
+    """The keys of an execution."""
 
     session: str
     result: str
     flight: str
-    #: Names the results of one owner and script.
+    #: Index of the results of one owner and script.
     catalog: str
 
 
 class _Own(NamedTuple):
-    """What a session's executions have in common."""
+    """The parts that the keys of a session's executions have in common."""
 
     session: Session
     key: str
@@ -37,15 +37,17 @@ class _Own(NamedTuple):
 
 
 class Namer:
-    """Names executions. A result goes by all that the script's answer may depend on, and its owner; a flight by its
-    deadline and isolation as well, so that nobody waits longer than for a run of their own.
+    """Builds the keys of executions.
+
+    The key of a result covers its owner and all inputs of the script. The key of a flight also covers the deadline
+    and the isolation, so that a follower never waits longer than its own run may take.
     """
 
     def __init__(self) -> None:
         self._own: OrderedDict[str, _Own] = OrderedDict()
 
     def names(self, session: Session, params: Mapping[str, Any]) -> ResultNames:
-        """What an execution of the session with these params goes by."""
+        """Return the keys of an execution of the session with these params."""
         own = self._own.get(session.request_id)
         if own is None or own.session is not session:
             own = self._learn(session)
@@ -76,7 +78,7 @@ def session_key(request_id: str, version: str = FORMAT) -> str:
 
 
 def previous(key: str) -> str:
-    """Return the key that the previous version has for the same."""
+    """Return the same key in the previous format."""
     return PREVIOUS + key.removeprefix(FORMAT)
 
 
@@ -91,21 +93,21 @@ def script_key(script_hash: str) -> str:
 
 
 def artifact_name(key: ArtifactKey) -> str:
-    """A compiled artifact's name."""
+    """Return the key of a compiled artifact."""
     options = hashlib.sha256(key.compile_options.encode()).hexdigest()
     return f"{FORMAT}artifact:{key.language}:{key.script_hash}:{options}"
 
 
 @lru_cache(1024)
 def catalog(owner: str, language: str, script_hash: str) -> str:
-    """The name of the list of an owner's results of a script."""
+    """Return the key of the index of an owner's results of a script."""
     return f"{FORMAT}results:{hashlib.sha256(canonical([owner, language, script_hash]).encode()).hexdigest()}"
 
 
 def _canonical(params: Mapping[str, Any]) -> bytes:
-    """The one JSON text of what came as JSON, whatever the order of its keys."""
+    """Return the canonical JSON of params: keys are sorted."""
     try:
         return _SORTING.encode(params)
     except UnicodeEncodeError:
-        # There is half of a surrogate pair in it. No other value has the same text.
+        # The params have a lone surrogate, which msgspec refuses. No other params give the same text.
         return canonical(params).encode()

@@ -1,6 +1,6 @@
-"""CacheManager: what is kept, under which key and for how long (specification 4.5).
+"""CacheManager: keys, values and lifetimes of the cache (specification 4.5).
 
-While the store is away the service goes on without it: `unless_away` says what each question is answered then.
+While the store is away the service goes on without it: `unless_away` has the result of each method for that case.
 """
 
 import logging
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-#: Results dropped in one trip. A trip holds up the trips of all others.
+#: Results removed in one trip. All other trips wait meanwhile.
 DROP_BATCH = 1000
 
 
@@ -50,7 +50,7 @@ DROP_BATCH = 1000
 class KeptSession:
     """A session from the cache, with its counter."""
 
-    #: None: it ended, and nothing but its state is known.
+    #: None: only the state is known, because the session has ended.
     session: Session | None
     state: str
     execution_count: int
@@ -60,7 +60,7 @@ class KeptSession:
 def unless_away(
     fallback: Any,
 ) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R]]:
-    """Make a method return `fallback`, and log it, while the store is away."""
+    """Make a method log the failure and return `fallback` while the store is away."""
 
     def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
         def asked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -81,8 +81,8 @@ class CacheManager:
 
     Args:
         backend: the store.
-        ttl: seconds a result is kept when the client says nothing.
-        scripts_ttl: seconds a script and an artifact are kept: as long as a session may live.
+        ttl: seconds that a result is kept, unless the client chooses.
+        scripts_ttl: seconds that scripts and artifacts are kept: the lifetime of a session.
     """
 
     def __init__(self, backend: Backend, ttl: int, scripts_ttl: int) -> None:
@@ -96,7 +96,7 @@ class CacheManager:
         self._numbers = count()
 
     def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
-        """Name an execution, see `Namer`."""
+        """Return the keys and the token of a new execution."""
         keys = self._namer.names(session, params)
         return Attempt(
             *keys,
@@ -108,11 +108,11 @@ class CacheManager:
         )
 
     def token(self) -> str:
-        """Return a name for one run, which no other process uses."""
+        """Return a token for one run, unique among all processes."""
         return f"{self._process}/{next(self._numbers)}"
 
     def take(self, window: Window) -> Quota:
-        """Take a place in a window; while the store is away, in this process's own window."""
+        """Take a slot in a window. While the store is away, each process has its own window."""
         try:
             return self._backend.take(window)
         except CacheUnavailable as error:
@@ -141,12 +141,14 @@ class CacheManager:
         """End an execution.
 
         Args:
-            max_age: seconds to keep the result, if the client has said so.
-            counts: whether a request is answered with the outcome.
-            shared: the execution waited for the run of another request, which keeps the result itself.
+            attempt: the execution.
+            outcome: its result or error.
+            max_age: seconds to keep the result, if the client has chosen them.
+            counts: whether a request still waits for the outcome.
+            shared: the execution followed another request's run, which stores the result.
 
         Returns:
-            The session's state before. None: the store did not count, since it is away or does not know the session.
+            The session's state before. None: not counted, because the store is away or does not know the session.
         """
         ttl = self._ttl if max_age is None else max_age
         closes: Literal["no", "first", "shared"] = "shared" if shared else "first"
@@ -160,22 +162,22 @@ class CacheManager:
 
     @unless_away(True)
     def abandon(self, attempt: Attempt) -> bool:
-        """Give a run up, unless another process waits for it. Returns whether it did."""
+        """Give up a run, unless another process waits for it. Return whether it was given up."""
         return self._backend.abandon(attempt)
 
     @unless_away(None)
     def outcome(self, token: str, wait_ms: int) -> Outcome | None:
-        """Wait for the outcome of another process. None: it did not come."""
+        """Wait for an outcome from another process. None: it did not come in time."""
         reply = self._backend.reply(token, wait_ms)
         return Outcome.from_json(reply) if reply else None
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
-        """Wait for what `settle_key` keeps under another request's key. Raises CacheUnavailable."""
+        """Wait for the answer that another request keeps with `settle_key`. Raises CacheUnavailable."""
         return self._backend.reply(token, wait_ms)
 
     def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
         """Claim an idempotency key, see `ExecutionStore.claim_key`. Raises CacheUnavailable."""
-        # The previous key comes first: it is the one that processes of either version claim.
+        # The previous key comes first: processes of both versions claim it.
         *earlier, current = self._versions(key)
         for name in earlier:
             if (claim := self._backend.claim_key(name, body, token, lease_ms)).verdict != "new":
@@ -188,14 +190,14 @@ class CacheManager:
 
     @unless_away(None)
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
-        """Keep the answer under a claimed key, or free the key if the answer is empty."""
-        # While the store is away the caller is answered all the same: it then has no reason to repeat the request.
+        """Keep the answer under a claimed key. An empty answer frees the key."""
+        # While the store is away nothing is kept. The client has its response and no reason to repeat the request.
         for name in self._versions(key):
             self._backend.settle_key(name, body, token, answer, ttl)
 
     @unless_away(None)
     def drop_results(self, owner: str, language: str, script_hash: str) -> None:
-        """Forget an owner's results of a script."""
+        """Remove an owner's results of a script."""
         index = catalog(owner, language, script_hash)
         while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
             pass
@@ -204,7 +206,7 @@ class CacheManager:
     def put_session(
         self, session: Session, execution_count: int = 0, last_executed_at: datetime | None = None
     ) -> bool:
-        """Keep a session until it expires. Returns False while the store is away."""
+        """Keep a session until it expires. Return False while the store is away."""
         entry = SessionEntry(session.status, session.to_json(), execution_count, last_executed_at)
         self._backend.put_session(session_key(session.request_id), entry, session.expires_at)
         return True
@@ -220,7 +222,7 @@ class CacheManager:
 
     @unless_away(False)
     def end_session(self, session: Session, state: str) -> bool:
-        """End a session for every process. Returns False while the store is away."""
+        """End a session for every process. Return False while the store is away."""
         for key in self._versions(session_key(session.request_id)):
             self._backend.end_session(key, state, session.expires_at)
         return True
@@ -253,7 +255,7 @@ class CacheManager:
         return True
 
     def _versions(self, key: str) -> list[str]:
-        """Return the keys of one thing: in the format before, as long as older processes may run, and in today's."""
+        """Return the key in the previous format, while older processes may run, and in the current one."""
         return [previous(key), key] if monotonic() < self._previous_until else [key]
 
     def _before(self, keys: ResultNames) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The same store in this process's memory: for one process alone, and for tests that need no server."""
+"""MemoryBackend: the cache's store in this process's memory, for a single process and for tests."""
 
 from datetime import UTC, datetime, timedelta
 from math import ceil
@@ -26,7 +26,7 @@ Fields = dict[str, str]
 
 
 class MemoryBackend:
-    """Bytes and hashes in dictionaries; what has expired is dropped when it is met."""
+    """Keeps values in dictionaries. An expired value is removed when it is read."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[datetime, bytes]] = {}
@@ -36,6 +36,7 @@ class MemoryBackend:
         self._waiting: WeakValueDictionary[str, AsyncResult[bytes]] = WeakValueDictionary()
 
     def get(self, key: str) -> bytes | None:
+        """See `KeyValueStore.get`."""
         expires_at, value = self._values.get(key, (None, None))
         if expires_at is not None and expires_at <= datetime.now(UTC):
             del self._values[key]
@@ -43,12 +44,15 @@ class MemoryBackend:
         return value
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
+        """See `KeyValueStore.set`."""
         self._values[key] = datetime.now(UTC) + timedelta(seconds=ttl), value
 
     def take(self, window: Window) -> Quota:
+        """See `ExecutionStore.take`."""
         return self._windows.take(window)
 
     def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        """See `ExecutionStore.begin`."""
         quota = None if window is None else self.take(window)
         if quota is not None and not quota.allowed:
             return Begun(Verdict.LIMITED, quota=quota)
@@ -71,6 +75,7 @@ class MemoryBackend:
         return Begun(Verdict.LEAD, quota=quota)
 
     def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+        """See `ExecutionStore.finish`."""
         session, flight = self._hash(attempt.session), self._hash(attempt.flight)
         state = session.get("state")
         if end.executed and not (state == "closed" and end.closes == "first"):
@@ -87,6 +92,7 @@ class MemoryBackend:
         return state
 
     def abandon(self, attempt: Attempt) -> bool:
+        """See `ExecutionStore.abandon`."""
         flight = self._hash(attempt.flight)
         if flight.get("token") != attempt.token:
             return True
@@ -96,6 +102,7 @@ class MemoryBackend:
         return True
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
+        """See `ExecutionStore.reply`."""
         told = self.get(_reply(token))
         if told is None:
             waiting = self._waiting.setdefault(token, AsyncResult())
@@ -106,6 +113,7 @@ class MemoryBackend:
         return told
 
     def drop(self, index: str, most: int) -> int:
+        """See `ExecutionStore.drop`."""
         results = list(self._indexes.get(index, ()))[:most]
         for result in results:
             self._values.pop(result, None)
@@ -113,6 +121,7 @@ class MemoryBackend:
         return len(results)
 
     def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+        """See `ExecutionStore.claim_key`."""
         held = self._hash(key)
         if not held:
             if claim_ms:
@@ -126,6 +135,7 @@ class MemoryBackend:
         return KeyClaim("running", held["token"].encode(), self._left(key))
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        """See `ExecutionStore.settle_key`."""
         held = self._hash(key)
         if "answer" in held or held.get("token", token) != token:
             return
@@ -135,15 +145,18 @@ class MemoryBackend:
         self._tell(token, answer, held)
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
+        """See `SessionStore.put_session`."""
         fields = self._hash(session)
         self._hashes[session] = expires_at, {**entry_fields(entry), **fields}
         if entry.record is not None:
             self._hashes[session][1]["record"] = entry.record
 
     def session(self, session: str) -> SessionEntry | None:
+        """See `SessionStore.session`."""
         return entry_of(self._hash(session))
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
+        """See `SessionStore.end_session`."""
         self._hashes[session] = expires_at, {**self._hash(session), "state": state}
 
     def ping(self) -> None:

@@ -1,7 +1,7 @@
-"""The store in Redis. Refusals and failures are CacheUnavailable.
+"""RedisBackend: the cache's store in Redis. Refusals and failures become CacheUnavailable.
 
-What Redis answers at once goes over the one connection of the process. Who waits there for another one's outcome has
-a connection for it, from redis-py's pool: it would hold up all the others.
+All commands share one connection of the process, except a wait for an outcome. A waiting command would block the
+others, so it gets a connection from redis-py's pool.
 """
 
 from datetime import datetime
@@ -33,7 +33,7 @@ from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
 from telemetry.operation_timer import NO_TIMER, OperationTimer
 
-#: Seconds of one blocking wait, so that a connection whose server has vanished is noticed.
+#: Longest blocking wait in seconds. After it, a lost server is noticed.
 REPLY_WAIT = 30
 TAKE = LuaScript("rate", "take")
 BEGIN = LuaScript("rate", "close_before", "begin")
@@ -53,8 +53,8 @@ class RedisBackend:
 
     Args:
         url: `redis://...`, see `controller.cache.redis_url`.
-        timeout: seconds to wait for a connection and for an answer.
-        timer: records the time of every trip, but for those that wait for an outcome.
+        timeout: seconds to wait for a connection and for a reply.
+        timer: records the time of every trip, except waits for an outcome.
     """
 
     def __init__(self, url: str, timeout: float, timer: OperationTimer = NO_TIMER) -> None:
@@ -64,20 +64,24 @@ class RedisBackend:
             url,
             socket_timeout=REPLY_WAIT + timeout,
             socket_connect_timeout=timeout,
-            # A connection that the server closed while it was idle is replaced once, unseen.
+            # If the server closed the connection while it was idle, it is replaced once without an error.
             retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
         )
 
     def get(self, key: str) -> bytes | None:
+        """See `KeyValueStore.get`."""
         return cast(bytes | None, self._call("get", "GET", key))
 
     def set(self, key: str, value: bytes, ttl: int) -> None:
+        """See `KeyValueStore.set`."""
         self._call("set", "SET", key, value, "EX", ttl)
 
     def take(self, window: Window) -> Quota:
+        """See `ExecutionStore.take`."""
         return _quota(self._run("take", TAKE, (window.key,), window.limit, window.milliseconds))
 
     def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+        """See `ExecutionStore.begin`."""
         key, limit, milliseconds = window or NO_WINDOW
         verdict, value, wait_ms, quota = self._run(
             "begin",
@@ -102,6 +106,7 @@ class RedisBackend:
         return Begun(VERDICTS[verdict], value, wait_ms, _quota(quota) if quota else None)
 
     def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+        """See `ExecutionStore.finish`."""
         state = self._run(
             "finish",
             FINISH,
@@ -124,40 +129,49 @@ class RedisBackend:
         return state.decode() if state else None
 
     def abandon(self, attempt: Attempt) -> bool:
+        """See `ExecutionStore.abandon`."""
         return bool(self._run("abandon", ABANDON, (attempt.flight,), attempt.token))
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
+        """See `ExecutionStore.reply`."""
         key = _reply(token)
         wait = min(max(ceil(wait_ms / 1000), 1), REPLY_WAIT)
         try:
-            # Takes the outcome and puts it back, for the others who wait.
+            # Takes the outcome and puts it back for other followers.
             return cast(bytes | None, self._patient.blmove(key, key, wait))
         except RedisError as error:
             raise CacheUnavailable(str(error)) from error
 
     def drop(self, index: str, most: int) -> int:
+        """See `ExecutionStore.drop`."""
         return int(self._run("drop", DROP, (index,), most))
 
     def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+        """See `ExecutionStore.claim_key`."""
         verdict, value, wait_ms = self._run("claim_key", CLAIM_KEY, (key,), body, token, claim_ms)
         return KeyClaim(verdict.decode(), value, wait_ms)
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
+        """See `ExecutionStore.settle_key`."""
         self._run("settle_key", SETTLE_KEY, (key, _reply(token)), body, token, answer, ttl, REPLY_MS)
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
+        """See `SessionStore.put_session`."""
         fields = [text for field in entry_fields(entry).items() for text in field]
         record = entry.record or ""
         self._run("put_session", PUT_SESSION, (session,), _milliseconds(expires_at), record, *fields)
 
     def session(self, session: str) -> SessionEntry | None:
+        """See `SessionStore.session`."""
         answer = iter(self._call("session", "HGETALL", session))
         return entry_of({name.decode(): next(answer).decode() for name in answer})
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
+        """See `SessionStore.end_session`."""
         self._run("end_session", END_SESSION, (session,), state, _milliseconds(expires_at))
 
     def ping(self) -> None:
+        """See `KeyValueStore.ping`."""
         self._call("ping", "PING")
 
     def _call(self, operation: str, *command: Argument) -> Any:
@@ -182,7 +196,7 @@ class RedisBackend:
 
 
 def _milliseconds(moment: datetime) -> int:
-    """Since 1970."""
+    """Return the milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
 
 

@@ -1,4 +1,4 @@
-"""Commands and scripts on the one connection of a process, which is opened when it is needed."""
+"""RedisClient: commands and scripts on one shared connection, which is opened when it is needed."""
 
 import hashlib
 from importlib.resources import files
@@ -13,12 +13,12 @@ from controller.cache.redis_connection import Connection
 from controller.cache.redis_url import Argument, RedisAddress, packed
 from controller.errors import CacheUnavailable
 
-#: Seconds after a failed attempt to connect in which nobody makes another one.
+#: Seconds without a new attempt after a failed one.
 PAUSE = 0.2
 
 
 class LuaScript:
-    """A script that the named files make up together, and the name it has in Redis."""
+    """A Lua script, joined from the named files, and its SHA-1, by which Redis knows it."""
 
     def __init__(self, *names: str) -> None:
         folder = files("controller.cache")
@@ -27,11 +27,11 @@ class LuaScript:
 
 
 class RedisClient:
-    """What Redis answers at once is asked here; no command is ever sent twice.
+    """Sends commands that do not block. No command is sent twice.
 
     Args:
         url: see `RedisAddress`.
-        timeout: seconds to wait for a connection, and for an answer.
+        timeout: seconds to wait for a connection and for a reply.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -43,7 +43,11 @@ class RedisClient:
         self._next_attempt = 0.0
 
     def call(self, *command: Argument) -> Any:
-        """Return the reply to a command. Raises CacheUnavailable: there is none, or it is a refusal."""
+        """Return the reply to a command.
+
+        Raises:
+            CacheUnavailable: there was no reply, or Redis refused the command.
+        """
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
@@ -53,7 +57,11 @@ class RedisClient:
         return reply
 
     def run(self, script: LuaScript, keys: tuple[str, ...], *arguments: Argument) -> Any:
-        """Return a script's reply. Sends the script if Redis does not know it. Raises CacheUnavailable."""
+        """Run a script and return its reply. Send the script first if Redis does not know it.
+
+        Raises:
+            CacheUnavailable: there was no reply, or Redis refused the script.
+        """
         parts = (len(keys), *keys, *arguments)
         connection = self._connection
         if connection is None or not connection.usable():
@@ -67,12 +75,12 @@ class RedisClient:
 
     def _refused(self, reply: hiredis.ReplyError) -> CacheUnavailable:
         if str(reply).startswith("READONLY") and self._connection is not None:
-            # The server has become a replica: its name may lead to another server by now.
+            # The server has become a replica. Its host name may point to another server now.
             self._connection.close(str(reply))
         return CacheUnavailable(str(reply))
 
     def _opened(self) -> Connection:
-        """The connection that one greenlet opens for all who need it."""
+        """Return the connection. One greenlet opens it, others wait."""
         if self._attempt is None:
             if monotonic() < self._next_attempt:
                 raise CacheUnavailable(self._failure)

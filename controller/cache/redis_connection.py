@@ -1,8 +1,8 @@
-"""One connection to Redis that all greenlets of a thread share.
+"""Connection: one connection to Redis that all greenlets of a thread share.
 
-What they ask within one pass of the loop leaves in one write. Redis answers in the order it was asked, so a reply
-goes to who has waited longest. A greenlet that has stopped waiting (its client hung up, its time was over) keeps its
-place in that order, and its reply is dropped: nobody gets another one's.
+Commands of one pass of the event loop are sent in one write. Redis replies in the order of the commands, so each
+reply belongs to the greenlet that has waited longest. A greenlet that stopped waiting (its client hung up, or its
+timeout passed) keeps its place in the order and its reply is dropped. So no greenlet gets another's reply.
 """
 
 from collections import deque
@@ -17,29 +17,31 @@ from gevent.hub import Waiter
 from controller.errors import CacheUnavailable
 
 READ_BYTES = 1 << 16
-#: Where so many came there may be more: TLS hands out no more at once.
+#: Bytes of one read. If a read is full, there may be more: TLS returns at most one record.
 RECORD_BYTES = 1 << 14
-#: Before others have their turn: a reply may have megabytes.
+#: Reads in a row before other greenlets run. A reply may have megabytes.
 READS = 16
-#: Events of libev.
+#: Event flags of libev.
 READABLE, WRITABLE = 1, 2
 WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-#: What the parser gives until a reply is complete.
+#: The parser's result while a reply is incomplete.
 MORE = object()
-#: In a timeout's time, at whether the server still answers.
+#: Checks for an answering server per timeout.
 LOOKS = 5
-#: Looks after which a server that answers, but ever later, is given up with all that it still owes.
+#: Checks after which a server that keeps falling behind is dropped.
 BEHIND = 10 * LOOKS
-#: Seconds of silence after which the socket is asked whether the server has closed it.
+#: Seconds of silence after which `usable` checks the socket itself.
 IDLE = 0.01
 
 
 class Connection:
-    """Commands out, replies in. Time is counted in looks: that the process itself was busy is not the server's fault.
+    """Sends commands and receives replies.
+
+    Time is counted in checks, so that a busy period of this process does not count against the server.
 
     Args:
-        opened: what Redis answers on.
-        timeout: seconds a greenlet waits for its reply, and in which a server that owes one has to say something.
+        opened: the connected socket.
+        timeout: seconds that a greenlet waits for its reply, and that a server may be silent while it owes one.
     """
 
     def __init__(self, opened: socket.socket, timeout: float) -> None:
@@ -48,7 +50,7 @@ class Connection:
         self._timeout = timeout
         self._reader = hiredis.Reader(notEnoughData=MORE)
         self._loop = loop = get_hub().loop
-        # An idle connection keeps no loop going; a look, which somebody waits for, does.
+        # An idle connection does not keep the loop alive. A check does, since a greenlet waits.
         self._readable = loop.io(opened.fileno(), READABLE, ref=False)
         self._writable = loop.io(opened.fileno(), WRITABLE, ref=False)
         self._look = loop.timer(timeout / LOOKS, timeout / LOOKS)
@@ -61,10 +63,10 @@ class Connection:
         self._readable.start(self._gather)
 
     def ask(self, command: bytes) -> Any:
-        """The reply to a command, packed; a refusal is a `hiredis.ReplyError` that is returned.
+        """Send an encoded command and return the reply. A refusal is returned as a `hiredis.ReplyError`.
 
         Raises:
-            CacheUnavailable: there is none in time. Nobody knows whether Redis has carried the command out.
+            CacheUnavailable: no reply came in time. It is unknown whether Redis has executed the command.
         """
         if self.closed:
             raise CacheUnavailable("the connection is closed")
@@ -78,14 +80,14 @@ class Connection:
         return waiter.get()
 
     def usable(self) -> bool:
-        """Whether the server has left it open, as far as can be known without asking the server."""
-        # Of what happens to an idle connection the loop tells, but perhaps it has not come to it yet.
+        """Return whether the connection seems open, without a trip to the server."""
+        # The loop reports a closed connection, but perhaps has not run yet.
         if not self._owed and monotonic() - self._heard_at > IDLE:
             self._receive()
         return not self.closed
 
     def close(self, reason: str) -> None:
-        """Ends it; who still waits gets CacheUnavailable."""
+        """Close the connection. Greenlets that still wait get CacheUnavailable."""
         if self.closed:
             return
         self.closed = True
@@ -98,7 +100,7 @@ class Connection:
         self._queued.clear()
 
     def _send(self) -> None:
-        """Hands to the kernel what it takes. What it has not taken stays the same bytes, as TLS wants it."""
+        """Send what the kernel takes. The rest stays the same bytes object, as TLS requires."""
         if self.closed:
             return
         while self._leaving or self._queued:
@@ -121,7 +123,7 @@ class Connection:
                 return
 
     def _receive(self) -> bool:
-        """Takes some of what has come; returns whether there may be more."""
+        """Read some bytes. Return whether there may be more."""
         try:
             received = self._socket.recv(READ_BYTES)
         except WOULD_BLOCK:
@@ -141,7 +143,7 @@ class Connection:
         try:
             while (reply := self._reader.gets()) is not MORE:
                 if not self._owed:
-                    self.close("a reply that nobody waits for")
+                    self.close("a reply without a command")
                     return
                 waiter, _ = self._owed.popleft()
                 self._loop.run_callback(waiter.switch, reply)
@@ -149,7 +151,7 @@ class Connection:
             self.close(str(error))
 
     def _watch(self) -> None:
-        """A look: who has waited too long is told, and a server that says nothing, or is far behind, is given up."""
+        """Make one check: end waits that are too long, and drop a server that is silent or too far behind."""
         while self._receive():
             pass
         self._looks += 1

@@ -1,4 +1,4 @@
-"""Where Redis is and what it asks of who comes: a URL in all the forms that redis-py knows."""
+"""RedisAddress: parses REDIS_URL in all forms of redis-py: host, TLS, credentials, database."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
@@ -10,21 +10,21 @@ from redis.connection import parse_url
 
 READ_BYTES = 4096
 Argument = str | bytes | int
-#: A command as Redis reads it. The library's own types know commands of one word only.
+#: Encodes a command for Redis. The types of the library allow only commands of one word.
 packed = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
-#: What the parser gives until a reply is complete.
+#: The parser's result while a reply is incomplete.
 MORE = object()
 
 
 class RedisAddress:
-    """A Redis URL taken apart.
+    """A parsed Redis URL.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`, with user, password, number of the database, and the options
-            `client_name` and `ssl_*` of redis-py.
+        url: `redis://`, `rediss://` or `unix://`, with user, password, number of the database, and redis-py's options
+            `client_name` and `ssl_*`.
 
     Raises:
-        ValueError: it is no such URL.
+        ValueError: it is not such a URL.
         OSError: a file that it names cannot be read.
     """
 
@@ -36,10 +36,10 @@ class RedisAddress:
         self._greeting = list(_greeting(options))
 
     def connect(self, timeout: float) -> socket.socket:
-        """A new connection that Redis answers on: TLS agreed on, logged in, database selected.
+        """Open a connection: TLS handshake, login, choice of the database.
 
         Raises:
-            OSError: not within `timeout` seconds, or refused.
+            OSError: Redis refused, or did not answer within `timeout` seconds.
         """
         with gevent.Timeout(timeout, TimeoutError(f"no connection within {timeout:g} s")):
             opened = self._open()
@@ -70,7 +70,7 @@ class RedisAddress:
 
 
 def _greeting(options: Mapping[str, Any]) -> Iterator[tuple[Argument, ...]]:
-    """The first commands. The last one tells whether Redis answers at all, whoever accepted the connection."""
+    """Return the first commands. The last one proves that Redis answers, and not only a proxy."""
     user, password = options.get("username"), options.get("password")
     if user:
         yield "AUTH", user, password or ""
@@ -84,7 +84,7 @@ def _greeting(options: Mapping[str, Any]) -> Iterator[tuple[Argument, ...]]:
 
 
 def _greet(opened: socket.socket, commands: list[tuple[Argument, ...]]) -> None:
-    """Says the commands; raises ConnectionError where one is refused."""
+    """Send the commands. Raises ConnectionError if one is refused."""
     opened.sendall(b"".join(map(packed, commands)))
     reader = hiredis.Reader(notEnoughData=MORE)
     for _ in commands:

@@ -1,4 +1,4 @@
-"""Sliding windows in this process's memory: what limits requests while the shared store is away."""
+"""Sliding windows in this process's memory. They limit requests while the shared store is away."""
 
 from collections import OrderedDict, deque
 from time import monotonic
@@ -9,13 +9,13 @@ KEYS_MAX = 10_000
 
 
 class Windows:
-    """The times of the latest requests that were let in, by key; the keys used longest ago are forgotten."""
+    """The times of the latest allowed requests, by key. The least recently used keys are forgotten."""
 
     def __init__(self) -> None:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def take(self, window: Window) -> Quota:
-        """A place in the window, if one is free."""
+        """Take a slot in the window, if one is free."""
         now = monotonic() * 1000
         times = self._times.setdefault(window.key, deque())
         self._times.move_to_end(window.key)

@@ -89,9 +89,11 @@ class MemoryTables:
             raise
 
     def session(self, request_id: str) -> StoredSession | None:
+        """See `SessionRows.session`."""
         return self._state.sessions.get(request_id)
 
     def end_session(self, request_id: str, status: str) -> bool:
+        """See `SessionRows.end_session`."""
         stored = self._state.sessions.get(request_id)
         if stored is None:
             first = request_id not in self._state.ends
@@ -103,6 +105,7 @@ class MemoryTables:
         return True
 
     def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
+        """See `SessionRows.delete_expired_sessions`."""
         state, long_ago = self._state, now() - KEPT_AFTER_EXPIRY
         old = (key for key, stored in state.sessions.items() if stored.session.expires_at < long_ago)
         gone = set(islice(old, batch))
@@ -112,20 +115,25 @@ class MemoryTables:
         return len(gone), sum(map(_live, state.sessions.values()))
 
     def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
+        """See `FunctionRows.function`."""
         found = self._state.functions.get((owner, name)) or self._state.functions.get((None, name))
         return None if found is None else (found.row, self._state.scripts[found.row.script_hash])
 
     def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
+        """See `FunctionRows.function_hash`."""
         found = self._state.functions.get((owner, name))
         return None if found is None else found.row.script_hash
 
     def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
+        """See `FunctionRows.functions`."""
         return self._visible(owner, chosen)[skipped : skipped + most]
 
     def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
+        """See `FunctionRows.count_functions`."""
         return len(self._visible(owner, chosen))
 
     def delete_function(self, name: LanguageTitle, owner: str) -> bool:
+        """See `FunctionRows.delete_function`."""
         gone = self._state.functions.pop((owner, name), None)
         if gone is None:
             return False
@@ -134,6 +142,7 @@ class MemoryTables:
         return True
 
     def delete_old_versions(self, days: int, batch: int) -> int:
+        """See `FunctionRows.delete_old_versions`."""
         versions, before = self._state.versions, now() - timedelta(days=days)
         gone = list(islice((key for key, ended in versions.items() if ended and ended < before), batch))
         for key in gone:
@@ -141,15 +150,18 @@ class MemoryTables:
         return len(gone)
 
     def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
+        """See `HeldByUser.held_by_user`."""
         state = self._state
         sessions = sum(_live(one) and one.session.user_id == owner for one in state.sessions.values())
         functions = sum(user == owner and name != other_than for user, name in state.functions)
         return Held(min(sessions, most.sessions), min(functions, most.functions))
 
     def script(self, script_hash: str) -> str | None:
+        """See `ScriptRows.script`."""
         return self._state.scripts.get(script_hash)
 
     def artifact(self, key: ArtifactKey) -> bytes | None:
+        """See `ScriptRows.artifact`."""
         return self._state.artifacts.get(key)
 
     def _visible(self, owner: str, chosen: FunctionFilter) -> list[StoredFunction]:

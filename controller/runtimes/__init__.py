@@ -1,4 +1,4 @@
-"""Calls of the language runtimes: which one serves a title, over which connection, what it answered.
+"""Calls to the language runtimes: choice of the runtime, connections, and responses.
 
 May import `models`, `errors`, `observability`, `telemetry`.
 """

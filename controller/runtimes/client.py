@@ -1,4 +1,4 @@
-"""RuntimeClient: the two calls to a language's runtime. How they get there is `controller.runtimes.transport`'s."""
+"""RuntimeClient: the two calls to a runtime, prepare and run. `controller.runtimes.transport` carries them."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ from telemetry.tracing import UNTRACED, Tracer
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: Seconds a runtime has to say that it is well.
+#: Timeout of a health check, in seconds.
 HEALTH_TIMEOUT = 1.0
 
 
@@ -36,7 +36,7 @@ class Prepared:
 
 
 class Transport(Protocol):
-    """What carries requests, see `controller.runtimes.transport.balancer`."""
+    """Sends requests to runtimes, see `controller.runtimes.transport.balancer`."""
 
     def send(
         self,
@@ -46,18 +46,20 @@ class Transport(Protocol):
         budget: Budget,
         declined: Callable[[Answer], bool],
     ) -> Answer:
-        """The answer of one of the addresses, preferred in the order of `key`."""
+        """Return the answer of one of the addresses, tried in the order of `key`."""
 
     def ask(self, address: str, request: Request, budget: Budget) -> Answer:
-        """The answer of this address, over a connection of its own."""
+        """Return the answer of this address, over a new connection."""
 
 
 class RuntimeClient:
-    """Talks to runtimes. A tenant's script goes to the same address each time, where its workers are warm.
+    """Calls runtimes. A tenant's script goes to the same address each time, where its workers are warm.
 
     Args:
-        secret: what a runtime knows us by.
-        timeout: seconds for all but the script's own time: connecting, waiting for a worker, answering.
+        transport: sends the requests.
+        secret: the shared secret that authenticates the controller.
+        timeout: seconds for everything but the script's run: connecting, waiting for a worker, answering.
+        tracer: makes a span of each call.
     """
 
     def __init__(self, transport: Transport, secret: str, timeout: float, tracer: Tracer = UNTRACED) -> None:
@@ -77,11 +79,11 @@ class RuntimeClient:
         deadline_ms: int,
         trace: Trace,
     ) -> Prepared:
-        """Has a script parsed or compiled; runs nothing of it.
+        """Parse or compile a script without running it.
 
         Raises:
-            InitializationFailed: it does not parse or compile.
-            RuntimeUnavailable, RateLimited, DeadlinePassed: no answer from the runtime, or not in time.
+            InitializationFailed: the script does not parse or compile.
+            RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime gave no answer, or a late one.
         """
         body = {
             "tenant": tenant,
@@ -107,15 +109,19 @@ class RuntimeClient:
         trace: Trace,
         material: Mapping[str, str] | None = None,
     ) -> Run:
-        """Runs a session's script once.
+        """Run a session's script once.
 
         Args:
-            material: `script_content` and, of compiled languages, `artifact` (base64), where the runtime asked.
+            route: the runtime.
+            session: the session.
+            params: the params as JSON.
+            trace: the ids of the request.
+            material: `script_content` and, for compiled languages, `artifact` (base64), if the runtime asks.
 
         Raises:
-            ScriptNeeded: the runtime does not have it; call again with `material`.
-            ScriptFailed, DeadlinePassed: what became of the script.
-            RuntimeUnavailable, RateLimited: it did not run.
+            ScriptNeeded: the runtime lacks the script. Call again with `material`.
+            ScriptFailed, DeadlinePassed: the script failed.
+            RuntimeUnavailable, RateLimited: the script did not run.
         """
         body: dict[str, Any] = {
             "request_id": session.request_id,
@@ -133,7 +139,7 @@ class RuntimeClient:
         return self._post(route, path, body, session.timeout_ms, trace, read_run)
 
     def healthy(self, address: str) -> bool:
-        """Whether the runtime at this address says that it is well."""
+        """Return whether the runtime at this address reports that it is healthy."""
         try:
             answer = self._transport.ask(
                 address, Request("/health", b"", method="GET"), Budget.of(HEALTH_TIMEOUT, 0)
@@ -171,7 +177,7 @@ class RuntimeClient:
 
 
 def _context(session: Session, trace: Trace) -> Mapping[str, Any]:
-    """What the script sees: its session's context and, unless that has one, the id of the call's trace."""
+    """Return the context for the script: its session's context plus the trace id, unless the context has one."""
     if trace.trace_id is None:
         return session.context
     return {"trace_id": trace.trace_id, **session.context}

@@ -1,4 +1,4 @@
-"""What EndpointSlices (discovery.k8s.io/v1) say of where runtimes are."""
+"""Reads the addresses of runtimes from EndpointSlices (discovery.k8s.io/v1)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,13 +6,13 @@ from typing import Any
 
 LANGUAGE_LABEL = "lambda-microservice/language"
 SERVICE_LABEL = "kubernetes.io/service-name"
-#: Those we use, the preferred first: a Service with both has each Pod in a slice of either.
+#: Used address families, the preferred one first. A dual-stack Service lists each Pod in a slice of each family.
 FAMILIES = ("IPv4", "IPv6")
 PORT_NAME = "http"
 
 
 def addresses_by_language(slices: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
-    """Language to the base URLs of its ready endpoints, sorted; a language whose endpoints are all away has none."""
+    """Return the sorted base URLs of ready endpoints by language. A language without ready endpoints has none."""
     found: dict[str, dict[str, dict[str, set[str]]]] = defaultdict(lambda: defaultdict(dict))
     for one in slices:
         labels = one["metadata"].get("labels") or {}
@@ -31,14 +31,14 @@ def _reachable(services: Mapping[str, Mapping[str, set[str]]]) -> Iterator[str]:
 def _ready(one: Mapping[str, Any]) -> Iterator[str]:
     port = _port(one.get("ports") or ())
     for endpoint in one.get("endpoints") or ():
-        # A condition that is not told counts as true, and of several addresses the first is the one to use.
+        # A missing condition counts as true. If there are several addresses, the first is to be used.
         if port and (endpoint.get("conditions") or {}).get("ready") is not False:
             address = endpoint["addresses"][0]
             yield f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
 def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
-    """The port named `http`, else the first for TCP."""
+    """Return the port named `http`, else the first TCP port."""
     usable = [one for one in ports if one.get("port") and (one.get("protocol") or "TCP") == "TCP"]
     named = [one for one in usable if one.get("name") == PORT_NAME]
     return next((int(one["port"]) for one in [*named, *usable]), None)

@@ -1,9 +1,9 @@
 """KubernetesDiscovery: the runtimes behind labelled Services, followed by list and watch.
 
 A Service labelled `lambda-microservice/language=<language>` makes its ready endpoints runtimes of that language. The
-control plane copies a Service's labels to its EndpointSlices, so these alone are watched. The service account needs
-`list` and `watch` on `endpointslices.discovery.k8s.io` in the namespace. Whoever may write labelled Services there is
-handed scripts and the runtimes' secret.
+control plane copies a Service's labels to its EndpointSlices, so only these are watched. The service account needs
+`list` and `watch` on `endpointslices.discovery.k8s.io` in the namespace. An account that may write labelled Services
+there can receive scripts and the runtimes' secret.
 """
 
 import json
@@ -27,21 +27,21 @@ log = logging.getLogger(__name__)
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LIST_TIMEOUT = 30.0
-#: How long the API server keeps one watch open; the next one goes on where it ended.
+#: Seconds after which the API server ends a watch. The next watch continues there.
 WATCH_SECONDS = 60
-#: Seconds over that, after which a connection that has said nothing is taken for dead.
+#: Seconds beyond WATCH_SECONDS after which a silent connection is considered dead.
 SILENCE = 15.0
-#: Seconds between two attempts: doubled each time, with a random part, so that processes do not come all at
-#: once.
+#: First and longest pause between attempts, in seconds. It doubles each time and is jittered, so that processes
+#: do not retry together.
 RETRY_FIRST, RETRY_MAX = 0.5, 30.0
 GONE = 410
 
 
 class KubernetesDiscovery:
-    """Keeps the addresses of ready runtimes; what is known stays while the API server is away.
+    """Keeps the addresses of ready runtimes. Known addresses stay while the API server is away.
 
     Args:
-        namespace: where the Services are; empty: the service account's own.
+        namespace: the namespace of the Services. Empty: that of the service account.
         service_account: the folder that Kubernetes mounts into a container.
 
     Raises:
@@ -59,15 +59,15 @@ class KubernetesDiscovery:
         self._follower: gevent.Greenlet[[], None] | None = None
 
     def addresses(self) -> Addresses:
-        """Language to the base URLs of its ready endpoints."""
+        """Return the base URLs of ready endpoints by language."""
         return self._addresses
 
     def start(self) -> None:
-        """Begins to follow, in a greenlet of its own."""
+        """Start following changes, in a greenlet."""
         self._follower = gevent.spawn(self._follow)
 
     def close(self) -> None:
-        """Stops following, and closes the connection to the API server."""
+        """Stop following changes, and close the connection to the API server."""
         if self._follower is not None:
             self._follower.kill()
 
@@ -83,7 +83,7 @@ class KubernetesDiscovery:
                 self._failed(error)
             except Exception:
                 log.exception("Kubernetes: what it said makes no sense; what is known stays")
-            # An API server that ends a watch at once must not be asked in a loop.
+            # The pause is reset only after a long watch: an API server may end every watch immediately.
             pause = RETRY_FIRST if monotonic() - begun > RETRY_MAX else min(pause * 2, RETRY_MAX)
             gevent.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - no secret
 
@@ -96,8 +96,8 @@ class KubernetesDiscovery:
             log.warning("Kubernetes: %s; what is known stays", answer or repr(error))
 
     def _list(self) -> None:
-        """Takes all slices anew, in the place of all that were known."""
-        # Not the client's own objects: they refuse the `endpoints: null` that a Service without Pods has.
+        """Fetch all slices. They replace those that were known."""
+        # Not the client's objects: they refuse the `endpoints: null` of a Service without Pods.
         answer: Any = self._api.list_namespaced_endpoint_slice(
             self._namespace,
             label_selector=LANGUAGE_LABEL,
@@ -111,7 +111,7 @@ class KubernetesDiscovery:
         self.complete = True
 
     def _watch(self) -> None:
-        """Follows the changes since the version we have, until the API server ends it."""
+        """Follow the changes since the known version, until the API server ends the watch."""
         events = watch.Watch(return_type="object")
         for event in events.stream(
             self._api.list_namespaced_endpoint_slice,
@@ -131,7 +131,7 @@ class KubernetesDiscovery:
             self._changed({**self._slices, metadata["name"]: changed})
         elif kind == "DELETED":
             self._changed({name: one for name, one in self._slices.items() if name != metadata["name"]})
-        # A bookmark changes nothing but this.
+        # A bookmark changes only the version.
         self._version = metadata["resourceVersion"]
 
     def _changed(self, slices: dict[str, dict[str, Any]]) -> None:

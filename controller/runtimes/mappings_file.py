@@ -1,4 +1,4 @@
-"""The mappings file: an operator's list of which titles go to which runtime, read anew when it changes."""
+"""MappingsFile: the operator's list of which titles go to which runtime. It is reloaded when it changes."""
 
 import json
 import logging
@@ -20,36 +20,37 @@ log = logging.getLogger(__name__)
 VARIABLE = "RUNTIME_MAPPINGS_FILE"
 ENTRIES_MAX = 200
 PATTERN_MAX_CHARACTERS = 256
-#: Bytes that one pattern's automaton may take; what needs more is refused as too large.
+#: Most bytes of one pattern's automaton. A larger pattern is refused.
 PATTERN_MAX_MEMORY = 1 << 20
-#: Seconds between two looks at the file. It may be a link that is turned elsewhere, as in a mounted
-#: ConfigMap, and of that the kernel tells nobody who watches the file.
+#: Seconds between two checks of the file. It is polled, since in a mounted ConfigMap it is a link that changes its
+#: target, and a watch on the file does not notice that.
 INTERVAL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One entry: titles that begin with `pattern`, or are matched by it as a whole, go to `target`."""
+    """One entry: titles that begin with `pattern`, or fully match it as a regex, go to `target`."""
 
     pattern: str
     target: str
-    #: RE2's, whose time grows with pattern and title only: no pattern is a catastrophe.
+    #: A pattern of RE2, which matches in linear time.
     regex: Any = None
 
     def matches(self, title: str) -> bool:
+        """Return whether the entry is for this title."""
         return title.startswith(self.pattern) if self.regex is None else bool(self.regex.fullmatch(title))
 
 
 class MappingsFile:
-    """The file's entries; the first that matches decides.
+    """The entries of the file. The first match decides.
 
     Args:
-        path: a JSON list of `{"pattern", "runtime", "is_regex"}`; `runtime` is a language or a runtime's base URL,
-            `is_regex` is false where it is left out.
-        interval: seconds between two looks at it.
+        path: a JSON list of `{"pattern", "runtime", "is_regex"}`. `runtime` is a language or a runtime's base URL.
+            The default of `is_regex` is false.
+        interval: seconds between two checks of the file.
 
     Raises:
-        UnusableSetting: it cannot be read, or an entry is wrong.
+        UnusableSetting: the file cannot be read, or an entry is wrong.
     """
 
     def __init__(self, path: Path, interval: float = INTERVAL) -> None:
@@ -60,16 +61,16 @@ class MappingsFile:
         self._follower: gevent.Greenlet[[], None] | None = None
 
     def target(self, name: LanguageTitle) -> str | None:
-        """The runtime that an entry chose for `name`: a language, or a base URL."""
+        """Return the runtime for `name`: a language or a base URL. None: no entry matches."""
         title = str(name)
         return next((mapping.target for mapping in self._mappings if mapping.matches(title)), None)
 
     def start(self) -> None:
-        """Begins to follow the file; a version that cannot be used is logged, and the one before it stays."""
+        """Start following the file. An unusable version is logged, and the entries before it stay."""
         self._follower = gevent.spawn(self._follow)
 
     def close(self) -> None:
-        """Stops following it."""
+        """Stop following the file."""
         if self._follower is not None:
             self._follower.kill()
 
@@ -90,7 +91,11 @@ class MappingsFile:
 
 
 def read(path: Path) -> Sequence[Mapping]:
-    """The entries of a file; raises UnusableSetting, which names the entry, counted from 1."""
+    """Return the entries of a file.
+
+    Raises:
+        UnusableSetting: an entry is wrong. The message has its number, counted from 1.
+    """
     try:
         entries = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
@@ -137,7 +142,7 @@ class _EntrySchema(Schema):
 
     @validates_schema
     def check_runtime(self, data: dict[str, Any], **_: object) -> None:
-        """A language, or an address."""
+        """Check that the runtime is a language or an address."""
         runtime = data["runtime"]
         parts = urlsplit(runtime)
         if not (runtime.isalnum() and runtime.isascii()) and (

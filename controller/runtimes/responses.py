@@ -1,4 +1,4 @@
-"""What runtimes answer: a run, a document, or an error, which is ours from here on."""
+"""Reads the answers of runtimes: a run, a document, or an error, which becomes a ServiceError."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ from controller.runtimes.transport.messages import Answer
 
 log = logging.getLogger(__name__)
 
-#: A runtime's errors that are the client's to know; any other is between the runtime and us.
+#: Errors of a runtime that the client gets. Any other error is only logged.
 PASSED_ON: Mapping[str, type[ServiceError]] = {
     error.code: error for error in (InitializationFailed, ScriptFailed, DeadlinePassed, RateLimited)
 }
@@ -33,7 +33,7 @@ class ScriptNeeded(Exception):
 
 
 class RunAnswer(Struct):
-    """A run, as runtimes tell of it; there may be more in an answer, which is ignored."""
+    """A runtime's answer to a run. Unknown fields are ignored."""
 
     result: Raw
     execution_time: float
@@ -47,7 +47,7 @@ class RunAnswer(Struct):
     cold: bool | None = None
 
     def usage(self) -> dict[str, Any]:
-        """What was measured of it besides its time."""
+        """Return the measured resources."""
         return {
             "cpu_time": self.cpu_time,
             "memory_usage_bytes": self.memory_usage_bytes,
@@ -62,12 +62,12 @@ _RUNS = Reader(RunAnswer, raw=["result"])
 
 
 def read_run(path: str, answer: Answer, deadline_ms: int) -> Run:
-    """The run that a runtime answered with, its result as text; an error is raised as ours."""
+    """Return the run of an answer, its result as JSON text. A runtime's error is raised as a ServiceError."""
     if answer.status != 200:
         raise _error(path, answer, deadline_ms)
     try:
         if not answer.body.isascii():
-            answer.body.decode()  # nobody else looks at the bytes of a result
+            answer.body.decode()  # the only check that the result is UTF-8
         run = _RUNS.read(answer.body)
     except (ValueError, RecursionError) as unreadable:
         raise unusable(path, f"no run: {unreadable}") from unreadable
@@ -75,7 +75,7 @@ def read_run(path: str, answer: Answer, deadline_ms: int) -> Run:
 
 
 def read_document(path: str, answer: Answer, deadline_ms: int) -> dict[str, Any]:
-    """A runtime's answer as it is, or its error raised as ours."""
+    """Return the document of an answer. A runtime's error is raised as a ServiceError."""
     if answer.status != 200:
         raise _error(path, answer, deadline_ms)
     try:
@@ -85,7 +85,7 @@ def read_document(path: str, answer: Answer, deadline_ms: int) -> dict[str, Any]
 
 
 def declined(answer: Answer) -> bool:
-    """Whether a runtime says that it does not run anything now: it is ending, or cannot start a process."""
+    """Return whether a runtime refuses to run: it is stopping, or cannot start a process."""
     if answer.status != 503:
         return False
     try:
@@ -95,12 +95,12 @@ def declined(answer: Answer) -> bool:
 
 
 def late(deadline_ms: int) -> DeadlinePassed:
-    """The time of a call that a runtime has is over."""
+    """Return the error of a call that took too long."""
     return DeadlinePassed("the runtime did not answer in time", details={"timeout_ms": deadline_ms})
 
 
 def unusable(path: str, answer: str) -> RuntimeUnavailable:
-    """A runtime answered, with something that is for the log only."""
+    """Log an answer that the client must not see, and return the error for the client."""
     log.error("%s was answered %s", path, answer)
     return RuntimeUnavailable("the runtime gave no usable answer")
 
@@ -123,7 +123,7 @@ def _error(path: str, answer: Answer, deadline_ms: int) -> ServiceError | Script
 
 
 def _of_status(path: str, status: int, deadline_ms: int) -> ServiceError:
-    """What of-watchdog or a gateway says in the runtime's place, in words of its own or in none."""
+    """Return the error for an answer from of-watchdog or a gateway, which has no JSON."""
     if status == 504:
         return late(deadline_ms)
     if status == 429:

@@ -1,6 +1,6 @@
 """RuntimeSelector: which runtime serves a Language-Title (specification 4.4).
 
-In this order: an entry of the mappings file; the language's runtimes found in Kubernetes; those of RUNTIME_URLS.
+The order: an entry of the mappings file, then the runtimes discovered in Kubernetes, then those of RUNTIME_URLS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,41 +11,42 @@ from msgspec import Struct
 from controller.errors import NotFound, RuntimeUnavailable
 from controller.models.registered import LanguageTitle
 
-#: Language to base URLs, without a slash at their ends; none: it is known, and nobody serves it now.
+#: Language to base URLs, without a slash at the end. Empty: the language is known, but no runtime is ready.
 Addresses = Mapping[str, tuple[str, ...]]
 
 
 class Route(Struct, frozen=True):
-    """Where a script goes. Any of the addresses will do."""
+    """A runtime for a script. All addresses are equivalent."""
 
-    #: What the runtime calls its language.
+    #: The language that the runtime runs.
     language: str
     addresses: tuple[str, ...]
 
 
 class Mappings(Protocol):
-    """An operator's choice for some titles."""
+    """The operator's choice for some titles."""
 
     def target(self, name: LanguageTitle) -> str | None:
-        """A language, or a runtime's base URL; None: no choice was made."""
+        """Return a language or a runtime's base URL. None: no choice was made."""
 
 
 class Discovery(Protocol):
-    """Runtimes that come and go."""
+    """Runtimes that are discovered while the process runs."""
 
-    #: Whether all of them are known by now.
+    #: Whether the first list of runtimes is complete.
     complete: bool
 
-    def addresses(self) -> Addresses: ...
+    def addresses(self) -> Addresses:
+        """Return the base URLs of ready runtimes by language."""
 
 
 class RuntimeSelector:
-    """Picks a runtime's addresses.
+    """Chooses the runtime for a title.
 
     Args:
-        addresses: language to base URLs, fixed.
-        mappings: comes before the languages' own runtimes.
-        discovery: comes before `addresses`.
+        addresses: the configured base URLs by language.
+        mappings: takes precedence over the runtimes of the title's language.
+        discovery: takes precedence over `addresses`.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class RuntimeSelector:
         self._discovery = discovery
 
     def route(self, name: LanguageTitle) -> Route:
-        """Where the scripts called `name` run.
+        """Return the runtime for `name`.
 
         Raises:
             NotFound: no runtime serves the language.
-            RuntimeUnavailable: those that do are not there at the moment, or not known yet.
+            RuntimeUnavailable: the language's runtimes are away, or not discovered yet.
         """
         target = (self._mappings and self._mappings.target(name)) or name.language
         if "://" in target:
@@ -78,5 +79,5 @@ class RuntimeSelector:
         raise RuntimeUnavailable(f"the runtimes for the language {target} are away")
 
     def addresses(self) -> Addresses:
-        """Every language that is served, with its runtimes' base URLs."""
+        """Return the base URLs of every served language."""
         return self._fixed if self._discovery is None else {**self._fixed, **self._discovery.addresses()}

@@ -1,4 +1,4 @@
-"""HTTP to the runtimes: kept-alive connections, a circuit and a bound per address, and the choice of an address.
+"""HTTP to the runtimes: keep-alive connections, a circuit breaker and a limit per address, and load balancing.
 
 May import `errors` and libraries.
 """

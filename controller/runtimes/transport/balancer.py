@@ -1,4 +1,4 @@
-"""Which of a runtime's addresses a request goes to, and when it may go to another."""
+"""Balancer: chooses the address of a runtime for a request, and decides when another is tried."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -11,20 +11,20 @@ from controller.runtimes.transport.failures import CircuitOpen, NothingRan
 from controller.runtimes.transport.messages import Answer, Budget, Request
 from controller.runtimes.transport.pool import IDLE_MAX, Pool
 
-#: Seconds after which an address that is not asked any more is forgotten.
+#: Seconds after which an unused address is forgotten.
 FORGET_AFTER = 600.0
-#: Keys whose order of addresses is remembered.
+#: Keys with a cached order of addresses.
 RANKINGS_KEPT = 4096
 
 
 class Balancer:
-    """Sends requests to runtimes; one for all of a process.
+    """Sends requests to runtimes. A process has one.
 
     Args:
-        connections: how many an address may have in use at once.
-        failures: how many in a row open an address's circuit.
+        connections: most connections to an address.
+        failures: consecutive failures that open an address's circuit.
         pause: seconds until an open circuit lets one request through.
-        circuit_changed: is told of each change of a circuit's state, its making and its end included.
+        circuit_changed: called on each change of a circuit's state, including its creation and its end.
     """
 
     def __init__(
@@ -44,19 +44,22 @@ class Balancer:
         budget: Budget,
         declined: Callable[[Answer], bool],
     ) -> Answer:
-        """The answer of the first address in `key`'s order that takes the request.
+        """Return the answer of the first address, in the order of `key`, that takes the request.
 
-        One that is full or whose circuit is open is passed over while another is there. A request that surely was
-        not run is sent once more: to the next address, or where there is none to the same one, if it was sent
-        on a kept connection, which had gone stale.
+        An address that is full or has an open circuit is skipped if there is another. A request that certainly did
+        not run is sent once more: to the next address, or to the same one if there is no other and the request was
+        sent on a stale keep-alive connection.
 
         Args:
             addresses: base URLs, at least one.
-            declined: whether an answer says that nothing was run, and that another address should be asked.
+            key: determines the order of the addresses.
+            request: the request.
+            budget: its deadlines.
+            declined: returns whether an answer means that nothing ran and another address should be tried.
 
         Raises:
-            CircuitOpen: no address may be asked.
-            NoFreeConnection: each had all its connections in use until the budget's `begun_by`.
+            CircuitOpen: every circuit is open.
+            NoFreeConnection: all connections were in use until the budget's `begun_by`.
             RequestFailed: see `controller.runtimes.transport.failures`.
         """
         peers = [self._peer(one) for one in _ranking(tuple(addresses), key)]
@@ -78,7 +81,7 @@ class Balancer:
         raise refused
 
     def ask(self, address: str, request: Request, budget: Budget) -> Answer:
-        """The answer of this address, whatever its circuit and its connections; raises RequestFailed."""
+        """Return the answer of this address. Ignores its circuit and its limit. Raises RequestFailed."""
         connection = Connection(Endpoint(address), budget.begun_by)
         try:
             return connection.exchange(request, budget)
@@ -86,7 +89,7 @@ class Balancer:
             connection.close()
 
     def sweep(self) -> None:
-        """Closes connections that have been idle for long, and forgets addresses that nobody asks any more."""
+        """Close connections that have been idle for long, and forget unused addresses."""
         for peer in self._peers.values():
             peer.pool.close_idle(IDLE_MAX)
         forgotten = monotonic() - FORGET_AFTER
@@ -126,9 +129,9 @@ class _Peer:
 
 
 def ranked(addresses: Iterable[str], key: str) -> list[str]:
-    """The addresses in the order in which `key` prefers them: rendezvous hashing.
+    """Return the addresses in the order of `key`, by rendezvous hashing.
 
-    Every process gives the same order, and an address that comes or goes moves only the keys that prefer it.
+    Every process has the same order. If an address is added or removed, only the keys that prefer it move.
     """
     return sorted(
         addresses, key=lambda address: blake2b(f"{address}\0{key}".encode(), digest_size=8).digest()

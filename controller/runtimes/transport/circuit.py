@@ -1,4 +1,4 @@
-"""The circuit breaker of one address: pybreaker's, with one trial at a time and an opinion on who is to blame."""
+"""Circuit: the circuit breaker of one address, by pybreaker. It allows one trial at a time."""
 
 import logging
 from collections.abc import Callable
@@ -15,16 +15,16 @@ Changed = Callable[[str | None, str | None], object]
 
 
 class Circuit:
-    """Counts an address's failures in a row; after so many it lets nobody through for a while, then one.
+    """Counts an address's consecutive failures. When there are too many it refuses requests, then allows one trial.
 
-    Any answer is a success, whatever it says of the script or of the client. A client that hangs up says nothing of
-    the runtime, and neither does one that got no connection.
+    Every answer counts as a success, even an error of the script or of the client. A client that hangs up, or gets no
+    connection, counts as neither.
 
     Args:
-        name: for the log.
-        failures: how many in a row open it.
-        pause: seconds until one request may try again.
-        changed: is told of each change of its state: from, to.
+        name: the name in the log.
+        failures: consecutive failures that open the circuit.
+        pause: seconds until a trial.
+        changed: called with the old and the new state on each change.
     """
 
     def __init__(self, name: str, failures: int, pause: float, changed: Changed) -> None:
@@ -41,16 +41,16 @@ class Circuit:
         changed(None, self._breaker.current_state)
 
     def forget(self) -> None:
-        """It is needed no more."""
+        """Report the end of the circuit."""
         self._changed(self._breaker.current_state, None)
 
     def call(self, send: Callable[..., Answer], *request: object) -> Answer:
-        """What `send` gives for one request.
+        """Send a request and return its answer.
 
-        While all goes well pybreaker does not hear of it: it would cost more than the request's way to the kernel.
+        Successes in a row are not reported to pybreaker, since that costs more than sending the request.
 
         Raises:
-            CircuitOpen: it must not be sent.
+            CircuitOpen: the request was not sent.
         """
         if not self._closed:
             return self._try(send, *request)
@@ -64,12 +64,12 @@ class Circuit:
         return answer
 
     def _try(self, send: Callable[..., Answer], *request: object) -> Answer:
-        """One request at a time, after the pause. One that its client cut short has not succeeded, either."""
+        """Send a trial, one at a time, after the pause. A trial that its client ends is not a success."""
         if self._on_trial:
             raise CircuitOpen(f"{self._breaker.name} is being tried")
         self._on_trial = True
         try:
-            # Not `call`, which would hold pybreaker's lock until the answer has come.
+            # Not `call`, which would hold pybreaker's lock until the answer comes.
             with self._breaker.calling():
                 return send(*request)
         except pybreaker.CircuitBreakerError as error:
@@ -78,7 +78,7 @@ class Circuit:
             self._on_trial = False
 
     def _ended(self, *, well: bool) -> None:
-        if self._closed:  # else it has been opened since, and a trial decides
+        if self._closed:  # else the circuit has opened since, and a trial decides
             self._failed_last = not well
             with suppress(RequestFailed):
                 self._breaker.call(_succeed if well else _fail)
@@ -90,7 +90,7 @@ class Circuit:
 
 
 def _succeed() -> None:
-    """How a request ended, as pybreaker takes it: a call that returns."""
+    """Report a success to pybreaker: a call that returns."""
 
 
 def _fail() -> None:

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection to a runtime, and llhttp for what comes back."""
+"""Connection: one keep-alive HTTP/1.1 connection to a runtime. llhttp parses the answers."""
 
 from time import monotonic
 from urllib.parse import urlsplit
@@ -12,12 +12,12 @@ from controller.runtimes.transport.messages import Answer, Budget, Request, chec
 from controller.runtimes.transport.wire import wire
 
 HEAD_MAX_BYTES = 1 << 16
-#: More than any result or artifact a runtime lets through by default.
+#: Longest answer in bytes. A runtime's default limits of results and artifacts are lower.
 BODY_MAX_BYTES = 128 << 20
 
 
 class Endpoint:
-    """An address taken apart.
+    """A parsed address.
 
     Args:
         address: `http[s]://host[:port][/path]`.
@@ -33,7 +33,7 @@ class Endpoint:
         self._target = (self._name, parts.port or (443 if self._tls else 80))
 
     def connect(self, timeout: float) -> socket.socket:
-        """A new connection, name looked up and TLS agreed on, within `timeout` seconds; raises OSError."""
+        """Open a connection within `timeout` seconds, including DNS and the TLS handshake. Raises OSError."""
         with gevent.Timeout(timeout) as limit:
             try:
                 return self._connect()
@@ -53,17 +53,18 @@ class Endpoint:
 
 
 def _trust() -> ssl.SSLContext:
-    # Not `create_default_context`, whose sockets stop everybody unless Python's ssl was made gevent's.
+    # Not `create_default_context`: without gevent's monkey patch its sockets block all greenlets.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     return context
 
 
 class Connection:
-    """Carries one request at a time. It is good for another one only while `reusable`.
+    """Carries one request at a time. It may carry another one only while `reusable`.
 
     Args:
-        connect_by: when to give up, on the monotonic clock.
+        endpoint: the address.
+        connect_by: deadline for connecting, on the monotonic clock.
 
     Raises:
         NothingRan: the runtime cannot be reached.
@@ -81,12 +82,12 @@ class Connection:
             raise NothingRan(f"no connection: {error}") from error
 
     def exchange(self, request: Request, budget: Budget) -> Answer:
-        """Sends the request and waits for its answer.
+        """Send the request and wait for its answer.
 
         Raises:
-            NothingRan: it is certain that the runtime does not have the whole request.
-            AnswerLate: the time is over.
-            RequestFailed: the connection broke, or what came is no HTTP.
+            NothingRan: the runtime certainly did not get the whole request.
+            AnswerLate: the deadline passed.
+            RequestFailed: the connection broke, or the answer is not HTTP.
         """
         kept, self.reusable = self._sent > 0, False
         data = request.encode(self._endpoint.host, self._endpoint.base_path)
@@ -100,11 +101,11 @@ class Connection:
         return Answer(reader.status, b"".join(reader.body))
 
     def quiet(self) -> bool:
-        """Whether the peer has left the idle connection open and said nothing."""
+        """Return whether the idle connection is open and has no input."""
         return self._wire.quiet()
 
     def close(self) -> None:
-        """Ends it; the peer of a request under way sees its client gone."""
+        """Close the connection. A runtime that still works on a request notices it."""
         self.reusable = False
         self._wire.close()
 
@@ -112,7 +113,7 @@ class Connection:
         try:
             self._wire.send(data, budget.begun_by)
         except OSError as error:
-            # Not all of it left us, so the runtime cannot have the whole body, and runs nothing without it.
+            # The body was not sent completely, and the runtime runs nothing without it.
             raise NothingRan(f"not sent: {error}", kept=kept) from error
 
     def _receive(self, budget: Budget, kept: bool) -> bytes:
@@ -125,27 +126,27 @@ class Connection:
             received, reason = b"", str(error)
         if received:
             return received
-        # A peer that read the request and then died has acknowledged it, with its last segment if not before.
+        # A peer that read the request and then died has acknowledged it, at the latest with its last segment.
         if not self._reader.begun and self._wire.acknowledged() == self._sent:
             raise NothingRan(reason, kept=kept)
         raise RequestFailed(reason)
 
 
 class _AnswerReader:
-    """Gathers one answer after the other from what the parser finds."""
+    """Collects answers from the parser's callbacks."""
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.begin()
 
     def begin(self) -> None:
-        """Forgets the answer before."""
+        """Reset for the next answer."""
         self._read = self.status = 0
         self.body: list[bytes] = []
         self.begun = self.complete = self.keep_alive = False
 
     def feed(self, data: bytes) -> None:
-        """Takes what was received; raises RequestFailed when it is no HTTP, too much, or more than one answer."""
+        """Parse received bytes. Raises RequestFailed if they are not HTTP or too many, or a second answer."""
         self.begun = True
         self._read += len(data)
         try:
@@ -157,7 +158,7 @@ class _AnswerReader:
 
     def on_message_begin(self) -> None:
         if self.complete:
-            self.keep_alive = False  # more than was asked for
+            self.keep_alive = False  # an answer without a request
 
     def on_headers_complete(self) -> None:
         if not self.complete:
@@ -169,5 +170,5 @@ class _AnswerReader:
             self.body.append(data)
 
     def on_message_complete(self) -> None:
-        # Below 200 it is an interim answer: the real one follows.
+        # A status below 200 is an interim answer: the final one follows.
         self.complete = self.complete or self.status >= 200

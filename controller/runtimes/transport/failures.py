@@ -1,15 +1,16 @@
-"""How a request to a runtime fails, told apart by what it proves."""
+"""The failures of a request to a runtime. They differ in what is certain about the script."""
 
 
 class RequestFailed(Exception):
-    """No usable answer came; the script may have run."""
+    """There was no usable answer. The script may have run."""
 
 
 class NothingRan(RequestFailed):
-    """No usable answer came, and it is certain that the runtime never had the whole request: it may be sent again.
+    """The runtime certainly never had the whole request, so the request may be sent again.
 
     Args:
-        kept: the request was sent on a connection that had been used before.
+        reason: the message.
+        kept: whether the connection had been used before.
     """
 
     def __init__(self, reason: str, *, kept: bool = False) -> None:
@@ -18,12 +19,12 @@ class NothingRan(RequestFailed):
 
 
 class AnswerLate(RequestFailed):
-    """The runtime has the request, and its time is over."""
+    """The runtime has the request, and the deadline passed."""
 
 
 class NoFreeConnection(Exception):
-    """Every connection that this address may have is in use; nothing was sent."""
+    """All connections to the address are in use. Nothing was sent."""
 
 
 class CircuitOpen(Exception):
-    """The address has failed too often, and is left alone for now; nothing was sent."""
+    """The address has failed too often. Nothing was sent."""

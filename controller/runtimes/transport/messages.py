@@ -1,4 +1,4 @@
-"""A request to a runtime, its time, and the answer."""
+"""A request to a runtime, its deadlines, and its answer."""
 
 import re
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Budget(Struct, frozen=True, gc=False):
-    """Until when, on the monotonic clock in seconds, what has to be done."""
+    """The deadlines of a request, in seconds on the monotonic clock."""
 
-    #: The request is sent: all waiting and connecting is over.
+    #: Deadline until which the request must be sent.
     begun_by: float
     answered_by: float
 
     @classmethod
     def of(cls, own: float, script: float) -> Self:
-        """From now on.
+        """Return the budget of a request that begins now.
 
         Args:
             own: seconds for everything but the script.
@@ -29,26 +29,26 @@ class Budget(Struct, frozen=True, gc=False):
         return cls(start + own, start + own + script)
 
     def sooner(self) -> "Budget":
-        """The same, but half of the time to begin is left over for another try."""
+        """Return a budget with half of the time to send. The other half is left for another try."""
         start = monotonic()
         return Budget(start + (self.begun_by - start) / 2, self.answered_by)
 
 
 class Request(Struct, frozen=True):
-    """What is sent, to whichever address takes it."""
+    """A request, independent of the address."""
 
     path: str
     body: bytes
     headers: Mapping[str, str] = {}
     method: str = "POST"
-    #: Headers that are the same in every request, as `header_lines` wrote them once.
+    #: Headers that are the same in every request, encoded once by `header_lines`.
     constant: str = ""
 
     def encode(self, host: str, base_path: str) -> bytes:
-        """The bytes on the wire, for the runtime at `host` below `base_path`.
+        """Return the bytes of the request to the runtime at `host` and `base_path`.
 
         Raises:
-            ValueError: a header holds what would end it.
+            ValueError: a header has a control character.
         """
         lines = header_lines(self.headers) if self.headers else ""
         if self.method == "POST":
@@ -59,26 +59,26 @@ class Request(Struct, frozen=True):
 
 
 class Answer(Struct, frozen=True, gc=False):
-    """A complete answer; what its body holds is for the caller to judge."""
+    """A complete answer. The caller parses its body."""
 
     status: int
     body: bytes
 
 
 def header_lines(headers: Mapping[str, str]) -> str:
-    """Headers as a request has them; raises ValueError when one holds what would end it."""
+    """Return encoded headers. Raises ValueError if one has a control character."""
     return "".join([checked(f"{name}: {value}") + "\r\n" for name, value in headers.items()])
 
 
 def checked(text: str) -> str:
-    """Text that may stand in a request's head; raises ValueError for any other."""
+    """Return the text if it may be part of a request's head. Raises ValueError for any other."""
     if not text.isprintable() and _CONTROL.search(text):  # the first is quick, the second exact
         raise ValueError("a control character in a header")
     return text
 
 
 def remaining(deadline: float) -> float:
-    """Seconds until `deadline`; raises TimeoutError once there are none."""
+    """Return the seconds until `deadline`. Raises TimeoutError if it has passed."""
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError("the time is over")

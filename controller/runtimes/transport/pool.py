@@ -1,4 +1,4 @@
-"""The connections to one address: kept alive, bounded, and closed unless they are surely idle."""
+"""Pool: the keep-alive connections to one address, limited in number."""
 
 from time import monotonic
 
@@ -8,16 +8,16 @@ from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import NoFreeConnection, NothingRan
 from controller.runtimes.transport.messages import Answer, Budget, Request
 
-#: Seconds an idle connection is kept: shorter than of-watchdog's and our own servers' patience.
+#: Seconds that an idle connection is kept: less than the idle timeouts of of-watchdog and of our servers.
 IDLE_MAX = 10.0
 
 
 class Pool:
-    """Carries requests, each on a connection that is its own for as long as it takes.
+    """Sends requests, each on a connection that it does not share.
 
     Args:
         address: base URL.
-        size: how many connections may be in use at once.
+        size: most connections in use.
     """
 
     def __init__(self, address: str, size: int) -> None:
@@ -28,14 +28,16 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        """Whether the next one has to wait."""
+        """Return whether the next request has to wait."""
         return self._places.locked()
 
     def exchange(self, request: Request, budget: Budget) -> Answer:
-        """The answer, by the connection used last. Whatever ends it early, a killed greenlet too, closes that one.
+        """Send a request on the most recently used connection and return the answer.
+
+        A request that ends early closes its connection, also if its greenlet is killed.
 
         Raises:
-            NoFreeConnection: there is none in time.
+            NoFreeConnection: none became free in time.
             RequestFailed: see `Connection`.
         """
         if not self._places.acquire(blocking=False):
@@ -45,7 +47,7 @@ class Pool:
             try:
                 return connection.exchange(request, budget)
             except NothingRan:
-                self.close_idle()  # they are as old as this one, or the peer is away
+                self.close_idle()  # the others are as old, or the peer is away
                 raise
             finally:
                 self._take_back(connection)
@@ -53,7 +55,7 @@ class Pool:
             self._places.release()
 
     def close_idle(self, older_than: float = 0.0) -> None:
-        """Closes what has been idle for `older_than` seconds."""
+        """Close connections that have been idle for `older_than` seconds."""
         oldest = monotonic() - older_than
         kept, self._idle = self._idle, []
         for connection in kept:

@@ -1,4 +1,4 @@
-"""A connected socket, plain or TLS, on which every wait ends at a deadline."""
+"""A connected socket, plain or TLS, with a deadline for every wait."""
 
 import select
 import struct
@@ -13,52 +13,62 @@ from controller.runtimes.transport.messages import remaining
 READ_BYTES = 1 << 16
 #: Offset of `tcpi_bytes_acked`, 64 bits, in the kernel's `struct tcp_info` (linux/tcp.h).
 TCP_INFO_BYTES_ACKED = 120
-#: libev's events, as gevent's loop takes them.
+#: Event flags of libev, for gevent's loop.
 READABLE, WRITABLE = 1, 2
+#: The classes without gevent's monkey patch, which are faster. They would block all greenlets if they waited, but
+#: are only used without waiting.
 KernelSocket: type[socket.socket] = monkey.get_original("socket", "socket")
-#: Python's own, which go to the kernel by the shortest way. They would stop everybody where they wait; none
-#: does.
 KernelPoll = monkey.get_original("select", "poll")
 Done = TypeVar("Done")
 
 
 class Wire(Protocol):
-    """Sends and receives for one greenlet at a time; deadlines are on the monotonic clock."""
+    """Sends and receives for one greenlet at a time. Deadlines are on the monotonic clock."""
 
     def send(self, data: bytes, deadline: float) -> None:
-        """Sends all of it; raises OSError when some of it did not leave us, TimeoutError when not in time."""
+        """Send all bytes.
+
+        Raises:
+            TimeoutError: the deadline passed.
+            OSError: some bytes were not sent.
+        """
 
     def receive(self, deadline: float) -> bytes:
-        """What came, nothing when the peer has closed; raises OSError, TimeoutError."""
+        """Return the received bytes; none if the peer has closed. Raises OSError, TimeoutError."""
 
     def quiet(self) -> bool:
-        """Whether the peer has left the idle connection open and said nothing."""
+        """Return whether the idle connection is open and has no input."""
 
     def acknowledged(self) -> int | None:
-        """How many bytes the peer's kernel has taken. None: that cannot be told."""
+        """Return how many bytes the peer's kernel has acknowledged. None: unknown."""
 
     def close(self) -> None:
-        """Ends it."""
+        """Close the connection."""
 
 
 def wire(opened: socket.socket) -> Wire:
-    """What a connected socket is sent and received by; the socket itself is used no more."""
+    """Wrap a connected socket. The socket itself must not be used any more."""
     return TlsWire(opened) if isinstance(opened, ssl.SSLSocket) else PlainWire(opened)
 
 
 class Watcher(Protocol):
-    """One of the loop's: calls back once something is the case."""
+    """A watcher of the event loop, which calls back on an event."""
 
-    def start(self, callback: Callable[..., object], *args: object) -> None: ...
-    def stop(self) -> None: ...
-    def close(self) -> None: ...
+    def start(self, callback: Callable[..., object], *args: object) -> None:
+        """Start watching."""
+
+    def stop(self) -> None:
+        """Stop watching."""
+
+    def close(self) -> None:
+        """Release the watcher."""
 
 
 class PlainWire:
     """TCP.
 
-    gevent's sockets do the same, but first try to receive what cannot be there yet, and make an exception for every
-    wait in case its time should run out: together that costs more than the system calls.
+    gevent's sockets do the same, but try to receive before there is data, and create an exception for the timeout of
+    every wait. Together that costs more than the system calls.
     """
 
     def __init__(self, opened: socket.socket) -> None:
@@ -72,6 +82,7 @@ class PlainWire:
         self._look.register(descriptor, select.POLLIN)
 
     def send(self, data: bytes, deadline: float) -> None:
+        """See `Wire.send`."""
         remaining(deadline)
         sent = 0
         while sent < len(data):
@@ -79,20 +90,24 @@ class PlainWire:
             sent += self._when_ready(self._socket.send, rest, self._writable, deadline)
 
     def receive(self, deadline: float) -> bytes:
+        """See `Wire.receive`."""
         self._wait(self._readable, deadline)
         return self._when_ready(self._socket.recv, READ_BYTES, self._readable, deadline)
 
     def quiet(self) -> bool:
+        """See `Wire.quiet`."""
         return not self._look.poll(0)
 
     def acknowledged(self) -> int | None:
+        """See `Wire.acknowledged`."""
         info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES_ACKED + 8)
         if len(info) < TCP_INFO_BYTES_ACKED + 8:
-            return None  # this kernel keeps no such count
+            return None  # this kernel does not count
         (count,) = struct.unpack_from("Q", info, TCP_INFO_BYTES_ACKED)
         return int(count) - 1  # our SYN is counted as one byte
 
     def close(self) -> None:
+        """See `Wire.close`."""
         self._readable.close()
         self._writable.close()
         self._socket.close()
@@ -107,13 +122,13 @@ class PlainWire:
                 self._wait(ready, deadline)
 
     def _wait(self, ready: Watcher, deadline: float) -> None:
-        """Lets others run until the watcher says that it is time; raises TimeoutError."""
+        """Let other greenlets run until the watcher fires. Raises TimeoutError."""
         waiter: Waiter[bool] = Waiter(self._hub)
         timer = self._hub.loop.timer(remaining(deadline))
         try:
             ready.start(waiter.switch, True)
             timer.start(waiter.switch, False)
-            # Who was busy for long finds all timers due, and then what has come meanwhile.
+            # After a long busy period the timer fires before input that has already come.
             if not waiter.get() and self.quiet():
                 raise TimeoutError("not in time")
         finally:
@@ -122,21 +137,24 @@ class PlainWire:
 
 
 class TlsWire:
-    """TLS, whose bytes on the way are not ours to count: gevent knows what it waits for."""
+    """TLS. Acknowledged bytes cannot be counted here, so gevent's socket is used."""
 
     def __init__(self, opened: ssl.SSLSocket) -> None:
         self._socket = opened
 
     def send(self, data: bytes, deadline: float) -> None:
+        """See `Wire.send`."""
         self._socket.settimeout(remaining(deadline))
         self._socket.sendall(data)
 
     def receive(self, deadline: float) -> bytes:
+        """See `Wire.receive`."""
         self._socket.settimeout(remaining(deadline))
         received: bytes = self._socket.recv(READ_BYTES)
         return received
 
     def quiet(self) -> bool:
+        """See `Wire.quiet`."""
         self._socket.settimeout(0)
         try:
             self._socket.recv(1)
@@ -147,7 +165,9 @@ class TlsWire:
         return False
 
     def acknowledged(self) -> int | None:
+        """See `Wire.acknowledged`."""
         return None
 
     def close(self) -> None:
+        """See `Wire.close`."""
         self._socket.close()
