@@ -119,12 +119,7 @@ def compose(settings: Settings) -> Controller:
     sessions = SessionManager(kept, tables, logger, metrics, settings.sessions_in_memory, traces)
     functions = FunctionCatalog(tables)
     followed, selector = _runtime_selector(settings)
-    balancer = Balancer(
-        settings.runtime_connections,
-        settings.circuit_failures,
-        settings.circuit_pause,
-        metrics.circuit_changed,
-    )
+    balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
     runner = ScriptRunner(selector, runtimes, ScriptStore(kept, tables), metrics)
     workflow = WorkflowManager(
@@ -156,6 +151,11 @@ def compose(settings: Settings) -> Controller:
     chores = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, metrics, traces, postgres, logger, masker, chores, server, followed)
+
+
+def _balancer(settings: Settings, metrics: MetricsCollector) -> Balancer:
+    bounds = settings.runtime_connections, settings.circuit_failures, settings.circuit_pause
+    return Balancer(*bounds, metrics.circuit_changed)
 
 
 def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:

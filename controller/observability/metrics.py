@@ -62,7 +62,16 @@ class MetricsCollector:
         self._exporter = PrometheusMetrics.for_app_factory(
             export_defaults=False, path=None, registry=registry
         )
+        # Several processes write their figures to files, which have no place for exemplars.
+        self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
+        self._make_request_metrics(registry)
+        self._make_gauges(registry)
+        self._make_log_metrics(registry)
+        self.redis = _timer("redis", "Redis", registry)
+        self.postgres = _timer("postgres", "PostgreSQL", registry)
+        _tell_build(registry)
 
+    def _make_request_metrics(self, registry: CollectorRegistry) -> None:
         def counter(name: str, documentation: str, labels: list[str]) -> Series[Counter]:
             return Series(Counter(name, documentation, labels, registry=registry))
 
@@ -71,9 +80,6 @@ class MetricsCollector:
         ) -> Series[Histogram]:
             return Series(Histogram(name, documentation, labels, buckets=buckets, registry=registry))
 
-        gauge = partial(Gauge, registry=registry)
-        # Several processes write their figures to files, which have no place for exemplars.
-        self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
         self._http = timer(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer",
@@ -108,10 +114,12 @@ class MetricsCollector:
             ["language", "source"],
         )
         self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+
+    def _make_gauges(self, registry: CollectorRegistry) -> None:
+        gauge = partial(Gauge, registry=registry)
         self._active = gauge(
             "lambda_sessions_active", "Sessions neither ended nor expired", multiprocess_mode="mostrecent"
         )
-        self._make_log_metrics(registry)
         self._circuits = gauge(
             "lambda_circuits",
             "Addresses of runtimes by the state of their circuit: closed, open, half-open",
@@ -124,9 +132,6 @@ class MetricsCollector:
             ["task"],
             multiprocess_mode="max",
         )
-        self.redis = _timer("redis", "Redis", registry)
-        self.postgres = _timer("postgres", "PostgreSQL", registry)
-        _tell_build(registry)
 
     def _make_log_metrics(self, registry: CollectorRegistry) -> None:
         self._log_queue = Gauge(

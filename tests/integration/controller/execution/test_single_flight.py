@@ -294,8 +294,8 @@ def test_a_hit_is_one_trip_to_redis_and_a_miss_two(pair: Pair, mark: str) -> Non
         sum(made.get(f"cmdstat_{name}", 0) for name in ("evalsha", "eval", "blmove", "get"))
         for made in commands
     ]
-    # Inside of a script: the look for the result, and of a miss one more, under the key of the version before. Nothing
-    # else is sent.
+    # Inside of a script: the look for the result, and of a miss one more, under the key of the version before.
+    # Nothing else is sent.
     assert [made["cmdstat_evalsha"] for made in commands] == [2, 1]
     assert sent == [4, 2]
 
