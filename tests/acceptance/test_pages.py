@@ -1,19 +1,22 @@
-"""The curl commands of the README and of docs/using.md answer what the pages print."""
+"""The commands of the README, docs/using.md and CONTRIBUTING.md that use a running service do what the pages say."""
 
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.acceptance.client import Client
+from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
+from tests.waiting import until
 
-PAGES = ("README.md", "docs/using.md")
+PAGES = ("README.md", "docs/using.md", "CONTRIBUTING.md")
 #: Variables that a page sets for its reader. The test sets them for the service under test.
 SET_BY_TEST = ("URL", "AUTH", "ID")
 #: Stands for the rest of a text, in what a page prints.
@@ -59,7 +62,12 @@ def differences(printed: Any, answered: Any, place: str = "") -> Iterator[str]:
 
 
 class Shell:
-    """Runs the commands of a page in order, as a reader would, against the service of a client."""
+    """Runs the commands of a page in order, as a reader would, against the service of a client.
+
+    Args:
+        client: its address and token take the place of those on the page.
+        folder: the working directory.
+    """
 
     def __init__(self, client: Client, folder: Path) -> None:
         self._variables = {"URL": client.url, "AUTH": f"Authorization: Bearer {client.token}", "ID": ""}
@@ -79,25 +87,35 @@ class Shell:
             capture_output=True,
             text=True,
             timeout=120,
-            check=True,
+            check="curl" in step.command,
         )
         if "/initialize" in step.command:
             self._variables["ID"] = json.loads(done.stdout).get("request_id", self._variables["ID"])
         return done.stdout
 
+    def prints(self, step: Step) -> bool:
+        """Say whether a command prints anything."""
+        return self.run(step) != ""
+
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_commands_of_a_page_answer_what_it_prints(client: Client, page: str, tmp_path: Path) -> None:
+def test_the_commands_of_a_page_answer_what_it_prints(
+    service: Deployment, client: Client, page: str, tmp_path: Path
+) -> None:
     if shutil.which("curl") is None:
         missing("curl")
+    (tmp_path / ".local").symlink_to(service.parts.state.folder)
     shell = Shell(client, tmp_path)
     compared = 0
     for step in steps((ROOT / page).read_text()):
+        if step.command.startswith("grep"):
+            until(partial(shell.prints, step), f"a line of the log, for {step.command}")
+            continue
         answered = shell.run(step)
         if step.printed:
             compared += 1
             assert list(differences(json.loads(step.printed), json.loads(answered))) == [], step.command
-    assert compared >= 4
+    assert compared
 
 
 def test_an_answer_of_another_shape_is_found() -> None:
