@@ -1,4 +1,4 @@
-"""The composition root: settings to objects to a Flask app. Nobody else knows which backends there are."""
+"""The composition root: makes all objects from the settings, and the app of each function."""
 
 import logging
 import sys
@@ -55,25 +55,26 @@ from telemetry.tracing import Tracer, UnusableTracing
 
 log = logging.getLogger(__name__)
 
-#: Seconds to wait for Redis: going on without it beats waiting for it.
+#: Seconds to wait for Redis. It is short, since a request can go on without Redis.
 CACHE_TIMEOUT = 0.5
-#: Lease of a run = script timeout + 3 REQUEST_TIMEOUT: the call, one repetition, and the overhead.
+#: Lease of a run = script timeout + 3 * REQUEST_TIMEOUT: the call, one retry, and overhead.
 LEASE_BUDGETS = 3
+#: Seconds between two rounds of maintenance.
 MAINTENANCE_INTERVAL = 30.0
-#: Seconds in which waiting log records are written at the end.
+#: Seconds to write queued log records when the process stops.
 LOG_FLUSH_TIMEOUT = 5.0
 MONTHS_AHEAD = 3
-#: Time in which spans that wait are exported at the end.
+#: Milliseconds to export queued spans when the process stops.
 SPANS_FLUSH_MS = 3000
 
 
-#: What follows something outside in a greenlet of its own.
+#: Objects that follow outside changes in a greenlet.
 Followed = MappingsFile | KubernetesDiscovery
 
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """Everything one process shares, made once."""
+    """The shared objects of one process."""
 
     settings: Settings
     services: Services
@@ -87,7 +88,7 @@ class Controller:
     followed: Sequence[Followed]
 
     def start(self) -> None:
-        """Starts what works in the background; raises OSError when METRICS_PORT is taken."""
+        """Start the background work. Raises OSError if METRICS_PORT is in use."""
         self.metrics_server.start()
         self.logger.start()
         self.maintenance.start()
@@ -95,7 +96,7 @@ class Controller:
             one.start()
 
     def close(self) -> None:
-        """Ends in order: no new work in the background, then the last log records, then their connections."""
+        """Stop in order: the background work, then the last log records, then the connections."""
         self.maintenance.close()
         for one in self.followed:
             one.close()
@@ -106,7 +107,7 @@ class Controller:
 
 
 def compose(settings: Settings) -> Controller:
-    """Makes the objects and hands them to each other; raises UnusableSetting or UnusableTracing."""
+    """Make all objects. Raises UnusableSetting or UnusableTracing."""
     timeout = settings.request_timeout / 1000
     metrics, traces = MetricsCollector(), tracer(SERVICE, VERSION, SPANS_FLUSH_MS)
     database, cache = traces.timer(metrics.postgres, "postgresql"), traces.timer(metrics.redis, "redis")
@@ -176,7 +177,7 @@ def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:
 
 
 def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSelector]:
-    """The selector, and what it looks at that changes while the process runs."""
+    """Return the objects that follow changes, and the selector that reads them."""
     path = settings.runtime_mappings_file
     mappings = MappingsFile(path) if path else None
     discovery = (
@@ -190,7 +191,7 @@ def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSe
 
 @cache
 def controller() -> Controller:
-    """This process's controller, from its environment; a bad setting ends the process with one line."""
+    """Return this process's controller, made from the environment. A bad setting ends the process with one line."""
     try:
         settings = Settings.from_environment(Path(".env"))
     except UnusableSetting as error:
@@ -207,13 +208,13 @@ def controller() -> Controller:
 
 
 def _refusal(reason: str) -> SystemExit:
-    """Ends the server, not only its worker: gunicorn starts a worker anew for ever, unless its status is this one."""
+    """Return an exit that ends the server: with any other status gunicorn would restart the worker forever."""
     print(f"controller: {reason}", file=sys.stderr)
     return SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def application(name: str) -> Function:
-    """The app of one function.
+    """Return the app of one function.
 
     Args:
         name: initialize, execute, sessions, functions or health.

@@ -1,4 +1,4 @@
-"""Whether the service can serve, and what it misses."""
+"""HealthCheck: the health of the service and its components."""
 
 from itertools import chain
 from typing import Literal, TypeAlias
@@ -14,13 +14,13 @@ from controller.runtimes.selector import RuntimeSelector
 
 Check: TypeAlias = "gevent.Greenlet[..., bool]"
 
-#: Seconds for all checks together; one that is not done by then has failed.
+#: Timeout in seconds of all checks together. A check that has not finished by then has failed.
 PATIENCE = 2.0
 OWN_LANGUAGES = ("nodejs", "python", "rust")
 
 
 class HealthCheck:
-    """Asks every neighbour, all at once."""
+    """Checks the stores and runtimes concurrently."""
 
     def __init__(
         self, cache: CacheManager, postgres: Postgres, selector: RuntimeSelector, runtimes: RuntimeClient
@@ -31,7 +31,7 @@ class HealthCheck:
         self._runtimes = runtimes
 
     def document(self) -> HealthAnswer:
-        """The health as the contract writes it."""
+        """Return the health as the contract defines it."""
         redis: Check = gevent.spawn(self._cache.available)
         postgres: Check = gevent.spawn(self._postgres.available)
         runtimes: dict[str, list[Check]] = {

@@ -1,7 +1,7 @@
-"""JSON as it passes on the way of a request: msgspec's, which carries what nobody here reads as `msgspec.Raw`.
+"""JSON of requests and responses, by msgspec. JSON that the controller does not parse passes as `msgspec.Raw`.
 
-To msgspec half of a surrogate pair is no text. JSON can hold one, as an escape, and so can Python's and JavaScript's
-strings: where there is one, Python's own `json` reads and writes.
+msgspec refuses lone surrogates. JSON may have them as escapes, and so may the strings of Python and JavaScript. Such
+a text is read and written by Python's `json` instead.
 """
 
 import json
@@ -15,7 +15,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def dumps(value: Any) -> bytes:
-    """The JSON text of a value, which may have `Raw` in it."""
+    """Return the JSON text of a value, which may contain `Raw`."""
     try:
         return _ENCODER.encode(value)
     except UnicodeEncodeError:
@@ -23,10 +23,11 @@ def dumps(value: Any) -> bytes:
 
 
 class Reader(Generic[T]):
-    """Reads the text of a struct.
+    """Reads the JSON text of a struct.
 
     Args:
-        raw: the names of its fields, and of those of structs in it, that are `Raw`.
+        kind: the struct.
+        raw: the names of fields that are `Raw`, also of nested structs.
     """
 
     def __init__(self, kind: type[T], raw: Collection[str]) -> None:
@@ -35,7 +36,11 @@ class Reader(Generic[T]):
         self._decoder = msgspec.json.Decoder(kind)
 
     def read(self, text: bytes | msgspec.Raw) -> T:
-        """Raises ValueError (msgspec.DecodeError is one): it is not UTF-8, not JSON, or not such a struct."""
+        """Return the struct of a text.
+
+        Raises:
+            ValueError: the text is not UTF-8, not JSON, or not such a struct. `msgspec.DecodeError` is a ValueError.
+        """
         try:
             return self._decoder.decode(text)
         except msgspec.ValidationError:
@@ -51,7 +56,7 @@ class Reader(Generic[T]):
 
 
 def plain(value: Any) -> Any:
-    """What Python's `json` writes in place of `Raw` and of a struct; raises TypeError for anything else."""
+    """Convert `Raw` and structs for Python's `json`. Raises TypeError for anything else."""
     if isinstance(value, msgspec.Raw):
         return json.loads(bytes(value))
     if isinstance(value, msgspec.Struct):

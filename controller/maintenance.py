@@ -1,4 +1,4 @@
-"""What has to be done now and then, whether requests come or not."""
+"""Maintenance: runs periodic tasks."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,12 +11,12 @@ log = logging.getLogger(__name__)
 
 
 class Maintenance:
-    """Does tasks again and again in a greenlet of its own.
+    """Runs tasks periodically in a greenlet.
 
     Args:
-        tasks: what to do, by name; one that finds PostgreSQL away is done the next time.
+        tasks: the tasks by name. A task that fails because PostgreSQL is away is retried in the next round.
         interval: seconds between two rounds.
-        done: is told the name of each task that succeeded.
+        done: called with the name of each task that succeeded.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class Maintenance:
         self._greenlet: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
-        """Begins with a round at once."""
+        """Start with an immediate first round."""
         self._greenlet = gevent.spawn(self._work)
 
     def close(self) -> None:
-        """Stops, between or within rounds: every task is a transaction."""
+        """Stop, even within a round: every task is a transaction."""
         if self._greenlet is not None:
             self._greenlet.kill()
 

@@ -54,7 +54,7 @@ def _key(entry: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment may choose. A number counts in the unit of its variable."""
+    """The settings of a deployment. Numbers are in the unit of their variable."""
 
     redis_url: str = variable(
         "REDIS_URL",

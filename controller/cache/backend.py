@@ -91,7 +91,7 @@ class Finish:
     ttl: int
     #: Whether to count the execution.
     executed: bool
-    #: Whether the session ends with this success. `first`: of its own run; `shared`: of the leader that it followed.
+    #: Whether the session ends with this success. `first`: it ran itself; `shared`: it followed a leader.
     closes: Literal["no", "first", "shared"] = "no"
 
 

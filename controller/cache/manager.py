@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-#: Results removed in one trip. All other trips wait meanwhile.
+#: Results removed in one trip. All other trips wait for it.
 DROP_BATCH = 1000
 
 

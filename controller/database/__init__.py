@@ -1,7 +1,8 @@
 """PostgreSQL: the connection pool, named queries, migrations, retention, statistics.
 
-`tables` answers what the registry and the quotas ask, `memory` does the same without a server, and both pass one
+`tables` has the queries of the registry and the quotas. `memory` is its double without a server. Both pass one
 contract suite.
+
 
 May import `models`, `errors`, `telemetry`.
 """

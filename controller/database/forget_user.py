@@ -1,12 +1,13 @@
 """Removes all of one user's data: `python -m controller.database.forget_user SUB`.
 
-From PostgreSQL at POSTGRES_URL go the user's rows in every table that names a user, the versions of their functions,
-and scripts and artifacts that nobody else's rows refer to. From Redis at REDIS_URL go the user's sessions, which end
-thereby in every process, and the cached results of everybody: whose they are cannot be told from their names.
+In PostgreSQL at POSTGRES_URL it deletes the user's rows in every table with users, the versions of their functions,
+and their scripts and artifacts, unless another user's rows refer to these. In Redis at REDIS_URL it deletes the
+user's sessions, which ends them in every process, and the cached results of all users: a result's key does not show
+its owner.
 
-Take the user's tokens away first. What is left ends by itself: answers kept for an Idempotency-Key within a day, idle
-workers and scripts in a runtime's memory and on its disk as they make room. Log records that still wait for
-PostgreSQL are written when it is back: where it was away, run this again afterwards.
+Revoke the user's tokens first. Other data expires: answers of an Idempotency-Key within a day, idle workers and
+scripts in a runtime's memory and on its disk when space is needed. Log records that are still queued are written
+later: if PostgreSQL was away, run this again.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from configuration.errors import UnusableSetting
 from controller.models.formats import FORMAT, PREVIOUS
 from controller.models.registered import now
 
-#: Every table that says whose its rows are, new ones included.
+#: Every table with a column `user_id`, so new tables are included.
 TABLES = """
 SELECT DISTINCT nspname, relname FROM pg_attribute
 JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -54,10 +55,10 @@ LIVE_SESSIONS = "SELECT request_id, expires_at FROM sessions WHERE user_id = %(s
 
 
 def forget(opened: connection, redis: Redis, subject: str) -> dict[str, int]:
-    """Removes a user's data.
+    """Remove a user's data.
 
     Returns:
-        How many rows went, by table; and how many sessions from Redis.
+        The number of removed rows by table, and of sessions in Redis.
     """
     redis.ping()
     with opened, opened.cursor() as cursor:
@@ -75,7 +76,7 @@ def forget(opened: connection, redis: Redis, subject: str) -> dict[str, int]:
             removed[name] = removed.get(name, 0) + cursor.rowcount
         cursor.execute(UNUSED_SCRIPTS, {"hashes": hashes})
         removed["scripts"] = cursor.rowcount
-    # After the rows: no process can bring a session back from them then.
+    # After the rows, so that no process can restore a session from them.
     for request_id, expires_at in live.items():
         lives = round((expires_at - now()).total_seconds() * 1000)
         for version in (FORMAT, PREVIOUS):
@@ -84,7 +85,7 @@ def forget(opened: connection, redis: Redis, subject: str) -> dict[str, int]:
 
 
 def _forget_rest(redis: Redis, subject: str) -> int:
-    """Results, and sessions that PostgreSQL did not know."""
+    """Remove results, and sessions that are not in PostgreSQL."""
     for key in redis.scan_iter(match="*result:*", count=1000):
         redis.unlink(key)
     ended = 0
@@ -97,7 +98,7 @@ def _forget_rest(redis: Redis, subject: str) -> int:
 
 
 def _end(redis: Redis, key: bytes, milliseconds: int) -> None:
-    """Leaves nothing of a session but that it was deleted, until it would have expired."""
+    """Replace a session by a mark that it was deleted, until it would have expired."""
     with redis.pipeline(transaction=True) as pipeline:
         pipeline.delete(key)
         pipeline.hset(key, "state", "deleted")
@@ -106,7 +107,7 @@ def _end(redis: Redis, key: bytes, milliseconds: int) -> None:
 
 
 def main() -> int:
-    """Removes what the arguments name; answers the exit code."""
+    """Remove the data of the user in the arguments. Return the exit code."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("subject", metavar="SUB", help="the user: sub of their tokens")
     subject = arguments.parse_args().subject

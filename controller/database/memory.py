@@ -1,4 +1,4 @@
-"""MemoryTables: the tables of `tables` in this process's memory, for tests and for use without a server.
+"""MemoryTables: the double of `PostgresTables` in this process's memory, for tests and for use without a server.
 
 It takes the same statements as `Postgres.write_together` and follows `queries.sql`; one contract suite holds both.
 Its data ends with the process.
@@ -17,9 +17,9 @@ from controller.errors import StoreRejected
 from controller.models.registered import ArtifactKey, LanguageTitle, Session, now
 from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
 
-#: Expired sessions stay this long, to be asked for.
+#: How long an expired session can still be read.
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-#: Clocks of controllers may differ by this much: within it the order of writing counts.
+#: Most difference between the clocks of controllers. Within it, the last write wins.
 CLOCK_SKEW = timedelta(seconds=10)
 
 FunctionKey = tuple[str | None, LanguageTitle]
@@ -38,15 +38,15 @@ class _Execution(NamedTuple):
 
 @dataclass
 class _State:
-    """All rows. They are immutable, so that a copy of the dictionaries is a snapshot."""
+    """All rows. Rows are immutable, so a copy of the dictionaries is a snapshot."""
 
     scripts: dict[str, str] = field(default_factory=dict)
     artifacts: dict[ArtifactKey, bytes] = field(default_factory=dict)
     functions: dict[FunctionKey, _Function] = field(default_factory=dict)
-    #: By function and version: when the function was deleted, if it was.
+    #: Function and version to the time of the function's deletion.
     versions: dict[tuple[int, int], datetime | None] = field(default_factory=dict)
     sessions: dict[str, StoredSession] = field(default_factory=dict)
-    #: Ends of sessions that are not written yet.
+    #: Ends of sessions with rows that are not written yet.
     ends: dict[str, str] = field(default_factory=dict)
     executions: dict[UUID, _Execution] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class _State:
         return _State(*(getattr(self, one.name).copy() for one in fields(self)))
 
     def require_script(self, script_hash: str) -> None:
-        """Raise StoreRejected if a row would refer to a script that is not there."""
+        """Raise StoreRejected if the script of a row is missing."""
         if script_hash not in self.scripts:
             raise StoreRejected(f"there is no script {script_hash}")
 
@@ -74,7 +74,7 @@ class MemoryTables:
         """Execute named statements, all or none.
 
         Raises:
-            StoreRejected: a statement is unknown, its parameters do not fit, or it refers to what is not there.
+            StoreRejected: a statement is unknown, its parameters do not fit, or it refers to a missing row.
         """
         before = self._state
         self._state = before.copy()
@@ -165,7 +165,7 @@ class MemoryTables:
         return self._state.artifacts.get(key)
 
     def _visible(self, owner: str, chosen: FunctionFilter) -> list[StoredFunction]:
-        """What the owner sees, by name. An own function hides the predefined one of its name."""
+        """Return the functions that the owner sees, by name. The owner's functions hide predefined ones."""
         functions = self._state.functions
         seen = [
             one.row
@@ -260,7 +260,7 @@ class MemoryTables:
                 self._state.sessions[one.session_id] = _counted(stored, one)
 
     def _skip(self, **_: Any) -> None:
-        """Do nothing: no method here reads errors, and one process needs no lock."""
+        """Do nothing: errors are not kept, and a single process needs no lock."""
 
 
 _STATEMENTS: Mapping[str, Callable[..., object]] = {

@@ -1,8 +1,8 @@
-"""Brings the database to the newest schema: `python -m controller.database.migrate`.
+"""Migrates the database to the newest schema: `python -m controller.database.migrate`.
 
-Files `V<version>__<description>.sql` are applied once each, in the order of their versions, each in a transaction
-of its own together with its row in `meta.schema_version`. An advisory lock lets one process at a time do it. A file
-that was applied and has changed since is refused: a change is a new file.
+Files `V<version>__<description>.sql` are applied once, in the order of their versions. One transaction applies a file
+and writes its row in `meta.schema_version`. An advisory lock admits one process at a time. If an applied file has
+changed, the migration is refused: a change needs a new file.
 """
 
 import argparse
@@ -35,12 +35,12 @@ CREATE TABLE IF NOT EXISTS meta.schema_version (
 
 
 class MigrationError(Exception):
-    """The files and the database do not fit together."""
+    """The files and the database contradict each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A numbered file."""
+    """A migration file."""
 
     version: str
     description: str
@@ -48,15 +48,17 @@ class Migration:
 
     @property
     def order(self) -> tuple[int, ...]:
+        """The version as numbers, to sort by."""
         return tuple(int(part) for part in self.version.split("."))
 
     @property
     def checksum(self) -> str:
+        """The SHA-256 of the text."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
 def read(folder: Path) -> list[Migration]:
-    """The migrations of a folder, in order.
+    """Return the migrations of a folder, in order.
 
     Raises:
         MigrationError: a file's name is malformed, or two have one version.
@@ -75,10 +77,10 @@ def read(folder: Path) -> list[Migration]:
 
 
 def migrate(opened: connection, folder: Path) -> list[Migration]:
-    """Applies what is missing, and makes the log's partitions of the next months.
+    """Apply missing migrations, and create the log's partitions of the next months.
 
     Returns:
-        The migrations that were applied now.
+        The migrations that were applied.
 
     Raises:
         MigrationError: an applied file has changed or is gone, or a new one is older than the newest applied.
@@ -130,7 +132,7 @@ def _apply(opened: connection, migration: Migration) -> None:
 
 
 def main() -> int:
-    """Migrates the database at POSTGRES_URL; answers the exit code."""
+    """Migrate the database at POSTGRES_URL. Return the exit code."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("--folder", type=Path, default=Path("sql"), help="where the files are (sql)")
     folder = arguments.parse_args().folder

@@ -1,4 +1,4 @@
-"""Retention: what is older than the log is kept is removed, in bounded steps, by one process at a time."""
+"""Retention: removes old log rows in bounded steps. One process at a time does it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from types import MappingProxyType
 from controller.database.postgres import QUERIES, Postgres
 
 LOCK = "retention"
-#: What is deleted row by row, and how many rows a round. The order is free.
+#: The query of each kind of row, and the rows that one round deletes. The order does not matter.
 BATCHES: Mapping[str, int] = MappingProxyType(
     {
         "delete_old_requests": 1000,
@@ -14,20 +14,20 @@ BATCHES: Mapping[str, int] = MappingProxyType(
         "delete_old_times": 5000,
         "delete_old_users": 5000,
         "delete_old_session_ends": 1000,
-        # Scripts are large, and each is looked for in four tables.
+        # Scripts are large, and each is searched in four tables.
         "delete_unused_scripts": 100,
     }
 )
 
 
 class Retention:
-    """Removes old rows of the logs, and scripts that nobody has used or refers to since.
+    """Removes old rows of the logs, and old scripts that are unused and unreferenced.
 
-    Partitions of `request_logs` go a month at a time, so its rows stay up to a month longer.
+    `request_logs` is deleted by monthly partitions, so its rows stay up to a month longer.
 
     Args:
-        postgres: where they are.
-        days: how long they are kept at least; 0: for ever.
+        postgres: the database.
+        days: fewest days that rows are kept; 0: forever.
     """
 
     def __init__(self, postgres: Postgres, days: int) -> None:
@@ -35,7 +35,7 @@ class Retention:
         self._days = days
 
     def clean_up(self) -> None:
-        """One round, unless another process is at it; each step is a transaction of its own."""
+        """Do one round, unless another process does. Each step is a separate transaction."""
         if self._days == 0:
             return
         with self._postgres.transaction() as connection:

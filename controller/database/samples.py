@@ -1,4 +1,4 @@
-"""The predefined functions: each is `<language>-<title>.json` beside its script, registered for everybody."""
+"""Loads the predefined functions, which every user sees: files `<language>-<title>.json` beside their scripts."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ ENDINGS = {"nodejs": ".js", "python": ".py", "rust": ".rs"}
 
 
 def load_samples(opened: connection, folder: Path) -> list[str]:
-    """Registers every function of `folder`; one whose text has changed gets a new version.
+    """Register every function of `folder`. A changed function gets a new version.
 
     Returns:
         The names that are new or have a new version.

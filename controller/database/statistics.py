@@ -1,21 +1,20 @@
-"""Statistics: maintenance that moves the figures of new rows into the hours that the views of `analytics` add up."""
+"""Statistics: adds new log rows to the hourly sums that the views of `analytics` use."""
 
 from controller.database.postgres import QUERIES, Postgres
 
-#: Rows in one transaction: a fraction of a second.
+#: Rows in one transaction, which takes a fraction of a second.
 BATCH = 20_000
-#: Transactions in one round of maintenance; what is left is for the next one, and the views count it
-#: meanwhile.
+#: Transactions in one round of maintenance. The views count the remaining rows directly until the next round.
 STEPS = 50
 
 
 class Statistics:
-    """Keeps the statistics of `request_logs`.
+    """Updates the statistics of `request_logs`.
 
     Args:
-        postgres: where they are.
-        batch: rows in one transaction.
-        steps: transactions in one round.
+        postgres: the database.
+        batch: most rows in one transaction.
+        steps: most transactions in one round.
     """
 
     def __init__(self, postgres: Postgres, batch: int = BATCH, steps: int = STEPS) -> None:
@@ -24,10 +23,10 @@ class Statistics:
         self._steps = steps
 
     def roll_up(self) -> int:
-        """Rolls up what is pending, unless another process is doing so.
+        """Roll up pending rows, unless another process does.
 
         Returns:
-            How many rows were rolled up.
+            The number of rows.
         """
         rolled_up = 0
         for _ in range(self._steps):

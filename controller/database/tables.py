@@ -1,4 +1,4 @@
-"""PostgresTables: what the registry and the quotas ask of PostgreSQL, by the named queries.
+"""PostgresTables: the queries of the registry and the quotas.
 
 `memory` has the same methods without a server. Every method raises StoreUnavailable while PostgreSQL is away.
 """
@@ -10,7 +10,7 @@ from controller.database.postgres import QUERIES, Postgres
 from controller.models.registered import ArtifactKey, LanguageTitle
 from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
 
-#: Held while expired sessions are deleted: one process at a time does it.
+#: Name of the lock for deleting expired sessions: one process at a time does it.
 CLEANING = "clean up sessions"
 
 
@@ -25,12 +25,12 @@ class PostgresTables:
         self._postgres.write_together(statements)
 
     def session(self, request_id: str) -> StoredSession | None:
-        """Return a session, ended and expired ones included."""
+        """Return a session, even if it has ended or expired."""
         row = self._postgres.query("session", request_id=request_id)
         return None if row is None else StoredSession.of(row)
 
     def end_session(self, request_id: str, status: str) -> bool:
-        """End a session, or note the end of one that is not written yet. Returns False if it had ended."""
+        """End a session, or record the end of one that is not written yet. Return False if it had ended."""
         with self._postgres.transaction() as connection:
             return bool(QUERIES.end_session(connection, request_id=request_id, status=status))
 
@@ -38,7 +38,7 @@ class PostgresTables:
         """Delete up to `batch` sessions that expired more than a day ago.
 
         Returns:
-            How many were deleted, and how many are active. None: another process is deleting.
+            The number of deleted and of active sessions. None: another process is deleting.
         """
         with self._postgres.transaction() as connection:
             if not QUERIES.try_lock(connection, name=CLEANING):
@@ -71,18 +71,18 @@ class PostgresTables:
         return found
 
     def delete_function(self, name: LanguageTitle, owner: str) -> bool:
-        """Delete an own function and keep its versions. Returns False if there is none."""
+        """Delete the owner's function and keep its versions. Return False if there is none."""
         return bool(
             self._postgres.query("delete_function", language=name.language, title=name.title, owner=owner)
         )
 
     def delete_old_versions(self, days: int, batch: int) -> int:
-        """Delete up to `batch` versions of functions that were deleted before `days`. Returns how many."""
+        """Delete up to `batch` versions of functions that were deleted more than `days` ago. Return how many."""
         deleted: int = self._postgres.query("delete_old_versions", days=days, batch=batch)
         return deleted
 
     def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
-        """Count what a user has, up to `most`, without the function called `other_than`."""
+        """Count what the owner has, up to `most`, without the function `other_than`."""
         row = self._postgres.query(
             "held_by_user",
             owner=owner,

@@ -1,4 +1,4 @@
-"""The nouns of the service, frozen: who calls, what is registered, what is asked, what a run gave.
+"""The domain objects, all immutable: callers, registered functions and sessions, requests, outcomes, responses.
 
 May import `errors` and `json_codec`.
 """

@@ -1,10 +1,11 @@
-"""The version of what is kept in Redis: every key begins with it.
+"""The version of the format in Redis. Every key begins with it.
 
-When the format of any value changes, FORMAT becomes a new name and PREVIOUS the old one. For a session's time to live
-after its start a process also reads keys of PREVIOUS, and marks ends of sessions there, so that two versions of the
+When the format of a value changes, FORMAT gets a new name and PREVIOUS the old one. After its start a process also
+reads the keys of PREVIOUS, and marks ends of sessions there, for as long as a session lives. So two versions of the
 service may run side by side.
 """
 
+#: The current version.
 FORMAT = "v2:"
-#: Keys before had no version.
+#: The version before. Its keys had no prefix.
 PREVIOUS = ""

@@ -1,4 +1,4 @@
-"""What a run gave, and how it is kept."""
+"""The outcome of a run, and its stored form."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ from controller.json_codec import Reader, dumps
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one run of a script gave. Times in milliseconds."""
+    """The result of one successful run of a script. Times are in milliseconds."""
 
-    #: JSON text, as the runtime wrote it: nobody here reads it.
+    #: The runtime's JSON text. The controller does not parse it.
     result: Raw
     execution_time: float
     stdout: str = ""
     stderr: str = ""
-    #: What the runtime measured: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and
-    #: of WebAssembly `fuel`.
+    #: Measurements of the runtime: `cpu_time` (ms), `memory_usage_bytes`, `bytes_in`, `bytes_out`, `cold`, and for
+    #: WebAssembly `fuel`.
     usage: dict[str, Any] = {}
 
     def without_usage(self) -> "Run":
-        """What those are answered who did not run."""
+        """Return the run for a request that did not run itself: it used no resources."""
         return Run(self.result, self.execution_time, self.stdout, self.stderr)
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A run's error, as JSON has it."""
+    """The JSON form of a run's error."""
 
     code: str
     message: str
@@ -35,7 +35,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class KeptOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An outcome, as JSON has it."""
+    """The JSON form of an outcome."""
 
     run: Run | None = None
     error: Failure | None = None
@@ -48,31 +48,32 @@ _OUTCOMES = Reader(KeptOutcome, raw=["result"])
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """How a run ended, for everybody who waited for it: what it gave, or what went wrong."""
+    """The end of a run, for every request that waited for it: a result or an error."""
 
     end: Run | ServiceError
 
     @property
     def succeeded(self) -> bool:
+        """Whether the end is a result."""
         return isinstance(self.end, Run)
 
     @property
     def executed(self) -> bool:
-        """Whether the script ran, which counts, however it went."""
+        """Whether the script ran. A failed run counts as well."""
         return isinstance(self.end, Run | ScriptFailed | DeadlinePassed)
 
     def answer(self) -> Run:
-        """What the run gave, or its error raised."""
+        """Return the result, or raise the error."""
         if isinstance(self.end, ServiceError):
             raise self.end
         return self.end
 
     def shared(self) -> "Outcome":
-        """The same for one more, who used nothing, and whose error is their own."""
+        """Return a copy for a follower: no resources used, and a new error object."""
         return Outcome.of_kept(self.kept())
 
     def kept(self) -> KeptOutcome:
-        """What is kept of it."""
+        """Return the stored form."""
         end = self.end
         if isinstance(end, ServiceError):
             return KeptOutcome(error=Failure(end.code, end.message, end.details))
@@ -80,7 +81,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @classmethod
     def of_kept(cls, kept: KeptOutcome) -> "Outcome":
-        """Raises ValueError: it is none."""
+        """Return the outcome of a stored form. Raises ValueError if it is neither a result nor an error."""
         if kept.run is not None:
             return cls(kept.run)
         if kept.error is None:
@@ -89,8 +90,10 @@ class Outcome(msgspec.Struct, frozen=True):
         return cls(kind(kept.error.message, details=kept.error.details))
 
     def to_json(self) -> bytes:
+        """Return the outcome as the cache keeps it."""
         return dumps(self.kept())
 
     @classmethod
     def from_json(cls, text: bytes) -> "Outcome":
+        """Return the outcome that `to_json` wrote."""
         return cls.of_kept(_OUTCOMES.read(text))

@@ -1,4 +1,4 @@
-"""The nouns of the service, frozen: who calls, what is registered, what a run gave."""
+"""Callers, functions, scripts and sessions."""
 
 import hashlib
 import json
@@ -9,33 +9,33 @@ from typing import Any
 
 
 def now() -> datetime:
-    """The present, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def rfc3339(moment: datetime) -> str:
-    """A time as the contract writes it: UTC, milliseconds, `Z`."""
+    """Return a time in the contract's format: UTC, milliseconds, `Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value, whatever the order of its keys."""
+    """Return the canonical JSON of a value: keys are sorted."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who calls, and what the token lets them do."""
+    """A caller and the scopes of the token."""
 
     subject: str
     scopes: frozenset[str]
-    #: Without a token, where that is allowed.
+    #: Whether the caller has no token.
     anonymous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageTitle:
-    """`<language>-<title>`, the name a function is registered under."""
+    """`<language>-<title>`, the name of a function."""
 
     language: str
     title: str
@@ -46,19 +46,20 @@ class LanguageTitle:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script's text and its name in every cache: the SHA-256 of its UTF-8 bytes."""
+    """A script's text and its hash, the SHA-256 of its UTF-8 bytes."""
 
     content: str
     hash: str
 
     @classmethod
     def of(cls, content: str) -> "Script":
+        """Return the script with this text."""
         return cls(content, hashlib.sha256(content.encode()).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactKey:
-    """What a compiled artifact depends on."""
+    """The inputs of a compiled artifact."""
 
     script_hash: str
     language: str
@@ -75,7 +76,7 @@ class Session:
     name: LanguageTitle
     script_hash: str
     compile_options: Mapping[str, Any]
-    #: What the script sees as its context.
+    #: The context for the script.
     context: Mapping[str, Any]
     isolation: str
     timeout_ms: int
@@ -83,30 +84,34 @@ class Session:
     compile_status: str | None
     created_at: datetime
     expires_at: datetime
-    #: JSON Schema that the params of each run have to fit.
+    #: JSON Schema of the params.
     params_schema: str | None = None
-    #: `active`, `closed` (ran its one time) or `deleted` (by its owner).
+    #: `active`, `closed` (after its only run) or `deleted` (by its owner).
     status: str = "active"
 
     @property
     def artifact_key(self) -> ArtifactKey:
+        """The key of the session's compiled artifact."""
         return ArtifactKey(self.script_hash, self.name.language, canonical(self.compile_options))
 
     def expired(self) -> bool:
+        """Return whether the session has expired."""
         return now() >= self.expires_at
 
     def to_json(self) -> str:
+        """Return the session as Redis keeps it."""
         record = {name: getattr(self, name) for name in SESSION_FIELDS}
         record["created_at"], record["expires_at"] = self.created_at.isoformat(), self.expires_at.isoformat()
         return json.dumps(record | {"language": self.name.language, "title": self.name.title})
 
     @classmethod
     def from_json(cls, text: str) -> "Session":
+        """Return the session that `to_json` wrote."""
         return cls.from_record(json.loads(text))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Session":
-        """A session from its row in PostgreSQL, or from what `to_json` wrote."""
+        """Return the session of a row in PostgreSQL, or of the parsed text of `to_json`."""
         fields = {name: record[name] for name in SESSION_FIELDS}
         for name in ("created_at", "expires_at"):
             if isinstance(fields[name], str):

@@ -1,4 +1,4 @@
-"""What a client asks for: the requests of initialize and execute, parsed."""
+"""The parsed requests of initialize and execute."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from controller.models.registered import LanguageTitle, Script
 
 @dataclass(frozen=True, slots=True)
 class InitializeRequest:
-    """An initialize request. `timeout_ms` is as asked for, not clamped yet."""
+    """An initialize request. `timeout_ms` is the client's, not yet limited."""
 
     name: LanguageTitle
     script: Script | None
@@ -23,7 +23,7 @@ class InitializeRequest:
 
 
 class CacheDirectives(msgspec.Struct, frozen=True):
-    """`X-Cache-Control`: whether a kept result will do, and for how many seconds to keep the new one."""
+    """`X-Cache-Control`: whether a cached result may be used, and the seconds to keep a new one."""
 
     reuse: bool = True
     max_age: int | None = None
@@ -37,7 +37,7 @@ class ExecuteRequest(msgspec.Struct, frozen=True):
 
     request_id: str
     params: Mapping[str, Any]
-    #: The same, as the client wrote it.
+    #: `params` as the client wrote them.
     params_text: msgspec.Raw
     directives: CacheDirectives = NO_DIRECTIVES
     idempotency_key: str | None = None

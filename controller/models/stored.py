@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps of sessions and functions, as one row each."""
+"""The rows of sessions and functions in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ class StoredSession:
     """A session with its counts.
 
     Attributes:
-        execution_count: all executions that have a row.
-        uncounted: those of them that Redis missed because it was away.
+        execution_count: executions that have a row.
+        uncounted: those of them that Redis did not count because it was away.
     """
 
     session: Session
@@ -31,7 +31,7 @@ class StoredSession:
 
 @dataclass(frozen=True, slots=True)
 class StoredFunction:
-    """A registered function. `user_id` None: it is predefined, and every user sees it."""
+    """A registered function. If `user_id` is None it is predefined and every user sees it."""
 
     name: LanguageTitle
     user_id: str | None
@@ -47,7 +47,7 @@ class StoredFunction:
 
     @property
     def type(self) -> str:
-        """`predefined` or `dynamic`, as the contract has it."""
+        """The type in the contract: `predefined` or `dynamic`."""
         return "predefined" if self.user_id is None else "dynamic"
 
     @classmethod
@@ -58,7 +58,7 @@ class StoredFunction:
 
 
 class FunctionFilter(NamedTuple):
-    """Which functions a list is narrowed to; None: any."""
+    """The filters of a list of functions. None: any."""
 
     language: str | None = None
     user_id: str | None = None
@@ -66,7 +66,7 @@ class FunctionFilter(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What one user has: live sessions, and registered functions. Neither is counted beyond its bound."""
+    """Counts of one user's live sessions and registered functions. Counting stops at the limit."""
 
     sessions: int
     functions: int

@@ -1,4 +1,4 @@
-"""The access log: one line for each answered request, gathered for a few milliseconds."""
+"""The access log: one line per request, written in small batches."""
 
 import atexit
 import logging
@@ -17,10 +17,10 @@ from controller.json_codec import dumps
 from controller.observability.masking import DEFAULT_MASKER
 
 SERVICE = "lambda-controller"
-#: Fields of an access line that clients choose.
+#: Fields of an access line with text from the client. They are masked.
 FREE_TEXTS = ("url.path", "http.request.id", "labels.call_id")
 ACCESS = logging.getLogger("access")
-#: Seconds in which lines of requests gather. A process that is killed (SIGKILL) loses these.
+#: Seconds that lines are collected before they are written. A killed process (SIGKILL) loses them.
 GATHERING = 0.005
 LEVELS = {level: name.lower() for name, level in logging.getLevelNamesMapping().items()}
 ALWAYS = {
@@ -32,13 +32,13 @@ ALWAYS = {
 
 
 class AccessLines:
-    """The lines of answered requests, in the same form, of fields that are known: see docs/adr/0013.
+    """Writes access lines, which have a fixed set of fields: see docs/adr/0013.
 
-    They gather for GATHERING seconds, or until together they are as long as a pipe takes in one piece, so that those
-    of several processes never mix within a line.
+    Lines are collected for GATHERING seconds, or until they have the size of one atomic write to a pipe. So lines of
+    several processes never mix.
 
     Args:
-        descriptor: where they are written to.
+        descriptor: the file descriptor to write to.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -49,7 +49,7 @@ class AccessLines:
         self._timer: Any = None
 
     def write(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
-        """Takes a line, unless `LOG_LEVEL` leaves it out."""
+        """Add a line, unless its level is below `LOG_LEVEL`."""
         if not ACCESS.isEnabledFor(level):
             return
         line = dumps(self._document(level, message, fields)) + b"\n"
@@ -61,14 +61,14 @@ class AccessLines:
         self._bytes += len(line)
 
     def flush(self) -> None:
-        """Writes what has gathered. Threads may ask for it as well."""
+        """Write the collected lines. Other threads may call this, too."""
         taken = []
         self._bytes = 0
         with suppress(IndexError):
             while True:
                 taken.append(self._lines.popleft())
         data = b"".join(taken)
-        # Where nobody takes them there is nowhere to say so.
+        # If stderr cannot be written there is no place to report it.
         with suppress(OSError):
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -87,13 +87,13 @@ class AccessLines:
         return document
 
     def _flush_soon(self) -> None:
-        # Made at the first line, in the process that serves: a timer is of no use to those that are forked from it.
+        # Created at the first line, in the serving process: a timer does not survive a fork.
         if self._timer is None:
             self._timer = get_hub().loop.timer(GATHERING, ref=False)
         if not self._timer.active:
             self._timer.start(self.flush)
 
 
-#: On stderr.
+#: The access log of this process, on stderr.
 LINES = AccessLines(2)
 atexit.register(LINES.flush)

@@ -1,4 +1,4 @@
-"""The ids by which one request is found in every log, and the fields that its log lines carry."""
+"""Correlation ids of a request, and the fields that all its log lines carry."""
 
 import re
 import uuid
@@ -14,7 +14,7 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", r
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """The marks by which one call is found again in every log."""
+    """The ids that identify one call in every log."""
 
     http_request_id: str
     call_id: str | None = None
@@ -31,11 +31,11 @@ class Trace(msgspec.Struct, frozen=True):
 
     @property
     def trace_id(self) -> str | None:
-        """32 hexadecimal digits, where the call belongs to a trace."""
+        """The trace id, 32 hexadecimal digits. None: the call belongs to no trace."""
         return None if self.traceparent is None else self.traceparent.split("-")[1]
 
     def headers(self) -> dict[str, str]:
-        """What is passed on to the runtime."""
+        """Return the headers that pass the ids to the runtime."""
         headers = {"X-Request-ID": self.http_request_id}
         if self.call_id is not None:
             headers["X-Call-Id"] = self.call_id
@@ -44,7 +44,7 @@ class Trace(msgspec.Struct, frozen=True):
         return headers
 
     def marks(self) -> dict[str, Any]:
-        """The same as fields of the log."""
+        """Return the ids as log fields."""
         marks = {"http.request.id": self.http_request_id}
         if self.call_id is not None:
             marks["labels.call_id"] = self.call_id

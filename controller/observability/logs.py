@@ -1,6 +1,6 @@
-"""Our own log: one JSON line a record on stderr, in Elastic Common Schema, with the call's marks, masked.
+"""The service's log: one JSON line per record on stderr, in Elastic Common Schema, with the call's ids.
 
-docs/logs.md has the fields. Bodies, queries and headers are not logged; what else comes from outside is masked.
+docs/logs.md describes the fields. Bodies, queries and headers are not logged. Other text from clients is masked.
 """
 
 import logging
@@ -18,32 +18,35 @@ class ContextFilter(logging.Filter):
     """Adds the current call's log context to every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Add the fields, and keep every record."""
         record.__dict__.update(log_context.get() or {})
         return True
 
 
 class MaskingFormatter(Formatter):
-    """Elastic Common Schema without secrets: in messages, tracebacks and extra fields."""
+    """Formats records in Elastic Common Schema, with secrets masked in messages, tracebacks and extra fields."""
 
     def __init__(self, masker: Masker) -> None:
         super().__init__(SERVICE)
         self._masker = masker
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Return the fields of a record, masked."""
         masked: dict[str, Any] = self._masker.document(super().format_to_ecs(record))
         return masked
 
 
 class LaterHandler(logging.StreamHandler[TextIO]):
-    """Writes a record to stderr at once, after the lines of requests that were answered before."""
+    """Writes a record to stderr immediately, after the access lines of earlier requests."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write collected access lines, then the record."""
         LINES.flush()
         super().emit(record)
 
 
 def configure(level: str, masker: Masker) -> None:
-    """Sends every logger's records to stderr, masked. `level`: debug, info, warning or error."""
+    """Send the records of every logger to stderr, masked. `level` is debug, info, warning or error."""
     LINES.masker = masker
     handler = LaterHandler()
     handler.setFormatter(MaskingFormatter(masker))

@@ -1,19 +1,18 @@
-"""Masking: secrets are taken out of what is logged, whoever put them there (specification 8).
+"""Masker: removes secrets from everything that is logged (specification 8).
 
-A value is a secret by its key, or by its form. A key is told by its name alone: case, and `-`, `_`, `.` and spaces
-between words, make no difference, so that `api_key` covers `X-Api-Key` and `apiKey`.
+A secret is recognised by its key or by its form. Keys are compared by their words: case, and `-`, `_`, `.` and spaces
+between words, make no difference. So `api_key` covers `X-Api-Key` and `apiKey`.
 
-- A key that *ends* with a name (`token`, `access_token`, `password2`) hides its value, whatever that is.
+- A key that *ends* with a name (`token`, `access_token`, `password2`) hides its value of any type.
 - A key that only *contains* one (`tokens_used`, `password_confirmation`) hides texts, lists and objects, and leaves
-  numbers, booleans and null: counting tokens is common, and a number there is rarely a secret. `secretary: "Ann"` is
-  hidden too: a text too few in a log is a small loss, a password in it is not.
+  numbers, booleans and null: token counts are common and a number is rarely a secret. `secretary: "Ann"` is hidden,
+  too: a missing text in a log does less harm than a logged password.
 
-JSON text that nobody has read (`msgspec.Raw`) is read here only where it may hold a secret: looking for that is
-cheap, and most texts hold none.
+Unparsed JSON (`msgspec.Raw`) is parsed only if a cheap search finds a possible secret. Most texts have none.
 
 Texts are searched for the same keys before `=` or `:`, as in queries, headers, JSON, tracebacks and source
-(`password: &str = "..."`), for bearer tokens, JSON Web Tokens and the password of a URL. Not found: a secret as
-another's key, or `{"name": "password", "value": ...}`.
+(`password: &str = "..."`), for bearer tokens, JSON Web Tokens and the password of a URL. Not found: a secret that
+is itself a key, or `{"name": "password", "value": ...}`.
 """
 
 import json
@@ -28,7 +27,7 @@ from controller.json_codec import dumps
 MASK = "***"
 DEEP = "[nested too deeply to be logged]"
 UNREADABLE = "[cannot be read, and is not logged]"
-#: Levels of a document; requests have at most 100, and each one here takes three of Python's 1000 frames.
+#: Most levels of a document. Requests have at most 100; each level takes three of Python's 1000 frames.
 MAX_DEPTH = 120
 MASK_KEYS = (
     "password",
@@ -45,9 +44,9 @@ MASK_KEYS = (
     "authorization",
     "cookie",
 )
-#: Headers: all the rest of the line is their value.
+#: Headers with a value that extends to the end of the line.
 LINE_KEYS = ("authorization", "cookie")
-#: What a secret without a key looks like, in lower case.
+#: Signs of a secret without a key, in lower case.
 FORMS = ("bearer", "eyj", "://")
 
 # Every repetition is bounded or possessive: a text of megabytes takes linear time.
@@ -61,9 +60,9 @@ TYPE = (
     r"(?:&(?:'\w{1,16}+[ \t])?(?:mut[ \t])?)?[A-Za-z_][\w.:]{0,64}+"
     r"(?:[<\[][\w.,:&'<>\[\] \t]{0,64}[>\]])?"
 )
-#: In source, after a colon: the key's type, and only then its value.
+#: In source code, after a colon: the type of the key, then its value.
 DECLARED = rf"{TYPE}[ \t]{{0,8}}=(?![=>])[ \t]{{0,8}}(?:\w{{1,16}}+\()?(?:{QUOTED}|{BARE})"
-#: A key and its value, a scheme and its token, the parts of a JSON Web Token: one of these is between them.
+#: Separators of key and value, of scheme and token, and of the parts of a JSON Web Token.
 SEPARATOR = re.compile(r"[:=. \t]")
 OPENING_QUOTE = re.compile(r"\\?[\"']")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?|true|false|null|none", re.IGNORECASE)
@@ -73,22 +72,22 @@ URL_PASSWORD = re.compile(r"(://[^/\s:@\"']{0,128}:)[^/\s@\"']++(?=@)")
 
 
 class Masker:
-    """Takes secrets out of documents and texts.
+    """Removes secrets from documents and texts.
 
     Args:
-        keys: names of keys that hold secrets, words separated by `_` or `-`.
+        keys: names of keys that hold secrets. Words are separated by `_` or `-`.
     """
 
     def __init__(self, keys: Iterable[str]) -> None:
         words = sorted({tuple(re.split(r"[-_. ]+", key.strip().lower())) for key in keys})
-        # What must be in a text for a secret to be in it: most texts have none of it, and that is cheap to see.
+        # Every text with a secret contains one of these. Most texts contain none, and the check is cheap.
         self._traces = (*(parts[0] for parts in words if len(parts) == 1), *FORMS)
         self._compounds = [(parts[-1], parts[:-1]) for parts in words if len(parts) > 1]
         escapes = r"\\(?:/|u00[2-7])" if all(map(str.isascii, chain(*words))) else r"\\[/u]"
         self._escaped = re.compile(escapes)
         names = "|".join(WORD_GAP.join(map(re.escape, parts)) for parts in words) or r"(?!)"
         lines = "|".join(LINE_KEYS)
-        # Without IGNORECASE, which costs tenfold: it looks at a text in lower case.
+        # The text is lowered before. IGNORECASE would take ten times as long.
         self._name = re.compile(names)
         self._anywhere = re.compile(names, re.IGNORECASE)
         self._at_end = re.compile(rf"(?:{names})[0-9_. -]*$", re.IGNORECASE)
@@ -100,14 +99,14 @@ class Masker:
         self._hides: Callable[[str], str | None] = lru_cache(4096)(self._told)
 
     def json(self, *documents: Any) -> list[str]:
-        """The JSON texts of documents, without their secrets. `msgspec.Raw` in them is read only on suspicion."""
+        """Return the masked JSON texts of documents. `msgspec.Raw` in them is parsed only if it may hold a secret."""
         written = [_written(document) for document in documents]
         if not self._suspect("\n".join(written)):
             return written
         return [self._masked(text) if self._suspect(text) else text for text in written]
 
     def document(self, document: Any, depth: int = 0) -> Any:
-        """A copy without secrets; what lies deeper than MAX_DEPTH is left out."""
+        """Return a masked copy. Levels below MAX_DEPTH are left out."""
         if isinstance(document, str):
             return self.text(document)
         if not isinstance(document, dict | list | tuple):
@@ -119,7 +118,7 @@ class Masker:
         return [self.document(item, depth + 1) for item in document]
 
     def text(self, text: str) -> str:
-        """A text without secrets."""
+        """Return the masked text."""
         if SEPARATOR.search(text) is None or not self._suspect(text):
             return text
         text = BEARER.sub(rf"\1 {MASK}", text)
@@ -128,8 +127,8 @@ class Masker:
         return "".join(self._parts(text))
 
     def _parts(self, text: str) -> Iterator[str]:
-        """The text in pieces, the values of its keys masked."""
-        # A capital I with a dot is the one letter that grows in lower case; places must stay the same.
+        """Yield the text in pieces, with the values of secret keys masked."""
+        # A capital I with a dot is the only letter that grows in lower case. Positions must stay the same.
         lowered = text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "I").lower()
         done = 0
         while name := self._name.search(lowered, done):
@@ -141,18 +140,18 @@ class Masker:
 
     def _suspect(self, text: str) -> bool:
         lowered = text.lower()
-        # Plain loops: generators for `any` take half as long again, and every call comes here.
+        # Plain loops, since this is the hot path: `any` with a generator takes half as long again.
         for trace in self._traces:
             if trace in lowered:
                 return True
         for last, others in self._compounds:
             if last in lowered and all(word in lowered for word in others):
                 return True
-        # JSON may write any letter, and a slash, in another way.
+        # JSON may escape any letter and the slash.
         return self._escaped.search(lowered) is not None
 
     def _masked(self, written: str) -> str:
-        """A JSON text that may hold secrets, without them."""
+        """Return a masked JSON text."""
         try:
             return json.dumps(self.document(json.loads(written)), allow_nan=False)
         except RecursionError:
@@ -167,13 +166,13 @@ class Masker:
         return self.document(value, depth)
 
     def _told(self, key: str) -> str | None:
-        """What a key of this name hides: `all`, `texts` or nothing."""
+        """Return which values a key hides: `all`, `texts` or None."""
         if self._at_end.search(key):
             return "all"
         return "texts" if self._anywhere.search(key) else None
 
     def _hidden(self, found: re.Match[str]) -> str:
-        """The assignment with MASK for its value, between the quotes that were there."""
+        """Return the assignment with MASK as its value, in the original quotes."""
         value = found["value"]
         if NUMBER.fullmatch(value) and self._hides(found["name"] + found["more"]) == "texts":
             return found[0]

@@ -1,4 +1,4 @@
-"""The request log: a queue of rows, written to PostgreSQL in batches, kept on disk while PostgreSQL is away.
+"""The request log: queues rows and writes them to PostgreSQL in batches. While PostgreSQL is away they wait on disk.
 
 May import `database`, `models`, `observability`, `telemetry`.
 """

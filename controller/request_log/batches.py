@@ -1,4 +1,4 @@
-"""Batches of log records, written to PostgreSQL in one transaction each."""
+"""BatchWriter: writes batches of log records to PostgreSQL, each in one transaction."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,14 @@ from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
-#: Records in a batch, and below, their bytes: what a statement, and a turn of this process, can bear.
+#: Largest batch, in records.
 MOST = 500
+#: Largest batch, in bytes.
 MOST_BYTES = 1 << 20
 
 
 class BatchWriter:
-    """Writes batches. What PostgreSQL refuses for good is dropped and counted, and holds up nothing else."""
+    """Writes batches. A record that PostgreSQL refuses is dropped and counted; the others are written."""
 
     def __init__(self, postgres: LogTables, metrics: MetricsCollector, tracer: Tracer = UNTRACED) -> None:
         self._postgres = postgres
@@ -25,10 +26,10 @@ class BatchWriter:
         self._metrics = metrics
 
     def write(self, groups: Sequence[Group]) -> None:
-        """Writes groups of records, in order.
+        """Write groups of records, in order.
 
         Raises:
-            StoreUnavailable: PostgreSQL is away; some may be written, and writing them again does no harm.
+            StoreUnavailable: PostgreSQL is away. Some records may be written; writing them again does no harm.
         """
         with self._tracer.batch("log write", (record.traceparent for group in groups for record in group)):
             try:
@@ -56,7 +57,7 @@ class BatchWriter:
 
 
 def _statements(records: Iterable[Record]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The statements of a batch: first what stands alone, such as a session, then rows that may count for it."""
+    """Return the statements of a batch: first single writes such as a session, then the rows that refer to them."""
     alone = []
     rows: dict[str, list[str]] = {}
     for record in records:

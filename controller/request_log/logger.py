@@ -1,8 +1,8 @@
-"""DatabaseLogger: what happened, written to PostgreSQL off the request's way (specification 4.6).
+"""DatabaseLogger: writes log records to PostgreSQL in the background (specification 4.6).
 
-Records wait in a bounded queue; one greenlet writes them in batches. While PostgreSQL is away it puts them on disk
-instead, into the spool, and replays them when PostgreSQL is back, a batch of old ones after each turn of fresh ones.
-A record's id and time are made when it is queued, so writing it again never doubles it.
+Records wait in a bounded queue, and one greenlet writes them in batches. While PostgreSQL is away, it moves them to
+the spool on disk. When PostgreSQL is back it replays the spool, one batch after each round of new records. A record
+gets its id and time when it is queued, so writing it twice leaves one row.
 """
 
 import logging
@@ -22,16 +22,16 @@ from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
-#: What the queue may hold, however few records that are.
+#: Most bytes in the queue.
 QUEUE_BYTES = 64 << 20
-#: Seconds in which a batch gathers: a batch costs what thirty rows do. A process that is killed loses these
-#: rows.
+#: Seconds that records are collected into a batch, which costs as much as thirty rows. A killed process loses the
+#: records of this time.
 GATHERING = 0.2
-#: Seconds between looks whether PostgreSQL is back.
+#: Seconds between two checks whether PostgreSQL is back.
 RETRY = 0.5
-#: Seconds between looks whether another process has left records in the spool.
+#: Seconds between two checks for records of other processes in the spool.
 LOOK = 2.0
-#: Seconds between complaints about the same trouble.
+#: Fewest seconds between two warnings about the same problem.
 COMPLAINT = 10.0
 
 
@@ -39,10 +39,10 @@ class DatabaseLogger:
     """The queue and its writer.
 
     Args:
-        postgres: where records go.
-        size: how many may wait in memory; what comes on top is dropped and counted.
-        metrics: told of the queue's length and of losses.
-        spool: where records wait while PostgreSQL is away; None: in the queue alone.
+        postgres: receives the records.
+        size: most records in memory. Further records are dropped and counted.
+        metrics: counts queued and lost records.
+        spool: keeps records while PostgreSQL is away. None: they wait in the queue only.
         tracer: makes a span of every batch.
     """
 
@@ -69,11 +69,11 @@ class DatabaseLogger:
         self._complained: dict[str, float] = {}
 
     def start(self) -> None:
-        """Starts the writer."""
+        """Start the writer."""
         self._writer = gevent.spawn(self._write_for_ever)
 
     def close(self, timeout: float) -> None:
-        """Stops the writer and writes what waits, trying for `timeout` seconds; what is left goes to the spool."""
+        """Stop the writer and write the queue for up to `timeout` seconds. The rest goes to the spool."""
         self._stopping.set()
         self._filled.set()
         deadline = monotonic() + timeout
@@ -91,7 +91,7 @@ class DatabaseLogger:
             self._spool.close()
 
     def record(self, *records: Record) -> None:
-        """Queues records that are written together, in this order; never waits."""
+        """Queue records that are written together, in this order. Never waits."""
         if not self._queue.put(records):
             self._drop(len(records))
             return
@@ -100,10 +100,10 @@ class DatabaseLogger:
             self._filled.set()
 
     def flush(self) -> None:
-        """Writes all that waits in the queue.
+        """Write the whole queue.
 
         Raises:
-            StoreUnavailable: PostgreSQL is away; what was not written still waits.
+            StoreUnavailable: PostgreSQL is away. Records that were not written stay in the queue.
         """
         with self._writing:
             while batch := self._queue.batch():
@@ -119,12 +119,12 @@ class DatabaseLogger:
             try:
                 wait = self._turn()
             except Exception:
-                # Whatever it is, the next records must be written.
+                # After any error the writer must go on with the next records.
                 log.exception("log records could not be written")
                 wait = RETRY
 
     def _turn(self) -> float:
-        """Writes what waits, or puts it aside; answers how many seconds it may rest now."""
+        """Write the queue, or move it to the spool. Return the seconds until the next turn."""
         if self._away:
             self._set_aside()
             if monotonic() < self._look_again:
@@ -144,7 +144,7 @@ class DatabaseLogger:
             return RETRY
 
     def _replay(self) -> bool:
-        """Writes a batch of what waits on disk; answers whether there was one."""
+        """Write a batch from the spool. Return whether there was one."""
         if self._spool is None:
             return False
         with self._writing:
@@ -163,7 +163,7 @@ class DatabaseLogger:
             return None
 
     def _set_aside(self) -> None:
-        """Moves the queue to the spool. What finds no room there waits in memory, while there is room."""
+        """Move the queue to the spool. If the spool is full, records stay in the queue."""
         if self._spool is None:
             return
         with self._writing:
@@ -185,7 +185,7 @@ class DatabaseLogger:
         self._complain("full", f"no room for log records: {self._dropped} dropped so far")
 
     def _complain(self, about: str, message: str) -> None:
-        """Says it, unless it was said just now: trouble comes with every record."""
+        """Log a warning, unless the same one was just logged: a problem recurs with every record."""
         if monotonic() - self._complained.get(about, -COMPLAINT) >= COMPLAINT:
             self._complained[about] = monotonic()
             log.error(message)
@@ -201,8 +201,8 @@ class _Queue:
         self.records = 0
 
     def put(self, group: Group) -> bool:
-        """Whether there was room."""
-        # Plain lengths: nearly all are rows, and every call comes here.
+        """Add a group. Return whether there was room."""
+        # Plain lengths for speed: nearly all records are rows, and this is the hot path.
         size = sum([len(record.row) if record.row is not None else record.size for record in group])
         if self.records + len(group) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
             return False
@@ -212,7 +212,7 @@ class _Queue:
         return True
 
     def batch(self) -> list[Group]:
-        """The oldest groups, at least one where there is one; they stay until `drop`."""
+        """Return the oldest groups, at least one if the queue is not empty. They stay until `drop`."""
         batch: list[Group] = []
         records = total = 0
         for group, size in self._groups:
@@ -224,7 +224,7 @@ class _Queue:
         return batch
 
     def drop(self, batch: list[Group]) -> None:
-        """Lets go of what `batch` answered."""
+        """Remove the groups that `batch` returned."""
         for _ in batch:
             group, size = self._groups.popleft()
             self._bytes -= size

@@ -1,4 +1,4 @@
-"""Rows of the two logs, as they are sent to PostgreSQL: JSON objects, many in one parameter."""
+"""Rows of the two logs. They are sent to PostgreSQL as JSON objects, many in one parameter."""
 
 import os
 from datetime import datetime
@@ -10,7 +10,7 @@ ENCODER = msgspec.json.Encoder()
 
 
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """The columns that both logs have; documents are JSON texts. What is null is left out."""
+    """The columns of both logs. Documents are JSON texts. Null columns are left out."""
 
     id: str
     created_at: datetime
@@ -25,7 +25,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     error_code: str | None = None
 
     def written(self) -> str:
-        """As a JSON object."""
+        """Return the row as a JSON object."""
         return ENCODER.encode(self).decode()
 
 
@@ -53,12 +53,12 @@ class ErrorRow(Row, kw_only=True, omit_defaults=True):
 
 
 def ordered_id() -> str:
-    """A UUID that begins with the time, in nanoseconds: an index of such grows at its end, not all over."""
+    """Return a UUID that begins with the time in nanoseconds, so that an index of ids grows only at its end."""
     return f"{time_ns():016x}{os.urandom(8).hex()}"
 
 
 def legal(text: str) -> str:
-    """A text as PostgreSQL can hold it: without NUL and lone surrogates."""
+    """Return a text without NUL and lone surrogates, which PostgreSQL cannot store."""
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

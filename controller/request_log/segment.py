@@ -1,6 +1,6 @@
 """Segment: one file of the spool. A record is a frame: its length, its CRC-32, its bytes.
 
-See docs/adr/0020 for what sqlite3 would cost here.
+docs/adr/0020 compares it with sqlite3.
 """
 
 import fcntl
@@ -9,19 +9,20 @@ import struct
 import zlib
 from pathlib import Path
 
-#: Length and CRC-32 of what follows.
+#: Length and CRC-32 of the record that follows.
 HEADER = struct.Struct(">II")
 
 
 def framed(record: bytes) -> bytes:
-    """A record as it stands in a segment."""
+    """Return the frame of a record."""
     return HEADER.pack(len(record), zlib.crc32(record)) + record
 
 
 class Segment:
-    """A file of records whose lock this process holds.
+    """A file of records, locked by this process.
 
-    `begin` and `end` are the place of the records that were last read; while it is appended to, `end` is its end.
+    `begin` and `end` are the positions of the records that were last read. If the file is appended to, `end` is its
+    size.
     """
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -32,14 +33,14 @@ class Segment:
 
     @classmethod
     def taken(cls, path: Path, flags: int = 0) -> "Segment | None":
-        """The segment, locked; None: another one has it, or it is gone."""
+        """Lock a segment and return it. None: another process has it, or it is gone."""
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
         except FileNotFoundError:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Its owner may have removed it between our opening and our locking it.
+            # Its owner may have removed it after the open and before the lock.
             if os.fstat(descriptor).st_nlink:
                 return cls(path, descriptor)
         except BlockingIOError:
@@ -48,7 +49,7 @@ class Segment:
         return None
 
     def append(self, data: bytes) -> None:
-        """Writes at the end and syncs; after an error nothing of it is left."""
+        """Write at the end and sync. After an error the file is as before."""
         rest = memoryview(data)
         try:
             while rest:
@@ -60,7 +61,7 @@ class Segment:
         self.end += len(data)
 
     def records(self, most: int, most_bytes: int) -> tuple[list[bytes], int]:
-        """Whole records from `begin` on, at least one where there is one, and how many damaged bytes follow."""
+        """Return whole records from `begin` on, at least one if there is one, and the number of damaged bytes."""
         size = os.fstat(self._descriptor).st_size
         records: list[bytes] = []
         self.end = self.begin
@@ -83,8 +84,10 @@ class Segment:
         return record if len(record) == length and zlib.crc32(record) == checksum else None
 
     def remove(self) -> None:
+        """Delete and unlock the file."""
         self.path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
+        """Unlock the file."""
         os.close(self._descriptor)

@@ -1,14 +1,14 @@
-"""Spool: where log records wait on disk while PostgreSQL is away.
+"""Spool: keeps log records on disk while PostgreSQL is away.
 
-A folder of segments, each appended to by one process. The name of a segment begins with the time it was begun, so
-names tell their order.
+It is a folder of segments. One process appends to a segment. Its name begins with the time of its creation, so names
+give the order.
 
-Several processes may share the folder. A segment belongs to whoever holds its lock (`flock`), which the kernel takes
-back when a process ends, however it does: then another one replays it, from its beginning. Writing a record twice has
-to leave it once, as it does with the records of `controller.request_log.writes`.
+Several processes may share the folder. A segment belongs to the process that holds its lock (`flock`). The kernel
+releases the lock when that process ends, even by a crash. Then another process replays the segment from its start.
+So a record may be written twice and must leave one row, as the records of `controller.request_log.writes` do.
 
-All of this happens in one thread of its own: a slow disk holds up no greenlet but the caller's, and a caller that is
-killed leaves no half-done work to collide with.
+All disk access happens in one separate thread. So a slow disk blocks only the calling greenlet, and a killed caller
+leaves no operation half done.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from controller.request_log.segment import Segment, framed
 
 log = logging.getLogger(__name__)
 
-#: A segment that has grown larger is followed by a new one.
+#: Size in bytes after which a new segment is begun.
 SEGMENT_BYTES = 8 << 20
 SUFFIX = ".spool"
 _numbers = itertools.count()
@@ -37,16 +37,16 @@ Answer = TypeVar("Answer")
 
 
 class SpoolFull(Exception):
-    """There is no room for more."""
+    """The spool has no room for more records."""
 
 
 class Spool:
-    """Records of this process on their way in, and of any process on their way out.
+    """Writes records of this process, and reads records of any process.
 
     Args:
-        parent: a folder that exists or can be made; in it, the spool is a folder of this account alone.
-        max_bytes: what the segments of all processes may take together, give or take a batch of each.
-        metrics: told of the bytes that wait, and of what cannot be read.
+        parent: a folder that exists or can be made. The spool is a folder in it that only this account can use.
+        max_bytes: most bytes in the segments of all processes. Each process may exceed it by a batch.
+        metrics: reports the bytes that wait, and counts unreadable records.
 
     Raises:
         OSError: the folder cannot be used.
@@ -62,34 +62,34 @@ class Spool:
         metrics.log_spooled(self._used())
 
     def append(self, records: Sequence[bytes]) -> None:
-        """Keeps records, all or none; they are on the disk when this returns.
+        """Keep records, all or none. They are synced to disk when this returns.
 
         Raises:
-            SpoolFull: they would take more than `max_bytes`.
-            OSError: the disk refuses.
+            SpoolFull: `max_bytes` would be exceeded.
+            OSError: the disk failed.
         """
         self._on_disk(lambda: self._append(records))
 
     def read(self, most: int, most_bytes: int) -> list[bytes]:
-        """The oldest records that no other process is at, again and again until `forget`; none: nothing waits.
+        """Return the oldest records that no other process has. The same ones are returned until `forget`.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: the disk failed.
         """
         return self._on_disk(lambda: self._next(most, most_bytes))
 
     def forget(self) -> None:
-        """Lets go of what was last read: it is written elsewhere."""
+        """Remove the records that were last read: they are in PostgreSQL now."""
         if self._read is not None:
             self._read.begin = self._read.end
 
     def close(self) -> None:
-        """Lets go of the segments, for other processes or the next start."""
+        """Release the segments, for other processes or the next start."""
         self._on_disk(self._let_go)
         self._disk.kill()
 
     def _on_disk(self, work: Callable[[], Answer]) -> Answer:
-        # Errors are carried over by hand: gevent would print each with its traceback, however expected it is.
+        # Errors are passed as values: gevent would print each with its traceback, even an expected one.
         answer, error = self._disk.apply(_outcome, (work,))
         if error is not None:
             raise error
@@ -140,14 +140,14 @@ class Spool:
     def _begun(self) -> Segment:
         while True:
             name = f"{time.time_ns():020d}-{os.getpid()}-{next(_numbers)}{SUFFIX}"
-            # Another process may find it between its making and its locking, empty, and remove it.
+            # Another process may find it, still empty, before it is locked, and remove it.
             segment = Segment.taken(self._folder / name, os.O_CREAT | os.O_EXCL)
             if segment is not None:
                 _sync(self._folder)
                 return segment
 
     def _seal(self) -> None:
-        """The segment is complete: whoever comes first may replay it."""
+        """Release the complete segment: any process may replay it."""
         if self._written is not None:
             self._written.close()
             self._written = None
@@ -177,7 +177,7 @@ def _outcome(work: Callable[[], Answer]) -> tuple[Answer | None, Exception | Non
 
 
 def _own_folder(parent: Path) -> Path:
-    """A folder that nobody else can put records into, also where `parent` is everybody's."""
+    """Return a folder that only this account can write to, even if `parent` is shared."""
     folder = parent / f"lambda-microservice-log-{os.geteuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = folder.stat(follow_symlinks=False)
