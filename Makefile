@@ -82,9 +82,10 @@ api-server: tests-environment ## manifests and discovery on a real Kubernetes AP
 	@$(VENV)/python -m tools.api_server .local/api-server
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
-lint: tests-environment ## format, style, types, layers, and schemas of configuration files
+lint: tests-environment ## format, style, words, types, layers, and schemas of configuration files
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
+	@$(VENV)/python -m tools.checks.plain_words
 	@$(VENV)/mypy
 	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
 	@$(VENV)/check-jsonschema --quiet --schemafile tools/checks/stack.schema.json stack.yml

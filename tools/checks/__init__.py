@@ -1,1 +1,1 @@
-"""Checks that `make lint` and `make test` run: the schema of stack.yml, the hostile suite as an ordinary user."""
+"""Checks that `make lint` and `make test` run: words to avoid, the schema of stack.yml, the hostile suite."""
