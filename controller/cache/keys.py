@@ -58,7 +58,8 @@ class Namer:
 
     def _learn(self, session: Session) -> _Own:
         index = catalog(session.user_id, session.name.language, session.script_hash)
-        shared = canonical([index, session.compile_options, session.context])
+        # Without the version, which the key begins with: the digest is the same in every version.
+        shared = canonical([index.removeprefix(FORMAT), session.compile_options, session.context])
         own = _Own(
             session,
             session_key(session.request_id),

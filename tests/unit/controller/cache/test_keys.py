@@ -106,3 +106,17 @@ def test_what_is_remembered_of_a_session_changes_no_name() -> None:
     assert namer.names(SESSION, {"a": 1}) == first
     changed = replace(SESSION, context={"environment": {"x": 2}})
     assert namer.names(changed, {"a": 1}).result != first.result
+
+
+def test_a_result_has_the_digest_that_it_had_before_keys_had_a_version() -> None:
+    # Computed by the code of that version: a change here loses the results of all processes at an upgrade.
+    session = replace(
+        SESSION,
+        user_id="alice",
+        name=LanguageTitle("python", "hello"),
+        script_hash="0" * 64,
+        compile_options={"a": 1},
+        context={"b": "c"},
+    )
+    digest = "0d6a570c3fbad96312b7a9fd6609d7dfa6e6d1da68d2caab9dd73db23a3a2b3c"
+    assert result({"n": 1}, session) == f"v2:result:{digest}"
