@@ -16,7 +16,7 @@ from redis import Redis
 
 from controller.cache.backend import Window
 from controller.cache.redis import RedisBackend
-from controller.cache.redis_client import RedisClient
+from controller.cache.redis_client import PAUSE, RedisClient
 from controller.cache.redis_connection import IDLE
 from controller.errors import CacheUnavailable
 from local.stores.redis import RedisServer
@@ -299,8 +299,11 @@ def test_a_crowd_makes_one_attempt_to_connect(closes: bool) -> None:
     for _ in range(3):
         told = outcomes(lambda _: client.call("PING"), 100)
         assert {type(each) for each in told} == {CacheUnavailable}
-    assert time.monotonic() - started < TIMEOUT * 2
-    assert door.accepted == 1
+    took = time.monotonic() - started
+    # Together: one after the other they would take a hundred times as long.
+    assert took < TIMEOUT * 20
+    # A pause follows each attempt, however long a busy machine takes for the crowds.
+    assert 1 <= door.accepted <= 1 + took // PAUSE
     door.stop()
 
 
