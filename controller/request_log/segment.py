@@ -78,7 +78,8 @@ class Segment:
         if len(header) < HEADER.size:
             return None
         length, checksum = HEADER.unpack(header)
-        if length > size - place - HEADER.size:
+        # Zeros are damage: they would be the frame of an empty record, which is never written.
+        if not length or length > size - place - HEADER.size:
             return None
         record = os.pread(self._descriptor, length, place + HEADER.size)
         return record if len(record) == length and zlib.crc32(record) == checksum else None

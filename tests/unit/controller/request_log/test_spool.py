@@ -181,7 +181,15 @@ def test_damage_does_not_hold_up_what_comes_after_the_segment(opened: Opened, pl
     assert drained(again) == [b"second"]
 
 
-def test_damage_costs_the_rest_of_its_segment_and_nothing_else(opened: Opened) -> None:
+@pytest.mark.parametrize(
+    ("place", "garbage"),
+    # In the middle of the second record, and from its beginning: eight zeros could pass for an empty record.
+    [(5000, os.urandom(1000)), (HEADER.size + len(b"whole"), bytes(4096))],
+    ids=["noise", "zeros"],
+)
+def test_damage_costs_the_rest_of_its_segment_and_nothing_else(
+    opened: Opened, place: int, garbage: bytes
+) -> None:
     before, damaged, after = opened.spool(), opened.spool(), opened.spool()
     before.append([b"before"])
     damaged.append([b"whole", b"x" * 10_000, b"behind it"])
@@ -190,8 +198,8 @@ def test_damage_costs_the_rest_of_its_segment_and_nothing_else(opened: Opened) -
     for spool in (before, damaged, after):
         opened.close(spool)
     with path.open("r+b") as file:
-        file.seek(5000)
-        file.write(os.urandom(1000))
+        file.seek(place)
+        file.write(garbage)
     assert drained(opened.spool()) == [b"before", b"whole", b"after"]
     assert opened.metric("lambda_log_records_lost_total") == 1
     assert opened.files() == []
