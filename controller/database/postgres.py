@@ -46,10 +46,10 @@ class Postgres:
 
     @contextmanager
     def transaction(self, operation: str = "transaction") -> Iterator[connection]:
-        """A connection for the block: committed at its end, rolled back when it raises.
+        """Lend a connection to the block. Commit at the end of the block, or roll back if it raises.
 
         Args:
-            operation: what it is, for the timer.
+            operation: the name for the timer.
 
         Raises:
             StoreUnavailable: there is no connection, or it broke.
@@ -94,7 +94,7 @@ class Postgres:
             return list(found) if isinstance(found, Generator) else found
 
     def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Executes named queries, with their parameters, in one transaction and one trip; they answer nothing.
+        """Execute named queries with their parameters in one transaction and one trip. They return nothing.
 
         Raises:
             StoreUnavailable: there is no connection, or it broke.
@@ -104,7 +104,7 @@ class Postgres:
             cursor.execute(b"".join(_bound(cursor, name, parameters) for name, parameters in statements))
 
     def available(self) -> bool:
-        """Whether the server answers now."""
+        """Return whether the server answers now."""
         try:
             self.query("ping")
         except StoreUnavailable:
@@ -112,7 +112,7 @@ class Postgres:
         return True
 
     def close(self) -> None:
-        """Closes the connections that nobody uses."""
+        """Close the unused connections."""
         while self._idle:
             self._idle.pop().close()
 
@@ -179,7 +179,7 @@ def _translated() -> Iterator[None]:
 
 
 def _cooperative_wait(timeout: float) -> Callable[[connection], None]:
-    """psycopg2's own waiting would hold up every greenlet: this lets the others run meanwhile."""
+    """Return psycopg2's wait callback, which lets other greenlets run while one waits."""
 
     def wait(waiting: connection) -> None:
         while (state := waiting.poll()) != POLL_OK:

@@ -1,4 +1,4 @@
-"""MetricsCollector: what the service counts and times, for Prometheus (specification 4.7). See docs/metrics.md."""
+"""MetricsCollector: the service's Prometheus metrics (specification 4.7). See docs/metrics.md."""
 
 import os
 import platform
@@ -26,7 +26,7 @@ M = TypeVar("M", bound=MetricWrapperBase)
 
 
 class Series(dict[str | tuple[str, ...], M], Generic[M]):
-    """A metric's children by their label or labels: the library's own look-up takes a lock each time."""
+    """Caches a metric's children by their label or labels: the library's look-up takes a lock each time."""
 
     def __init__(self, metric: M) -> None:
         super().__init__()
@@ -38,31 +38,33 @@ class Series(dict[str | tuple[str, ...], M], Generic[M]):
 
 
 class PrometheusTimer(OperationTimer):
-    """A store's latency and failures as metrics."""
+    """Records a store's latency and failures."""
 
     def __init__(self, seconds: Histogram, failures: Counter) -> None:
         self._seconds = Series(seconds)
         self._failures = Series(failures)
 
     def took(self, operation: str, seconds: float) -> None:
+        """Record the time of an operation, whether it failed or not."""
         self._seconds[operation].observe(seconds)
 
     def failed(self, operation: str) -> None:
+        """Count a failed operation."""
         self._failures[operation].inc()
 
 
 class MetricsCollector:
-    """The service's metrics. Labels are bounded: never a title, a user or an id.
+    """The service's metrics. Label values are bounded: never a title, a user or an id.
 
     Args:
-        registry: where they are registered; one process has one.
+        registry: the registry of the metrics.
     """
 
     def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self._exporter = PrometheusMetrics.for_app_factory(
             export_defaults=False, path=None, registry=registry
         )
-        # Several processes write their figures to files, which have no place for exemplars.
+        # With several processes the metrics are in files, which have no exemplars.
         self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
         self._make_request_metrics(registry)
         self._make_gauges(registry)
@@ -153,7 +155,7 @@ class MetricsCollector:
         )
 
     def serve(self, app: Flask) -> None:
-        """Serves `/metrics` from `app`."""
+        """Serve `/metrics` from `app`."""
         self._exporter.register_endpoint("/metrics", app)
 
     def call_ended(
@@ -162,6 +164,8 @@ class MetricsCollector:
         """Count a call that has ended, answered or not.
 
         Args:
+            endpoint: the function's name.
+            language: the language, or NO_LANGUAGE.
             code: ok, or the error's in lower case.
             own_seconds: the controller's own time; None: the call did not reach the workflow, or waited for the run
                 of another request.
@@ -174,34 +178,42 @@ class MetricsCollector:
             self._lookups[lookup].inc()
 
     def script_ran(self, language: str, milliseconds: float) -> None:
+        """Record the time of a run."""
         self._runs[language].observe(milliseconds / 1000)
 
     def artifact_made(self, language: str, cached: bool) -> None:
+        """Count an artifact that was compiled or reused."""
         self._artifacts[language, "cache" if cached else "compiler"].inc()
 
     def session_created(self, language: str) -> None:
+        """Count a new session."""
         self._created[language].inc()
 
     def sessions_active(self, count: int) -> None:
+        """Set the number of active sessions."""
         self._active.set(count)
 
     def log_queued(self, waiting: int) -> None:
+        """Set the number of log records in the queue."""
         self._log_queue.set(waiting)
 
     def log_spooled(self, waiting_bytes: int) -> None:
+        """Set the size of the spool."""
         self._log_spool.set(waiting_bytes)
 
     def log_lost(self, records: int) -> None:
+        """Count lost log records."""
         self._log_lost.inc(records)
 
     def circuit_changed(self, before: str | None, after: str | None) -> None:
-        """An address's circuit went from one state to another; None: there is no such address."""
+        """Record a change of a circuit's state. None: the circuit did not exist before, or does not any more."""
         if before is not None:
             self._circuits.labels(before).dec()
         if after is not None:
             self._circuits.labels(after).inc()
 
     def task_done(self, task: str) -> None:
+        """Record the time of a successful maintenance task."""
         self._chores.labels(task).set(time())
 
     def answered(self, method: str, endpoint: str, status: int, seconds: float, trace_id: str | None) -> None:
@@ -211,7 +223,7 @@ class MetricsCollector:
 
 
 def _timer(store: str, name: str, registry: CollectorRegistry) -> PrometheusTimer:
-    """The metrics of one store; `name` is what people call it."""
+    """Return the metrics of one store. `name` is its product name."""
     seconds = Histogram(
         f"lambda_{store}_seconds",
         f"Time of one operation of {name}",

@@ -22,7 +22,7 @@ WindowName = Literal["execute", "initialize", "functions"]
 Reply = Response | tuple[Response, int] | tuple[str, int]
 Failures = Mapping[int, tuple[str, ...]]
 #: The caller of a route that needs no token.
-NOBODY = Identity("", frozenset())
+NO_CALLER = Identity("", frozenset())
 NO_IDS: Mapping[str, str] = {}
 
 
@@ -138,7 +138,7 @@ class Route:
             Unauthorized: the token is missing or invalid.
         """
         body = b"" if self.body is None else services.parser.body(environ)
-        identity = NOBODY
+        identity = NO_CALLER
         if self.permission is not None:
             identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
             call.called_by(identity)

@@ -12,7 +12,7 @@ from controller.limits.settings import Limits
 from controller.models.registered import Identity
 
 ALICE, BOB = (Identity(name, frozenset()) for name in ("alice", "bob"))
-NOBODY = Identity("anonymous", frozenset(), anonymous=True)
+ANONYMOUS = Identity("anonymous", frozenset(), anonymous=True)
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def test_each_user_has_a_window_of_their_own_for_each_endpoint(limiter: RateLimi
 
 
 def test_without_a_token_the_address_counts(limiter: RateLimiter) -> None:
-    limiter.admission("execute", NOBODY, "192.0.2.1").charge()
+    limiter.admission("execute", ANONYMOUS, "192.0.2.1").charge()
     with pytest.raises(RateLimited):
-        limiter.admission("execute", NOBODY, "192.0.2.1").charge()
-    limiter.admission("execute", NOBODY, "192.0.2.2").charge()
+        limiter.admission("execute", ANONYMOUS, "192.0.2.1").charge()
+    limiter.admission("execute", ANONYMOUS, "192.0.2.2").charge()
 
 
 def test_an_endpoint_without_a_limit_lets_everybody_in_and_tells_nothing(limiter: RateLimiter) -> None:
