@@ -52,7 +52,7 @@ class LocalService:
         self.runtimes = {language: self.parts.runtime(language, node) for language in languages}
         self.supervisor.launch(*self.runtimes.values())
         self.migrate()
-        self.controller = self.parts.controller(self.postgres, self.redis, languages)
+        self.controller = self.parts.controller(self.postgres.url, self.redis.url, languages)
         self.supervisor.launch(self.controller)
         self.supervisor.await_answers(*self.runtimes.values(), self.controller)
 

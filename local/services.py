@@ -98,8 +98,8 @@ class Parts:
 
     def controller(
         self,
-        postgres: PostgresServer,
-        redis: RedisServer,
+        postgres_url: str,
+        redis_url: str,
         languages: Sequence[str],
         *,
         number: int = 1,
@@ -115,7 +115,7 @@ class Parts:
         variables = {
             "RUNTIME_URLS": urls,
             **self.settings.controller,
-            "REDIS_URL": redis.url,
+            "REDIS_URL": redis_url,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
             "SPOOL_DIR": str(self.state.kept_folder(f"spool{suffix}", account)),
         }
@@ -130,7 +130,7 @@ class Parts:
             code=self.code,
             private=private,
             variables=variables,
-            secrets=secrets | {"POSTGRES_URL": postgres.url},
+            secrets=secrets | {"POSTGRES_URL": postgres_url},
         )
 
     def _program(

@@ -20,6 +20,7 @@ from local.supervisor.account import RUNNER, Account, remove
 from local.supervisor.managed_process import PartError
 from runtime.languages.rust.glue import build
 from runtime.languages.rust.toolchain import Toolchain
+from tests.databases import Database, copy_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -74,10 +75,17 @@ def migrated_postgres(folders: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL that all tests share."""
+def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a migrated database on a server that all tests share; it is only copied."""
     with migrated_postgres(tmp_path_factory) as server:
-        yield server
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def postgres_database(template_database: str) -> Iterator[Database]:
+    """A database for the tests of one module, so that no module meets another one's rows."""
+    with copy_of(template_database) as database:
+        yield database
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ class Deployment(TemporaryService):
     @contextmanager
     def another_controller(self) -> Iterator[str]:
         """A second controller beside the first one; gives its address."""
-        other = self.parts.controller(self.postgres, self.redis, self.languages, number=2, port=free_port())
+        other = self.parts.controller(
+            self.postgres.url, self.redis.url, self.languages, number=2, port=free_port()
+        )
         try:
             other.start()
             yield f"http://{LOOPBACK}:{other.port}"
@@ -82,7 +84,7 @@ class Deployment(TemporaryService):
         urls = ",".join(f"python=http://{LOOPBACK}:{port}" for port in (first, second.port))
         self.controller.stop()
         both = replace(settings, controller=settings.controller | {"RUNTIME_URLS": urls})
-        self.controller = replace(self.parts, settings=both).controller(self.postgres, self.redis, [])
+        self.controller = replace(self.parts, settings=both).controller(self.postgres.url, self.redis.url, [])
         self._start(self.controller)
         return second
 

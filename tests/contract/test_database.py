@@ -22,6 +22,7 @@ from controller.registry.writes import (
 from local.stores.postgres import PostgresServer
 from tests.calls import SCRIPT, new_session
 from tests.contract.tables import ANY, NAME, PLENTY, Tables, begin, executions, statements, stored, write
+from tests.databases import Database
 
 
 def test_what_was_never_written_is_not_there(tables: Tables, owner: str) -> None:
@@ -150,8 +151,8 @@ def test_a_row_refers_to_a_script_that_is_there(tables: Tables, owner: str) -> N
     assert tables.session(session.request_id) is None
 
 
-def test_one_process_at_a_time_deletes_expired_sessions(postgres_server: PostgresServer) -> None:
-    postgres = Postgres(postgres_server.url, size=2, timeout=5)
+def test_one_process_at_a_time_deletes_expired_sessions(postgres_database: Database) -> None:
+    postgres = Postgres(postgres_database.url, size=2, timeout=5)
     with postgres.transaction() as holder, holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clean up sessions'))")
         assert PostgresTables(postgres).delete_expired_sessions(1000) is None

@@ -4,32 +4,32 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
+from tests.databases import Database
 from tests.integration.controller.pair import Pair
 from tests.integration.controller.parts import Parts
 
 
 @pytest.fixture
-def parts(postgres_server: PostgresServer, redis_server: RedisServer) -> Iterator[Parts]:
-    made = Parts(postgres_server.url, redis_server.url)
+def parts(postgres_database: Database, redis_server: RedisServer) -> Iterator[Parts]:
+    made = Parts(postgres_database.url, redis_server.url)
     yield made
     made.close()
 
 
 @pytest.fixture
-def other_parts(postgres_server: PostgresServer, redis_server: RedisServer) -> Iterator[Parts]:
+def other_parts(postgres_database: Database, redis_server: RedisServer) -> Iterator[Parts]:
     """Another process behind the same servers."""
-    made = Parts(postgres_server.url, redis_server.url)
+    made = Parts(postgres_database.url, redis_server.url)
     yield made
     made.close()
 
 
 @pytest.fixture(scope="module")
 def pair(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, redis_server: RedisServer
+    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
 ) -> Iterator[Pair]:
     """Two controllers without limits, behind servers that others use too."""
     off = dict.fromkeys(("RATE_LIMIT_EXECUTE", "RATE_LIMIT_INITIALIZE", "RATE_LIMIT_FUNCTIONS"), "off")
-    with Pair(tmp_path_factory.mktemp("pair"), postgres_server, redis_server, **off) as made:
+    with Pair(tmp_path_factory.mktemp("pair"), postgres_database, redis_server, **off) as made:
         yield made

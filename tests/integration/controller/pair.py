@@ -13,11 +13,11 @@ from redis import Redis
 from local.services import Parts
 from local.settings import Settings
 from local.state import State
-from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.supervisor import Supervisor
 from tests.acceptance.client import Client
+from tests.databases import Database
 from tests.integration.controller.fake_runtime import FakeRuntime
 from tests.waiting import until
 
@@ -30,14 +30,14 @@ class Pair:
     The stores are borrowed and the runtime is the test's, so it takes the parts and not the whole LocalService.
     """
 
-    def __init__(self, folder: Path, postgres: PostgresServer, redis: RedisServer, **limits: str) -> None:
+    def __init__(self, folder: Path, postgres: Database, redis: RedisServer, **limits: str) -> None:
         self.runtime = FakeRuntime()
         self.redis = Redis.from_url(redis.url)
         state = State(folder)
         settings = Settings.on_free_ports(limits, PYTHON_PORT=self.runtime.port)
         parts = Parts(state, settings, state.code(), rust=None)
         self.controllers = [
-            parts.controller(postgres, redis, ["python"], number=number, port=free_port())
+            parts.controller(postgres.url, redis.url, ["python"], number=number, port=free_port())
             for number in (1, 2)
         ]
         self._supervisor = Supervisor(state.run_folder / "parts.json")

@@ -15,8 +15,8 @@ from configuration.variable import variables
 from local.fetch.go_programs import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
-from local.stores.postgres import PostgresServer
 from tests.conftest import missing
+from tests.databases import Database
 from tests.integration.deploy.kubernetes import stack
 from tools.docs.configuration import PARTS
 
@@ -140,8 +140,8 @@ def test_openfaas_does_not_scale_what_kubernetes_scales() -> None:
 
 
 @pytest.mark.parametrize("query", blocks("docs/operations.md", "sql"))
-def test_queries_fit_the_schema(postgres_server: PostgresServer, query: str) -> None:
-    opened = psycopg2.connect(postgres_server.url)
+def test_queries_fit_the_schema(postgres_database: Database, query: str) -> None:
+    opened = psycopg2.connect(postgres_database.url)
     try:
         with opened.cursor() as cursor:
             cursor.execute(query)

@@ -17,6 +17,7 @@ from controller.registry.writes import function_records, script_records
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.calls import execution, new_session
+from tests.databases import Database
 from tests.integration.controller.parts import Parts
 
 SHARED = "result = 'shared by both'"
@@ -94,8 +95,8 @@ def test_one_user_is_forgotten_and_the_other_is_not(
 
 
 @pytest.mark.parametrize("missing", ["POSTGRES_URL", "REDIS_URL"])
-def test_without_its_servers_nothing_is_done(postgres_server: PostgresServer, missing: str) -> None:
-    urls = {"POSTGRES_URL": postgres_server.url, "REDIS_URL": "redis://127.0.0.1:1"} | {missing: ""}
+def test_without_its_servers_nothing_is_done(postgres_database: Database, missing: str) -> None:
+    urls = {"POSTGRES_URL": postgres_database.url, "REDIS_URL": "redis://127.0.0.1:1"} | {missing: ""}
     done = forget("somebody", **urls)
     assert done.returncode == 1
     assert done.stderr.startswith("forget_user: ")

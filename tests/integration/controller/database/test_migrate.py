@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from controller.database.migrate import MigrationError, migrate
-from local.stores.postgres import PostgresServer
+from tests.databases import Database
 
 ROOT = Path(__file__).parents[4]
 EXPECTED_TABLES = {
@@ -26,12 +26,12 @@ EXPECTED_TABLES = {
 
 
 @pytest.fixture
-def database(postgres_server: PostgresServer) -> Iterator[str]:
+def database(postgres_database: Database) -> Iterator[str]:
     """The URL of an empty database."""
     name = f"migrations_{os.urandom(4).hex()}"
-    with_admin(postgres_server.url, f"CREATE DATABASE {name}")
-    yield f"{postgres_server.url.rpartition('/')[0]}/{name}"
-    with_admin(postgres_server.url, f"DROP DATABASE {name} WITH (FORCE)")
+    with_admin(postgres_database.url, f"CREATE DATABASE {name}")
+    yield f"{postgres_database.url.rpartition('/')[0]}/{name}"
+    with_admin(postgres_database.url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def with_admin(url: str, statement: str) -> None:

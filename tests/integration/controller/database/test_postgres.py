@@ -11,7 +11,7 @@ import pytest
 
 from controller.database.postgres import Postgres
 from controller.errors import StoreUnavailable
-from local.stores.postgres import PostgresServer
+from tests.databases import Database
 from tests.waiting import until_greenlets
 
 WAITING = (
@@ -27,9 +27,9 @@ def ask(postgres: Postgres, query: str) -> int:
 
 
 def test_a_greenlet_that_is_killed_while_it_waits_ends_and_leaves_its_place(
-    postgres_server: PostgresServer,
+    postgres_database: Database,
 ) -> None:
-    postgres, other = Postgres(postgres_server.url, 1, 60), Postgres(postgres_server.url, 1, 5)
+    postgres, other = Postgres(postgres_database.url, 1, 60), Postgres(postgres_database.url, 1, 5)
     asking = gevent.spawn(ask, postgres, "SELECT pg_sleep(60)")
     until_greenlets(lambda: ask(other, WAITING) == 1, "it waits for its answer")
 
@@ -41,8 +41,8 @@ def test_a_greenlet_that_is_killed_while_it_waits_ends_and_leaves_its_place(
     other.close()
 
 
-def test_what_fails_is_rolled_back_and_the_connection_serves_on(postgres_server: PostgresServer) -> None:
-    postgres = Postgres(postgres_server.url, 1, 5)
+def test_what_fails_is_rolled_back_and_the_connection_serves_on(postgres_database: Database) -> None:
+    postgres = Postgres(postgres_database.url, 1, 5)
     with pytest.raises(StoreUnavailable), postgres.transaction() as opened, opened.cursor() as cursor:
         cursor.execute("CREATE TABLE half_done ()")
         raise StoreUnavailable("in the middle")
@@ -65,8 +65,8 @@ def many_files() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_a_connection_is_used_again_beside_thousands_of_clients(postgres_server: PostgresServer) -> None:
-    postgres = Postgres(postgres_server.url, 1, 5)
+def test_a_connection_is_used_again_beside_thousands_of_clients(postgres_database: Database) -> None:
+    postgres = Postgres(postgres_database.url, 1, 5)
     with many_files():
         assert len({ask(postgres, "SELECT pg_backend_pid() AS n") for _ in range(3)}) == 1
     postgres.close()

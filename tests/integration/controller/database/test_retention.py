@@ -14,16 +14,16 @@ from controller.database.retention import LOCK, Retention
 from controller.errors import ScriptFailed
 from controller.models.registered import Script, now
 from controller.registry.writes import function_records, script_records
-from local.stores.postgres import PostgresServer
 from tests.calls import call, new_session
+from tests.databases import Database
 from tests.integration.controller.parts import Parts
 
 DAYS = 30
 
 
 @pytest.fixture(scope="module")
-def postgres(postgres_server: PostgresServer) -> Iterator[Postgres]:
-    made = Postgres(postgres_server.url, 3, 5)
+def postgres(postgres_database: Database) -> Iterator[Postgres]:
+    made = Postgres(postgres_database.url, 3, 5)
     yield made
     made.close()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.acceptance.client import error_of
+from tests.databases import Database
 from tests.integration.controller.pair import SCRIPT, Crowd, Pair, ask_all, hang_up
 from tests.waiting import until
 
@@ -124,12 +124,12 @@ def test_a_malformed_key_is_refused(pair: Pair, key: str) -> None:
 
 def test_without_redis_a_key_is_refused(
     tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: PostgresServer,
+    postgres_database: Database,
     own_redis_server: RedisServer,
     mark: str,
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("alone")
-    with Pair(folder, postgres_server, own_redis_server, RATE_LIMIT_EXECUTE="off") as pair:
+    with Pair(folder, postgres_database, own_redis_server, RATE_LIMIT_EXECUTE="off") as pair:
         client, _ = pair.clients()
         session = client.begin("python-once", SCRIPT)
         own_redis_server.stop()

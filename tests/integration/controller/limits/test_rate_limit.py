@@ -8,18 +8,18 @@ from functools import partial
 
 import pytest
 
-from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.acceptance.client import error_of
+from tests.databases import Database
 from tests.integration.controller.pair import SCRIPT, Crowd, Pair
 
 
 @pytest.fixture(scope="module")
 def limited(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, redis_server: RedisServer
+    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
 ) -> Iterator[Pair]:
     """Two controllers with the limits that the contract names."""
-    with Pair(tmp_path_factory.mktemp("limited"), postgres_server, redis_server) as made:
+    with Pair(tmp_path_factory.mktemp("limited"), postgres_database, redis_server) as made:
         yield made
 
 
@@ -100,10 +100,10 @@ def test_being_over_the_limit_comes_before_what_is_wrong_with_the_body_and_after
 
 
 def test_without_redis_each_process_limits_on_its_own(
-    tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer, own_redis_server: RedisServer
+    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, own_redis_server: RedisServer
 ) -> None:
     with Pair(
-        tmp_path_factory.mktemp("alone"), postgres_server, own_redis_server, RATE_LIMIT_EXECUTE="5"
+        tmp_path_factory.mktemp("alone"), postgres_database, own_redis_server, RATE_LIMIT_EXECUTE="5"
     ) as pair:
         one, other = pair.clients()
         session = one.begin("python-limited", SCRIPT)

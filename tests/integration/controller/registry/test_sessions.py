@@ -13,6 +13,7 @@ from controller.registry.sessions import CLEANING_BATCH
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.calls import SCRIPT, call, execution, new_session
+from tests.databases import Database
 from tests.integration.controller.parts import Parts
 from tests.waiting import until
 
@@ -24,14 +25,15 @@ def test_a_session_is_found_by_its_own_process_and_by_another(parts: Parts, othe
 
 
 def test_a_session_is_found_in_postgres_when_redis_has_lost_it(
-    postgres_server: PostgresServer, own_redis_server: RedisServer
+    postgres_database: Database, own_redis_server: RedisServer
 ) -> None:
-    parts = Parts(postgres_server.url, own_redis_server.url)
+    parts = Parts(postgres_database.url, own_redis_server.url)
     session = parts.begin(new_session())
     parts.logger.record(*execution(session), *execution(session))
     own_redis_server.stop()
     assert (
-        Parts(postgres_server.url, own_redis_server.url).sessions.get(session.request_id, "alice") == session
+        Parts(postgres_database.url, own_redis_server.url).sessions.get(session.request_id, "alice")
+        == session
     )
     own_redis_server.start()
     Redis.from_url(own_redis_server.url).flushall()
@@ -84,10 +86,8 @@ def test_a_closed_session_is_described_and_a_deleted_one_is_not(parts: Parts) ->
         parts.sessions.describe(deleted.request_id, "alice")
 
 
-def test_an_end_holds_when_redis_is_lost(
-    postgres_server: PostgresServer, own_redis_server: RedisServer
-) -> None:
-    parts = Parts(postgres_server.url, own_redis_server.url)
+def test_an_end_holds_when_redis_is_lost(postgres_database: Database, own_redis_server: RedisServer) -> None:
+    parts = Parts(postgres_database.url, own_redis_server.url)
     session = parts.begin(new_session())
     parts.sessions.end(session, "deleted")
     parts.logger.flush()
@@ -97,9 +97,9 @@ def test_an_end_holds_when_redis_is_lost(
 
 
 def test_without_redis_a_session_still_ends_in_every_process(
-    postgres_server: PostgresServer, own_redis_server: RedisServer
+    postgres_database: Database, own_redis_server: RedisServer
 ) -> None:
-    one, other = (Parts(postgres_server.url, own_redis_server.url) for _ in range(2))
+    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     own_redis_server.stop()
     session = one.begin(new_session())
     assert other.sessions.live(session.request_id, "alice") == session
@@ -163,9 +163,9 @@ def test_executions_are_counted_over_processes_before_their_rows_are_written(
 
 
 def test_the_count_is_exact_while_redis_is_away_and_after_it_is_back(
-    postgres_server: PostgresServer, own_redis_server: RedisServer
+    postgres_database: Database, own_redis_server: RedisServer
 ) -> None:
-    one, other = (Parts(postgres_server.url, own_redis_server.url) for _ in range(2))
+    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     session = one.begin(new_session())
     executed(one, session)
     executed(other, session)
@@ -186,9 +186,9 @@ def test_the_count_is_exact_while_redis_is_away_and_after_it_is_back(
 
 
 def test_the_count_is_exact_after_redis_has_lost_everything(
-    postgres_server: PostgresServer, own_redis_server: RedisServer
+    postgres_database: Database, own_redis_server: RedisServer
 ) -> None:
-    one, other = (Parts(postgres_server.url, own_redis_server.url) for _ in range(2))
+    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     session = one.begin(new_session())
     executed(one, session)
     own_redis_server.stop()
@@ -203,9 +203,9 @@ def test_the_count_is_exact_after_redis_has_lost_everything(
 
 
 def test_a_process_remembers_no_more_sessions_than_it_may(
-    postgres_server: PostgresServer, redis_server: RedisServer
+    postgres_database: Database, redis_server: RedisServer
 ) -> None:
-    parts = Parts(postgres_server.url, redis_server.url, remembered=2)
+    parts = Parts(postgres_database.url, redis_server.url, remembered=2)
     first, second, third = (parts.begin(new_session()) for _ in range(3))
     remembered = [parts.sessions.remembers(session.request_id) for session in (first, second, third)]
     assert remembered == [False, True, True]
@@ -218,9 +218,9 @@ def test_a_process_remembers_no_more_sessions_than_it_may(
 
 @pytest.mark.parametrize("level", ["memory", "redis", "postgres"])
 def test_a_session_expires_to_the_second_at_every_level(
-    postgres_server: PostgresServer, own_redis_server: RedisServer, level: str
+    postgres_database: Database, own_redis_server: RedisServer, level: str
 ) -> None:
-    one, other = (Parts(postgres_server.url, own_redis_server.url) for _ in range(2))
+    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     session = one.begin(new_session(lives=1.5))
     parts = one if level == "memory" else other
     if level == "postgres":
@@ -235,9 +235,9 @@ def test_a_session_expires_to_the_second_at_every_level(
 
 @pytest.mark.parametrize("redis_is_away", [False, True])
 def test_of_two_first_successes_one_finds_the_session_closed(
-    postgres_server: PostgresServer, own_redis_server: RedisServer, redis_is_away: bool
+    postgres_database: Database, own_redis_server: RedisServer, redis_is_away: bool
 ) -> None:
-    one, other = (Parts(postgres_server.url, own_redis_server.url) for _ in range(2))
+    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     session = one.begin(new_session(retain_session=False))
     if redis_is_away:
         own_redis_server.stop()

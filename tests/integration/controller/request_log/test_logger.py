@@ -17,6 +17,7 @@ from controller.request_log.writes import Record
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.calls import call, execution, new_session
+from tests.databases import Database
 from tests.integration.controller.parts import Parts
 
 RESULT = '{"text": "\\u0000\\ud800", "n": 1180591620717411303424}'
@@ -99,9 +100,9 @@ def test_a_record_that_is_refused_takes_no_other_along(parts: Parts) -> None:
         assert len(rows(parts.postgres, "request_logs", written.trace.http_request_id)) == 1
 
 
-def test_a_full_queue_drops_and_counts(postgres_server: PostgresServer, redis_server: RedisServer) -> None:
+def test_a_full_queue_drops_and_counts(postgres_database: Database, redis_server: RedisServer) -> None:
     registry = CollectorRegistry()
-    logger = DatabaseLogger(Postgres(postgres_server.url, 2, 5), 2, MetricsCollector(registry))
+    logger = DatabaseLogger(Postgres(postgres_database.url, 2, 5), 2, MetricsCollector(registry))
     for _ in range(3):
         logger.record(*call().rows(2.5))
     assert registry.get_sample_value("lambda_log_records_lost_total") == 1
