@@ -1,4 +1,4 @@
-"""The commands of the README, docs/using.md and CONTRIBUTING.md that use a running service do what the pages say."""
+"""The commands of pages that use a running service do what the pages say."""
 
 import json
 import re
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from local.settings import PORTS
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
@@ -116,6 +117,35 @@ def test_the_commands_of_a_page_answer_what_it_prints(
             compared += 1
             assert list(differences(json.loads(step.printed), json.loads(answered))) == [], step.command
     assert compared
+
+
+def looks(service: Deployment) -> Iterator[str]:
+    """Yield the blocks of docs/developing.md that look into a running service, with the ports of this one."""
+    page = (ROOT / "docs" / "developing.md").read_text()
+    for name, (default, _) in PORTS.items():
+        page = re.sub(rf"\b{default}\b", str(service.ports[name]), page)
+    for block in re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if re.search(r"\$PSQL|redis-cli|SECRET=", block):
+            yield re.sub(r"^.*until Ctrl-C\n", "", block, flags=re.MULTILINE)
+
+
+def test_the_commands_that_look_into_a_running_service_work(service: Deployment, tmp_path: Path) -> None:
+    (tmp_path / ".local").mkdir()
+    for name, folder in (("secrets", service.parts.state.folder), ("venv", ROOT / ".local")):
+        (tmp_path / ".local" / name).symlink_to(folder / name)
+    blocks = list(looks(service))
+    assert len(blocks) == 4
+    printed = subprocess.run(
+        ["bash", "-euc", "\n".join(blocks)],
+        env={"PATH": f"/usr/local/bin:/usr/bin:/bin:{ROOT / '.local' / 'venv' / 'bin'}", "LANG": "C.UTF-8"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    for part in ("error_code", "Planning Time", "ALTER SYSTEM", '"idle"', '"seccomp"', "lambda_"):
+        assert part in printed, part
 
 
 def test_an_answer_of_another_shape_is_found() -> None:
