@@ -26,7 +26,7 @@ class Quota(NamedTuple):
     reset_ms: int
 
 
-class Attempt(NamedTuple):
+class ExecutionKeys(NamedTuple):
     """One execution: its keys in the store, its token and its options."""
 
     session: str
@@ -34,7 +34,7 @@ class Attempt(NamedTuple):
     #: Key of the flight: equal executions with the same deadline share it.
     flight: str
     #: Key of the index of results of one owner and script.
-    catalog: str
+    results_index: str
     #: Unique token of this execution: `<process>/<number>`.
     token: str
     #: Lease: milliseconds that followers wait for a leader that does not answer.
@@ -124,17 +124,19 @@ class ExecutionStore(Protocol):
     def take(self, window: Window) -> Quota:
         """Take a slot in the window, if one is free. `begin` does the same in its trip."""
 
-    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+    def begin(
+        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+    ) -> Begun:
         """Begin an execution. `alive`: treat a session that the store does not know as active."""
 
-    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+    def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """End an execution: count it if the session is known, keep its result, end its flight.
 
         Returns:
             The session's state before this end.
         """
 
-    def abandon(self, attempt: Attempt) -> bool:
+    def abandon(self, keys: ExecutionKeys) -> bool:
         """Give up a flight, unless another process waits for it. Return whether it was given up."""
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:

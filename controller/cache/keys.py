@@ -16,27 +16,27 @@ SESSIONS = 10_000
 _SORTING = msgspec.json.Encoder(order="sorted")
 
 
-class ResultNames(NamedTuple):
+class KeySet(NamedTuple):
     """The keys of an execution."""
 
     session: str
     result: str
     flight: str
     #: Index of the results of one owner and script.
-    catalog: str
+    results_index: str
 
 
-class _Own(NamedTuple):
+class _Common(NamedTuple):
     """The parts that the keys of a session's executions have in common."""
 
     session: Session
     key: str
-    catalog: str
+    results_index: str
     digest: Any
     flight: str
 
 
-class Namer:
+class ResultKeys:
     """Builds the keys of executions.
 
     The key of a result covers its owner and all inputs of the script. The key of a flight also covers the deadline
@@ -44,33 +44,35 @@ class Namer:
     """
 
     def __init__(self) -> None:
-        self._own: OrderedDict[str, _Own] = OrderedDict()
+        self._sessions: OrderedDict[str, _Common] = OrderedDict()
 
-    def names(self, session: Session, params: Mapping[str, Any]) -> ResultNames:
+    def of(self, session: Session, params: Mapping[str, Any]) -> KeySet:
         """Return the keys of an execution of the session with these params."""
-        own = self._own.get(session.request_id)
-        if own is None or own.session is not session:
-            own = self._learn(session)
-        digest = own.digest.copy()
+        common = self._sessions.get(session.request_id)
+        if common is None or common.session is not session:
+            common = self._session_keys(session)
+        digest = common.digest.copy()
         digest.update(_canonical(params))
         result = f"result:{digest.hexdigest()}"
-        return ResultNames(own.key, FORMAT + result, f"{FORMAT}flight:{result}{own.flight}", own.catalog)
+        return KeySet(
+            common.key, FORMAT + result, f"{FORMAT}flight:{result}{common.flight}", common.results_index
+        )
 
-    def _learn(self, session: Session) -> _Own:
-        index = catalog(session.user_id, session.name.language, session.script_hash)
+    def _session_keys(self, session: Session) -> _Common:
+        index = results_index(session.user_id, session.name.language, session.script_hash)
         # Without the version, which the key begins with: the digest is the same in every version.
-        shared = canonical([index.removeprefix(FORMAT), session.compile_options, session.context])
-        own = _Own(
+        inputs = canonical([index.removeprefix(FORMAT), session.compile_options, session.context])
+        common = _Common(
             session,
             session_key(session.request_id),
             index,
-            hashlib.sha256(shared.encode()),
+            hashlib.sha256(inputs.encode()),
             f":{session.timeout_ms}:{session.isolation}",
         )
-        self._own[session.request_id] = own
-        if len(self._own) > SESSIONS:
-            self._own.popitem(last=False)
-        return own
+        self._sessions[session.request_id] = common
+        if len(self._sessions) > SESSIONS:
+            self._sessions.popitem(last=False)
+        return common
 
 
 def session_key(request_id: str, version: str = FORMAT) -> str:
@@ -78,7 +80,7 @@ def session_key(request_id: str, version: str = FORMAT) -> str:
     return f"{version}session:{request_id}"
 
 
-def previous(key: str) -> str:
+def previous_key(key: str) -> str:
     """Return the same key in the previous format."""
     return PREVIOUS + key.removeprefix(FORMAT)
 
@@ -93,14 +95,14 @@ def script_key(script_hash: str) -> str:
     return f"{FORMAT}script:{script_hash}"
 
 
-def artifact_name(key: ArtifactKey) -> str:
+def artifact_key(key: ArtifactKey) -> str:
     """Return the key of a compiled artifact."""
     options = hashlib.sha256(key.compile_options.encode()).hexdigest()
     return f"{FORMAT}artifact:{key.language}:{key.script_hash}:{options}"
 
 
 @lru_cache(1024)
-def catalog(owner: str, language: str, script_hash: str) -> str:
+def results_index(owner: str, language: str, script_hash: str) -> str:
     """Return the key of the index of an owner's results of a script."""
     return f"{FORMAT}results:{hashlib.sha256(canonical([owner, language, script_hash]).encode()).hexdigest()}"
 

@@ -14,9 +14,9 @@ from time import monotonic
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from controller.cache.backend import (
-    Attempt,
     Backend,
     Begun,
+    ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
@@ -25,11 +25,11 @@ from controller.cache.backend import (
     Window,
 )
 from controller.cache.keys import (
-    Namer,
-    ResultNames,
-    artifact_name,
-    catalog,
-    previous,
+    KeySet,
+    ResultKeys,
+    artifact_key,
+    previous_key,
+    results_index,
     script_key,
     session_key,
 )
@@ -91,14 +91,16 @@ class CacheManager:
         self._scripts_ttl = scripts_ttl
         self._previous_until = monotonic() + scripts_ttl
         self._windows = Windows()
-        self._namer = Namer()
+        self._result_keys = ResultKeys()
         self._process = uuid.uuid4().hex
         self._numbers = count()
 
-    def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
+    def execution_keys(
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int
+    ) -> ExecutionKeys:
         """Return the keys and the token of a new execution."""
-        keys = self._namer.names(session, params)
-        return Attempt(
+        keys = self._result_keys.of(session, params)
+        return ExecutionKeys(
             *keys,
             token=self.token(),
             claim_ms=claim_ms,
@@ -119,10 +121,10 @@ class CacheManager:
             log.warning("the cache is away: take: %s", error)
             return self._windows.take(window)
 
-    def begin(self, attempt: Attempt, window: Window | None, *, alive: bool) -> Begun:
+    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> Begun:
         """Begin an execution, see `ExecutionStore.begin`. While the store is away: AWAY, or LIMITED."""
         try:
-            return self._backend.begin(attempt, now(), window, alive=alive)
+            return self._backend.begin(keys, now(), window, alive=alive)
         except CacheUnavailable as error:
             log.warning("the cache is away: begin: %s", error)
         quota = None if window is None else self._windows.take(window)
@@ -131,7 +133,7 @@ class CacheManager:
     @unless_away(None)
     def finish(
         self,
-        attempt: Attempt,
+        keys: ExecutionKeys,
         outcome: Outcome,
         *,
         max_age: int | None = None,
@@ -141,7 +143,7 @@ class CacheManager:
         """End an execution.
 
         Args:
-            attempt: the execution.
+            keys: the keys of the execution.
             outcome: its result or error.
             max_age: seconds to keep the result, if the client has chosen them.
             counts: whether a request still waits for the outcome.
@@ -156,14 +158,14 @@ class CacheManager:
             outcome.to_json() if not shared else b"",
             ttl=ttl if outcome.succeeded and not shared else 0,
             executed=counts and outcome.executed,
-            closes=closes if counts and attempt.once and outcome.succeeded else "no",
+            closes=closes if counts and keys.once and outcome.succeeded else "no",
         )
-        return self._backend.finish(attempt, end, now())
+        return self._backend.finish(keys, end, now())
 
     @unless_away(True)
-    def abandon(self, attempt: Attempt) -> bool:
+    def abandon(self, keys: ExecutionKeys) -> bool:
         """Give up a run, unless another process waits for it. Return whether it was given up."""
-        return self._backend.abandon(attempt)
+        return self._backend.abandon(keys)
 
     @unless_away(None)
     def outcome(self, token: str, wait_ms: int) -> Outcome | None:
@@ -179,26 +181,26 @@ class CacheManager:
         """Claim an idempotency key, see `ExecutionStore.claim_key`. Raises CacheUnavailable."""
         # The previous key comes first: processes of both versions claim it.
         *earlier, current = self._versions(key)
-        for name in earlier:
-            if (claim := self._backend.claim_key(name, body, token, lease_ms)).verdict != "new":
+        for former in earlier:
+            if (claim := self._backend.claim_key(former, body, token, lease_ms)).verdict != "new":
                 return claim
         claim = self._backend.claim_key(current, body, token, lease_ms)
         if claim.verdict != "new":
-            for name in earlier:
-                self._backend.settle_key(name, body, token, b"", 0)
+            for former in earlier:
+                self._backend.settle_key(former, body, token, b"", 0)
         return claim
 
     @unless_away(None)
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """Keep the answer under a claimed key. An empty answer frees the key."""
         # While the store is away nothing is kept. The client has its response and no reason to repeat the request.
-        for name in self._versions(key):
-            self._backend.settle_key(name, body, token, answer, ttl)
+        for version in self._versions(key):
+            self._backend.settle_key(version, body, token, answer, ttl)
 
     @unless_away(None)
     def drop_results(self, owner: str, language: str, script_hash: str) -> None:
         """Remove an owner's results of a script."""
-        index = catalog(owner, language, script_hash)
+        index = results_index(owner, language, script_hash)
         while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
             pass
 
@@ -241,12 +243,12 @@ class CacheManager:
     @unless_away(None)
     def artifact(self, key: ArtifactKey) -> bytes | None:
         """Return a compiled artifact, if it is kept."""
-        return self._value(artifact_name(key))
+        return self._value(artifact_key(key))
 
     @unless_away(None)
     def put_artifact(self, key: ArtifactKey, artifact: bytes) -> None:
         """Keep a compiled artifact."""
-        self._backend.set(artifact_name(key), artifact, self._scripts_ttl)
+        self._backend.set(artifact_key(key), artifact, self._scripts_ttl)
 
     @unless_away(False)
     def available(self) -> bool:
@@ -256,20 +258,20 @@ class CacheManager:
 
     def _versions(self, key: str) -> list[str]:
         """Return the key in the previous format, while older processes may run, and in the current one."""
-        return [previous(key), key] if monotonic() < self._previous_until else [key]
+        return [previous_key(key), key] if monotonic() < self._previous_until else [key]
 
-    def _before(self, keys: ResultNames) -> dict[str, str]:
+    def _before(self, keys: KeySet) -> dict[str, str]:
         if monotonic() >= self._previous_until:
             return {}
-        return {"previous_session": previous(keys.session), "previous_result": previous(keys.result)}
+        return {"previous_session": previous_key(keys.session), "previous_result": previous_key(keys.result)}
 
     def _value(self, key: str) -> bytes | None:
-        found = (self._backend.get(name) for name in reversed(self._versions(key)))
+        found = (self._backend.get(version) for version in reversed(self._versions(key)))
         return next((value for value in found if value is not None), None)
 
     def _entry(self, key: str) -> SessionEntry | None:
         """Return the entry of a session, ended if a process of either version has ended it."""
-        *earlier, current = [self._backend.session(name) for name in self._versions(key)]
+        *earlier, current = [self._backend.session(version) for version in self._versions(key)]
         for before in earlier:
             if before is not None and (current is None or before.state != "active"):
                 return before if current is None else replace(current, state=before.state)

@@ -9,8 +9,8 @@ from gevent.event import AsyncResult
 
 from controller.cache.backend import (
     REPLY_MS,
-    Attempt,
     Begun,
+    ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
@@ -51,54 +51,56 @@ class MemoryBackend:
         """See `ExecutionStore.take`."""
         return self._windows.take(window)
 
-    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+    def begin(
+        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+    ) -> Begun:
         """See `ExecutionStore.begin`."""
         quota = None if window is None else self.take(window)
         if quota is not None and not quota.allowed:
             return Begun(Verdict.LIMITED, quota=quota)
-        session, flight = self._hash(attempt.session), self._hash(attempt.flight)
+        session, flight = self._hash(keys.session), self._hash(keys.flight)
         state = session.get("state")
         if state != "active" and (state is not None or not alive):
             return Begun(Verdict.SESSION, None if state is None else state.encode(), quota=quota)
-        if not attempt.reuse:
+        if not keys.reuse:
             flight.update({"stale": "1"} if flight else {})
             return Begun(Verdict.RUN, quota=quota)
-        result = self.get(attempt.result)
+        result = self.get(keys.result)
         if result is not None:
             _count(session, now)
-            session.update({"state": "closed"} if session and attempt.once else {})
+            session.update({"state": "closed"} if session and keys.once else {})
             return Begun(Verdict.HIT, result, quota=quota)
         if flight:
-            flight.update({} if attempt.of_own_process(flight["token"]) else {"awaited": "1"})
-            return Begun(Verdict.TWIN, flight["token"].encode(), self._left(attempt.flight), quota)
-        self._put_hash(attempt.flight, {"token": attempt.token}, attempt.claim_ms)
+            flight.update({} if keys.of_own_process(flight["token"]) else {"awaited": "1"})
+            return Begun(Verdict.TWIN, flight["token"].encode(), self._left(keys.flight), quota)
+        self._put_hash(keys.flight, {"token": keys.token}, keys.claim_ms)
         return Begun(Verdict.LEAD, quota=quota)
 
-    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+    def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
-        session, flight = self._hash(attempt.session), self._hash(attempt.flight)
+        session, flight = self._hash(keys.session), self._hash(keys.flight)
         state = session.get("state")
         if end.executed and not (state == "closed" and end.closes == "first"):
             _count(session, now)
         if state == "active" and end.closes != "no":
             session["state"] = "closed"
-        mine = flight.get("token") == attempt.token
+        mine = flight.get("token") == keys.token
         if mine:
-            del self._hashes[attempt.flight]
-            self._tell(attempt.token, end.outcome, flight)
+            del self._hashes[keys.flight]
+            self._tell(keys.token, end.outcome, flight)
         if end.ttl and not (mine and "stale" in flight):
-            self.set(attempt.result, end.outcome, end.ttl)
-            self._indexes.setdefault(attempt.catalog, {})[attempt.result] = None
+            self.set(keys.result, end.outcome, end.ttl)
+            self._indexes.setdefault(keys.results_index, {})[keys.result] = None
         return state
 
-    def abandon(self, attempt: Attempt) -> bool:
+    def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""
-        flight = self._hash(attempt.flight)
-        if flight.get("token") != attempt.token:
+        flight = self._hash(keys.flight)
+        if flight.get("token") != keys.token:
             return True
         if "awaited" in flight:
             return False
-        del self._hashes[attempt.flight]
+        del self._hashes[keys.flight]
         return True
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:

@@ -17,8 +17,8 @@ from redis.retry import Retry
 
 from controller.cache.backend import (
     REPLY_MS,
-    Attempt,
     Begun,
+    ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
@@ -80,46 +80,48 @@ class RedisBackend:
         """See `ExecutionStore.take`."""
         return _quota(self._run("take", TAKE, (window.key,), window.limit, window.milliseconds))
 
-    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
+    def begin(
+        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+    ) -> Begun:
         """See `ExecutionStore.begin`."""
         key, limit, milliseconds = window or NO_WINDOW
         verdict, value, wait_ms, quota = self._run(
             "begin",
             BEGIN,
             (
-                attempt.session,
-                attempt.result,
-                attempt.flight,
+                keys.session,
+                keys.result,
+                keys.flight,
                 key,
-                attempt.previous_session,
-                attempt.previous_result,
+                keys.previous_session,
+                keys.previous_result,
             ),
             now.isoformat(),
-            attempt.token,
-            attempt.claim_ms,
+            keys.token,
+            keys.claim_ms,
             limit,
             milliseconds,
-            int(attempt.reuse),
-            int(attempt.once),
+            int(keys.reuse),
+            int(keys.once),
             int(alive),
         )
         return Begun(VERDICTS[verdict], value, wait_ms, _quota(quota) if quota else None)
 
-    def finish(self, attempt: Attempt, end: Finish, now: datetime) -> str | None:
+    def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
         state = self._run(
             "finish",
             FINISH,
             (
-                attempt.session,
-                attempt.result,
-                attempt.flight,
-                attempt.catalog,
-                _reply(attempt.token),
-                attempt.previous_session,
+                keys.session,
+                keys.result,
+                keys.flight,
+                keys.results_index,
+                _reply(keys.token),
+                keys.previous_session,
             ),
             now.isoformat(),
-            attempt.token,
+            keys.token,
             end.outcome,
             end.ttl,
             int(end.executed),
@@ -128,9 +130,9 @@ class RedisBackend:
         )
         return state.decode() if state else None
 
-    def abandon(self, attempt: Attempt) -> bool:
+    def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""
-        return bool(self._run("abandon", ABANDON, (attempt.flight,), attempt.token))
+        return bool(self._run("abandon", ABANDON, (keys.flight,), keys.token))
 
     def reply(self, token: str, wait_ms: int) -> bytes | None:
         """See `ExecutionStore.reply`."""

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import gevent
 from msgspec import Struct
 
-from controller.cache.backend import Attempt, Begun, Verdict, Window
+from controller.cache.backend import Begun, ExecutionKeys, Verdict, Window
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import ServiceError
@@ -35,11 +35,11 @@ class Execution(NamedTuple):
     """One request's execution of its session's script.
 
     Attributes:
-        attempt: the keys in Redis, and the token of this execution.
+        keys: the keys in Redis, and the token of this execution.
         watch: registers a callback that is called when the client hangs up.
     """
 
-    attempt: Attempt
+    keys: ExecutionKeys
     session: Session
     request: ExecuteRequest
     call: Call
@@ -132,13 +132,13 @@ class SingleFlight:
         """Return the longest time that a run of the session can take, in milliseconds."""
         return session.timeout_ms + self._lease_ms
 
-    def begin(self, attempt: Attempt, window: Window | None, *, alive: bool) -> Begun:
+    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> Begun:
         """Make the one trip to Redis at the start of an execution, see `CacheManager.begin`."""
-        self._beginning.add(attempt.token)
+        self._beginning.add(keys.token)
         try:
-            return self._cache.begin(attempt, window, alive=alive)
+            return self._cache.begin(keys, window, alive=alive)
         finally:
-            self._beginning.discard(attempt.token)
+            self._beginning.discard(keys.token)
 
     def join(self, execution: Execution, begun: Begun, orphan: bytes | None) -> FlightResult | None:
         """Join the run that Redis reported, or lead one.
@@ -157,67 +157,65 @@ class SingleFlight:
             gevent.sleep(0)
             return None
         result = flight.wait(execution.watch, leads=leads)
-        return result if leads or result is None else self._as_follower(execution.attempt, result)
+        return result if leads or result is None else self._as_follower(execution.keys, result)
 
     def _join_or_lead(
         self, execution: Execution, begun: Begun, orphan: bytes | None
     ) -> tuple[bool, Flight | None]:
         """Return whether this request leads, and the flight to wait for. None: begin again."""
-        attempt = execution.attempt
-        if not attempt.reuse:
+        keys = execution.keys
+        if not keys.reuse:
             return True, self._lead(execution, registered=False)
-        present = self._flights.get(attempt.flight)
+        present = self._flights.get(keys.flight)
         if present is not None and not present.over and begun.verdict is not Verdict.LEAD:
             return False, present
         if begun.verdict is not Verdict.TWIN or begun.value is None:
             return True, self._lead(execution, registered=True)
         token = begun.value.decode()
-        if not attempt.of_own_process(token):
-            return False, self._follow(attempt, token, begun.wait_ms)
+        if not keys.of_own_process(token):
+            return False, self._follow(keys, token, begun.wait_ms)
         if begun.value == orphan and token not in self._beginning:
             # The end of that run did not reach Redis: no greenlet of this process runs it any more.
             return True, self._lead(execution, registered=True)
         return False, None
 
     def _lead(self, execution: Execution, *, registered: bool) -> Flight:
-        attempt = execution.attempt
+        keys = execution.keys
 
         def work(flight: Flight) -> FlightResult:
             try:
                 outcome = self._outcome(execution)
                 max_age = execution.request.directives.max_age
-                state = self._cache.finish(attempt, outcome, max_age=max_age, counts=flight.led)
+                state = self._cache.finish(keys, outcome, max_age=max_age, counts=flight.led)
                 return FlightResult(outcome, "run", state)
             finally:
-                self._leave(attempt, flight)
+                self._leave(keys, flight)
 
-        return self._started(
-            attempt, Flight(work, lambda: self._cache.abandon(attempt)), registered=registered
-        )
+        return self._started(keys, Flight(work, lambda: self._cache.abandon(keys)), registered=registered)
 
-    def _follow(self, attempt: Attempt, token: str, wait_ms: int) -> Flight:
+    def _follow(self, keys: ExecutionKeys, token: str, wait_ms: int) -> Flight:
         def work(flight: Flight) -> FlightResult | None:
             try:
                 outcome = self._cache.outcome(token, wait_ms)
                 return None if outcome is None else FlightResult(outcome, "follower")
             finally:
-                self._leave(attempt, flight)
+                self._leave(keys, flight)
 
-        return self._started(attempt, Flight(work, lambda: True), registered=True)
+        return self._started(keys, Flight(work, lambda: True), registered=True)
 
-    def _started(self, attempt: Attempt, flight: Flight, *, registered: bool) -> Flight:
+    def _started(self, keys: ExecutionKeys, flight: Flight, *, registered: bool) -> Flight:
         if registered:
-            self._flights[attempt.flight] = flight
+            self._flights[keys.flight] = flight
         return flight
 
-    def _leave(self, attempt: Attempt, flight: Flight) -> None:
-        if self._flights.get(attempt.flight) is flight:
-            del self._flights[attempt.flight]
+    def _leave(self, keys: ExecutionKeys, flight: Flight) -> None:
+        if self._flights.get(keys.flight) is flight:
+            del self._flights[keys.flight]
 
-    def _as_follower(self, attempt: Attempt, result: FlightResult) -> FlightResult:
+    def _as_follower(self, keys: ExecutionKeys, result: FlightResult) -> FlightResult:
         """Return another request's result as this request's, and count it for this request's session."""
         outcome = result.outcome.shared()
-        state = self._cache.finish(attempt, outcome, shared=True) if outcome.executed else None
+        state = self._cache.finish(keys, outcome, shared=True) if outcome.executed else None
         return FlightResult(outcome, "follower", state)
 
     def _outcome(self, execution: Execution) -> Outcome:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import UNSET
 
 from controller.auth.authenticator import require_execute
-from controller.cache.backend import Attempt, Begun, Verdict
+from controller.cache.backend import Begun, ExecutionKeys, Verdict
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import NotFound, StoreUnavailable
@@ -165,12 +165,12 @@ class WorkflowManager:
     ) -> FlightResult:
         lease_ms = self._flights.lease_ms(session)
         reuse = request.directives.reuse
-        attempt = self._cache.attempt(session, request.params, reuse=reuse, claim_ms=lease_ms)
-        execution = Execution(attempt, session, request, call, watch)
+        keys = self._cache.execution_keys(session, request.params, reuse=reuse, claim_ms=lease_ms)
+        execution = Execution(keys, session, request, call, watch)
         orphan: bytes | None = None
         result: FlightResult | None = None
         while result is None:
-            begun, known = self._begin(session, attempt, admission)
+            begun, known = self._begin(session, keys, admission)
             if begun.verdict is Verdict.HIT and begun.value is not None:
                 result = FlightResult(Outcome.from_json(begun.value), "hit", "active" if known else None)
             else:
@@ -182,23 +182,23 @@ class WorkflowManager:
             self._sessions.close(session, result.state, shared=result.source == "follower")
         return result
 
-    def _begin(self, session: Session, attempt: Attempt, admission: Admission) -> tuple[Begun, bool]:
+    def _begin(self, session: Session, keys: ExecutionKeys, admission: Admission) -> tuple[Begun, bool]:
         """Make the first trip to Redis. Return its reply, and whether Redis knows the session.
 
         Raises:
             RateLimited: no slot is free.
             NotFound: the session has ended.
         """
-        begun = self._begun(session, attempt, admission, alive=False)
+        begun = self._begun(session, keys, admission, alive=False)
         if begun.verdict is Verdict.SESSION:
             # Redis has lost the session, and `confirm` has put it back.
-            begun = self._begun(session, attempt, admission, alive=False)
+            begun = self._begun(session, keys, admission, alive=False)
         if begun.verdict is not Verdict.SESSION:
             return begun, begun.verdict is not Verdict.AWAY
-        return self._begun(session, attempt, admission, alive=True), False
+        return self._begun(session, keys, admission, alive=True), False
 
-    def _begun(self, session: Session, attempt: Attempt, admission: Admission, *, alive: bool) -> Begun:
-        begun = self._flights.begin(attempt, admission.window, alive=alive)
+    def _begun(self, session: Session, keys: ExecutionKeys, admission: Admission, *, alive: bool) -> Begun:
+        begun = self._flights.begin(keys, admission.window, alive=alive)
         admission.charge(begun.quota)
         if begun.verdict in (Verdict.AWAY, Verdict.SESSION):
             self._sessions.confirm(session, None if begun.value is None else begun.value.decode())

@@ -9,9 +9,9 @@ import gevent
 import pytest
 
 from controller.cache.backend import (
-    Attempt,
     Backend,
     Begun,
+    ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
@@ -46,18 +46,18 @@ def entry(count: int = 0, state: str = "active") -> SessionEntry:
     return SessionEntry(state, '{"a": "é"}', count, None)
 
 
-def attempt(key: str, token: str = "here/1", **changes: Any) -> Attempt:
+def keys(key: str, token: str = "here/1", **changes: Any) -> ExecutionKeys:
     fields: dict[str, Any] = {
         "session": key,
         "result": f"{key}:result",
         "flight": f"{key}:flight",
-        "catalog": f"{key}:index",
+        "results_index": f"{key}:index",
         "token": token,
         "claim_ms": 20_000,
         "reuse": True,
         "once": False,
     }
-    return Attempt(**(fields | changes))
+    return ExecutionKeys(**(fields | changes))
 
 
 def result(kept: bytes = b"result", ttl: int = 60, **changes: Any) -> Finish:
@@ -76,7 +76,7 @@ def count(backend: Backend, key: str) -> int:
 def test_what_was_never_set_is_not_there(backend: Backend, key: str) -> None:
     assert backend.get(key) is None
     assert backend.session(key) is None
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.SESSION)
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION)
 
 
 def test_a_value_is_kept_and_expires(backend: Backend, key: str) -> None:
@@ -94,79 +94,79 @@ def test_a_session_is_kept_with_its_counter(backend: Backend, key: str) -> None:
 def test_a_session_expires(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), datetime.now(UTC) + timedelta(milliseconds=200))
     until(lambda: backend.session(key) is None, "the session expires", timeout=5)
-    assert backend.begin(attempt(key), soon(), None).value is None
+    assert backend.begin(keys(key), soon(), None).value is None
 
 
 def test_a_finished_execution_counts_and_keeps_its_result(backend: Backend, key: str) -> None:
     moment = datetime.now(UTC)
     backend.put_session(key, entry(), soon())
-    assert backend.finish(attempt(key), result(), moment) == "active"
+    assert backend.finish(keys(key), result(), moment) == "active"
     assert backend.session(key) == SessionEntry("active", '{"a": "é"}', 1, moment)
     assert backend.get(f"{key}:result") == b"result"
 
 
 def test_a_failed_execution_counts_and_keeps_nothing(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.finish(attempt(key), FAILURE, soon())
+    backend.finish(keys(key), FAILURE, soon())
     assert count(backend, key) == 1
     assert backend.get(f"{key}:result") is None
 
 
 def test_what_did_not_run_is_not_counted(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.finish(attempt(key), Finish(b"unavailable", 0, executed=False), soon())
+    backend.finish(keys(key), Finish(b"unavailable", 0, executed=False), soon())
     assert count(backend, key) == 0
 
 
 def test_only_a_hit_counts(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.LEAD)
-    backend.finish(attempt(key), result(), soon())
-    assert backend.begin(attempt(key, reuse=False), soon(), None) == Begun(Verdict.RUN)
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.HIT, b"result")
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.LEAD)
+    backend.finish(keys(key), result(), soon())
+    assert backend.begin(keys(key, reuse=False), soon(), None) == Begun(Verdict.RUN)
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.HIT, b"result")
     assert count(backend, key) == 2
 
 
 def test_an_unknown_session_is_not_counted_into_being(backend: Backend, key: str) -> None:
-    assert backend.finish(attempt(key), result(), soon()) is None
+    assert backend.finish(keys(key), result(), soon()) is None
     assert backend.session(key) is None
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.SESSION)
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION)
 
 
 def test_a_session_that_is_known_elsewhere_is_served(backend: Backend, key: str) -> None:
-    assert backend.begin(attempt(key), soon(), None, alive=True) == Begun(Verdict.LEAD)
-    backend.finish(attempt(key), result(), soon())
-    assert backend.begin(attempt(key), soon(), None, alive=True) == Begun(Verdict.HIT, b"result")
+    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.LEAD)
+    backend.finish(keys(key), result(), soon())
+    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.HIT, b"result")
     backend.end_session(key, "deleted", soon())
-    assert backend.begin(attempt(key), soon(), None, alive=True) == Begun(Verdict.SESSION, b"deleted")
+    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.SESSION, b"deleted")
 
 
 def test_an_ended_session_answers_nothing(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.finish(attempt(key), result(), soon())
+    backend.finish(keys(key), result(), soon())
     backend.end_session(key, "deleted", soon())
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.SESSION, b"deleted")
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION, b"deleted")
 
 
 def test_an_end_is_not_undone_by_who_comes_late(backend: Backend, key: str) -> None:
     backend.end_session(key, "deleted", soon())
     backend.put_session(key, entry(), soon())
-    assert backend.begin(attempt(key), soon(), None).value == b"deleted"
+    assert backend.begin(keys(key), soon(), None).value == b"deleted"
 
 
 def test_a_counter_is_not_set_back_by_who_comes_late(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.finish(attempt(key), FAILURE, soon())
+    backend.finish(keys(key), FAILURE, soon())
     backend.put_session(key, entry(), soon())
     assert count(backend, key) == 1
 
 
 def test_of_two_first_successes_one_closes_the_session(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    first, second = attempt(key, "here/1", once=True), attempt(key, "here/2", once=True)
+    first, second = keys(key, "here/1", once=True), keys(key, "here/2", once=True)
     assert backend.finish(first, result(closes="first"), soon()) == "active"
     assert backend.finish(second, result(closes="first"), soon()) == "closed"
-    assert backend.finish(attempt(key, "here/3"), result(closes="shared"), soon()) == "closed"
+    assert backend.finish(keys(key, "here/3"), result(closes="shared"), soon()) == "closed"
     # The second one is told that there is no session, so it does not count; the twin is answered, so it does.
     assert count(backend, key) == 2
 
@@ -174,15 +174,15 @@ def test_of_two_first_successes_one_closes_the_session(backend: Backend, key: st
 def test_a_hit_closes_a_session_that_is_not_retained(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     backend.set(f"{key}:result", b"result", 60)
-    once = attempt(key, once=True)
+    once = keys(key, once=True)
     assert backend.begin(once, soon(), None).verdict is Verdict.HIT
     assert backend.begin(once, soon(), None) == Begun(Verdict.SESSION, b"closed")
 
 
 def test_a_twin_is_told_who_runs_and_for_how_long(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    assert backend.begin(attempt(key, "here/1"), soon(), None) == Begun(Verdict.LEAD)
-    told = backend.begin(attempt(key, "there/1"), soon(), None)
+    assert backend.begin(keys(key, "here/1"), soon(), None) == Begun(Verdict.LEAD)
+    told = backend.begin(keys(key, "there/1"), soon(), None)
     assert (told.verdict, told.value) == (Verdict.TWIN, b"here/1")
     assert 15_000 < told.wait_ms <= 20_000
 
@@ -190,9 +190,9 @@ def test_a_twin_is_told_who_runs_and_for_how_long(backend: Backend, key: str) ->
 @pytest.mark.parametrize("end", [result(), FAILURE])
 def test_a_twin_elsewhere_learns_the_outcome(backend: Backend, key: str, end: Finish) -> None:
     backend.put_session(key, entry(), soon())
-    here = attempt(key, f"{key}/1")
+    here = keys(key, f"{key}/1")
     backend.begin(here, soon(), None)
-    backend.begin(attempt(key, "there/1"), soon(), None)
+    backend.begin(keys(key, "there/1"), soon(), None)
     backend.finish(here, end, soon())
     assert [backend.reply(here.token, 10_000) for _ in range(3)] == [end.outcome] * 3
 
@@ -200,50 +200,50 @@ def test_a_twin_elsewhere_learns_the_outcome(backend: Backend, key: str, end: Fi
 def test_who_waits_in_memory_is_woken(key: str) -> None:
     backend = MemoryBackend()
     backend.put_session(key, entry(), soon())
-    backend.begin(attempt(key, f"{key}/1"), soon(), None)
-    backend.begin(attempt(key, "there/1"), soon(), None)
+    backend.begin(keys(key, f"{key}/1"), soon(), None)
+    backend.begin(keys(key, "there/1"), soon(), None)
     waiting = [gevent.spawn(backend.reply, f"{key}/1", 10_000) for _ in range(3)]
     gevent.idle()
-    backend.finish(attempt(key, f"{key}/1"), result(), soon())
+    backend.finish(keys(key, f"{key}/1"), result(), soon())
     assert [told.get(timeout=5) for told in waiting] == [b"result"] * 3
 
 
 def test_who_waits_in_vain_is_set_free(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.begin(attempt(key, f"{key}/1", claim_ms=200), soon(), None)
-    told = backend.begin(attempt(key, "there/1"), soon(), None)
+    backend.begin(keys(key, f"{key}/1", claim_ms=200), soon(), None)
+    told = backend.begin(keys(key, "there/1"), soon(), None)
     assert backend.reply(f"{key}/1", told.wait_ms) is None
-    assert backend.begin(attempt(key, "there/2"), soon(), None) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key, "there/2"), soon(), None) == Begun(Verdict.LEAD)
 
 
 def test_a_run_that_nobody_waits_for_is_given_up(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    here = attempt(key, "here/1")
+    here = keys(key, "here/1")
     backend.begin(here, soon(), None)
-    backend.begin(attempt(key, "here/2"), soon(), None)
+    backend.begin(keys(key, "here/2"), soon(), None)
     assert backend.abandon(here)
-    assert backend.begin(attempt(key, "there/1"), soon(), None) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key, "there/1"), soon(), None) == Begun(Verdict.LEAD)
     assert backend.abandon(here), "it has no claim any more"
-    backend.begin(attempt(key, "here/3"), soon(), None)
-    assert not backend.abandon(attempt(key, "there/1")), "another process waits"
+    backend.begin(keys(key, "here/3"), soon(), None)
+    assert not backend.abandon(keys(key, "there/1")), "another process waits"
 
 
 def test_who_wants_it_fresh_runs_beside_a_twin_whose_result_is_not_kept_then(
     backend: Backend, key: str
 ) -> None:
     backend.put_session(key, entry(), soon())
-    old, fresh = attempt(key, "here/1"), attempt(key, "here/2", reuse=False)
+    old, fresh = keys(key, "here/1"), keys(key, "here/2", reuse=False)
     assert backend.begin(old, soon(), None) == Begun(Verdict.LEAD)
     assert backend.begin(fresh, soon(), None) == Begun(Verdict.RUN)
     backend.finish(fresh, result(b"fresh"), soon())
     backend.finish(old, result(b"old"), soon())
-    assert backend.begin(attempt(key), soon(), None) == Begun(Verdict.HIT, b"fresh")
+    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.HIT, b"fresh")
 
 
 def test_results_are_dropped_by_their_index_so_many_at_a_time(backend: Backend, key: str) -> None:
     for number in range(5):
-        backend.finish(attempt(key, result=f"{key}:{number}"), result(), soon())
-    backend.finish(attempt(key, result=f"{key}:other", catalog=f"{key}:index:other"), result(), soon())
+        backend.finish(keys(key, result=f"{key}:{number}"), result(), soon())
+    backend.finish(keys(key, result=f"{key}:other", results_index=f"{key}:index:other"), result(), soon())
     assert [backend.drop(f"{key}:index", 3) for _ in range(3)] == [3, 2, 0]
     assert [backend.get(f"{key}:{number}") for number in range(5)] == [None] * 5
     assert backend.get(f"{key}:other") == b"result"
@@ -265,10 +265,10 @@ def test_a_window_lets_so_many_in_and_slides(backend: Backend, key: str) -> None
 def test_a_window_is_taken_with_the_trip_of_an_execution(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     window = Window(f"{key}:window", 1, 60_000)
-    first = backend.begin(attempt(key, reuse=False), soon(), window)
+    first = backend.begin(keys(key, reuse=False), soon(), window)
     assert (first.verdict, first.quota and first.quota.remaining) == (Verdict.RUN, 0)
     backend.set(f"{key}:result", b"result", 60)
-    second = backend.begin(attempt(key), soon(), window)
+    second = backend.begin(keys(key), soon(), window)
     assert (second.verdict, second.value) == (Verdict.LIMITED, None)
     assert isinstance(second.quota, Quota)
     assert count(backend, key) == 0, "a hit that is not let in does not count"
@@ -315,9 +315,9 @@ def test_redis_that_is_away_is_said_to_be_away(own_redis_server: RedisServer, ke
         lambda: backend.get(key),
         lambda: backend.set(key, b"x", 60),
         lambda: backend.take(Window(key, 1, 1000)),
-        lambda: backend.begin(attempt(key), soon(), None),
-        lambda: backend.finish(attempt(key), result(), soon()),
-        lambda: backend.abandon(attempt(key)),
+        lambda: backend.begin(keys(key), soon(), None),
+        lambda: backend.finish(keys(key), result(), soon()),
+        lambda: backend.abandon(keys(key)),
         lambda: backend.reply(key, 1000),
         lambda: backend.drop(key, 1),
         lambda: backend.claim_key(key, "body", "here/1", 1000),

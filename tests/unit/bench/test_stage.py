@@ -15,7 +15,7 @@ from bench.stages.stage import NAMES, OTHER, of_function, stage
     [
         ("http_connection:Connection.serve", "HTTP: read, send"),
         ("http_request:RequestReader.feed", "HTTP: parse"),
-        ("controller.cache.keys:Namer.names", "Redis: ask, wait"),
+        ("controller.cache.keys:ResultKeys.of", "Redis: ask, wait"),
         ("controller.request_log.logger:DatabaseLogger.flush", "request log"),
         ("controller.database.postgres:Postgres.query", "request log"),
         ("controller.execution.workflow:WorkflowManager.execute", "execution"),

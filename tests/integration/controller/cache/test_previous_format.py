@@ -9,8 +9,8 @@ import pytest
 from msgspec import Raw
 from redis import Redis
 
-from controller.cache.backend import Attempt, Verdict
-from controller.cache.keys import previous, session_key
+from controller.cache.backend import ExecutionKeys, Verdict
+from controller.cache.keys import previous_key, session_key
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.models.outcome import Outcome, Run
@@ -25,22 +25,24 @@ class OlderManager(CacheManager):
     """A manager as the version before had it: its keys have no version."""
 
     def _versions(self, key: str) -> list[str]:
-        return [previous(key)]
+        return [previous_key(key)]
 
-    def attempt(self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int) -> Attempt:
-        made = super().attempt(session, params, reuse=reuse, claim_ms=claim_ms)
+    def execution_keys(
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int
+    ) -> ExecutionKeys:
+        made = super().execution_keys(session, params, reuse=reuse, claim_ms=claim_ms)
         return made._replace(
-            session=previous(made.session),
-            result=previous(made.result),
-            flight=previous(made.flight),
-            catalog=previous(made.catalog),
+            session=previous_key(made.session),
+            result=previous_key(made.result),
+            flight=previous_key(made.flight),
+            results_index=previous_key(made.results_index),
             previous_session="",
             previous_result="",
         )
 
     def put_session(self, session: Session, *args: object, **kwargs: object) -> bool:
         done = super().put_session(session, *args, **kwargs)  # type: ignore[arg-type]
-        self.redis.rename(session_key(session.request_id), previous(session_key(session.request_id)))
+        self.redis.rename(session_key(session.request_id), previous_key(session_key(session.request_id)))
         return done
 
     redis: Redis
@@ -61,10 +63,10 @@ def today(redis_server: RedisServer) -> CacheManager:
 
 def ran(manager: CacheManager, session: Session, number: int = 1) -> Verdict:
     """Execute, and return what the first trip said."""
-    attempt = manager.attempt(session, {"n": number}, reuse=True, claim_ms=1000)
-    begun = manager.begin(attempt, None, alive=False)
+    keys = manager.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000)
+    begun = manager.begin(keys, None, alive=False)
     if begun.verdict is Verdict.LEAD:
-        manager.finish(attempt, DONE)
+        manager.finish(keys, DONE)
     return begun.verdict
 
 

@@ -136,8 +136,8 @@ def test_without_both_no_session_can_begin(
 
 def executed(parts: Parts, session: Session) -> None:
     """One execution that is answered, as the workflow has it."""
-    attempt = parts.cache.attempt(session, {}, reuse=False, claim_ms=1000)
-    state = parts.cache.finish(attempt, Outcome(Run(Raw(b"1"), 1.5)))
+    keys = parts.cache.execution_keys(session, {}, reuse=False, claim_ms=1000)
+    state = parts.cache.finish(keys, Outcome(Run(Raw(b"1"), 1.5)))
     known = {"user_id": session.user_id, "name": session.name, "session_id": session.request_id}
     run = Run(Raw(b"1"), 1.5)
     call(parts.calls, **known, run=run, counted_in_redis=state is not None).answered(200)
@@ -243,8 +243,8 @@ def test_of_two_first_successes_one_finds_the_session_closed(
         own_redis_server.stop()
     states = []
     for process in (one, other):
-        attempt = process.cache.attempt(session, {}, reuse=True, claim_ms=1000)
-        states.append(process.cache.finish(attempt, Outcome(Run(Raw(b"1"), 1.5))))
+        keys = process.cache.execution_keys(session, {}, reuse=True, claim_ms=1000)
+        states.append(process.cache.finish(keys, Outcome(Run(Raw(b"1"), 1.5))))
     one.sessions.close(session, states[0], shared=False)
     with pytest.raises(NotFound):
         other.sessions.close(session, states[1], shared=False)

@@ -1,4 +1,4 @@
-"""Namer: which executions share a result, and which a flight."""
+"""ResultKeys: which executions share a result, and which a flight."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.cache.keys import SESSIONS, Namer
+from controller.cache.keys import SESSIONS, ResultKeys
 from controller.models.registered import LanguageTitle, Session
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ HUGE = 1 << 70
 
 
 def result(params: dict[str, Any], session: Session = SESSION) -> str:
-    return Namer().names(session, params).result
+    return ResultKeys().of(session, params).result
 
 
 @pytest.mark.parametrize(
@@ -84,28 +84,28 @@ def test_all_that_an_answer_may_depend_on_is_in_a_results_name(change: dict[str,
 
 @pytest.mark.parametrize("change", [{"timeout_ms": 2000}, {"isolation": "none"}])
 def test_a_flight_is_shared_by_those_who_wait_as_long(change: dict[str, Any]) -> None:
-    namer = Namer()
-    one, other = (namer.names(session, {}) for session in (SESSION, replace(SESSION, **change)))
+    result_keys = ResultKeys()
+    one, other = (result_keys.of(session, {}) for session in (SESSION, replace(SESSION, **change)))
     assert one.result == other.result
     assert one.flight != other.flight
 
 
 def test_sessions_of_one_script_and_owner_share_results() -> None:
-    namer = Namer()
-    one, other = (namer.names(replace(SESSION, request_id=each), {"a": 1}) for each in ("one", "two"))
+    result_keys = ResultKeys()
+    one, other = (result_keys.of(replace(SESSION, request_id=each), {"a": 1}) for each in ("one", "two"))
     assert one._replace(session="") == other._replace(session="")
     assert (one.session, other.session) == ("v2:session:one", "v2:session:two")
 
 
 def test_what_is_remembered_of_a_session_changes_no_name() -> None:
-    namer = Namer()
-    first = namer.names(SESSION, {"a": 1})
-    assert namer.names(SESSION, {"a": 2}).result == result({"a": 2})
+    result_keys = ResultKeys()
+    first = result_keys.of(SESSION, {"a": 1})
+    assert result_keys.of(SESSION, {"a": 2}).result == result({"a": 2})
     for number in range(SESSIONS + 1):
-        namer.names(replace(SESSION, request_id=str(number)), {})
-    assert namer.names(SESSION, {"a": 1}) == first
+        result_keys.of(replace(SESSION, request_id=str(number)), {})
+    assert result_keys.of(SESSION, {"a": 1}) == first
     changed = replace(SESSION, context={"environment": {"x": 2}})
-    assert namer.names(changed, {"a": 1}).result != first.result
+    assert result_keys.of(changed, {"a": 1}).result != first.result
 
 
 def test_a_result_has_the_digest_that_it_had_before_keys_had_a_version() -> None:

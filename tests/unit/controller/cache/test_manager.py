@@ -17,9 +17,9 @@ OUTCOME = Outcome(Run(Raw(b"1"), 1.5))
 def test_while_the_store_is_away_a_window_is_this_processes(
     one: Process, other: Process, stores: Stores
 ) -> None:
-    attempt = one.cache.attempt(new_session(), {}, reuse=True, claim_ms=1000)
+    keys = one.cache.execution_keys(new_session(), {}, reuse=True, claim_ms=1000)
     stores.redis.away = True
-    begun = [one.cache.begin(attempt, WINDOW, alive=False) for _ in range(2)]
+    begun = [one.cache.begin(keys, WINDOW, alive=False) for _ in range(2)]
     assert [told.verdict for told in begun] == [Verdict.AWAY, Verdict.LIMITED]
     assert [told.quota is not None and told.quota.allowed for told in begun] == [True, False]
     assert not one.cache.take(WINDOW).allowed
@@ -28,10 +28,10 @@ def test_while_the_store_is_away_a_window_is_this_processes(
 
 def test_while_the_store_is_away_only_what_needs_it_fails(one: Process, stores: Stores) -> None:
     session = new_session()
-    attempt = one.cache.attempt(session, {}, reuse=True, claim_ms=1000)
+    keys = one.cache.execution_keys(session, {}, reuse=True, claim_ms=1000)
     stores.redis.away = True
-    assert one.cache.finish(attempt, OUTCOME) is None
-    assert one.cache.abandon(attempt)
+    assert one.cache.finish(keys, OUTCOME) is None
+    assert one.cache.abandon(keys)
     assert one.cache.outcome("another/1", 1000) is None
     assert not one.cache.put_session(session)
     assert one.cache.session(session.request_id) is None
@@ -52,12 +52,12 @@ def test_while_the_store_is_away_only_what_needs_it_fails(one: Process, stores: 
 def test_all_results_of_a_script_are_dropped(one: Process) -> None:
     session = new_session()
     for number in range(DROP_BATCH + 1):
-        attempt = one.cache.attempt(session, {"n": number}, reuse=True, claim_ms=1000)
-        one.cache.finish(attempt, OUTCOME)
+        keys = one.cache.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000)
+        one.cache.finish(keys, OUTCOME)
     one.cache.drop_results("alice", "python", session.script_hash)
     verdicts = {
         one.cache.begin(
-            one.cache.attempt(session, {"n": number}, reuse=True, claim_ms=1000), None, alive=True
+            one.cache.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000), None, alive=True
         ).verdict
         for number in range(DROP_BATCH + 1)
     }

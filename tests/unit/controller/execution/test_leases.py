@@ -6,7 +6,7 @@ from datetime import datetime
 import gevent
 from gevent.event import Event
 
-from controller.cache.backend import Attempt, Begun, Verdict, Window
+from controller.cache.backend import Begun, ExecutionKeys, Verdict, Window
 from controller.cache.memory import MemoryBackend
 from controller.models.registered import Session
 from tests.unit.controller.heart import Client, Process, Stores, result
@@ -30,7 +30,7 @@ def test_a_lease_that_was_given_up_is_free_for_another_process(
 def test_followers_run_when_the_lease_of_a_process_that_died_ends(stores: Stores) -> None:
     dead, one = (Process(stores, lease_ms=SHORT_MS) for _ in range(2))
     session = one.begin(timeout_ms=10)
-    lost = dead.cache.attempt(session, HELD, reuse=True, claim_ms=dead.flights.lease_ms(session))
+    lost = dead.cache.execution_keys(session, HELD, reuse=True, claim_ms=dead.flights.lease_ms(session))
     assert dead.cache.begin(lost, None, alive=False).verdict is Verdict.LEAD
     follows = [one.ask(session, HELD) for _ in range(2)]
     until_greenlets(lambda: stores.runtime.runs == 1, "the lease ends")
@@ -45,8 +45,8 @@ def test_the_lease_is_the_scripts_deadline_and_what_a_call_takes(stores: Stores)
 
 def orphaned(process: Process, session: Session) -> None:
     """Leave a lease of this process with no flight to it, as a trip that was cut off does."""
-    attempt = process.cache.attempt(session, {}, reuse=True, claim_ms=60_000)
-    assert process.cache.begin(attempt, None, alive=False).verdict is Verdict.LEAD
+    keys = process.cache.execution_keys(session, {}, reuse=True, claim_ms=60_000)
+    assert process.cache.begin(keys, None, alive=False).verdict is Verdict.LEAD
 
 
 def test_a_lease_of_this_process_without_a_flight_holds_up_no_request(one: Process, stores: Stores) -> None:
@@ -64,8 +64,10 @@ class SlowReplies(MemoryBackend):
         self.begun = 0
         self.arrived = Event()
 
-    def begin(self, attempt: Attempt, now: datetime, window: Window | None, *, alive: bool = False) -> Begun:
-        begun = super().begin(attempt, now, window, alive=alive)
+    def begin(
+        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+    ) -> Begun:
+        begun = super().begin(keys, now, window, alive=alive)
         self.begun += 1
         if self.begun == 1:
             self.arrived.wait()
