@@ -38,7 +38,7 @@ class ExecutionKeys(NamedTuple):
     #: Unique token of this execution: `<process>/<number>`.
     token: str
     #: Lease: milliseconds that followers wait for a leader that does not answer.
-    claim_ms: int
+    lease_ms: int
     #: Whether a cached result, or the result of a running leader, may be used.
     reuse: bool
     #: Whether the session ends with its first success.
@@ -53,7 +53,7 @@ class ExecutionKeys(NamedTuple):
         return token.partition("/")[0] == self.token.partition("/")[0]
 
 
-class Verdict(StrEnum):
+class BeginStatus(StrEnum):
     """How an execution starts: the store's reply to `begin`."""
 
     #: The rate limit is reached.
@@ -65,17 +65,17 @@ class Verdict(StrEnum):
     #: The value is the cached result. The execution has been counted.
     HIT = "hit"
     #: Follow another execution. The value is its token.
-    TWIN = "twin"
+    FOLLOWER = "follower"
     #: Run, and share the result with followers.
     LEAD = "lead"
     #: The store cannot be reached.
     AWAY = "away"
 
 
-class Begun(NamedTuple):
+class BeginReply(NamedTuple):
     """The reply to `begin`."""
 
-    verdict: Verdict
+    status: BeginStatus
     value: bytes | None = None
     #: For a follower: milliseconds until the leader's lease ends.
     wait_ms: int = 0
@@ -99,7 +99,7 @@ class Finish:
 class KeyClaim:
     """The state of an idempotency key."""
 
-    verdict: Literal["new", "conflict", "answered", "running"]
+    status: Literal["new", "conflict", "answered", "running"]
     #: The kept answer, or the token of the running request.
     value: bytes | None = None
     wait_ms: int = 0
@@ -126,7 +126,7 @@ class ExecutionStore(Protocol):
 
     def begin(
         self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
-    ) -> Begun:
+    ) -> BeginReply:
         """Begin an execution. `alive`: treat a session that the store does not know as active."""
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
@@ -145,8 +145,8 @@ class ExecutionStore(Protocol):
     def drop(self, index: str, most: int) -> int:
         """Remove up to `most` results of an index. Return how many."""
 
-    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
-        """Claim an idempotency key for `claim_ms`, if it is new. With 0 the key is only read."""
+    def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
+        """Claim an idempotency key for `lease_ms`, if it is new. With 0 the key is only read."""
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """Keep the answer of the claim's holder. An empty answer frees the key."""

@@ -1,7 +1,7 @@
 -- Begins an execution in one trip: charges the rate limit, checks the session, and looks for a kept result or for an
 -- equal run to follow. A hit counts as an execution.
 -- Returns {status, value, ms, quota}. Status: `limited`; `session` and the state of a session that is not active;
--- `run`; `hit` and the result; `twin`, the leader's token and the ms that its lease has left; `lead`.
+-- `run`; `hit` and the result; `follower`, the leader's token and the ms that its lease has left; `lead`.
 local session_key = KEYS[1]  -- hash: record, state, count, last
 local result_key = KEYS[2]  -- string
 local flight_key = KEYS[3]  -- hash: token of the leader; awaited: by another process; stale: do not keep the result
@@ -64,7 +64,7 @@ if leader then
   if string.match(leader, '^[^/]*') ~= string.match(token, '^[^/]*') then
     redis.call('HSET', flight_key, 'awaited', 1)
   end
-  return {'twin', leader, redis.call('PTTL', flight_key), quota}
+  return {'follower', leader, redis.call('PTTL', flight_key), quota}
 end
 redis.call('HSET', flight_key, 'token', token)
 redis.call('PEXPIRE', flight_key, lease_ms)

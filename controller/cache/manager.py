@@ -15,13 +15,13 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from controller.cache.backend import (
     Backend,
-    Begun,
+    BeginReply,
+    BeginStatus,
     ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
     SessionEntry,
-    Verdict,
     Window,
 )
 from controller.cache.keys import (
@@ -96,14 +96,14 @@ class CacheManager:
         self._numbers = count()
 
     def execution_keys(
-        self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int
     ) -> ExecutionKeys:
         """Return the keys and the token of a new execution."""
         keys = self._result_keys.of(session, params)
         return ExecutionKeys(
             *keys,
             token=self.token(),
-            claim_ms=claim_ms,
+            lease_ms=lease_ms,
             reuse=reuse,
             once=not session.retain_session,
             **self._before(keys),
@@ -121,14 +121,16 @@ class CacheManager:
             log.warning("the cache is away: take: %s", error)
             return self._windows.take(window)
 
-    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> Begun:
+    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> BeginReply:
         """Begin an execution, see `ExecutionStore.begin`. While the store is away: AWAY, or LIMITED."""
         try:
             return self._backend.begin(keys, now(), window, alive=alive)
         except CacheUnavailable as error:
             log.warning("the cache is away: begin: %s", error)
         quota = None if window is None else self._windows.take(window)
-        return Begun(Verdict.AWAY if quota is None or quota.allowed else Verdict.LIMITED, quota=quota)
+        return BeginReply(
+            BeginStatus.AWAY if quota is None or quota.allowed else BeginStatus.LIMITED, quota=quota
+        )
 
     @unless_away(None)
     def finish(
@@ -182,10 +184,10 @@ class CacheManager:
         # The previous key comes first: processes of both versions claim it.
         *earlier, current = self._versions(key)
         for former in earlier:
-            if (claim := self._backend.claim_key(former, body, token, lease_ms)).verdict != "new":
+            if (claim := self._backend.claim_key(former, body, token, lease_ms)).status != "new":
                 return claim
         claim = self._backend.claim_key(current, body, token, lease_ms)
-        if claim.verdict != "new":
+        if claim.status != "new":
             for former in earlier:
                 self._backend.settle_key(former, body, token, b"", 0)
         return claim

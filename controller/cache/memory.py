@@ -9,13 +9,13 @@ from gevent.event import AsyncResult
 
 from controller.cache.backend import (
     REPLY_MS,
-    Begun,
+    BeginReply,
+    BeginStatus,
     ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
     SessionEntry,
-    Verdict,
     Window,
     entry_fields,
     entry_of,
@@ -53,28 +53,28 @@ class MemoryBackend:
 
     def begin(
         self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
-    ) -> Begun:
+    ) -> BeginReply:
         """See `ExecutionStore.begin`."""
         quota = None if window is None else self.take(window)
         if quota is not None and not quota.allowed:
-            return Begun(Verdict.LIMITED, quota=quota)
+            return BeginReply(BeginStatus.LIMITED, quota=quota)
         session, flight = self._hash(keys.session), self._hash(keys.flight)
         state = session.get("state")
         if state != "active" and (state is not None or not alive):
-            return Begun(Verdict.SESSION, None if state is None else state.encode(), quota=quota)
+            return BeginReply(BeginStatus.SESSION, None if state is None else state.encode(), quota=quota)
         if not keys.reuse:
             flight.update({"stale": "1"} if flight else {})
-            return Begun(Verdict.RUN, quota=quota)
+            return BeginReply(BeginStatus.RUN, quota=quota)
         result = self.get(keys.result)
         if result is not None:
             _count(session, now)
             session.update({"state": "closed"} if session and keys.once else {})
-            return Begun(Verdict.HIT, result, quota=quota)
+            return BeginReply(BeginStatus.HIT, result, quota=quota)
         if flight:
             flight.update({} if keys.of_own_process(flight["token"]) else {"awaited": "1"})
-            return Begun(Verdict.TWIN, flight["token"].encode(), self._left(keys.flight), quota)
-        self._put_hash(keys.flight, {"token": keys.token}, keys.claim_ms)
-        return Begun(Verdict.LEAD, quota=quota)
+            return BeginReply(BeginStatus.FOLLOWER, flight["token"].encode(), self._left(keys.flight), quota)
+        self._put_hash(keys.flight, {"token": keys.token}, keys.lease_ms)
+        return BeginReply(BeginStatus.LEAD, quota=quota)
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
@@ -122,12 +122,12 @@ class MemoryBackend:
             del self._indexes[index][result]
         return len(results)
 
-    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+    def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
         """See `ExecutionStore.claim_key`."""
         held = self._hash(key)
         if not held:
-            if claim_ms:
-                self._put_hash(key, {"body": body, "token": token}, claim_ms)
+            if lease_ms:
+                self._put_hash(key, {"body": body, "token": token}, lease_ms)
             return KeyClaim("new")
         if held["body"] != body:
             return KeyClaim("conflict")

@@ -17,13 +17,13 @@ from redis.retry import Retry
 
 from controller.cache.backend import (
     REPLY_MS,
-    Begun,
+    BeginReply,
+    BeginStatus,
     ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
     SessionEntry,
-    Verdict,
     Window,
     entry_fields,
     entry_of,
@@ -44,7 +44,7 @@ CLAIM_KEY = LuaScript("claim_key")
 SETTLE_KEY = LuaScript("settle_key")
 PUT_SESSION = LuaScript("put_session")
 END_SESSION = LuaScript("end_session")
-VERDICTS = {verdict.value.encode(): verdict for verdict in Verdict}
+STATUSES = {status.value.encode(): status for status in BeginStatus}
 NO_WINDOW = Window("", 0, 0)
 
 
@@ -82,10 +82,10 @@ class RedisBackend:
 
     def begin(
         self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
-    ) -> Begun:
+    ) -> BeginReply:
         """See `ExecutionStore.begin`."""
         key, limit, milliseconds = window or NO_WINDOW
-        verdict, value, wait_ms, quota = self._run(
+        status, value, wait_ms, quota = self._run(
             "begin",
             BEGIN,
             (
@@ -98,14 +98,14 @@ class RedisBackend:
             ),
             now.isoformat(),
             keys.token,
-            keys.claim_ms,
+            keys.lease_ms,
             limit,
             milliseconds,
             int(keys.reuse),
             int(keys.once),
             int(alive),
         )
-        return Begun(VERDICTS[verdict], value, wait_ms, _quota(quota) if quota else None)
+        return BeginReply(STATUSES[status], value, wait_ms, _quota(quota) if quota else None)
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
@@ -148,10 +148,10 @@ class RedisBackend:
         """See `ExecutionStore.drop`."""
         return int(self._run("drop", DROP, (index,), most))
 
-    def claim_key(self, key: str, body: str, token: str, claim_ms: int) -> KeyClaim:
+    def claim_key(self, key: str, body: str, token: str, lease_ms: int) -> KeyClaim:
         """See `ExecutionStore.claim_key`."""
-        verdict, value, wait_ms = self._run("claim_key", CLAIM_KEY, (key,), body, token, claim_ms)
-        return KeyClaim(verdict.decode(), value, wait_ms)
+        status, value, wait_ms = self._run("claim_key", CLAIM_KEY, (key,), body, token, lease_ms)
+        return KeyClaim(status.decode(), value, wait_ms)
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """See `ExecutionStore.settle_key`."""

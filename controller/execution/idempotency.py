@@ -118,13 +118,13 @@ class IdempotencyKeys:
     def _claim(self, identity: Identity, request: ExecuteRequest, token: str, lease_ms: int) -> Replay | None:
         key, body = _key_and_body(identity, request)
         try:
-            while (claim := self._cache.claim_key(key, body, token, lease_ms)).verdict == "running":
+            while (claim := self._cache.claim_key(key, body, token, lease_ms)).status == "running":
                 reply = self._cache.reply((claim.value or b"").decode(), claim.wait_ms)
                 if reply:
                     return Replay.from_json(reply)
         except CacheUnavailable as error:
             raise StoreUnavailable("a request with an Idempotency-Key needs Redis, which is away") from error
-        if claim.verdict == "conflict":
+        if claim.status == "conflict":
             raise IdempotencyConflict("this Idempotency-Key was used with another body")
         return None if claim.value is None else Replay.from_json(claim.value)
 

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import gevent
 from msgspec import Struct
 
-from controller.cache.backend import Begun, ExecutionKeys, Verdict, Window
+from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys, Window
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import ServiceError
@@ -132,7 +132,7 @@ class SingleFlight:
         """Return the longest time that a run of the session can take, in milliseconds."""
         return session.timeout_ms + self._lease_ms
 
-    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> Begun:
+    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> BeginReply:
         """Make the one trip to Redis at the start of an execution, see `CacheManager.begin`."""
         self._beginning.add(keys.token)
         try:
@@ -140,19 +140,19 @@ class SingleFlight:
         finally:
             self._beginning.discard(keys.token)
 
-    def join(self, execution: Execution, begun: Begun, orphan: bytes | None) -> FlightResult | None:
+    def join(self, execution: Execution, reply: BeginReply, orphan: bytes | None) -> FlightResult | None:
         """Join the run that Redis reported, or lead one.
 
         Args:
             execution: this request's execution.
-            begun: the reply of `begin`.
+            reply: the reply of `begin`.
             orphan: the leader's token that the last try found. A leader of this process that is found twice and
                 has no flight here is gone.
 
         Returns:
             The result. None: begin again.
         """
-        leads, flight = self._join_or_lead(execution, begun, orphan)
+        leads, flight = self._join_or_lead(execution, reply, orphan)
         if flight is None:
             gevent.sleep(0)
             return None
@@ -160,21 +160,21 @@ class SingleFlight:
         return result if leads or result is None else self._as_follower(execution.keys, result)
 
     def _join_or_lead(
-        self, execution: Execution, begun: Begun, orphan: bytes | None
+        self, execution: Execution, reply: BeginReply, orphan: bytes | None
     ) -> tuple[bool, Flight | None]:
         """Return whether this request leads, and the flight to wait for. None: begin again."""
         keys = execution.keys
         if not keys.reuse:
             return True, self._lead(execution, registered=False)
         present = self._flights.get(keys.flight)
-        if present is not None and not present.over and begun.verdict is not Verdict.LEAD:
+        if present is not None and not present.over and reply.status is not BeginStatus.LEAD:
             return False, present
-        if begun.verdict is not Verdict.TWIN or begun.value is None:
+        if reply.status is not BeginStatus.FOLLOWER or reply.value is None:
             return True, self._lead(execution, registered=True)
-        token = begun.value.decode()
+        token = reply.value.decode()
         if not keys.of_own_process(token):
-            return False, self._follow(keys, token, begun.wait_ms)
-        if begun.value == orphan and token not in self._beginning:
+            return False, self._follow(keys, token, reply.wait_ms)
+        if reply.value == orphan and token not in self._beginning:
             # The end of that run did not reach Redis: no greenlet of this process runs it any more.
             return True, self._lead(execution, registered=True)
         return False, None

@@ -8,7 +8,7 @@ from datetime import timedelta
 from msgspec import UNSET
 
 from controller.auth.authenticator import require_execute
-from controller.cache.backend import Begun, ExecutionKeys, Verdict
+from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import NotFound, StoreUnavailable
@@ -165,44 +165,46 @@ class WorkflowManager:
     ) -> FlightResult:
         lease_ms = self._flights.lease_ms(session)
         reuse = request.directives.reuse
-        keys = self._cache.execution_keys(session, request.params, reuse=reuse, claim_ms=lease_ms)
+        keys = self._cache.execution_keys(session, request.params, reuse=reuse, lease_ms=lease_ms)
         execution = Execution(keys, session, request, call, watch)
         orphan: bytes | None = None
         result: FlightResult | None = None
         while result is None:
-            begun, known = self._begin(session, keys, admission)
-            if begun.verdict is Verdict.HIT and begun.value is not None:
-                result = FlightResult(Outcome.from_json(begun.value), "hit", "active" if known else None)
+            reply, known = self._begin(session, keys, admission)
+            if reply.status is BeginStatus.HIT and reply.value is not None:
+                result = FlightResult(Outcome.from_json(reply.value), "hit", "active" if known else None)
             else:
-                result = self._flights.join(execution, begun, orphan)
-                orphan = begun.value
+                result = self._flights.join(execution, reply, orphan)
+                orphan = reply.value
         call.counted_in_redis = result.state is not None
         call.lookup = LOOKUPS.get(result.source, "miss" if reuse else "refresh")
         if result.outcome.succeeded and not session.retain_session:
             self._sessions.close(session, result.state, shared=result.source == "follower")
         return result
 
-    def _begin(self, session: Session, keys: ExecutionKeys, admission: Admission) -> tuple[Begun, bool]:
+    def _begin(self, session: Session, keys: ExecutionKeys, admission: Admission) -> tuple[BeginReply, bool]:
         """Make the first trip to Redis. Return its reply, and whether Redis knows the session.
 
         Raises:
             RateLimited: no slot is free.
             NotFound: the session has ended.
         """
-        begun = self._begun(session, keys, admission, alive=False)
-        if begun.verdict is Verdict.SESSION:
+        reply = self._begin_once(session, keys, admission, alive=False)
+        if reply.status is BeginStatus.SESSION:
             # Redis has lost the session, and `confirm` has put it back.
-            begun = self._begun(session, keys, admission, alive=False)
-        if begun.verdict is not Verdict.SESSION:
-            return begun, begun.verdict is not Verdict.AWAY
-        return self._begun(session, keys, admission, alive=True), False
+            reply = self._begin_once(session, keys, admission, alive=False)
+        if reply.status is not BeginStatus.SESSION:
+            return reply, reply.status is not BeginStatus.AWAY
+        return self._begin_once(session, keys, admission, alive=True), False
 
-    def _begun(self, session: Session, keys: ExecutionKeys, admission: Admission, *, alive: bool) -> Begun:
-        begun = self._flights.begin(keys, admission.window, alive=alive)
-        admission.charge(begun.quota)
-        if begun.verdict in (Verdict.AWAY, Verdict.SESSION):
-            self._sessions.confirm(session, None if begun.value is None else begun.value.decode())
-        return begun
+    def _begin_once(
+        self, session: Session, keys: ExecutionKeys, admission: Admission, *, alive: bool
+    ) -> BeginReply:
+        reply = self._flights.begin(keys, admission.window, alive=alive)
+        admission.charge(reply.quota)
+        if reply.status in (BeginStatus.AWAY, BeginStatus.SESSION):
+            self._sessions.confirm(session, None if reply.value is None else reply.value.decode())
+        return reply
 
     def _replaced(self, session: Session) -> str | None:
         """Return the hash of the registered script that the session's script replaces, if there is one."""

@@ -10,13 +10,13 @@ import pytest
 
 from controller.cache.backend import (
     Backend,
-    Begun,
+    BeginReply,
+    BeginStatus,
     ExecutionKeys,
     Finish,
     KeyClaim,
     Quota,
     SessionEntry,
-    Verdict,
     Window,
 )
 from controller.cache.memory import MemoryBackend
@@ -53,7 +53,7 @@ def keys(key: str, token: str = "here/1", **changes: Any) -> ExecutionKeys:
         "flight": f"{key}:flight",
         "results_index": f"{key}:index",
         "token": token,
-        "claim_ms": 20_000,
+        "lease_ms": 20_000,
         "reuse": True,
         "once": False,
     }
@@ -76,7 +76,7 @@ def count(backend: Backend, key: str) -> int:
 def test_what_was_never_set_is_not_there(backend: Backend, key: str) -> None:
     assert backend.get(key) is None
     assert backend.session(key) is None
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION)
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.SESSION)
 
 
 def test_a_value_is_kept_and_expires(backend: Backend, key: str) -> None:
@@ -120,32 +120,32 @@ def test_what_did_not_run_is_not_counted(backend: Backend, key: str) -> None:
 
 def test_only_a_hit_counts(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.LEAD)
     backend.finish(keys(key), result(), soon())
-    assert backend.begin(keys(key, reuse=False), soon(), None) == Begun(Verdict.RUN)
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.HIT, b"result")
+    assert backend.begin(keys(key, reuse=False), soon(), None) == BeginReply(BeginStatus.RUN)
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.HIT, b"result")
     assert count(backend, key) == 2
 
 
 def test_an_unknown_session_is_not_counted_into_being(backend: Backend, key: str) -> None:
     assert backend.finish(keys(key), result(), soon()) is None
     assert backend.session(key) is None
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION)
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.SESSION)
 
 
 def test_a_session_that_is_known_elsewhere_is_served(backend: Backend, key: str) -> None:
-    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.LEAD)
     backend.finish(keys(key), result(), soon())
-    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.HIT, b"result")
+    assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.HIT, b"result")
     backend.end_session(key, "deleted", soon())
-    assert backend.begin(keys(key), soon(), None, alive=True) == Begun(Verdict.SESSION, b"deleted")
+    assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.SESSION, b"deleted")
 
 
 def test_an_ended_session_answers_nothing(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     backend.finish(keys(key), result(), soon())
     backend.end_session(key, "deleted", soon())
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.SESSION, b"deleted")
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.SESSION, b"deleted")
 
 
 def test_an_end_is_not_undone_by_who_comes_late(backend: Backend, key: str) -> None:
@@ -167,7 +167,7 @@ def test_of_two_first_successes_one_closes_the_session(backend: Backend, key: st
     assert backend.finish(first, result(closes="first"), soon()) == "active"
     assert backend.finish(second, result(closes="first"), soon()) == "closed"
     assert backend.finish(keys(key, "here/3"), result(closes="shared"), soon()) == "closed"
-    # The second one is told that there is no session, so it does not count; the twin is answered, so it does.
+    # The second one is told that there is no session, so it does not count; the follower is answered, so it does.
     assert count(backend, key) == 2
 
 
@@ -175,20 +175,20 @@ def test_a_hit_closes_a_session_that_is_not_retained(backend: Backend, key: str)
     backend.put_session(key, entry(), soon())
     backend.set(f"{key}:result", b"result", 60)
     once = keys(key, once=True)
-    assert backend.begin(once, soon(), None).verdict is Verdict.HIT
-    assert backend.begin(once, soon(), None) == Begun(Verdict.SESSION, b"closed")
+    assert backend.begin(once, soon(), None).status is BeginStatus.HIT
+    assert backend.begin(once, soon(), None) == BeginReply(BeginStatus.SESSION, b"closed")
 
 
-def test_a_twin_is_told_who_runs_and_for_how_long(backend: Backend, key: str) -> None:
+def test_a_follower_is_told_the_leader_and_its_lease(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    assert backend.begin(keys(key, "here/1"), soon(), None) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key, "here/1"), soon(), None) == BeginReply(BeginStatus.LEAD)
     told = backend.begin(keys(key, "there/1"), soon(), None)
-    assert (told.verdict, told.value) == (Verdict.TWIN, b"here/1")
+    assert (told.status, told.value) == (BeginStatus.FOLLOWER, b"here/1")
     assert 15_000 < told.wait_ms <= 20_000
 
 
 @pytest.mark.parametrize("end", [result(), FAILURE])
-def test_a_twin_elsewhere_learns_the_outcome(backend: Backend, key: str, end: Finish) -> None:
+def test_a_follower_in_another_process_gets_the_outcome(backend: Backend, key: str, end: Finish) -> None:
     backend.put_session(key, entry(), soon())
     here = keys(key, f"{key}/1")
     backend.begin(here, soon(), None)
@@ -197,7 +197,7 @@ def test_a_twin_elsewhere_learns_the_outcome(backend: Backend, key: str, end: Fi
     assert [backend.reply(here.token, 10_000) for _ in range(3)] == [end.outcome] * 3
 
 
-def test_who_waits_in_memory_is_woken(key: str) -> None:
+def test_followers_in_memory_are_woken(key: str) -> None:
     backend = MemoryBackend()
     backend.put_session(key, entry(), soon())
     backend.begin(keys(key, f"{key}/1"), soon(), None)
@@ -208,39 +208,37 @@ def test_who_waits_in_memory_is_woken(key: str) -> None:
     assert [told.get(timeout=5) for told in waiting] == [b"result"] * 3
 
 
-def test_who_waits_in_vain_is_set_free(backend: Backend, key: str) -> None:
+def test_a_follower_gives_up_when_the_lease_ends(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
-    backend.begin(keys(key, f"{key}/1", claim_ms=200), soon(), None)
+    backend.begin(keys(key, f"{key}/1", lease_ms=200), soon(), None)
     told = backend.begin(keys(key, "there/1"), soon(), None)
     assert backend.reply(f"{key}/1", told.wait_ms) is None
-    assert backend.begin(keys(key, "there/2"), soon(), None) == Begun(Verdict.LEAD)
+    assert backend.begin(keys(key, "there/2"), soon(), None) == BeginReply(BeginStatus.LEAD)
 
 
-def test_a_run_that_nobody_waits_for_is_given_up(backend: Backend, key: str) -> None:
+def test_a_run_without_followers_is_given_up(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     here = keys(key, "here/1")
     backend.begin(here, soon(), None)
     backend.begin(keys(key, "here/2"), soon(), None)
     assert backend.abandon(here)
-    assert backend.begin(keys(key, "there/1"), soon(), None) == Begun(Verdict.LEAD)
-    assert backend.abandon(here), "it has no claim any more"
+    assert backend.begin(keys(key, "there/1"), soon(), None) == BeginReply(BeginStatus.LEAD)
+    assert backend.abandon(here), "it has no lease any more"
     backend.begin(keys(key, "here/3"), soon(), None)
     assert not backend.abandon(keys(key, "there/1")), "another process waits"
 
 
-def test_who_wants_it_fresh_runs_beside_a_twin_whose_result_is_not_kept_then(
-    backend: Backend, key: str
-) -> None:
+def test_a_refresh_runs_beside_a_leader_and_the_older_result_is_not_kept(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     old, fresh = keys(key, "here/1"), keys(key, "here/2", reuse=False)
-    assert backend.begin(old, soon(), None) == Begun(Verdict.LEAD)
-    assert backend.begin(fresh, soon(), None) == Begun(Verdict.RUN)
+    assert backend.begin(old, soon(), None) == BeginReply(BeginStatus.LEAD)
+    assert backend.begin(fresh, soon(), None) == BeginReply(BeginStatus.RUN)
     backend.finish(fresh, result(b"fresh"), soon())
     backend.finish(old, result(b"old"), soon())
-    assert backend.begin(keys(key), soon(), None) == Begun(Verdict.HIT, b"fresh")
+    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.HIT, b"fresh")
 
 
-def test_results_are_dropped_by_their_index_so_many_at_a_time(backend: Backend, key: str) -> None:
+def test_results_are_dropped_by_their_index_in_batches(backend: Backend, key: str) -> None:
     for number in range(5):
         backend.finish(keys(key, result=f"{key}:{number}"), result(), soon())
     backend.finish(keys(key, result=f"{key}:other", results_index=f"{key}:index:other"), result(), soon())
@@ -249,7 +247,7 @@ def test_results_are_dropped_by_their_index_so_many_at_a_time(backend: Backend, 
     assert backend.get(f"{key}:other") == b"result"
 
 
-def test_a_window_lets_so_many_in_and_slides(backend: Backend, key: str) -> None:
+def test_a_window_admits_its_limit_and_slides(backend: Backend, key: str) -> None:
     window = Window(key, 3, 1000)
     quotas = [backend.take(window) for _ in range(4)]
     assert [(quota.allowed, quota.remaining) for quota in quotas] == [
@@ -266,10 +264,10 @@ def test_a_window_is_taken_with_the_trip_of_an_execution(backend: Backend, key: 
     backend.put_session(key, entry(), soon())
     window = Window(f"{key}:window", 1, 60_000)
     first = backend.begin(keys(key, reuse=False), soon(), window)
-    assert (first.verdict, first.quota and first.quota.remaining) == (Verdict.RUN, 0)
+    assert (first.status, first.quota and first.quota.remaining) == (BeginStatus.RUN, 0)
     backend.set(f"{key}:result", b"result", 60)
     second = backend.begin(keys(key), soon(), window)
-    assert (second.verdict, second.value) == (Verdict.LIMITED, None)
+    assert (second.status, second.value) == (BeginStatus.LIMITED, None)
     assert isinstance(second.quota, Quota)
     assert count(backend, key) == 0, "a hit that is not let in does not count"
 
@@ -278,7 +276,7 @@ def test_the_first_with_a_key_runs_and_the_others_are_answered_the_same(backend:
     assert backend.claim_key(key, "body", "", 0) == KeyClaim("new")
     assert backend.claim_key(key, "body", f"{key}/1", 20_000) == KeyClaim("new")
     told = backend.claim_key(key, "body", "there/1", 20_000)
-    assert (told.verdict, told.value) == ("running", f"{key}/1".encode())
+    assert (told.status, told.value) == ("running", f"{key}/1".encode())
     assert 15_000 < told.wait_ms <= 20_000
     assert backend.claim_key(key, "another body", "there/1", 20_000) == KeyClaim("conflict")
     backend.settle_key(key, "body", f"{key}/1", b"answer", 60)
@@ -298,12 +296,12 @@ def test_a_key_that_was_not_answered_is_free_again(backend: Backend, key: str) -
 def test_a_late_first_does_not_settle_the_key_of_the_next(backend: Backend, key: str) -> None:
     backend.claim_key(key, "body", "here/1", 200)
     until(
-        lambda: backend.claim_key(key, "body", "there/1", 20_000).verdict == "new",
+        lambda: backend.claim_key(key, "body", "there/1", 20_000).status == "new",
         "the claim of the first ends",
         timeout=5,
     )
     backend.settle_key(key, "body", "here/1", b"late", 60)
-    assert backend.claim_key(key, "body", "there/2", 20_000).verdict == "running"
+    assert backend.claim_key(key, "body", "there/2", 20_000).status == "running"
 
 
 def test_redis_that_is_away_is_said_to_be_away(own_redis_server: RedisServer, key: str) -> None:

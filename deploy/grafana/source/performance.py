@@ -130,11 +130,11 @@ def _savings() -> list[Panel]:
             "Executions by the source of their answer",
             Prom(rate(LOOKUPS, chosen(), by="result"), "{{result}}"),
             unit="reqps",
-            red="Has no limit. `coalesced` waited for a twin's run, `refresh` asked for a run of its own.",
+            red="Has no limit. `coalesced` waited for another execution's run, `refresh` asked for its own run.",
         ),
         series(
             "Executions answered without a run",
-            Prom(share(LOOKUPS, chosen('result=~"hit|coalesced"'), chosen()), "hits and twins"),
+            Prom(share(LOOKUPS, chosen('result=~"hit|coalesced"'), chosen()), "hits and followers"),
             unit="percentunit",
             red="Has no limit. A sudden fall: Redis is away or was emptied. docs/operations.md#redis-is-away",
         ),

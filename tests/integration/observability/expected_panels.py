@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from tests.integration.observability import gateway
 from tests.integration.observability.faults import CALLS
-from tests.integration.observability.load import CROWD, LONG, MISSES, REFRESHES, SLOW, TWINS, WAITERS
+from tests.integration.observability.load import CROWD, LONG, MISSES, REFRESHES, SHARED, SLOW, WAITERS
 from tests.integration.observability.seen import (
     STRETCH,
     Check,
@@ -76,7 +76,7 @@ def runtime_calls(seen: Seen) -> Mapping[tuple[str, ...], float]:
 def mean_nap(seen: Seen) -> float:
     """What Python's successful runs slept on average."""
     runs = seen.ledger.requests["execute", "python", "ok"] - seen.ledger.lookups["hit"] - WAITERS
-    return (SLOW * (MISSES + REFRESHES) + TWINS + LONG * CROWD) / runs
+    return (SLOW * (MISSES + REFRESHES) + SHARED + LONG * CROWD) / runs
 
 
 def flown(seen: Seen) -> int:

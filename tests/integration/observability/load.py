@@ -23,8 +23,8 @@ RUST = """
         Ok(Value::from(context["params"]["n"].as_i64().unwrap() + %d))
     }
 """
-#: Seconds of a run: of most, of one that twins wait for, and of a crowd's: longer than it takes to be scraped.
-SLOW, TWINS, LONG = 0.05, 0.7, 1.5
+#: Seconds of a run: of most, of one that followers wait for, and of a crowd's: longer than it takes to be scraped.
+SLOW, SHARED, LONG = 0.05, 0.7, 1.5
 MISSES, HITS, REFRESHES, WAITERS = 8, 6, 4, 3
 FAILURES, TIMEOUTS, ISOLATED = 4, 3, 3
 #: More than the runs of one script at once, WORKERS_PER_SCRIPT_MAX: the others wait for a worker.
@@ -95,20 +95,20 @@ class Load:
             self.execute(session, self._nap(SLOW, number), "hit")
         for number in range(REFRESHES):
             self.execute(session, self._nap(SLOW, number), "refresh", X_Cache_Control="no-cache")
-        self._twins(session)
+        self._followers(session)
         self._crowd(session)
 
-    def _twins(self, session: str) -> None:
-        """One runs, the others wait for its answer."""
-        params = self._nap(TWINS, -1)
+    def _followers(self, session: str) -> None:
+        """A leader runs, and its followers wait for the result."""
+        params = self._nap(SHARED, -1)
         with ThreadPoolExecutor() as threads:
             first = threads.submit(self.execute, session, params, client=self.client.again())
-            until(lambda: self._busy("python") == 1, "the first of the twins runs")
-            twins = [
+            until(lambda: self._busy("python") == 1, "the leader runs")
+            followers = [
                 threads.submit(self.execute, session, params, "coalesced", client=self.client.again())
                 for _ in range(WAITERS)
             ]
-            for call in (first, *twins):
+            for call in (first, *followers):
                 call.result()
 
     def _crowd(self, session: str) -> None:

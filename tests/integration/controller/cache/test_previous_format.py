@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 from redis import Redis
 
-from controller.cache.backend import ExecutionKeys, Verdict
+from controller.cache.backend import BeginStatus, ExecutionKeys
 from controller.cache.keys import previous_key, session_key
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
@@ -28,9 +28,9 @@ class OlderManager(CacheManager):
         return [previous_key(key)]
 
     def execution_keys(
-        self, session: Session, params: Mapping[str, Any], *, reuse: bool, claim_ms: int
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int
     ) -> ExecutionKeys:
-        made = super().execution_keys(session, params, reuse=reuse, claim_ms=claim_ms)
+        made = super().execution_keys(session, params, reuse=reuse, lease_ms=lease_ms)
         return made._replace(
             session=previous_key(made.session),
             result=previous_key(made.result),
@@ -61,13 +61,13 @@ def today(redis_server: RedisServer) -> CacheManager:
     return CacheManager(RedisBackend(redis_server.url, timeout=2), 60, 60)
 
 
-def ran(manager: CacheManager, session: Session, number: int = 1) -> Verdict:
+def ran(manager: CacheManager, session: Session, number: int = 1) -> BeginStatus:
     """Execute, and return what the first trip said."""
-    keys = manager.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000)
-    begun = manager.begin(keys, None, alive=False)
-    if begun.verdict is Verdict.LEAD:
+    keys = manager.execution_keys(session, {"n": number}, reuse=True, lease_ms=1000)
+    reply = manager.begin(keys, None, alive=False)
+    if reply.status is BeginStatus.LEAD:
         manager.finish(keys, DONE)
-    return begun.verdict
+    return reply.status
 
 
 def counted(manager: CacheManager, session: Session) -> int:
@@ -81,9 +81,9 @@ def test_a_session_of_the_version_before_goes_on_and_keeps_its_count(
 ) -> None:
     session = new_session(str(uuid.uuid4()))
     older.put_session(session)
-    assert [ran(older, session, 1), ran(older, session, 2)] == [Verdict.LEAD, Verdict.LEAD]
+    assert [ran(older, session, 1), ran(older, session, 2)] == [BeginStatus.LEAD, BeginStatus.LEAD]
 
-    assert ran(today, session, 3) is Verdict.LEAD
+    assert ran(today, session, 3) is BeginStatus.LEAD
 
     assert counted(today, session) == 3
     kept = today.session(session.request_id)
@@ -96,17 +96,17 @@ def test_a_result_of_the_version_before_is_a_hit(older: OlderManager, today: Cac
     older.put_session(session)
     ran(older, session)
 
-    assert ran(today, session) is Verdict.HIT
+    assert ran(today, session) is BeginStatus.HIT
 
 
 def test_a_session_that_an_older_process_ended_has_ended(older: OlderManager, today: CacheManager) -> None:
     session = new_session(str(uuid.uuid4()))
     older.put_session(session)
-    assert ran(today, session) is Verdict.LEAD
+    assert ran(today, session) is BeginStatus.LEAD
 
     older.end_session(session, "deleted")
 
-    assert ran(today, session, 2) is Verdict.SESSION
+    assert ran(today, session, 2) is BeginStatus.SESSION
     kept = today.session(session.request_id)
     assert kept is not None
     assert kept.state == "deleted"
@@ -121,7 +121,7 @@ def test_a_session_that_today_ends_has_ended_for_older_processes(
 
     today.end_session(session, "deleted")
 
-    assert ran(older, session, 2) is Verdict.SESSION
+    assert ran(older, session, 2) is BeginStatus.SESSION
 
 
 @pytest.mark.parametrize("cached", [False, True])
@@ -135,20 +135,20 @@ def test_a_session_that_closes_with_its_first_success_closes_for_older_processes
         today.put_session(other)
         ran(today, other)
 
-    assert ran(today, session) is (Verdict.HIT if cached else Verdict.LEAD)
+    assert ran(today, session) is (BeginStatus.HIT if cached else BeginStatus.LEAD)
 
-    assert ran(older, session, 2) is Verdict.SESSION
+    assert ran(older, session, 2) is BeginStatus.SESSION
 
 
 def test_an_idempotency_key_is_one_key_for_both_versions(older: OlderManager, today: CacheManager) -> None:
     first, second = (f"v2:idempotency:{uuid.uuid4()}" for _ in range(2))
-    assert older.claim_key(first, "body", "old/1", 5000).verdict == "new"
-    assert today.claim_key(first, "body", "new/1", 5000).verdict == "running"
+    assert older.claim_key(first, "body", "old/1", 5000).status == "new"
+    assert today.claim_key(first, "body", "new/1", 5000).status == "running"
     older.settle_key(first, "body", "old/1", b"answer", 60)
     assert today.claim_key(first, "body", "new/2", 5000).value == b"answer"
 
-    assert today.claim_key(second, "body", "new/3", 5000).verdict == "new"
-    assert older.claim_key(second, "body", "old/2", 5000).verdict == "running"
+    assert today.claim_key(second, "body", "new/3", 5000).status == "new"
+    assert older.claim_key(second, "body", "old/2", 5000).status == "running"
     today.settle_key(second, "body", "new/3", b"answer", 60)
     assert older.claim_key(second, "body", "old/3", 5000).value == b"answer"
 
@@ -160,4 +160,4 @@ def test_after_a_sessions_time_to_live_the_format_before_is_not_read(
     older.put_session(session)
     later = CacheManager(RedisBackend(redis_server.url, timeout=2), 60, scripts_ttl=0)
 
-    assert ran(later, session) is Verdict.SESSION
+    assert ran(later, session) is BeginStatus.SESSION

@@ -27,7 +27,7 @@ def crowd() -> Crowd:
 
 def test_200_identical_executions_are_one_run(pair: Pair, crowd: Crowd, mark: str) -> None:
     client, _ = pair.clients()
-    session = client.begin("python-twins", SCRIPT)
+    session = client.begin("python-shared", SCRIPT)
     execute = partial(client.execute, session, {"mark": mark, "held": True})
     asked = ask_all(pair, crowd, [(200, execute)])
     pair.runtime.release(mark)
@@ -42,8 +42,8 @@ def test_200_identical_executions_are_one_run(pair: Pair, crowd: Crowd, mark: st
 
 def test_two_controllers_run_once(pair: Pair, crowd: Crowd, mark: str) -> None:
     one, other = pair.clients()
-    # Twins need not share a session, only all that the result depends on.
-    sessions = [client.begin("python-twins", SCRIPT) for client in (one, other)]
+    # Equal executions need not share a session, only all that the result depends on.
+    sessions = [client.begin("python-shared", SCRIPT) for client in (one, other)]
     params = {"mark": mark, "held": True}
     asked = ask_all(
         pair,
@@ -64,11 +64,11 @@ def test_two_controllers_run_once(pair: Pair, crowd: Crowd, mark: str) -> None:
 @pytest.mark.parametrize(
     ("code", "status"), [("RUNTIME_ERROR", 500), ("TIMEOUT", 504), ("RATE_LIMITED", 429)]
 )
-def test_twins_share_the_error_which_is_not_kept(
+def test_followers_share_the_error_and_it_is_not_kept(
     pair: Pair, crowd: Crowd, mark: str, code: str, status: int
 ) -> None:
     one, other = pair.clients()
-    session = one.begin("python-twins", SCRIPT)
+    session = one.begin("python-shared", SCRIPT)
     params = {"mark": mark, "held": True, "fails": code}
     asked = ask_all(
         pair,
@@ -89,7 +89,7 @@ def test_twins_share_the_error_which_is_not_kept(
 def test_users_never_share_a_run_or_a_result(pair: Pair, crowd: Crowd, mark: str) -> None:
     alice, bob = pair.clients()[0], pair.clients()[0]
     params = {"mark": mark, "held": True}
-    sessions = [user.begin("python-twins", SCRIPT) for user in (alice, bob)]
+    sessions = [user.begin("python-shared", SCRIPT) for user in (alice, bob)]
     asked = ask_all(
         pair,
         crowd,
@@ -106,7 +106,7 @@ def test_who_has_another_deadline_or_isolation_shares_the_result_and_not_the_run
     pair: Pair, crowd: Crowd, mark: str, context: dict[str, object]
 ) -> None:
     client, _ = pair.clients()
-    sessions = [client.begin("python-twins", SCRIPT), client.begin("python-twins", SCRIPT, **context)]
+    sessions = [client.begin("python-shared", SCRIPT), client.begin("python-shared", SCRIPT, **context)]
     params = {"mark": mark, "held": True}
     asked = ask_all(pair, crowd, [(1, partial(client.execute, session, params)) for session in sessions])
     until(lambda: pair.runtime.runs[mark] == 2, "both run")
@@ -117,7 +117,7 @@ def test_who_has_another_deadline_or_isolation_shares_the_result_and_not_the_run
 
 def test_no_cache_neither_joins_a_run_nor_is_undone_by_it(pair: Pair, crowd: Crowd, mark: str) -> None:
     one, other = pair.clients()
-    session = one.begin("python-twins", SCRIPT)
+    session = one.begin("python-shared", SCRIPT)
     params = {"mark": mark, "held": True}
     old = ask_all(pair, crowd, [(1, partial(one.execute, session, params))])
     until(lambda: pair.runtime.runs[mark] == 1, "the first one runs")
@@ -138,7 +138,7 @@ def hung_up(client: Client) -> float:
 
 def test_a_run_ends_with_the_last_client_that_hangs_up(pair: Pair, mark: str) -> None:
     client, _ = pair.clients()
-    session = client.begin("python-twins", SCRIPT)
+    session = client.begin("python-shared", SCRIPT)
     params: dict[str, object] = {"mark": mark, "held": True}
     leaving = [threading.Thread(target=hang_up, args=(client, session, params)) for _ in range(3)]
     for thread in leaving:
@@ -156,7 +156,7 @@ def test_a_run_ends_with_the_last_client_that_hangs_up(pair: Pair, mark: str) ->
 @pytest.mark.parametrize("where", [0, 1])
 def test_a_run_goes_on_while_another_client_waits(pair: Pair, crowd: Crowd, mark: str, where: int) -> None:
     clients = pair.clients()
-    session = clients[0].begin("python-twins", SCRIPT)
+    session = clients[0].begin("python-shared", SCRIPT)
     params: dict[str, object] = {"mark": mark, "held": True}
     before = hung_up(clients[0])
     leaving = threading.Thread(target=hang_up, args=(clients[0], session, params))
@@ -175,7 +175,7 @@ def test_a_run_goes_on_while_another_client_waits(pair: Pair, crowd: Crowd, mark
 
 def test_who_leaves_a_wait_for_another_process_disturbs_nobody(pair: Pair, crowd: Crowd, mark: str) -> None:
     one, other = pair.clients()
-    session = one.begin("python-twins", SCRIPT)
+    session = one.begin("python-shared", SCRIPT)
     params: dict[str, object] = {"mark": mark, "held": True}
     running = crowd.ask(partial(one.execute, session, params), 1)
     until(lambda: pair.runtime.runs[mark] == 1, "it runs")
@@ -212,7 +212,7 @@ def test_when_the_runner_dies_those_elsewhere_run_at_its_deadline(
     pair: Pair, crowd: Crowd, mark: str
 ) -> None:
     one, other = pair.clients()
-    sessions = [client.begin("python-twins", SCRIPT, timeout_ms=100) for client in (one, other)]
+    sessions = [client.begin("python-shared", SCRIPT, timeout_ms=100) for client in (one, other)]
     params: dict[str, object] = {"mark": mark, "held": True}
     lost = crowd.ask(partial(one.execute, sessions[0], params), 1)
     until(lambda: pair.runtime.runs[mark] == 1, "it runs")
@@ -249,9 +249,7 @@ def test_a_session_that_is_not_retained_succeeds_once(pair: Pair, crowd: Crowd, 
     assert other.execute(session, {"mark": mark}).status_code == 404
 
 
-def test_twins_in_a_session_that_is_not_retained_share_its_one_run(
-    pair: Pair, crowd: Crowd, mark: str
-) -> None:
+def test_a_session_that_is_not_retained_shares_its_one_run(pair: Pair, crowd: Crowd, mark: str) -> None:
     one, other = pair.clients()
     session = one.begin("python-once", SCRIPT, retain_session=False)
     params = {"mark": mark, "held": True}

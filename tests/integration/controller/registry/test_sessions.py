@@ -136,7 +136,7 @@ def test_without_both_no_session_can_begin(
 
 def executed(parts: Parts, session: Session) -> None:
     """One execution that is answered, as the workflow has it."""
-    keys = parts.cache.execution_keys(session, {}, reuse=False, claim_ms=1000)
+    keys = parts.cache.execution_keys(session, {}, reuse=False, lease_ms=1000)
     state = parts.cache.finish(keys, Outcome(Run(Raw(b"1"), 1.5)))
     known = {"user_id": session.user_id, "name": session.name, "session_id": session.request_id}
     run = Run(Raw(b"1"), 1.5)
@@ -243,7 +243,7 @@ def test_of_two_first_successes_one_finds_the_session_closed(
         own_redis_server.stop()
     states = []
     for process in (one, other):
-        keys = process.cache.execution_keys(session, {}, reuse=True, claim_ms=1000)
+        keys = process.cache.execution_keys(session, {}, reuse=True, lease_ms=1000)
         states.append(process.cache.finish(keys, Outcome(Run(Raw(b"1"), 1.5))))
     one.sessions.close(session, states[0], shared=False)
     with pytest.raises(NotFound):

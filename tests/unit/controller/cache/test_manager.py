@@ -3,7 +3,7 @@
 import pytest
 from msgspec import Raw
 
-from controller.cache.backend import Verdict, Window
+from controller.cache.backend import BeginStatus, Window
 from controller.cache.manager import DROP_BATCH
 from controller.errors import CacheUnavailable
 from controller.models.outcome import Outcome, Run
@@ -17,18 +17,18 @@ OUTCOME = Outcome(Run(Raw(b"1"), 1.5))
 def test_while_the_store_is_away_a_window_is_this_processes(
     one: Process, other: Process, stores: Stores
 ) -> None:
-    keys = one.cache.execution_keys(new_session(), {}, reuse=True, claim_ms=1000)
+    keys = one.cache.execution_keys(new_session(), {}, reuse=True, lease_ms=1000)
     stores.redis.away = True
-    begun = [one.cache.begin(keys, WINDOW, alive=False) for _ in range(2)]
-    assert [told.verdict for told in begun] == [Verdict.AWAY, Verdict.LIMITED]
-    assert [told.quota is not None and told.quota.allowed for told in begun] == [True, False]
+    reply = [one.cache.begin(keys, WINDOW, alive=False) for _ in range(2)]
+    assert [told.status for told in reply] == [BeginStatus.AWAY, BeginStatus.LIMITED]
+    assert [told.quota is not None and told.quota.allowed for told in reply] == [True, False]
     assert not one.cache.take(WINDOW).allowed
     assert other.cache.take(WINDOW).allowed
 
 
 def test_while_the_store_is_away_only_what_needs_it_fails(one: Process, stores: Stores) -> None:
     session = new_session()
-    keys = one.cache.execution_keys(session, {}, reuse=True, claim_ms=1000)
+    keys = one.cache.execution_keys(session, {}, reuse=True, lease_ms=1000)
     stores.redis.away = True
     assert one.cache.finish(keys, OUTCOME) is None
     assert one.cache.abandon(keys)
@@ -52,16 +52,16 @@ def test_while_the_store_is_away_only_what_needs_it_fails(one: Process, stores: 
 def test_all_results_of_a_script_are_dropped(one: Process) -> None:
     session = new_session()
     for number in range(DROP_BATCH + 1):
-        keys = one.cache.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000)
+        keys = one.cache.execution_keys(session, {"n": number}, reuse=True, lease_ms=1000)
         one.cache.finish(keys, OUTCOME)
     one.cache.drop_results("alice", "python", session.script_hash)
-    verdicts = {
+    statuses = {
         one.cache.begin(
-            one.cache.execution_keys(session, {"n": number}, reuse=True, claim_ms=1000), None, alive=True
-        ).verdict
+            one.cache.execution_keys(session, {"n": number}, reuse=True, lease_ms=1000), None, alive=True
+        ).status
         for number in range(DROP_BATCH + 1)
     }
-    assert verdicts == {Verdict.LEAD}
+    assert statuses == {BeginStatus.LEAD}
 
 
 def test_two_processes_have_two_names(one: Process, other: Process) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 import gevent
 from gevent.event import Event
 
-from controller.cache.backend import Begun, ExecutionKeys, Verdict, Window
+from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys, Window
 from controller.cache.memory import MemoryBackend
 from controller.models.registered import Session
 from tests.unit.controller.heart import Client, Process, Stores, result
@@ -30,8 +30,8 @@ def test_a_lease_that_was_given_up_is_free_for_another_process(
 def test_followers_run_when_the_lease_of_a_process_that_died_ends(stores: Stores) -> None:
     dead, one = (Process(stores, lease_ms=SHORT_MS) for _ in range(2))
     session = one.begin(timeout_ms=10)
-    lost = dead.cache.execution_keys(session, HELD, reuse=True, claim_ms=dead.flights.lease_ms(session))
-    assert dead.cache.begin(lost, None, alive=False).verdict is Verdict.LEAD
+    lost = dead.cache.execution_keys(session, HELD, reuse=True, lease_ms=dead.flights.lease_ms(session))
+    assert dead.cache.begin(lost, None, alive=False).status is BeginStatus.LEAD
     follows = [one.ask(session, HELD) for _ in range(2)]
     until_greenlets(lambda: stores.runtime.runs == 1, "the lease ends")
     stores.runtime.release()
@@ -45,8 +45,8 @@ def test_the_lease_is_the_scripts_deadline_and_what_a_call_takes(stores: Stores)
 
 def orphaned(process: Process, session: Session) -> None:
     """Leave a lease of this process with no flight to it, as a trip that was cut off does."""
-    keys = process.cache.execution_keys(session, {}, reuse=True, claim_ms=60_000)
-    assert process.cache.begin(keys, None, alive=False).verdict is Verdict.LEAD
+    keys = process.cache.execution_keys(session, {}, reuse=True, lease_ms=60_000)
+    assert process.cache.begin(keys, None, alive=False).status is BeginStatus.LEAD
 
 
 def test_a_lease_of_this_process_without_a_flight_holds_up_no_request(one: Process, stores: Stores) -> None:
@@ -61,17 +61,17 @@ class SlowReplies(MemoryBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.begun = 0
+        self.begins = 0
         self.arrived = Event()
 
     def begin(
         self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
-    ) -> Begun:
-        begun = super().begin(keys, now, window, alive=alive)
-        self.begun += 1
-        if self.begun == 1:
+    ) -> BeginReply:
+        reply = super().begin(keys, now, window, alive=alive)
+        self.begins += 1
+        if self.begins == 1:
             self.arrived.wait()
-        return begun
+        return reply
 
 
 def test_a_leader_that_has_not_got_its_reply_yet_is_no_orphan() -> None:
@@ -80,9 +80,9 @@ def test_a_leader_that_has_not_got_its_reply_yet_is_no_orphan() -> None:
     process = Process(stores)
     session = process.begin()
     leads = gevent.spawn(process.execute, session, HELD)
-    until_greenlets(lambda: backend.begun == 1, "the leader has begun")
+    until_greenlets(lambda: backend.begins == 1, "the leader has begun")
     follows = gevent.spawn(process.execute, session, HELD)
-    until_greenlets(lambda: backend.begun >= 4, "the follower has met the leader several times")
+    until_greenlets(lambda: backend.begins >= 4, "the follower has met the leader several times")
     assert stores.runtime.runs == 0
     backend.arrived.set()
     until_greenlets(lambda: stores.runtime.runs == 1, "the leader runs")

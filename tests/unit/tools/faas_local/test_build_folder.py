@@ -75,7 +75,7 @@ def test_the_arguments_are_those_of_the_stack_files(build: BuildFolder, tmp_path
     (tmp_path / "list.yaml").write_text("- 1")
     (tmp_path / "stack.yml").write_text(STACK % "controller")
     assert build.arguments() == {"LIBRARY": "controller"}
-    (tmp_path / "twin.yaml").write_text(STACK % "controller")
+    (tmp_path / "copy.yaml").write_text(STACK % "controller")
     assert build.arguments() == {"LIBRARY": "controller"}
     (tmp_path / "rival.yml").write_text(STACK % "runtime")
     with pytest.raises(Refused, match="differ in build_args of mine"):
