@@ -23,7 +23,7 @@ from controller.observability.correlation import Trace, log_context
 from controller.observability.masking import Masker
 from controller.observability.metrics import METHODS, NO_LANGUAGE, MetricsCollector
 from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordered_id
-from controller.request_log.writes import Record, RequestLog
+from controller.request_log.writes import RequestLog, Write
 from telemetry.tracing import NO_SPAN, Span, Tracer
 
 #: Longest logged path, in characters. The log's index keeps no longer words.
@@ -168,12 +168,12 @@ class Call:
         LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
         self._end_span(fields)
 
-    def rows(self, duration_ms: float) -> list[Record]:
+    def rows(self, duration_ms: float) -> list[Write]:
         """Return the row of `request_logs` and, if the call failed, that of `error_logs`. Secrets are masked."""
         row = self._request_row(duration_ms)
-        rows = [Record("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
+        rows = [Write("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
         if self.error is not None:
-            rows.append(Record("write_errors", row=self._error_row(row, self.error).written()))
+            rows.append(Write("write_errors", row=self._error_row(row, self.error).written()))
         return rows
 
     @property

@@ -12,7 +12,7 @@ from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.observability.correlation import log_context
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
-from controller.request_log.writes import Record
+from controller.request_log.writes import Write
 from telemetry.tracing import UNTRACED
 
 SCRIPT = Script.of("result = 1")
@@ -39,7 +39,7 @@ def new_session(owner: str = "alice", lives: float = 3600, **changes: object) ->
 class NoLog:
     """Keeps no row: the tests write rows where they want them."""
 
-    def record(self, *records: Record) -> None: ...
+    def record(self, *writes: Write) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -64,7 +64,7 @@ def call(calls: CallFactory = CALLS, **known: object) -> Call:
     return made
 
 
-def execution(session: Session) -> list[Record]:
+def execution(session: Session) -> list[Write]:
     """The row of an execution that was answered."""
     run = Run(Raw(b"1"), 1.5)
     made = call(user_id=session.user_id, name=session.name, session_id=session.request_id, run=run)

@@ -10,7 +10,7 @@ import hiredis
 from gevent import Greenlet
 
 from controller.cache.redis_connection import Connection
-from controller.cache.redis_url import Argument, RedisAddress, packed
+from controller.cache.redis_url import Argument, RedisAddress, encode
 from controller.errors import CacheUnavailable
 
 #: Seconds without a new attempt after a failed one.
@@ -51,7 +51,7 @@ class RedisClient:
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
-        reply = connection.ask(packed(command))
+        reply = connection.ask(encode(command))
         if isinstance(reply, hiredis.ReplyError):
             raise self._refused(reply)
         return reply
@@ -66,7 +66,7 @@ class RedisClient:
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
-        reply = connection.ask(packed(("EVALSHA", script.digest, *parts)))
+        reply = connection.ask(encode(("EVALSHA", script.digest, *parts)))
         if isinstance(reply, hiredis.ReplyError):
             if not str(reply).startswith("NOSCRIPT"):
                 raise self._refused(reply)

@@ -11,7 +11,7 @@ from redis.connection import parse_url
 READ_BYTES = 4096
 Argument = str | bytes | int
 #: Encodes a command for Redis. The types of the library allow only commands of one word.
-packed = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
+encode = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
 #: The parser's result while a reply is incomplete.
 MORE = object()
 
@@ -85,7 +85,7 @@ def _greeting(options: Mapping[str, Any]) -> Iterator[tuple[Argument, ...]]:
 
 def _greet(opened: socket.socket, commands: list[tuple[Argument, ...]]) -> None:
     """Send the commands. Raises ConnectionError if one is refused."""
-    opened.sendall(b"".join(map(packed, commands)))
+    opened.sendall(b"".join(map(encode, commands)))
     reader = hiredis.Reader(notEnoughData=MORE)
     for _ in commands:
         while (reply := reader.gets()) is MORE:

@@ -24,7 +24,7 @@ from controller.models.requests import ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.sessions import SessionManager
-from controller.registry.writes import initialization_records
+from controller.registry.writes import initialization_writes
 from controller.runtimes.client import Prepared
 
 #: Source of a result to its name in metrics and logs. The request's own run is a miss, or a refresh if asked for.
@@ -98,8 +98,8 @@ class WorkflowManager:
         session = self._session(identity, request, function, prepared)
         call.session_id = session.request_id
         replaced = self._replaced(session) if registers else None
-        records = initialization_records(session, function.script, prepared.artifact, registers=registers)
-        self._sessions.create(session, records)
+        writes = initialization_writes(session, function.script, prepared.artifact, registers=registers)
+        self._sessions.create(session, writes)
         self._keep(session, function, prepared)
         if replaced is not None:
             self._cache.drop_results(session.user_id, session.name.language, replaced)

@@ -16,8 +16,8 @@ from controller.models.registered import Session
 from controller.models.stored import StoredSession
 from controller.observability.metrics import MetricsCollector
 from controller.registry.session_status import SessionStatus
-from controller.registry.writes import session_end_records
-from controller.request_log.writes import Record, RequestLog
+from controller.registry.writes import session_end_writes
+from controller.request_log.writes import RequestLog, Write
 from telemetry.tracing import UNTRACED, Tracer
 
 CLEANING_BATCH = 1000
@@ -76,8 +76,8 @@ class SessionManager:
         self._tracer = tracer
         self._memory: OrderedDict[str, Session] = OrderedDict()
 
-    def create(self, session: Session, records: list[Record]) -> None:
-        """Begin a session. `records` are its rows, in order.
+    def create(self, session: Session, writes: list[Write]) -> None:
+        """Begin a session. `writes` are its rows, in order.
 
         While PostgreSQL is away, the session lives in Redis and its rows are queued.
 
@@ -86,11 +86,11 @@ class SessionManager:
         """
         kept = self._cache.put_session(session)
         try:
-            self._rows.write_together((record.query, record.parameters) for record in records)
+            self._rows.write_together((write.query, write.parameters) for write in writes)
         except StoreUnavailable:
             if not kept:
                 raise
-            self._request_log.record(*records)
+            self._request_log.record(*writes)
         self._remember(session)
         self._metrics.session_created(session.name.language)
 
@@ -157,7 +157,7 @@ class SessionManager:
         """
         self._memory.pop(session.request_id, None)
         if self._cache.end_session(session, status):
-            self._request_log.record(*session_end_records(session, status))
+            self._request_log.record(*session_end_writes(session, status))
             return True
         return self._rows.end_session(session.request_id, status)
 
@@ -175,12 +175,12 @@ class SessionManager:
         self._memory.pop(session.request_id, None)
         first = state != "closed"
         if state == "active":
-            self._request_log.record(*session_end_records(session, "closed"))
+            self._request_log.record(*session_end_writes(session, "closed"))
         elif state is None:
             try:
                 first = self.end(session, "closed")
             except StoreUnavailable:
-                self._request_log.record(*session_end_records(session, "closed"))
+                self._request_log.record(*session_end_writes(session, "closed"))
         if not first and not shared:
             raise _unknown()
 

@@ -4,18 +4,18 @@ import base64
 import json
 
 from controller.models.registered import ArtifactKey, Script, Session
-from controller.request_log.writes import Record
+from controller.request_log.writes import Write
 
 
-def script_records(script: Script) -> list[Record]:
+def script_writes(script: Script) -> list[Write]:
     """Return the write of a script."""
-    return [Record("put_script", {"script_hash": script.hash, "script_content": script.content})]
+    return [Write("put_script", {"script_hash": script.hash, "script_content": script.content})]
 
 
-def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
+def artifact_writes(key: ArtifactKey, artifact: bytes) -> list[Write]:
     """Return the write of a compiled artifact."""
     return [
-        Record(
+        Write(
             "put_artifact",
             {
                 "script_hash": key.script_hash,
@@ -27,10 +27,10 @@ def artifact_records(key: ArtifactKey, artifact: bytes) -> list[Record]:
     ]
 
 
-def function_records(session: Session) -> list[Record]:
+def function_writes(session: Session) -> list[Write]:
     """Return the write that registers a function under the name and the owner of `session`."""
     return [
-        Record(
+        Write(
             "put_function",
             {
                 "user_id": session.user_id,
@@ -44,10 +44,10 @@ def function_records(session: Session) -> list[Record]:
     ]
 
 
-def session_records(session: Session) -> list[Record]:
+def session_writes(session: Session) -> list[Write]:
     """Return the write of a session."""
     return [
-        Record(
+        Write(
             "put_session",
             {
                 "request_id": session.request_id,
@@ -70,9 +70,9 @@ def session_records(session: Session) -> list[Record]:
     ]
 
 
-def initialization_records(
+def initialization_writes(
     session: Session, script: Script, artifact: bytes | None, *, registers: bool
-) -> list[Record]:
+) -> list[Write]:
     """Return all writes of a new session, in the order of their references.
 
     Args:
@@ -81,14 +81,14 @@ def initialization_records(
         artifact: its compiled artifact, if the language has artifacts.
         registers: whether its function is registered as well.
     """
-    rows = script_records(script)
+    rows = script_writes(script)
     if artifact is not None:
-        rows += artifact_records(session.artifact_key, artifact)
+        rows += artifact_writes(session.artifact_key, artifact)
     if registers:
-        rows += function_records(session)
-    return rows + session_records(session)
+        rows += function_writes(session)
+    return rows + session_writes(session)
 
 
-def session_end_records(session: Session, status: str) -> list[Record]:
+def session_end_writes(session: Session, status: str) -> list[Write]:
     """Return the write that ends a session as `closed` or `deleted`."""
-    return [Record("end_session", {"request_id": session.request_id, "status": status})]
+    return [Write("end_session", {"request_id": session.request_id, "status": status})]

@@ -1,7 +1,7 @@
-"""DatabaseLogger: writes log records to PostgreSQL in the background (specification 4.6).
+"""DatabaseLogger: executes writes in PostgreSQL in the background (specification 4.6).
 
-Records wait in a bounded queue, and one greenlet writes them in batches. While PostgreSQL is away, it moves them to
-the spool on disk. When PostgreSQL is back it replays the spool, one batch after each round of new records. A record
+Writes wait in a bounded queue, and one greenlet executes them in batches. While PostgreSQL is away, it moves them to
+the spool on disk. When PostgreSQL is back it replays the spool, one batch after each round of new writes. A row
 gets its id and time when it is queued, so writing it twice leaves one row.
 """
 
@@ -17,19 +17,19 @@ from controller.errors import StoreUnavailable
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.batches import MOST, MOST_BYTES, BatchWriter
 from controller.request_log.spool import Spool, SpoolFull
-from controller.request_log.writes import Group, LogTables, Record, packed, unpacked
+from controller.request_log.writes import LogTables, Write, WriteUnit, decode, encode
 from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
 #: Most bytes in the queue.
 QUEUE_BYTES = 64 << 20
-#: Seconds that records are collected into a batch, which costs as much as thirty rows. A killed process loses the
-#: records of this time.
+#: Seconds that writes are collected into a batch, which costs as much as thirty rows. A killed process loses the
+#: writes of this time.
 GATHERING = 0.2
 #: Seconds between two checks whether PostgreSQL is back.
 RETRY = 0.5
-#: Seconds between two checks for records of other processes in the spool.
+#: Seconds between two checks for writes of other processes in the spool.
 LOOK = 2.0
 #: Fewest seconds between two warnings about the same problem.
 COMPLAINT = 10.0
@@ -39,10 +39,10 @@ class DatabaseLogger:
     """The queue and its writer.
 
     Args:
-        postgres: receives the records.
-        size: most records in memory. Further records are dropped and counted.
-        metrics: counts queued and lost records.
-        spool: keeps records while PostgreSQL is away. None: they wait in the queue only.
+        postgres: receives the writes.
+        size: most writes in memory. Further writes are dropped and counted.
+        metrics: counts queued and lost writes.
+        spool: keeps writes while PostgreSQL is away. None: they wait in the queue only.
         tracer: makes a span of every batch.
     """
 
@@ -85,25 +85,25 @@ class DatabaseLogger:
                 self.flush()
         except (gevent.Timeout, StoreUnavailable):
             self._set_aside()
-        if self._queue.records:
-            self._drop(self._queue.records)
+        if self._queue.writes:
+            self._drop(self._queue.writes)
         if self._spool is not None:
             self._spool.close()
 
-    def record(self, *records: Record) -> None:
-        """Queue records that are written together, in this order. Never waits."""
-        if not self._queue.put(records):
-            self._drop(len(records))
+    def record(self, *writes: Write) -> None:
+        """Queue writes that are executed together, in this order. Never waits."""
+        if not self._queue.put(writes):
+            self._drop(len(writes))
             return
         if not self._filled.is_set():
-            self._metrics.log_queued(self._queue.records)
+            self._metrics.log_queued(self._queue.writes)
             self._filled.set()
 
     def flush(self) -> None:
         """Write the whole queue.
 
         Raises:
-            StoreUnavailable: PostgreSQL is away. Records that were not written stay in the queue.
+            StoreUnavailable: PostgreSQL is away. Writes that were not executed stay in the queue.
         """
         with self._writing:
             while batch := self._queue.batch():
@@ -119,7 +119,7 @@ class DatabaseLogger:
             try:
                 wait = self._turn()
             except Exception:
-                # After any error the writer must go on with the next records.
+                # After any error the writer must go on with the next writes.
                 log.exception("log records could not be written")
                 wait = RETRY
 
@@ -150,82 +150,82 @@ class DatabaseLogger:
         with self._writing:
             kept = self._spool.read(MOST, MOST_BYTES)
             if kept:
-                self._batches.write([group for group in map(self._readable, kept) if group])
+                self._batches.write([unit for unit in map(self._readable, kept) if unit])
                 self._spool.forget()
         return bool(kept)
 
-    def _readable(self, kept: bytes) -> Group | None:
+    def _readable(self, kept: bytes) -> WriteUnit | None:
         try:
-            return unpacked(kept)
+            return decode(kept)
         except (ValueError, TypeError):
             self._metrics.log_lost(1)
             self._complain("unreadable", "a record in the spool has no form that is known here")
             return None
 
     def _set_aside(self) -> None:
-        """Move the queue to the spool. If the spool is full, records stay in the queue."""
+        """Move the queue to the spool. If the spool is full, writes stay in the queue."""
         if self._spool is None:
             return
         with self._writing:
             while batch := self._queue.batch():
                 try:
-                    self._spool.append([packed(group) for group in batch])
+                    self._spool.append([encode(unit) for unit in batch])
                 except (SpoolFull, OSError) as error:
                     self._complain("spool", f"log records wait in memory, the spool takes none: {error}")
                     return
                 self._taken(batch)
 
-    def _taken(self, batch: list[Group]) -> None:
+    def _taken(self, batch: list[WriteUnit]) -> None:
         self._queue.drop(batch)
-        self._metrics.log_queued(self._queue.records)
+        self._metrics.log_queued(self._queue.writes)
 
-    def _drop(self, records: int) -> None:
-        self._metrics.log_lost(records)
-        self._dropped += records
+    def _drop(self, writes: int) -> None:
+        self._metrics.log_lost(writes)
+        self._dropped += writes
         self._complain("full", f"no room for log records: {self._dropped} dropped so far")
 
     def _complain(self, about: str, message: str) -> None:
-        """Log a warning, unless the same one was just logged: a problem recurs with every record."""
+        """Log a warning, unless the same one was just logged: a problem recurs with every write."""
         if monotonic() - self._complained.get(about, -COMPLAINT) >= COMPLAINT:
             self._complained[about] = monotonic()
             log.error(message)
 
 
 class _Queue:
-    """Groups of records in memory, bounded by their number and by QUEUE_BYTES."""
+    """Units in memory, bounded by the number of writes and by QUEUE_BYTES."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._groups: deque[tuple[Group, int]] = deque()
+        self._units: deque[tuple[WriteUnit, int]] = deque()
         self._bytes = 0
-        self.records = 0
+        self.writes = 0
 
-    def put(self, group: Group) -> bool:
-        """Add a group. Return whether there was room."""
-        # Plain lengths for speed: nearly all records are rows, and this is the hot path.
-        size = sum([len(record.row) if record.row is not None else record.size for record in group])
-        if self.records + len(group) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
+    def put(self, unit: WriteUnit) -> bool:
+        """Add a unit. Return whether there was room."""
+        # Plain lengths for speed: nearly all writes are rows, and this is the hot path.
+        size = sum([len(write.row) if write.row is not None else write.size for write in unit])
+        if self.writes + len(unit) > self._size or (self._bytes and self._bytes + size > QUEUE_BYTES):
             return False
-        self._groups.append((group, size))
+        self._units.append((unit, size))
         self._bytes += size
-        self.records += len(group)
+        self.writes += len(unit)
         return True
 
-    def batch(self) -> list[Group]:
-        """Return the oldest groups, at least one if the queue is not empty. They stay until `drop`."""
-        batch: list[Group] = []
-        records = total = 0
-        for group, size in self._groups:
-            if records >= MOST or total >= MOST_BYTES:
+    def batch(self) -> list[WriteUnit]:
+        """Return the oldest units, at least one if the queue is not empty. They stay until `drop`."""
+        batch: list[WriteUnit] = []
+        writes = total = 0
+        for unit, size in self._units:
+            if writes >= MOST or total >= MOST_BYTES:
                 break
-            batch.append(group)
-            records += len(group)
+            batch.append(unit)
+            writes += len(unit)
             total += size
         return batch
 
-    def drop(self, batch: list[Group]) -> None:
-        """Remove the groups that `batch` returned."""
+    def drop(self, batch: list[WriteUnit]) -> None:
+        """Remove the units that `batch` returned."""
         for _ in batch:
-            group, size = self._groups.popleft()
+            unit, size = self._units.popleft()
             self._bytes -= size
-            self.records -= len(group)
+            self.writes -= len(unit)

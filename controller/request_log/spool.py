@@ -5,7 +5,7 @@ give the order.
 
 Several processes may share the folder. A segment belongs to the process that holds its lock (`flock`). The kernel
 releases the lock when that process ends, even by a crash. Then another process replays the segment from its start.
-So a record may be written twice and must leave one row, as the records of `controller.request_log.writes` do.
+So a record may be written twice and must leave one row, as the writes of `controller.request_log.writes` do.
 
 All disk access happens in one separate thread. So a slow disk blocks only the calling greenlet, and a killed caller
 leaves no operation half done.

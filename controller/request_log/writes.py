@@ -1,7 +1,7 @@
 """The writes to PostgreSQL: rows of the two logs, and rows of a session's begin or end.
 
-Every record is idempotent, and the order of records of different processes does not matter (see `queries.sql`). So
-records that were kept while PostgreSQL was away can be replayed, even more than once.
+Every write is idempotent, and the order of writes of different processes does not matter (see `queries.sql`). So
+writes that were kept while PostgreSQL was away can be replayed, even more than once.
 """
 
 import json
@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import msgspec
 
 
-class Record(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True):
     """One write: either the parameters of a query, or one row of a bulk query.
 
-    Parameters are JSON-serialisable, since a record may be kept in a file.
+    Parameters are JSON-serialisable, since a write may be kept in a file.
     """
 
     query: str
@@ -35,7 +35,7 @@ class Record(msgspec.Struct, frozen=True):
 class RequestLog(Protocol):
     """Queues the rows of calls and of ended sessions."""
 
-    def record(self, *records: Record) -> None:
+    def record(self, *writes: Write) -> None:
         """Queue rows that are written together."""
 
     def flush(self) -> None:
@@ -52,15 +52,15 @@ class LogTables(Protocol):
         """Return whether the database answers now."""
 
 
-#: Records that are written together, such as a script and its session, or the two rows of a call.
-Group = tuple[Record, ...]
+#: Writes that are executed together, such as a script and its session, or the two rows of a call.
+WriteUnit = tuple[Write, ...]
 
 
-def packed(group: Group) -> bytes:
-    """Encode a group for the spool."""
-    return json.dumps([(record.query, dict(record.parameters), record.row) for record in group]).encode()
+def encode(unit: WriteUnit) -> bytes:
+    """Encode a unit for the spool."""
+    return json.dumps([(write.query, dict(write.parameters), write.row) for write in unit]).encode()
 
 
-def unpacked(data: bytes) -> Group:
-    """Decode a group from the spool. Raises ValueError if the data is not a group."""
-    return tuple(Record(query, parameters, row) for query, parameters, row in json.loads(data))
+def decode(data: bytes) -> WriteUnit:
+    """Decode a unit from the spool. Raises ValueError if the data is not a unit."""
+    return tuple(Write(query, parameters, row) for query, parameters, row in json.loads(data))

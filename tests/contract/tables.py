@@ -12,12 +12,12 @@ from controller.registry.functions import FunctionRows
 from controller.registry.scripts import ScriptRows
 from controller.registry.sessions import SessionRows
 from controller.registry.writes import (
-    function_records,
-    script_records,
-    session_records,
+    function_writes,
+    script_writes,
+    session_writes,
 )
 from controller.request_log.rows import ordered_id
-from controller.request_log.writes import Record
+from controller.request_log.writes import Write
 from tests.calls import SCRIPT, execution, new_session
 
 NAME = LanguageTitle("python", "hello")
@@ -29,19 +29,19 @@ class Tables(SessionRows, FunctionRows, ScriptRows, HeldByUser, Protocol):
     """All that the heart asks of PostgreSQL."""
 
 
-def statements(records: Iterable[Record]) -> list[tuple[str, Mapping[str, Any]]]:
+def statements(writes: Iterable[Write]) -> list[tuple[str, Mapping[str, Any]]]:
     """As the writer of the log makes them: one statement for all rows of a kind."""
-    alone = [(one.query, one.parameters) for one in records if one.row is None]
-    rows = [one.row for one in records if one.row is not None]
+    alone = [(one.query, one.parameters) for one in writes if one.row is None]
+    rows = [one.row for one in writes if one.row is not None]
     return alone + ([("write_requests", {"rows": f"[{','.join(rows)}]"})] if rows else [])
 
 
-def write(tables: Tables, *records: Record) -> None:
-    tables.write_together(statements(records))
+def write(tables: Tables, *writes: Write) -> None:
+    tables.write_together(statements(writes))
 
 
 def begin(tables: Tables, session: Session) -> Session:
-    write(tables, *script_records(SCRIPT), *session_records(session))
+    write(tables, *script_writes(SCRIPT), *session_writes(session))
     return session
 
 
@@ -51,18 +51,18 @@ def stored(tables: Tables, session: Session) -> StoredSession:
     return found
 
 
-def executions(session: Session, *, counted: bool = True, executed: bool = True) -> list[Record]:
+def executions(session: Session, *, counted: bool = True, executed: bool = True) -> list[Write]:
     """One execution's row, with a new id."""
-    (record,) = execution(session)
-    assert record.row is not None
-    row = json.loads(record.row) | {"id": ordered_id(), "counted": counted, "executed": executed}
-    return [Record("write_requests", row=json.dumps(row))]
+    (row_write,) = execution(session)
+    assert row_write.row is not None
+    row = json.loads(row_write.row) | {"id": ordered_id(), "counted": counted, "executed": executed}
+    return [Write("write_requests", row=json.dumps(row))]
 
 
 def register(tables: Tables, owner: str, name: LanguageTitle, text: str, made: datetime | None = None) -> str:
     script = Script.of(text)
     session = new_session(owner, name=name, script_hash=script.hash, created_at=made or now())
-    write(tables, *script_records(script), *function_records(session))
+    write(tables, *script_writes(script), *function_writes(session))
     return script.hash
 
 
@@ -83,4 +83,4 @@ def predefine(tables: Tables, name: LanguageTitle, text: str = "return 0", about
         "examples": '[{"params": {}}]',
         "script_hash": script.hash,
     }
-    tables.write_together([*statements(script_records(script)), ("put_predefined_function", parameters)])
+    tables.write_together([*statements(script_writes(script)), ("put_predefined_function", parameters)])

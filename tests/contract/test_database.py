@@ -13,11 +13,11 @@ from controller.errors import StoreRejected, StoreUnavailable
 from controller.models.registered import ArtifactKey, Script, now
 from controller.models.stored import Held, StoredSession
 from controller.registry.writes import (
-    artifact_records,
-    function_records,
-    script_records,
-    session_end_records,
-    session_records,
+    artifact_writes,
+    function_writes,
+    script_writes,
+    session_end_writes,
+    session_writes,
 )
 from local.stores.postgres import PostgresServer
 from tests.calls import SCRIPT, new_session
@@ -42,7 +42,7 @@ def test_a_session_is_read_as_it_was_written(tables: Tables) -> None:
 def test_a_session_that_is_written_again_is_the_same(tables: Tables) -> None:
     session = begin(tables, new_session())
     write(tables, *executions(session))
-    write(tables, *session_records(replace(session, timeout_ms=7)))
+    write(tables, *session_writes(replace(session, timeout_ms=7)))
     assert (stored(tables, session).session, stored(tables, session).execution_count) == (session, 1)
 
 
@@ -69,7 +69,7 @@ def test_the_latest_execution_is_told_whatever_comes_later(tables: Tables) -> No
 def test_executions_and_an_end_that_come_before_their_session_hold(tables: Tables) -> None:
     session = new_session()
     write(tables, *executions(session), *executions(session, counted=False))
-    write(tables, *session_end_records(session, "closed"))
+    write(tables, *session_end_writes(session, "closed"))
     begin(tables, session)
     found = stored(tables, session)
     assert (found.execution_count, found.uncounted, found.session.status) == (2, 1, "closed")
@@ -114,8 +114,8 @@ def cleaned(tables: Tables, batch: int = 1000) -> tuple[int, int]:
 
 def test_a_script_and_its_artifact_are_kept_once(tables: Tables) -> None:
     key = ArtifactKey(SCRIPT.hash, "rust", f'{{"made":"{uuid.uuid4()}"}}')
-    write(tables, *script_records(SCRIPT), *artifact_records(key, b"\0wasm"))
-    write(tables, *script_records(SCRIPT), *artifact_records(key, b"another"))
+    write(tables, *script_writes(SCRIPT), *artifact_writes(key, b"\0wasm"))
+    write(tables, *script_writes(SCRIPT), *artifact_writes(key, b"another"))
     assert tables.script(SCRIPT.hash) == SCRIPT.content
     assert tables.artifact(key) == b"\0wasm"
     assert tables.artifact(replace(key, language="c")) is None
@@ -135,16 +135,16 @@ def test_a_statement_that_is_refused_leaves_nothing_of_its_group(
 ) -> None:
     script = Script.of(f"result = '{uuid.uuid4()}'")
     with pytest.raises(StoreRejected):
-        tables.write_together([*statements(script_records(script)), statement])
+        tables.write_together([*statements(script_writes(script)), statement])
     assert tables.script(script.hash) is None
 
 
 def test_a_row_refers_to_a_script_that_is_there(tables: Tables, owner: str) -> None:
     session = new_session(owner, script_hash=Script.of(f"result = '{uuid.uuid4()}'").hash)
     for records in (
-        session_records(session),
-        function_records(session),
-        artifact_records(session.artifact_key, b"\0wasm"),
+        session_writes(session),
+        function_writes(session),
+        artifact_writes(session.artifact_key, b"\0wasm"),
     ):
         with pytest.raises(StoreRejected):
             write(tables, *records)
@@ -163,7 +163,7 @@ def test_postgres_that_is_away_is_said_to_be_away(own_postgres_server: PostgresS
     tables = PostgresTables(Postgres(own_postgres_server.url, size=1, timeout=1))
     own_postgres_server.stop()
     for operation in (
-        lambda: tables.write_together(statements(script_records(SCRIPT))),
+        lambda: tables.write_together(statements(script_writes(SCRIPT))),
         lambda: tables.session("x"),
         lambda: tables.end_session("x", "closed"),
         lambda: tables.delete_expired_sessions(1),

@@ -11,7 +11,7 @@ from controller.models.registered import Session
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.registry.sessions import SessionManager
-from controller.registry.writes import script_records, session_records
+from controller.registry.writes import script_writes, session_writes
 from controller.request_log.logger import DatabaseLogger
 from telemetry.tracing import UNTRACED
 from tests.calls import SCRIPT
@@ -30,7 +30,7 @@ class Parts:
         self.calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
 
     def begin(self, session: Session) -> Session:
-        self.sessions.create(session, [*script_records(SCRIPT), *session_records(session)])
+        self.sessions.create(session, [*script_writes(SCRIPT), *session_writes(session)])
         return session
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from controller.database.forget_user import TABLES
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, Session
 from controller.registry.functions import FunctionCatalog
-from controller.registry.writes import function_records, script_records
+from controller.registry.writes import function_writes, script_writes
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.calls import execution, new_session
@@ -26,7 +26,7 @@ SHARED = "result = 'shared by both'"
 def begin(parts: Parts, owner: str, title: str, text: str) -> Session:
     script = Script.of(text)
     session = new_session(owner, name=LanguageTitle("python", title), script_hash=script.hash)
-    parts.logger.record(*script_records(script), *function_records(session))
+    parts.logger.record(*script_writes(script), *function_writes(session))
     parts.logger.flush()
     parts.begin(session)
     parts.logger.record(*execution(session))

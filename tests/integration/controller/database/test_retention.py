@@ -13,7 +13,7 @@ from controller.database.postgres import Postgres
 from controller.database.retention import LOCK, Retention
 from controller.errors import ScriptFailed
 from controller.models.registered import Script, now
-from controller.registry.writes import function_records, script_records
+from controller.registry.writes import function_writes, script_writes
 from tests.calls import call, new_session
 from tests.databases import Database
 from tests.integration.controller.parts import Parts
@@ -102,7 +102,7 @@ def test_rows_of_a_month_that_gets_its_partition_late_move_there(parts: Parts, p
 
 def aged_script(parts: Parts) -> Script:
     script = Script.of(f"result = '{uuid.uuid4()}'")
-    parts.logger.record(*script_records(script))
+    parts.logger.record(*script_writes(script))
     parts.logger.flush()
     age(parts.postgres, script)
     return script
@@ -122,9 +122,9 @@ def test_scripts_go_when_nobody_refers_to_them(parts: Parts, postgres: Postgres,
     owner = str(uuid.uuid4())
     parts.begin(new_session(script_hash=of_session.hash))
     for script in (replaced, of_function):
-        parts.logger.record(*function_records(new_session(owner, script_hash=script.hash)))
+        parts.logger.record(*function_writes(new_session(owner, script_hash=script.hash)))
         parts.logger.flush()
-    parts.logger.record(*script_records(used_again))
+    parts.logger.record(*script_writes(used_again))
     parts.logger.flush()
     run(postgres, "UPDATE scripts SET used_at = now() WHERE script_hash = %s", young.hash)
     run(

@@ -15,15 +15,15 @@ from controller.errors import StoreUnavailable
 from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.observability.metrics import MetricsCollector
 from controller.registry.writes import (
-    artifact_records,
-    function_records,
-    script_records,
-    session_end_records,
-    session_records,
+    artifact_writes,
+    function_writes,
+    script_writes,
+    session_end_writes,
+    session_writes,
 )
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
-from controller.request_log.writes import Record, packed, unpacked
+from controller.request_log.writes import Write, decode, encode
 from local.stores.postgres import PostgresServer
 from tests.calls import SCRIPT, call, execution, new_session
 from tests.integration.controller.parts import Parts
@@ -59,12 +59,12 @@ def spooling(own_postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Sp
     made.logger.close(1)
 
 
-def whole(session: Session) -> list[Record]:
+def whole(session: Session) -> list[Write]:
     return [
-        *script_records(SCRIPT),
-        *artifact_records(session.artifact_key, b"\0wasm"),
-        *function_records(session),
-        *session_records(session),
+        *script_writes(SCRIPT),
+        *artifact_writes(session.artifact_key, b"\0wasm"),
+        *function_writes(session),
+        *session_writes(session),
     ]
 
 
@@ -88,10 +88,10 @@ def test_what_is_refused_or_unreadable_holds_up_nothing(
     spooling: Spooling, own_postgres_server: PostgresServer
 ) -> None:
     good = call()
-    bad = (Record("write_requests", row='{"id": "no uuid"}'),)
-    unknown = (Record("no_such_query"), Record("put_script", {"script_hash": "x"}))
-    spooling.spool.append([b"no json", b'"no group"', packed(bad), packed(unknown)])
-    spooling.spool.append([packed(tuple(good.rows(2.5)))])
+    bad = (Write("write_requests", row='{"id": "no uuid"}'),)
+    unknown = (Write("no_such_query"), Write("put_script", {"script_hash": "x"}))
+    spooling.spool.append([b"no json", b'"no unit"', encode(bad), encode(unknown)])
+    spooling.spool.append([encode(tuple(good.rows(2.5)))])
     spooling.logger.start()
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
     assert len(rows(spooling.postgres, "request_logs", good.trace.http_request_id)) == 1
@@ -101,7 +101,7 @@ def test_what_is_refused_or_unreadable_holds_up_nothing(
 def test_with_the_spool_full_records_wait_in_memory_and_then_are_dropped_and_counted(
     own_postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    room = 2.5 * len(packed(tuple(call(payload={"x": "x" * 900}).rows(2.5))))
+    room = 2.5 * len(encode(tuple(call(payload={"x": "x" * 900}).rows(2.5))))
     spooling = Spooling(own_postgres_server.url, tmp_path, queue=3, spool_bytes=round(room))
     own_postgres_server.stop()
     spooling.logger.start()
@@ -140,7 +140,7 @@ def test_the_end_puts_on_disk_what_cannot_be_written(
 def test_fresh_records_need_not_wait_for_old_ones(
     spooling: Spooling, own_postgres_server: PostgresServer
 ) -> None:
-    old = [packed(tuple(call().rows(2.5))) for _ in range(3000)]
+    old = [encode(tuple(call().rows(2.5))) for _ in range(3000)]
     spooling.spool.append(old)
     fresh = call()
     spooling.logger.record(*fresh.rows(2.5))
@@ -152,11 +152,11 @@ def test_fresh_records_need_not_wait_for_old_ones(
 
 
 def test_every_kind_of_record_survives_its_file() -> None:
-    group = (*whole(new_session()), *session_end_records(new_session(), "closed"), *execution(new_session()))
-    assert unpacked(packed(group)) == group
+    unit = (*whole(new_session()), *session_end_writes(new_session(), "closed"), *execution(new_session()))
+    assert decode(encode(unit)) == unit
 
 
-def test_a_group_may_be_written_again(parts: Parts) -> None:
+def test_a_unit_may_be_written_again(parts: Parts) -> None:
     session = new_session("again")
     executions = [execution(session) for _ in range(3)]
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_a_session_that_comes_after_its_executions_and_its_end(parts: Parts, oth
     session = new_session()
     for _ in range(3):
         other_parts.logger.record(*execution(session))
-    other_parts.logger.record(*session_end_records(session, "closed"))
+    other_parts.logger.record(*session_end_writes(session, "closed"))
     other_parts.logger.flush()
     parts.logger.record(*whole(session))
     parts.logger.flush()
@@ -193,7 +193,7 @@ def test_a_session_that_comes_after_its_executions_and_its_end(parts: Parts, oth
 def test_the_first_end_counts(parts: Parts) -> None:
     session = parts.begin(new_session())
     for status in ("closed", "deleted"):
-        parts.logger.record(*session_end_records(session, status))
+        parts.logger.record(*session_end_writes(session, status))
         parts.logger.flush()
     assert parts.postgres.query("session", request_id=session.request_id)["status"] == "closed"
 
@@ -204,7 +204,7 @@ def test_an_old_registration_does_not_replace_a_newer_one(parts: Parts) -> None:
     def register(script: Script, age: int) -> None:
         made = now() - timedelta(seconds=age)
         session = new_session(owner, name=name, script_hash=script.hash, created_at=made)
-        parts.logger.record(*script_records(script), *function_records(session))
+        parts.logger.record(*script_writes(script), *function_writes(session))
         parts.logger.flush()
 
     def registered() -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from controller.limits.quotas import Quotas
 from controller.models.registered import LanguageTitle, Script
 from controller.models.responses import FunctionPage
 from controller.registry.functions import FunctionCatalog
-from controller.registry.writes import function_records, script_records
+from controller.registry.writes import function_writes, script_writes
 from tests.calls import new_session
 from tests.integration.controller.parts import Parts
 
@@ -19,7 +19,7 @@ from tests.integration.controller.parts import Parts
 def register(parts: Parts, owner: str, name: LanguageTitle, text: str) -> None:
     script = Script.of(text)
     session = new_session(owner, name=name, script_hash=script.hash)
-    parts.logger.record(*script_records(script), *function_records(session))
+    parts.logger.record(*script_writes(script), *function_writes(session))
     parts.logger.flush()
 
 

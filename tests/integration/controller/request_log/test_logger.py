@@ -13,7 +13,7 @@ from controller.errors import ScriptFailed
 from controller.models.outcome import Run
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.logger import DatabaseLogger
-from controller.request_log.writes import Record
+from controller.request_log.writes import Write
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from tests.calls import call, execution, new_session
@@ -91,7 +91,7 @@ def test_many_batches_are_all_written(parts: Parts) -> None:
 
 def test_a_record_that_is_refused_takes_no_other_along(parts: Parts) -> None:
     before, together, after = call(), call(), call()
-    bad = Record("write_requests", row=json.dumps({"id": "no uuid"}))
+    bad = Write("write_requests", row=json.dumps({"id": "no uuid"}))
     parts.logger.record(*before.rows(2.5))
     parts.logger.record(*together.rows(2.5), bad)
     parts.logger.record(*after.rows(2.5))

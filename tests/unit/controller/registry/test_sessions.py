@@ -8,7 +8,7 @@ import pytest
 from controller.errors import NotFound, StoreUnavailable
 from controller.models.registered import Session, now
 from controller.registry.sessions import CLEANING_BATCH
-from controller.registry.writes import script_records, session_records
+from controller.registry.writes import script_writes, session_writes
 from tests.calls import SCRIPT, new_session
 from tests.unit.controller.heart import Process, Stores
 
@@ -18,7 +18,7 @@ OWNERS = ["bob", "", "Alice"]
 def begun(process: Process, **changes: Any) -> Session:
     """Begin a session with these fields."""
     session = new_session(**changes)
-    process.sessions.create(session, [*script_records(SCRIPT), *session_records(session)])
+    process.sessions.create(session, [*script_writes(SCRIPT), *session_writes(session)])
     return session
 
 
@@ -230,8 +230,8 @@ def test_long_expired_sessions_are_deleted_in_batches_and_the_active_counted(
 ) -> None:
     created = now() - timedelta(days=3)
     old = [new_session(lives=-90_000, created_at=created) for _ in range(2 * CLEANING_BATCH + 1)]
-    records = [record for session in old for record in session_records(session)]
-    rows = [*script_records(SCRIPT), *records]
+    records = [record for session in old for record in session_writes(session)]
+    rows = [*script_writes(SCRIPT), *records]
     stores.postgres.write_together((record.query, record.parameters) for record in rows)
     kept = begun(one)
     assert one.sessions.clean_up() == 2 * CLEANING_BATCH + 1

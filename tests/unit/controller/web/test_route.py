@@ -21,7 +21,7 @@ from controller.limits.settings import Limits
 from controller.observability.correlation import log_context
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
-from controller.request_log.writes import Record
+from controller.request_log.writes import Write
 from controller.web.parsing import RequestParser
 from controller.web.route import Route
 from controller.web.routes import DEPLOYED, EVERY, MAY_READ, ROUTES, routes_of
@@ -34,7 +34,7 @@ SECRET = "s" * 32
 class NoLog:
     """These calls have no rows."""
 
-    def record(self, *records: Record) -> None: ...
+    def record(self, *writes: Write) -> None: ...
 
     def flush(self) -> None: ...
 
