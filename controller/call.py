@@ -19,7 +19,7 @@ from controller.limits.rate_limit import Admission
 from controller.models.outcome import Run
 from controller.models.registered import Identity, LanguageTitle, now
 from controller.observability.access_log import LINES
-from controller.observability.correlation import Trace, log_context
+from controller.observability.correlation import CorrelationIds, log_context
 from controller.observability.masking import Masker
 from controller.observability.metrics import METHODS, NO_LANGUAGE, MetricsCollector
 from controller.request_log.rows import ErrorRow, RequestRow, Row, legal, ordered_id
@@ -79,7 +79,7 @@ class Call:
     """What is known about one request. Each step of the request adds to it.
 
     Attributes:
-        trace: the ids that identify the request in every log.
+        ids: the ids that identify the request in every log.
         admission: the request's slot in the rate limit. It gives the RateLimit headers of the response.
         payload: the request as its row shows it. None: the call did not reach the workflow and gets no row.
         name, language, session_id, script_hash: the function and session of the call, as far as they are known.
@@ -94,8 +94,8 @@ class Call:
 
     __slots__ = (
         "_before", "_context", "_factory", "_method", "_path", "_probe", "_span", "_started", "_status",
-        "admission", "cached", "counted_in_redis", "error", "language", "lookup", "name", "payload", "replayed",
-        "run", "runtime_ms", "script_hash", "session_id", "trace", "user_id",
+        "admission", "cached", "counted_in_redis", "error", "ids", "language", "lookup", "name", "payload",
+        "replayed", "run", "runtime_ms", "script_hash", "session_id", "user_id",
     )  # fmt: skip
 
     def __init__(
@@ -121,9 +121,9 @@ class Call:
         self.counted_in_redis = True
         self.runtime_ms = 0.0
         self._span = span.__enter__()
-        trace, own = Trace.of(environ), span.traceparent
-        self.trace = msgspec.structs.replace(trace, traceparent=own) if own else trace
-        self._context = self.trace.marks()
+        ids, own = CorrelationIds.of(environ), span.traceparent
+        self.ids = msgspec.structs.replace(ids, traceparent=own) if own else ids
+        self._context = self.ids.log_fields()
         if own:
             self._context["span.id"] = own.split("-")[2]
         self._before = log_context.set(self._context)
@@ -152,8 +152,8 @@ class Call:
         self._status = status
         seconds = self._settle()
         factory = self._factory
-        factory.metrics.answered(self._method, factory.endpoint, status, seconds, self.trace.trace_id)
-        headers = {"X-Request-ID": self.trace.http_request_id}
+        factory.metrics.answered(self._method, factory.endpoint, status, seconds, self.ids.trace_id)
+        headers = {"X-Request-ID": self.ids.http_request_id}
         return headers if self.admission is None else headers | self.admission.headers()
 
     def end(self) -> None:
@@ -171,7 +171,7 @@ class Call:
     def rows(self, duration_ms: float) -> list[Write]:
         """Return the row of `request_logs` and, if the call failed, that of `error_logs`. Secrets are masked."""
         row = self._request_row(duration_ms)
-        rows = [Write("write_requests", row=row.written(), traceparent=self.trace.traceparent)]
+        rows = [Write("write_requests", row=row.written(), traceparent=self.ids.traceparent)]
         if self.error is not None:
             rows.append(Write("write_errors", row=self._error_row(row, self.error).written()))
         return rows
@@ -222,7 +222,7 @@ class Call:
         if self.replayed or self.lookup is not None:
             fields["labels.cache"] = "replay" if self.replayed else self.lookup
         if self.error is not None:
-            fields.update(self.error.marks())
+            fields.update(self.error.log_fields())
         fields["http.request.method"] = self._method
         fields["url.path"] = self._path
         fields["http.response.status_code"] = status
@@ -231,7 +231,7 @@ class Call:
         return fields
 
     def _request_row(self, duration_ms: float) -> RequestRow:
-        trace, name, run, error, masker = self.trace, self.name, self.run, self.error, self._factory.masker
+        ids, name, run, error, masker = self.ids, self.name, self.run, self.error, self._factory.masker
         response = error.document() if error else run.result if run else None
         payload, answered = masker.json(self.payload, response)
         usage = run.usage if run else error.usage if error else None
@@ -239,9 +239,9 @@ class Call:
             id=ordered_id(),
             created_at=now(),
             endpoint=self._factory.endpoint,
-            http_request_id=trace.http_request_id,
-            call_id=None if trace.call_id is None else masker.text(legal(trace.call_id)),
-            traceparent=trace.traceparent,
+            http_request_id=ids.http_request_id,
+            call_id=None if ids.call_id is None else masker.text(legal(ids.call_id)),
+            traceparent=ids.traceparent,
             session_id=legal(self.session_id) if self.session_id else None,
             user_id=legal(self.user_id),
             language=name.language if name else None,

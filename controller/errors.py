@@ -53,7 +53,7 @@ class ServiceError(Exception):
         """Return the headers of this failure's response."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
-    def marks(self) -> dict[str, str]:
+    def log_fields(self) -> dict[str, str]:
         """Return the log fields: the code and, if a script failed, its error type."""
         kind = self.details.get("kind")
         return {"error.code": self.code} | ({"error.type": kind} if isinstance(kind, str) else {})

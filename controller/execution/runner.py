@@ -10,7 +10,7 @@ from controller.errors import RuntimeUnavailable
 from controller.models.outcome import Run
 from controller.models.registered import ArtifactKey, LanguageTitle, Script, Session, canonical
 from controller.models.requests import ExecuteRequest, InitializeRequest
-from controller.observability.correlation import Trace
+from controller.observability.correlation import CorrelationIds
 from controller.observability.metrics import MetricsCollector
 from controller.registry.scripts import ScriptStore
 from controller.runtimes.client import Prepared
@@ -33,7 +33,7 @@ class Runtimes(Protocol):
         tenant: str,
         compile_options: Mapping[str, Any],
         deadline_ms: int,
-        trace: Trace,
+        ids: CorrelationIds,
     ) -> Prepared:
         """Parse or compile a script."""
 
@@ -42,7 +42,7 @@ class Runtimes(Protocol):
         route: Route,
         session: Session,
         params: Raw,
-        trace: Trace,
+        ids: CorrelationIds,
         material: Mapping[str, str] | None = None,
     ) -> Run:
         """Run a session's script once.
@@ -103,7 +103,7 @@ class ScriptRunner:
                     tenant=call.user_id,
                     compile_options=request.compile_options,
                     deadline_ms=PREPARE_DEADLINE_MS,
-                    trace=call.trace,
+                    ids=call.ids,
                 )
         if prepared.artifact_cached is None:
             self._interpreted.add(route.language)
@@ -126,10 +126,10 @@ class ScriptRunner:
     def _run(self, session: Session, request: ExecuteRequest, call: Call) -> Run:
         route = self._selector.route(session.name)
         try:
-            return self._runtimes.run(route, session, request.params_text, call.trace)
+            return self._runtimes.run(route, session, request.params_text, call.ids)
         except ScriptNeeded:
             payload = self._scripts.material(session)
         try:
-            return self._runtimes.run(route, session, request.params_text, call.trace, payload)
+            return self._runtimes.run(route, session, request.params_text, call.ids, payload)
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error

@@ -13,7 +13,7 @@ CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
-class Trace(msgspec.Struct, frozen=True):
+class CorrelationIds(msgspec.Struct, frozen=True):
     """The ids that identify one call in every log."""
 
     http_request_id: str
@@ -21,7 +21,7 @@ class Trace(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
     @classmethod
-    def of(cls, environ: Mapping[str, Any]) -> "Trace":
+    def of(cls, environ: Mapping[str, Any]) -> "CorrelationIds":
         """Read the ids of a WSGI request. A missing or malformed `X-Request-ID` is replaced by a new one."""
         return cls(
             _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
@@ -43,14 +43,14 @@ class Trace(msgspec.Struct, frozen=True):
             headers["traceparent"] = self.traceparent
         return headers
 
-    def marks(self) -> dict[str, Any]:
+    def log_fields(self) -> dict[str, Any]:
         """Return the ids as log fields."""
-        marks = {"http.request.id": self.http_request_id}
+        fields = {"http.request.id": self.http_request_id}
         if self.call_id is not None:
-            marks["labels.call_id"] = self.call_id
+            fields["labels.call_id"] = self.call_id
         if self.trace_id is not None:
-            marks["trace.id"] = self.trace_id
-        return marks
+            fields["trace.id"] = self.trace_id
+        return fields
 
 
 #: Fields that every log line of the current call carries.

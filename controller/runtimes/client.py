@@ -13,7 +13,7 @@ from controller.errors import RateLimited, RuntimeUnavailable
 from controller.json_codec import dumps
 from controller.models.outcome import Run
 from controller.models.registered import LanguageTitle, Script, Session
-from controller.observability.correlation import Trace
+from controller.observability.correlation import CorrelationIds
 from controller.runtimes.responses import declined, late, read_document, read_run, unusable
 from controller.runtimes.selector import Route
 from controller.runtimes.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
@@ -77,7 +77,7 @@ class RuntimeClient:
         tenant: str,
         compile_options: Mapping[str, Any],
         deadline_ms: int,
-        trace: Trace,
+        ids: CorrelationIds,
     ) -> Prepared:
         """Parse or compile a script without running it.
 
@@ -92,7 +92,7 @@ class RuntimeClient:
             "compile_options": compile_options,
         }
         path = f"/runtime/{route.language}/{name.title}/prepare"
-        answer = self._post(route, path, body, deadline_ms, trace, read_document)
+        answer = self._post(route, path, body, deadline_ms, ids, read_document)
         artifact = answer.get("artifact")
         if artifact is None:
             return Prepared()
@@ -106,7 +106,7 @@ class RuntimeClient:
         route: Route,
         session: Session,
         params: Raw,
-        trace: Trace,
+        ids: CorrelationIds,
         material: Mapping[str, str] | None = None,
     ) -> Run:
         """Run a session's script once.
@@ -115,7 +115,7 @@ class RuntimeClient:
             route: the runtime.
             session: the session.
             params: the params as JSON.
-            trace: the ids of the request.
+            ids: the ids of the request.
             material: `script_content` and, for compiled languages, `artifact` (base64), if the runtime asks.
 
         Raises:
@@ -128,7 +128,7 @@ class RuntimeClient:
             "tenant": session.user_id,
             "script_hash": session.script_hash,
             "params": params,
-            "context": _context(session, trace),
+            "context": _context(session, ids),
             "timeout_ms": session.timeout_ms,
             "isolation": session.isolation,
             "compile_options": session.compile_options,
@@ -136,7 +136,7 @@ class RuntimeClient:
         if material is not None:
             body |= material
         path = f"/runtime/{route.language}/{session.name.title}"
-        return self._post(route, path, body, session.timeout_ms, trace, read_run)
+        return self._post(route, path, body, session.timeout_ms, ids, read_run)
 
     def healthy(self, address: str) -> bool:
         """Return whether the runtime at this address reports that it is healthy."""
@@ -154,11 +154,11 @@ class RuntimeClient:
         path: str,
         body: Mapping[str, Any],
         deadline_ms: int,
-        trace: Trace,
+        ids: CorrelationIds,
         read: Callable[[str, Answer, int], T],
     ) -> T:
         with self._tracer.call("runtime call", {"lambda.language": route.language}) as span:
-            headers = {**trace.headers(), **span.headers()}
+            headers = {**ids.headers(), **span.headers()}
             request = Request(path, dumps(body), headers, constant=self._secret)
             return read(path, self._sent(route, request, body, deadline_ms), deadline_ms)
 
@@ -176,8 +176,8 @@ class RuntimeClient:
             raise RuntimeUnavailable("the runtime cannot be reached") from error
 
 
-def _context(session: Session, trace: Trace) -> Mapping[str, Any]:
+def _context(session: Session, ids: CorrelationIds) -> Mapping[str, Any]:
     """Return the context for the script: its session's context plus the trace id, unless the context has one."""
-    if trace.trace_id is None:
+    if ids.trace_id is None:
         return session.context
-    return {"trace_id": trace.trace_id, **session.context}
+    return {"trace_id": ids.trace_id, **session.context}

@@ -16,7 +16,7 @@ from controller.errors import (
 )
 from controller.models.outcome import Run
 from controller.models.registered import LanguageTitle, Script, Session
-from controller.observability.correlation import Trace
+from controller.observability.correlation import CorrelationIds
 from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route
@@ -77,7 +77,7 @@ class HeldRuntime:
         tenant: str,
         compile_options: Mapping[str, Any],
         deadline_ms: int,
-        trace: Trace,
+        ids: CorrelationIds,
     ) -> Prepared:
         if script.content == "broken":
             raise InitializationFailed("it does not parse")
@@ -90,7 +90,7 @@ class HeldRuntime:
         route: Route,
         session: Session,
         params: Raw,
-        trace: Trace,
+        ids: CorrelationIds,
         material: Mapping[str, str] | None = None,
     ) -> Run:
         if material is not None and self.takes:

@@ -46,7 +46,7 @@ def logged(parts: Parts, days_ago: float) -> str:
         row = json.loads(record.row or "") | {"created_at": (now() - timedelta(days=days_ago)).isoformat()}
         parts.logger.record(replace(record, row=json.dumps(row)))
     parts.logger.flush()
-    return written.trace.http_request_id
+    return written.ids.http_request_id
 
 
 def found(postgres: Postgres, table: str, http_request_id: str) -> bool:

@@ -81,7 +81,7 @@ def test_the_queue_moves_to_disk_while_postgres_is_away_and_comes_back(
     own_postgres_server.start()
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
     for written in entries:
-        assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+        assert len(rows(spooling.postgres, "request_logs", written.ids.http_request_id)) == 1
 
 
 def test_what_is_refused_or_unreadable_holds_up_nothing(
@@ -94,7 +94,7 @@ def test_what_is_refused_or_unreadable_holds_up_nothing(
     spooling.spool.append([encode(tuple(good.rows(2.5)))])
     spooling.logger.start()
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
-    assert len(rows(spooling.postgres, "request_logs", good.trace.http_request_id)) == 1
+    assert len(rows(spooling.postgres, "request_logs", good.ids.http_request_id)) == 1
     assert spooling.lost() == 5
 
 
@@ -116,7 +116,7 @@ def test_with_the_spool_full_records_wait_in_memory_and_then_are_dropped_and_cou
     until_greenlets(lambda: not spooling.kept(), "all is replayed")
     spooling.logger.close(5)
     postgres = Postgres(own_postgres_server.url, 1, 5)
-    found = [len(rows(postgres, "request_logs", e.trace.http_request_id)) for e in (*entries, *more)]
+    found = [len(rows(postgres, "request_logs", e.ids.http_request_id)) for e in (*entries, *more)]
     assert found == [1] * 5 + [0] * 2
 
 
@@ -134,7 +134,7 @@ def test_the_end_puts_on_disk_what_cannot_be_written(
     again.logger.start()
     until_greenlets(lambda: not again.kept(), "all is replayed")
     again.logger.close(1)
-    assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+    assert len(rows(spooling.postgres, "request_logs", written.ids.http_request_id)) == 1
 
 
 def test_fresh_records_need_not_wait_for_old_ones(
@@ -146,7 +146,7 @@ def test_fresh_records_need_not_wait_for_old_ones(
     spooling.logger.record(*fresh.rows(2.5))
     spooling.logger.start()
     until_greenlets(
-        lambda: bool(rows(spooling.postgres, "request_logs", fresh.trace.http_request_id)), "it is written"
+        lambda: bool(rows(spooling.postgres, "request_logs", fresh.ids.http_request_id)), "it is written"
     )
     assert spooling.kept()
 
@@ -232,18 +232,18 @@ def test_flushing_without_postgres_says_so_and_loses_nothing(
         spooling.logger.flush()
     own_postgres_server.start()
     spooling.logger.flush()
-    assert len(rows(spooling.postgres, "request_logs", written.trace.http_request_id)) == 1
+    assert len(rows(spooling.postgres, "request_logs", written.ids.http_request_id)) == 1
 
 
 def test_nothing_secret_is_written(parts: Parts) -> None:
-    trace = replace(call().trace, call_id="Bearer hunter2")
+    ids = replace(call().ids, call_id="Bearer hunter2")
     error = StoreUnavailable("password=hunter2", details={"stdout": "token: hunter2", "api-key": "hunter2"})
     written = call(
-        trace=trace, error=error, payload={"params": [{"password": "hunter2", "url": "x://u:hunter2@h"}]}
+        ids=ids, error=error, payload={"params": [{"password": "hunter2", "url": "x://u:hunter2@h"}]}
     )
     parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
     for table in ("request_logs", "error_logs"):
-        (row,) = rows(parts.postgres, table, trace.http_request_id)
+        (row,) = rows(parts.postgres, table, ids.http_request_id)
         assert "hunter2" not in str(row)
         assert "***" in str(row)

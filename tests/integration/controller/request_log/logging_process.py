@@ -30,7 +30,7 @@ def main(url: str, folder: Path) -> None:
     gevent.signal_handler(signal.SIGTERM, ended.set)
     while not ended.wait(PAUSE):
         answered = call(payload={"token": "t"})
-        request_id = answered.trace.http_request_id
+        request_id = answered.ids.http_request_id
         if request_id.startswith("0"):
             answered.error = ScriptFailed("bad")
         logger.record(*answered.rows(1.0))

@@ -45,13 +45,13 @@ def test_a_run_has_one_row_with_all_that_is_known(parts: Parts) -> None:
     written = call(run=run, script_hash="0" * 64)
     parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
-    (row,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
+    (row,) = rows(parts.postgres, "request_logs", written.ids.http_request_id)
     assert row["request_payload"] == {"params": {"a": 1}}
     assert row["response_data"] == json.loads(RESULT)
     assert (row["status"], row["status_code"], row["error_code"], row["cached"]) == ("ok", 200, None, False)
     assert (row["duration_ms"], row["execution_time_ms"], row["user_id"]) == (2.5, 1.5, "alice")
     assert row["runtime_metrics"] == {"cpu_time": 1.0, "cold": True}
-    assert rows(parts.postgres, "error_logs", written.trace.http_request_id) == []
+    assert rows(parts.postgres, "error_logs", written.ids.http_request_id) == []
 
 
 def test_a_failure_is_in_both_logs(parts: Parts) -> None:
@@ -59,8 +59,8 @@ def test_a_failure_is_in_both_logs(parts: Parts) -> None:
     written = call(error=error)
     parts.logger.record(*written.rows(2.5))
     parts.logger.flush()
-    (request,) = rows(parts.postgres, "request_logs", written.trace.http_request_id)
-    (failure,) = rows(parts.postgres, "error_logs", written.trace.http_request_id)
+    (request,) = rows(parts.postgres, "request_logs", written.ids.http_request_id)
+    (failure,) = rows(parts.postgres, "error_logs", written.ids.http_request_id)
     assert (request["status"], request["status_code"], request["error_code"]) == (
         "error",
         500,
@@ -97,7 +97,7 @@ def test_a_record_that_is_refused_takes_no_other_along(parts: Parts) -> None:
     parts.logger.record(*after.rows(2.5))
     parts.logger.flush()
     for written in (before, together, after):
-        assert len(rows(parts.postgres, "request_logs", written.trace.http_request_id)) == 1
+        assert len(rows(parts.postgres, "request_logs", written.ids.http_request_id)) == 1
 
 
 def test_a_full_queue_drops_and_counts(postgres_database: Database, redis_server: RedisServer) -> None:
@@ -113,9 +113,9 @@ def test_the_writer_writes_by_itself(started: DatabaseLogger, own_postgres_serve
     started.record(*written.rows(2.5))
     postgres = Postgres(own_postgres_server.url, 1, 5)
     with gevent.Timeout(10):
-        while not rows(postgres, "request_logs", written.trace.http_request_id):
+        while not rows(postgres, "request_logs", written.ids.http_request_id):
             gevent.sleep(0.05)
-    assert len(rows(postgres, "request_logs", written.trace.http_request_id)) == 1
+    assert len(rows(postgres, "request_logs", written.ids.http_request_id)) == 1
 
 
 def test_what_was_logged_while_postgres_was_away_is_there_afterwards(
@@ -129,9 +129,9 @@ def test_what_was_logged_while_postgres_was_away_is_there_afterwards(
         started.record(*written.rows(2.5))
     own_postgres_server.start()
     with gevent.Timeout(20):
-        while not rows(postgres, "request_logs", entries[-1].trace.http_request_id):
+        while not rows(postgres, "request_logs", entries[-1].ids.http_request_id):
             gevent.sleep(0.05)
-    found = [len(rows(postgres, "request_logs", written.trace.http_request_id)) for written in entries]
+    found = [len(rows(postgres, "request_logs", written.ids.http_request_id)) for written in entries]
     assert found == [1] * 5
 
 
@@ -142,4 +142,4 @@ def test_the_last_records_are_written_at_the_end(own_postgres_server: PostgresSe
     written = call()
     logger.record(*written.rows(2.5))
     logger.close(timeout=5)
-    assert len(rows(postgres, "request_logs", written.trace.http_request_id)) == 1
+    assert len(rows(postgres, "request_logs", written.ids.http_request_id)) == 1

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from controller.errors import DeadlinePassed, RateLimited, RuntimeUnavailable, ScriptFailed, ServiceError
 from controller.models.registered import LanguageTitle, Script
-from controller.observability.correlation import Trace
+from controller.observability.correlation import CorrelationIds
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.responses import ScriptNeeded
 from controller.runtimes.selector import Route
@@ -24,7 +24,7 @@ from controller.runtimes.transport.messages import Answer, Budget, Request
 from tests.calls import new_session
 
 ROUTE = Route("python", ("http://one", "http://two"))
-TRACE = Trace("request-1")
+IDS = CorrelationIds("request-1")
 
 
 class Line:
@@ -53,7 +53,7 @@ class Line:
 
 
 def run(end: Answer | Exception) -> Any:
-    return RuntimeClient(Line(end), "secret", 5).run(ROUTE, new_session(), Raw(b"{}"), TRACE)
+    return RuntimeClient(Line(end), "secret", 5).run(ROUTE, new_session(), Raw(b"{}"), IDS)
 
 
 def document(status: int, code: str) -> Answer:
@@ -99,7 +99,7 @@ def test_prepare_and_run_of_a_script_go_the_same_way_with_their_own_time() -> No
     session = new_session()
     line = Line(Answer(200, b'{"result": 1, "execution_time": 2, "stdout": "", "stderr": ""}'))
     client = RuntimeClient(line, "secret", 5)
-    assert client.run(ROUTE, session, Raw(b'{"a": 1}'), TRACE).result == Raw(b"1")
+    assert client.run(ROUTE, session, Raw(b'{"a": 1}'), IDS).result == Raw(b"1")
     client.prepare(
         ROUTE,
         LanguageTitle("py", "hello"),
@@ -107,7 +107,7 @@ def test_prepare_and_run_of_a_script_go_the_same_way_with_their_own_time() -> No
         tenant=session.user_id,
         compile_options={},
         deadline_ms=60_000,
-        trace=TRACE,
+        ids=IDS,
     )
     (run_key, ran, run_time), (prepare_key, prepared, prepare_time) = line.sent
     assert run_key == prepare_key
