@@ -15,7 +15,7 @@ from controller.observability.metrics import MetricsCollector
 from controller.registry.scripts import ScriptStore
 from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
-from controller.runtimes.selector import Route, RuntimeSelector
+from controller.runtimes.selector import RuntimeRoute, RuntimeSelector
 
 #: Milliseconds that a runtime may take to parse or compile a script. The runtimes' own limits are lower.
 PREPARE_DEADLINE_MS = 60_000
@@ -26,7 +26,7 @@ class Runtimes(Protocol):
 
     def prepare(
         self,
-        route: Route,
+        route: RuntimeRoute,
         name: LanguageTitle,
         script: Script,
         *,
@@ -39,7 +39,7 @@ class Runtimes(Protocol):
 
     def run(
         self,
-        route: Route,
+        route: RuntimeRoute,
         session: Session,
         params: Raw,
         ids: CorrelationIds,
@@ -76,7 +76,7 @@ class ScriptRunner:
         #: Languages without artifacts, as their runtimes' answers have shown. The lookup is skipped for them.
         self._interpreted: set[str] = set()
 
-    def route(self, name: LanguageTitle) -> Route:
+    def route(self, name: LanguageTitle) -> RuntimeRoute:
         """Return the runtime that serves a title.
 
         Raises:
@@ -84,7 +84,9 @@ class ScriptRunner:
         """
         return self._selector.route(name)
 
-    def prepare(self, route: Route, request: InitializeRequest, script: Script, call: Call) -> Prepared:
+    def prepare(
+        self, route: RuntimeRoute, request: InitializeRequest, script: Script, call: Call
+    ) -> Prepared:
         """Parse or compile a script, unless a stored artifact shows that this was done before.
 
         Raises:

@@ -15,7 +15,7 @@ from controller.models.outcome import Run
 from controller.models.registered import LanguageTitle, Script, Session
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.responses import declined, late, read_document, read_run, unusable
-from controller.runtimes.selector import Route
+from controller.runtimes.selector import RuntimeRoute
 from controller.runtimes.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
 from controller.runtimes.transport.messages import Answer, Budget, Request, header_lines
 from telemetry.tracing import UNTRACED, Tracer
@@ -70,7 +70,7 @@ class RuntimeClient:
 
     def prepare(
         self,
-        route: Route,
+        route: RuntimeRoute,
         name: LanguageTitle,
         script: Script,
         *,
@@ -103,7 +103,7 @@ class RuntimeClient:
 
     def run(
         self,
-        route: Route,
+        route: RuntimeRoute,
         session: Session,
         params: Raw,
         ids: CorrelationIds,
@@ -150,7 +150,7 @@ class RuntimeClient:
 
     def _post(
         self,
-        route: Route,
+        route: RuntimeRoute,
         path: str,
         body: Mapping[str, Any],
         deadline_ms: int,
@@ -162,7 +162,9 @@ class RuntimeClient:
             request = Request(path, dumps(body), headers, constant=self._secret)
             return read(path, self._sent(route, request, body, deadline_ms), deadline_ms)
 
-    def _sent(self, route: Route, request: Request, body: Mapping[str, Any], deadline_ms: int) -> Answer:
+    def _sent(
+        self, route: RuntimeRoute, request: Request, body: Mapping[str, Any], deadline_ms: int
+    ) -> Answer:
         key = f"{body['tenant']}\0{body['script_hash']}"
         budget = Budget.of(self._timeout, deadline_ms / 1000)
         try:

@@ -15,7 +15,7 @@ from controller.models.registered import LanguageTitle
 Addresses = Mapping[str, tuple[str, ...]]
 
 
-class Route(Struct, frozen=True):
+class RuntimeRoute(Struct, frozen=True):
     """A runtime for a script. All addresses are equivalent."""
 
     #: The language that the runtime runs.
@@ -61,7 +61,7 @@ class RuntimeSelector:
         self._mappings = mappings
         self._discovery = discovery
 
-    def route(self, name: LanguageTitle) -> Route:
+    def route(self, name: LanguageTitle) -> RuntimeRoute:
         """Return the runtime for `name`.
 
         Raises:
@@ -70,10 +70,10 @@ class RuntimeSelector:
         """
         target = (self._mappings and self._mappings.target(name)) or name.language
         if "://" in target:
-            return Route(name.language, (target,))
+            return RuntimeRoute(name.language, (target,))
         addresses = self.addresses().get(target)
         if addresses:
-            return Route(target, addresses)
+            return RuntimeRoute(target, addresses)
         if addresses is None and (self._discovery is None or self._discovery.complete):
             raise NotFound(f"there is no runtime for the language {target}")
         raise RuntimeUnavailable(f"the runtimes for the language {target} are away")

@@ -19,7 +19,7 @@ from controller.models.registered import LanguageTitle, Script, Session
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
-from controller.runtimes.selector import Route
+from controller.runtimes.selector import RuntimeRoute
 
 FAILURES = {error.code: error for error in (ScriptFailed, DeadlinePassed, RateLimited)}
 
@@ -70,7 +70,7 @@ class HeldRuntime:
 
     def prepare(
         self,
-        route: Route,
+        route: RuntimeRoute,
         name: LanguageTitle,
         script: Script,
         *,
@@ -87,7 +87,7 @@ class HeldRuntime:
 
     def run(
         self,
-        route: Route,
+        route: RuntimeRoute,
         session: Session,
         params: Raw,
         ids: CorrelationIds,

@@ -12,7 +12,7 @@ from controller.models.registered import LanguageTitle, Script
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.responses import ScriptNeeded
-from controller.runtimes.selector import Route
+from controller.runtimes.selector import RuntimeRoute
 from controller.runtimes.transport.failures import (
     AnswerLate,
     CircuitOpen,
@@ -23,7 +23,7 @@ from controller.runtimes.transport.failures import (
 from controller.runtimes.transport.messages import Answer, Budget, Request
 from tests.calls import new_session
 
-ROUTE = Route("python", ("http://one", "http://two"))
+ROUTE = RuntimeRoute("python", ("http://one", "http://two"))
 IDS = CorrelationIds("request-1")
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from controller.errors import NotFound, RuntimeUnavailable
 from controller.models.registered import LanguageTitle
-from controller.runtimes.selector import Addresses, Route, RuntimeSelector
+from controller.runtimes.selector import Addresses, RuntimeRoute, RuntimeSelector
 
 FIXED = {"python": ["http://one:1/", "http://two:1"], "nodejs": ["http://three"]}
 HELLO = LanguageTitle("python", "hello")
@@ -32,10 +32,10 @@ class Found:
 
 def test_the_prefix_decides() -> None:
     selector = RuntimeSelector(FIXED)
-    assert selector.route(LanguageTitle("python", "rust-like")) == Route(
+    assert selector.route(LanguageTitle("python", "rust-like")) == RuntimeRoute(
         "python", ("http://one:1", "http://two:1")
     )
-    assert selector.route(LanguageTitle("nodejs", "x")) == Route("nodejs", ("http://three",))
+    assert selector.route(LanguageTitle("nodejs", "x")) == RuntimeRoute("nodejs", ("http://three",))
 
 
 def test_a_language_that_nobody_serves_is_not_found() -> None:
@@ -47,7 +47,7 @@ def test_a_language_that_nobody_serves_is_not_found() -> None:
 def test_a_mapping_names_another_language_or_an_address() -> None:
     assert RuntimeSelector(FIXED, Choice("python-hello", "nodejs")).route(HELLO).language == "nodejs"
     mapped = RuntimeSelector(FIXED, Choice("python-hello", "http://gpu:8080"))
-    assert mapped.route(HELLO) == Route("python", ("http://gpu:8080",))
+    assert mapped.route(HELLO) == RuntimeRoute("python", ("http://gpu:8080",))
     assert mapped.route(LanguageTitle("python", "other")).addresses == ("http://one:1", "http://two:1")
 
 
