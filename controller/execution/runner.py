@@ -8,7 +8,7 @@ from msgspec import Raw
 from controller.call import Call
 from controller.errors import RuntimeUnavailable
 from controller.models.outcome import Run
-from controller.models.registered import ArtifactKey, LanguageTitle, Script, Session, canonical
+from controller.models.registered import ArtifactKey, LanguageTitle, Script, ScriptPayload, Session, canonical
 from controller.models.requests import ExecuteRequest, InitializeRequest
 from controller.observability.correlation import CorrelationIds
 from controller.observability.metrics import MetricsCollector
@@ -43,12 +43,12 @@ class Runtimes(Protocol):
         session: Session,
         params: Raw,
         ids: CorrelationIds,
-        material: Mapping[str, str] | None = None,
+        payload: ScriptPayload | None = None,
     ) -> Run:
         """Run a session's script once.
 
         Raises:
-            ScriptNeeded: the runtime lacks the script. Call again with `material`.
+            ScriptNeeded: the runtime lacks the script. Call again with `payload`.
         """
 
 
@@ -130,7 +130,7 @@ class ScriptRunner:
         try:
             return self._runtimes.run(route, session, request.params_text, call.ids)
         except ScriptNeeded:
-            payload = self._scripts.material(session)
+            payload = self._scripts.payload(session)
         try:
             return self._runtimes.run(route, session, request.params_text, call.ids, payload)
         except ScriptNeeded as error:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 
 def now() -> datetime:
@@ -55,6 +55,14 @@ class Script:
     def of(cls, content: str) -> "Script":
         """Return the script with this text."""
         return cls(content, hashlib.sha256(content.encode()).hexdigest())
+
+
+class ScriptPayload(TypedDict):
+    """A script, and its artifact if it has one, as a runtime receives them."""
+
+    script_content: str
+    #: Base64.
+    artifact: NotRequired[str]
 
 
 @dataclass(frozen=True, slots=True)

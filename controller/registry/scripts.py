@@ -5,7 +5,7 @@ from typing import Protocol
 
 from controller.cache.manager import CacheManager
 from controller.errors import StoreUnavailable
-from controller.models.registered import ArtifactKey, Session
+from controller.models.registered import ArtifactKey, ScriptPayload, Session
 
 
 class ScriptRows(Protocol):
@@ -25,7 +25,7 @@ class ScriptStore:
         self._cache = cache
         self._rows = rows
 
-    def material(self, session: Session) -> dict[str, str]:
+    def payload(self, session: Session) -> ScriptPayload:
         """Return what the runtime needs to run the session: its script and, if there is one, its artifact.
 
         A runtime with another secret or toolchain cannot use the artifact and compiles the script.
@@ -33,11 +33,11 @@ class ScriptStore:
         Raises:
             StoreUnavailable: neither the cache nor PostgreSQL has the script now.
         """
-        material = {"script_content": self._script(session.script_hash)}
+        payload: ScriptPayload = {"script_content": self._script(session.script_hash)}
         artifact = self.artifact(session.artifact_key) if session.compile_status is not None else None
         if artifact is not None:
-            material["artifact"] = base64.b64encode(artifact).decode()
-        return material
+            payload["artifact"] = base64.b64encode(artifact).decode()
+        return payload
 
     def artifact(self, key: ArtifactKey) -> bytes | None:
         """Return a compiled artifact, if there is one. None as well while PostgreSQL is away."""

@@ -12,7 +12,7 @@ from msgspec import Raw
 from controller.errors import RateLimited, RuntimeUnavailable
 from controller.json_codec import dumps
 from controller.models.outcome import Run
-from controller.models.registered import LanguageTitle, Script, Session
+from controller.models.registered import LanguageTitle, Script, ScriptPayload, Session
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.responses import declined, late, read_document, read_run, unusable
 from controller.runtimes.selector import RuntimeRoute
@@ -107,7 +107,7 @@ class RuntimeClient:
         session: Session,
         params: Raw,
         ids: CorrelationIds,
-        material: Mapping[str, str] | None = None,
+        payload: ScriptPayload | None = None,
     ) -> Run:
         """Run a session's script once.
 
@@ -116,10 +116,10 @@ class RuntimeClient:
             session: the session.
             params: the params as JSON.
             ids: the ids of the request.
-            material: `script_content` and, for compiled languages, `artifact` (base64), if the runtime asks.
+            payload: the script and, for compiled languages, its artifact, if the runtime asks.
 
         Raises:
-            ScriptNeeded: the runtime lacks the script. Call again with `material`.
+            ScriptNeeded: the runtime lacks the script. Call again with `payload`.
             ScriptFailed, DeadlinePassed: the script failed.
             RuntimeUnavailable, RateLimited: the script did not run.
         """
@@ -133,8 +133,8 @@ class RuntimeClient:
             "isolation": session.isolation,
             "compile_options": session.compile_options,
         }
-        if material is not None:
-            body |= material
+        if payload is not None:
+            body |= payload
         path = f"/runtime/{route.language}/{session.name.title}"
         return self._post(route, path, body, session.timeout_ms, ids, read_run)
 

@@ -15,7 +15,7 @@ from controller.errors import (
     ScriptFailed,
 )
 from controller.models.outcome import Run
-from controller.models.registered import LanguageTitle, Script, Session
+from controller.models.registered import LanguageTitle, Script, ScriptPayload, Session
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.client import Prepared
 from controller.runtimes.responses import ScriptNeeded
@@ -56,7 +56,7 @@ class HeldRuntime:
         self.runs = 0
         self.abandoned = 0
         self.prepared: list[str] = []
-        self.materials: list[Mapping[str, str]] = []
+        self.payloads: list[ScriptPayload] = []
         self.artifact: bytes | None = None
         self.scripts: set[str] = set()
         #: Whether it takes the scripts that it is given.
@@ -91,10 +91,10 @@ class HeldRuntime:
         session: Session,
         params: Raw,
         ids: CorrelationIds,
-        material: Mapping[str, str] | None = None,
+        payload: ScriptPayload | None = None,
     ) -> Run:
-        if material is not None and self.takes:
-            self.materials.append(material)
+        if payload is not None and self.takes:
+            self.payloads.append(payload)
             self.scripts.add(session.script_hash)
         if session.script_hash not in self.scripts:
             raise ScriptNeeded

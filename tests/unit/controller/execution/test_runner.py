@@ -80,7 +80,7 @@ def test_a_runtime_that_lacks_a_script_is_brought_it(one: Process, stores: Store
         stores.lose_redis()
         one.cache.put_session(session)
     assert result(one.execute(session)) == (1, False)
-    assert stores.runtime.materials == [{"script_content": "result = 1"}]
+    assert stores.runtime.payloads == [{"script_content": "result = 1"}]
     assert one.cache.script(session.script_hash) == "result = 1"
 
 
@@ -90,7 +90,7 @@ def test_a_runtime_that_lacks_a_compiled_script_is_brought_its_artifact(one: Pro
     stores.runtime.scripts.clear()
     one.execute(session)
     artifact = base64.b64encode(b"\0wasm").decode()
-    assert stores.runtime.materials == [{"script_content": "result = 1", "artifact": artifact}]
+    assert stores.runtime.payloads == [{"script_content": "result = 1", "artifact": artifact}]
 
 
 def test_a_runtime_that_does_not_take_the_script_is_unavailable(one: Process, stores: Stores) -> None:
