@@ -30,8 +30,8 @@ from math import ceil
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import call_log
 import gevent
+import log_format
 
 # Several processes share their metrics in files, so that each of them can answer for all. The library reads the
 # variable when it is imported.
@@ -75,7 +75,9 @@ keepalive = 5
 timeout = max(30, ENDING)
 # Kubernetes must allow as much, by terminationGracePeriodSeconds.
 graceful_timeout = ceil(LEAVING) + ENDING
-logconfig_dict = call_log.settings(os.environ.get("LOG_LEVEL", "info"), os.environ.get("LOG_FORMAT", "line"))
+logconfig_dict = log_format.settings(
+    os.environ.get("LOG_LEVEL", "info"), os.environ.get("LOG_FORMAT", "line")
+)
 # It would be in the home folder, which is not writable in a read-only container.
 control_socket_disable = True
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from call_log import CallMarker
 from flask import Flask, Response, request
+from log_format import CallIdMiddleware
 from werkzeug.datastructures import Headers
 
 from function import handler
@@ -128,4 +128,4 @@ def served():
     raise ImportError("function/handler.py has neither `app` nor `handle(event, context)`")
 
 
-app = CallMarker(served())
+app = CallIdMiddleware(served())

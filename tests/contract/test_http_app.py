@@ -5,9 +5,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from call_log import CALL_ID, CallMarker
 from http_app import HANGUP, Adapted, HttpApp, Watch
 from http_limits import BODY_BYTES, Limits
+from log_format import CALL_ID, CallIdMiddleware
 
 from controller.execution.single_flight import Watch as ControllersWatch
 from controller.web.flask_app import Function
@@ -16,9 +16,11 @@ from runtime.front.app import Front
 if TYPE_CHECKING:
     from function.service import Service
 
-    def applications(function: Function, service: Service, front: Front, marker: CallMarker) -> list[HttpApp]:
+    def applications(
+        function: Function, service: Service, front: Front, middleware: CallIdMiddleware
+    ) -> list[HttpApp]:
         """What is served: for mypy."""
-        return [function, service, front, marker]
+        return [function, service, front, middleware]
 
     def watches(given: Watch) -> ControllersWatch:
         """What the controller takes `client.hangup` for: for mypy."""
@@ -51,7 +53,7 @@ def plain(environ: dict[str, Any], start_response: Callable[..., Any], /) -> Ite
     return [b"plain"]
 
 
-@pytest.mark.parametrize("wrapped", [Adapted, CallMarker])
+@pytest.mark.parametrize("wrapped", [Adapted, CallIdMiddleware])
 def test_an_application_is_told_through_what_wraps_it(wrapped: type[Adapted]) -> None:
     application = Announcing()
     served: HttpApp = wrapped(application)
@@ -62,7 +64,7 @@ def test_an_application_is_told_through_what_wraps_it(wrapped: type[Adapted]) ->
     assert (limits.body_bytes, limits.asks_application) == (7, True)
 
 
-@pytest.mark.parametrize("wrapped", [Adapted, CallMarker])
+@pytest.mark.parametrize("wrapped", [Adapted, CallIdMiddleware])
 def test_an_application_that_knows_nothing_of_it_is_served_all_the_same(wrapped: type[Adapted]) -> None:
     served: HttpApp = wrapped(plain)
     served.drain()
@@ -75,7 +77,7 @@ def test_an_application_that_knows_nothing_of_it_is_served_all_the_same(wrapped:
 def test_the_controllers_app_announces_its_longest_body_and_is_closed() -> None:
     closed: list[bool] = []
     app: HttpApp = Function("health", close=lambda: closed.append(True), body_max_bytes=9)
-    served = CallMarker(app)
+    served = CallIdMiddleware(app)
     served.drain()
     assert (Limits.of(SETTINGS, served).body_bytes, closed) == (9, [])
     served.close()

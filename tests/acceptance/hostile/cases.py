@@ -21,7 +21,7 @@ class Case:
     """One script that tries something forbidden and says how that went.
 
     `verdict` is what the confined run must end with (see `Answer.verdict`), `layers` those that stop it: with all
-    of them off it must end with `unconfined`; with all but one of them off it must still be stopped. `overseen` ones
+    of them off it must end with `unconfined`; with all but one of them off it must still be stopped. `watched` ones
     are (also) stopped by what watches memory, files and threads: they are run with generous limits too. Neither of
     both means that nothing can be switched off, `because` of a reason.
     """
@@ -31,7 +31,7 @@ class Case:
     script: str
     verdict: str
     layers: tuple[str, ...] = ()
-    overseen: bool = False
+    watched: bool = False
     because: str = ""
     unconfined: str = "done"
     timeout_ms: int = 20_000
@@ -43,7 +43,7 @@ class Case:
     @property
     def switchable(self) -> bool:
         """Whether what stops it can be switched off."""
-        return bool(self.layers) or self.overseen
+        return bool(self.layers) or self.watched
 
 
 def python(body: str) -> str:
@@ -63,12 +63,12 @@ def _case(
     verdict: str,
     layers: tuple[str, ...] = (),
     because: str = "",
-    overseen: bool = False,
+    watched: bool = False,
 ) -> Case:
     """A case of the usual form."""
     frame, pause = _FRAMES[language]
-    script = frame(_held(body, pause) if overseen else body)
-    return Case(name, language, script, verdict, layers, overseen, because)
+    script = frame(_held(body, pause) if watched else body)
+    return Case(name, language, script, verdict, layers, watched, because)
 
 
 def rust(body: str) -> str:
@@ -83,7 +83,7 @@ def number(name: str) -> int:
 
 
 def _held(body: str, pause: str) -> str:
-    """Holds what it took until the overseer has looked, for some of its turns."""
+    """Holds what it took until the limits watcher has looked, for some of its turns."""
     return f"{textwrap.dedent(body).strip()}\n{pause}"
 
 

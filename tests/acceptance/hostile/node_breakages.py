@@ -24,20 +24,20 @@ RESOURCES = [
         "memory bomb outside of the heap",
         "globalThis.blocks = []; for (let i = 0; i < 24; i += 1) blocks.push(Buffer.alloc(16 << 20, 1));",
         r"refused \w+|RUNTIME_ERROR (memory_limit|crashed)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "one large file",
         _FILL + "for (let i = 0; i < 96; i += 1) appendFileSync('large', block);",
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "disk filler",
         _FILL + "for (let i = 0; i < 96; i += 1) appendFileSync(`file${i >> 4}`, block);",
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "disk filler without names",
@@ -50,7 +50,7 @@ RESOURCES = [
         }
         """,
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "descriptors",
@@ -62,7 +62,7 @@ RESOURCES = [
         "memory bomb in the heap",
         "globalThis.blocks = []; for (let i = 0; i < 24; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));",
         "RUNTIME_ERROR (memory_limit|crashed)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "heap limit raised",
@@ -72,7 +72,7 @@ RESOURCES = [
         for (let i = 0; i < 24; i += 1) blocks.push(new Array(2 << 20).fill(i + 0.5));
         """,
         "RUNTIME_ERROR (memory_limit|crashed)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "memory bomb in WebAssembly",
@@ -81,7 +81,7 @@ RESOURCES = [
         new Uint8Array(memory.buffer).fill(1);
         """,
         "RUNTIME_ERROR (memory_limit|crashed)",
-        overseen=True,
+        watched=True,
     ),
     node_case(
         "memory bomb in a thread",
@@ -96,7 +96,7 @@ RESOURCES = [
         await new Promise((resolve, reject) => thread.on("exit", resolve).on("error", reject));
         """,
         r"refused \w+|RUNTIME_ERROR (memory_limit|crashed)",
-        overseen=True,
+        watched=True,
     ),
 ]
 

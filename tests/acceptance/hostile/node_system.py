@@ -77,7 +77,7 @@ PROCESSES = [
         """,
         r"refused \w+|RUNTIME_ERROR (process|memory)_limit",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
 ]
 

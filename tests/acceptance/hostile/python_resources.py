@@ -11,7 +11,7 @@ CASES = [
         "blocks = [bytearray(16 << 20) for _ in range(24)]",
         "RUNTIME_ERROR memory_limit",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "memory bomb after the end of the first thread",
@@ -29,7 +29,7 @@ CASES = [
         """.replace("EXIT", str(number("exit"))),
         "RUNTIME_ERROR (memory_limit|crashed)",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "mapped memory",
@@ -42,7 +42,7 @@ CASES = [
         """,
         "refused ENOMEM|RUNTIME_ERROR memory_limit",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "one large file",
@@ -53,7 +53,7 @@ CASES = [
         """,
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|exception)",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "disk filler",
@@ -64,7 +64,7 @@ CASES = [
                     file.write(bytes(1 << 20))
         """,
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|exception)",
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "disk filler without names",
@@ -77,7 +77,7 @@ CASES = [
                 files[-1].write(bytes(1 << 20))
         """,
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|exception)",
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "disk filler by mappings",
@@ -93,7 +93,7 @@ CASES = [
             os.unlink("hidden")
         """,
         r"RUNTIME_ERROR exception",
-        overseen=True,
+        watched=True,
     ),
     python_case(
         "disk filler by descriptors on their way",

@@ -91,7 +91,7 @@ PROCESSES = [
             end.set()
         """,
         "refused EAGAIN|RUNTIME_ERROR process_limit",
-        overseen=True,
+        watched=True,
     ),
     Case(
         "threads, uncaught",
@@ -107,7 +107,7 @@ def handle(params):
 """,
         "RUNTIME_ERROR process_limit",
         LIMITS,
-        overseen=True,
+        watched=True,
     ),
     _trace("parent"),
     _trace("sibling"),

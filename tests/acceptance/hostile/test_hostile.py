@@ -32,7 +32,7 @@ _TABLES = (
 CASES = [case for table in _TABLES for case in table.CASES]
 SWITCHABLE = [case for case in CASES if case.switchable]
 HELD_TWICE = [(case, layer) for case in CASES if len(case.layers) > 1 for layer in case.layers]
-OVERSEEN = [case for case in CASES if case.layers and case.overseen]
+WATCHED = [case for case in CASES if case.layers and case.watched]
 
 
 def _name(value: object) -> str:
@@ -69,7 +69,7 @@ def test_script_is_stopped(case: Case, runtimes: Runtimes, target: Target, serve
 def test_script_succeeds_without_the_layers(
     case: Case, runtimes: Runtimes, target: Target, servers: dict[str, Any]
 ) -> None:
-    answer = _run(runtimes, target, servers, case, case.layers, generous=case.overseen)
+    answer = _run(runtimes, target, servers, case, case.layers, generous=case.watched)
     assert answer.verdict == case.unconfined, answer.json
 
 
@@ -82,8 +82,8 @@ def test_script_is_stopped_by_each_layer_alone(
     assert answer.verdict != case.unconfined, answer.json
 
 
-@pytest.mark.parametrize("case", OVERSEEN, ids=_name)
-def test_script_is_stopped_by_the_overseer_alone(
+@pytest.mark.parametrize("case", WATCHED, ids=_name)
+def test_script_is_stopped_by_the_limits_watcher_alone(
     case: Case, runtimes: Runtimes, target: Target, servers: dict[str, Any]
 ) -> None:
     answer = _run(runtimes, target, servers, case, case.layers)

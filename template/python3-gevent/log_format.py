@@ -23,7 +23,7 @@ _ID_MAX = 100
 
 #: The formatters by LOG_FORMAT. `ecs` requires the package ecs-logging, which the function must install.
 _FORMATTERS: dict[str, dict[str, Any]] = {
-    "line": {"()": "call_log.LineFormatter"},
+    "line": {"()": "log_format.LineFormatter"},
     "ecs": {
         "()": "ecs_logging.StdlibFormatter",
         "exclude_fields": ["log.original", "process.name", "process.thread"],
@@ -64,7 +64,7 @@ def settings(level: str, form: str) -> dict[str, Any]:
     }
 
 
-class CallMarker(Adapted):
+class CallIdMiddleware(Adapted):
     """Sets CALL_ID for each call of an application."""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any], /) -> Iterable[bytes]:

@@ -97,8 +97,8 @@ def test_gunicorns_lines_have_the_same_form_without_a_call_id(echo: Served) -> N
 )
 def test_gunicorns_lines_have_the_chosen_form(form: str, line: str) -> None:
     program = (
-        "import call_log, logging.config\n"
-        f"logging.config.dictConfig(call_log.settings('info', '{form}'))\n"
+        "import log_format, logging.config\n"
+        f"logging.config.dictConfig(log_format.settings('info', '{form}'))\n"
         "logging.getLogger('gunicorn.error').info('hello')\n"
     )
     done = subprocess.run(
