@@ -27,7 +27,7 @@ class Client:
         return Client(self.url, self._jwt_secret, sub, scope)
 
     def again(self) -> "Client":
-        """The same user, on connections of their own: for another thread."""
+        """The same user, on separate connections, for another thread."""
         return Client(self.url, self._jwt_secret, self.sub)
 
     def at(self, url: str) -> "Client":

@@ -15,7 +15,7 @@ from tests.waiting import until
 
 SCRIPT = "def handle(params):\n    return [params['n'], params['n'] ** 2]\n"
 CLIENTS, USERS = 64, 8
-#: Every other execution asks for one of so many results, which are soon kept; the others ask for a new one.
+#: Every other execution asks for one of this many results, which are soon kept; the others ask for a new one.
 KNOWN = 20
 
 
@@ -39,7 +39,7 @@ class Load:
         ]
 
     def more(self, answers: int) -> None:
-        """Wait for so many more good answers."""
+        """Wait for this many more good answers."""
         wanted = self.outcomes["ok"] + answers
         until(lambda: self.outcomes["ok"] >= wanted, f"{answers} more answers", timeout=60)
 

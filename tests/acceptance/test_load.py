@@ -1,4 +1,4 @@
-"""64 clients, half of whose executions are hits, while a neighbour of the controller fails and comes back.
+"""64 clients with half their executions hits, while a neighbour of the controller fails and comes back.
 
 Each fault lasts for SECONDS of load; `make soak` makes them longer and prints what was answered.
 """
@@ -14,7 +14,7 @@ from tests.acceptance.deployment import Deployment
 from tests.acceptance.load import CLIENTS, Load
 from tests.waiting import until
 
-#: How long one fault is watched, and how long PostgreSQL is away meanwhile.
+#: How long one fault is watched, and how long PostgreSQL is away in it.
 SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (10, 4)
 
 
@@ -54,7 +54,7 @@ def test_one_of_two_runtimes_is_killed(loaded: Deployment) -> None:
         end = _begin(load)
         second.kill()
         _finish(load, end)
-    # Unavoidable: what the killed one had read. It may have run, so nobody runs it again.
+    # Unavoidable: what the killed one had read. It may have run, so it is not run again.
     _check(load, allowed={"RUNTIME_UNAVAILABLE"})
     assert load.outcomes["RUNTIME_UNAVAILABLE"] <= CLIENTS
     health = loaded.client().request("GET", "/health").json()
@@ -69,7 +69,7 @@ def test_the_controller_ends_and_starts_anew(loaded: Deployment) -> None:
         loaded.controller.stop()
         loaded.controller.start()
         _finish(load, end)
-    # Unavoidable with one controller: nobody listens for a while. What it had begun it has answered.
+    # Unavoidable with one controller: the port refuses connections for a while. What it had begun it has answered.
     _check(load, allowed={"broken"})
 
 

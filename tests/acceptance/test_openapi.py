@@ -44,7 +44,7 @@ def test_the_contract_is_served(client: Client) -> None:
     assert served == yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
 
 
-def test_the_page_is_served_and_may_ask_nobody_else(client: Client) -> None:
+def test_the_page_is_served_and_may_ask_no_other_origin(client: Client) -> None:
     page = requests.get(f"{client.url}/docs", timeout=10)
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

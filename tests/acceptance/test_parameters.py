@@ -22,7 +22,7 @@ PAGE = "https://page.test"
 def tuned(
     tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
 ) -> Iterator[Deployment]:
-    """A service that keeps results for a second and waits for nobody longer than a second."""
+    """A service that keeps results for a second and waits for no other service longer than a second."""
     with Deployment(
         tmp_path_factory.mktemp("tuned"),
         node_program,
@@ -57,7 +57,7 @@ def test_the_metrics_port_serves_the_metrics(client: Client) -> None:
 
 
 @pytest.mark.covers("specification 9: REQUEST_TIMEOUT")
-def test_nobody_is_waited_for_longer_than_request_timeout(tuned: Deployment, client: Client) -> None:
+def test_no_service_is_waited_for_longer_than_request_timeout(tuned: Deployment, client: Client) -> None:
     with closing(psycopg2.connect(tuned.postgres.url)) as opened, opened.cursor() as cursor:
         cursor.execute("LOCK TABLE functions IN ACCESS EXCLUSIVE MODE")
         started = time.monotonic()
@@ -89,7 +89,7 @@ def test_a_page_of_another_origin_may_not(client: Client) -> None:
 
 
 @pytest.mark.covers("RATE_LIMITED")
-def test_a_user_may_have_so_many_sessions_and_functions(client: Client) -> None:
+def test_a_users_sessions_and_functions_are_limited(client: Client) -> None:
     sessions = [client.begin(f"python-{title}", "result = 1") for title in ("a", "b")]
     third_function = client.initialize("python-c", "result = 1")
     sessions.append(client.begin("python-a"))

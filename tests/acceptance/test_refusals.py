@@ -175,7 +175,7 @@ def test_a_language_without_a_runtime(client: Client) -> None:
     error_of(answer, "NOT_FOUND")
 
 
-def test_a_function_that_nobody_registered(client: Client) -> None:
+def test_a_function_that_is_not_registered(client: Client) -> None:
     answer = client.initialize("python-never-registered")
     assert answer.status_code == 404
     error_of(answer, "NOT_FOUND")

@@ -9,7 +9,7 @@ from tests.acceptance.client import Client, error_of
 from tests.acceptance.deployment import Deployment
 from tests.waiting import until
 
-#: Gives how often its process has run it; a comment makes it a script of its own.
+#: Gives how often its process has run it; a comment makes it another script.
 COUNTER = "calls = 0\ndef handle(params):\n    global calls\n    calls += 1\n    return calls\n"
 ECHO = "def handle(event, context):\n    return [event.params, context]\n"
 
@@ -200,7 +200,7 @@ def test_a_deleted_function_ends_and_its_sessions_go_on(client: Client) -> None:
     assert client.result(client.begin("python-ending", "result = 2")) == 2
 
 
-def test_a_predefined_function_is_nobodys_to_delete(client: Client) -> None:
+def test_no_user_may_delete_a_predefined_function(client: Client) -> None:
     error_of(client.request("DELETE", "/api/v1/functions/nodejs-calculator"), "NOT_FOUND")
     assert client.request("GET", "/api/v1/functions/nodejs-calculator").status_code == 200
 

@@ -148,13 +148,13 @@ def test_an_ended_session_answers_nothing(backend: Backend, key: str) -> None:
     assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.SESSION, b"deleted")
 
 
-def test_an_end_is_not_undone_by_who_comes_late(backend: Backend, key: str) -> None:
+def test_a_late_write_does_not_undo_an_end(backend: Backend, key: str) -> None:
     backend.end_session(key, "deleted", soon())
     backend.put_session(key, entry(), soon())
     assert backend.begin(keys(key), soon(), None).value == b"deleted"
 
 
-def test_a_counter_is_not_set_back_by_who_comes_late(backend: Backend, key: str) -> None:
+def test_a_late_write_does_not_set_a_counter_back(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), soon())
     backend.finish(keys(key), FAILURE, soon())
     backend.put_session(key, entry(), soon())

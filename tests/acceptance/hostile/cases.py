@@ -47,12 +47,12 @@ class Case:
 
 
 def python(body: str) -> str:
-    """A script whose body raises the kernel's error when it is refused."""
+    """A script that raises the kernel's error when it is refused."""
     return _PYTHON.replace("BODY", textwrap.indent(textwrap.dedent(body).strip(), "    ").lstrip())
 
 
 def node(body: str) -> str:
-    """A script whose body throws an error with a code when it is refused."""
+    """A script that throws an error with a code when it is refused."""
     return _NODE.replace("BODY", textwrap.dedent(body).strip())
 
 
@@ -72,7 +72,7 @@ def _case(
 
 
 def rust(body: str) -> str:
-    """A script whose body ends with what was done, or with the error that refused it."""
+    """A script that ends with what was done, or with the error that refused it."""
     return _RUST.replace("BODY", textwrap.dedent(body).strip())
 
 

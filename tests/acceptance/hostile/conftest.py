@@ -136,7 +136,7 @@ def ordinary_user() -> None:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """A secret in the environment of the runtime's process, and files that are nobody's business."""
+    """A secret in the environment of the runtime's process, and files that no script may read."""
     place = tmp_path_factory.mktemp("outside")
     (place / "kept.txt").write_text("kept")
     (place / "kept.json").write_text("{}")

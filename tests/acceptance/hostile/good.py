@@ -27,7 +27,7 @@ pub fn handler(context: Map<String, Value>) -> Result<Value, String> {
 
 
 def good(runtime: Runtime, tenant: str = "good") -> dict[str, Any]:
-    """Runs a harmless script, which must work at once."""
+    """Runs a harmless script, which must work immediately."""
     answer = runtime.run(_SCRIPTS[runtime.language], {"a": 2, "b": 3}, tenant=tenant)
     assert answer.status == 200, answer.json
     result: dict[str, Any] = answer.json["result"]

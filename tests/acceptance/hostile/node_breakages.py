@@ -115,7 +115,7 @@ ENDLESS = [
     for name, body in _ENDLESS.items()
 ]
 
-#: What breaks our own program in the same process: the run may fail, and nobody else's may.
+#: What breaks our own program in the same process: the run may fail, but no other user's.
 _FAILS = r"done|result polluted|RUNTIME_ERROR (crashed|exception|result_not_json)|TIMEOUT"
 
 _POLLUTIONS = {

@@ -29,7 +29,7 @@ ENDLESS = [
     for name, body in _ENDLESS.items()
 ]
 
-#: What breaks our own program in the same process: the run may fail, and nobody else's may.
+#: What breaks our own program in the same process: the run may fail, but no other user's.
 _FAILS = r"done|RUNTIME_ERROR (crashed|exception|result_not_json|memory_limit)|TIMEOUT"
 _POLLUTIONS = {
     "json": "import json; json.dumps = json.loads = None; json.JSONEncoder.encode = lambda *_: 'polluted'",

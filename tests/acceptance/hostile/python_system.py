@@ -115,7 +115,7 @@ def handle(params):
     python_case("signal to the front", "os.kill(params['front'], 0)", "refused EPERM", BOTH),
     python_case("signal to a sibling", "os.kill(params['sibling'], 0)", "refused EPERM", BOTH),
     python_case("signal to a sibling's group", "os.killpg(params['sibling'], 0)", "refused EPERM", BOTH),
-    # Landlock would let nobody be signalled here, and yet the kernel then answers that all is well.
+    # Landlock lets no signal through here, and yet the kernel reports success.
     python_case("signal to everybody", "os.kill(-1, 0)", "refused EPERM", SECCOMP),
     python_case("handle of the parent", "os.pidfd_open(params['parent'])", "refused ENOSYS", SECCOMP),
     python_case(
@@ -149,7 +149,7 @@ def handle(params):
     ),
     python_case("priority", "os.nice(1)", "refused ENOSYS", SECCOMP),
     _call("setsid", ""),
-    # A thread with descriptors of its own; the kernel answers that the last two flags exclude each other.
+    # A thread with separate descriptors; the kernel answers that the last two flags exclude each other.
     _call("clone", "0x10000 | 0x800 | 0x100 | 0x200 | 0x20000, 0, 0, 0, 0", refusal="EAGAIN"),
     _call("tkill", "params['parent'], 0"),
     _call("rt_sigqueueinfo", "params['parent'], 0, None"),

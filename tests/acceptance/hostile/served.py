@@ -123,7 +123,7 @@ def open_descriptors() -> int:
 
 
 def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
-    """Returns once `condition` holds; fails after `timeout` seconds. The runtimes here go on meanwhile."""
+    """Returns once `condition` holds; fails after `timeout` seconds. The runtimes here go on while it waits."""
     with gevent.Timeout(timeout, AssertionError(f"waited {timeout} s in vain: {what}")):
         while not condition():
             gevent.sleep(0.01)

@@ -48,7 +48,7 @@ def _run(
     *,
     generous: bool = False,
 ) -> Answer:
-    """Runs the script beside another tenant's, whose process and file it may try to reach."""
+    """Runs the script beside another tenant's script, and may try to reach that one's process and file."""
     runtime = runtimes(case.language, off, generous=generous)
     sibling = good(runtime, tenant="sibling")
     private = Path(sibling.get("folder", target.outside))

@@ -1,4 +1,4 @@
-"""The kernel's other interfaces, whose numbers of system calls mean something else: whoever uses one is ended."""
+"""The kernel's other interfaces have other numbers of system calls: a process that uses one is ended."""
 
 import platform
 

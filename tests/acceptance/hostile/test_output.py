@@ -55,7 +55,7 @@ pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
 """,
 }
 
-#: Answers its process's number at once and leaves work behind, for some seconds.
+#: Answers its process's number immediately and leaves work behind, for some seconds.
 _BUSY_AFTERWARDS = {
     "python": """
 import os, threading, time

@@ -1,4 +1,4 @@
-"""Two controllers, each a process of its own, behind one PostgreSQL, one Redis and one runtime of the test's."""
+"""Two controllers in separate processes, behind one PostgreSQL, one Redis and one runtime of the test's."""
 
 import uuid
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ class Pair:
 
 
 class Crowd:
-    """Many requests at once, each in a thread of its own."""
+    """Many concurrent requests, each in a separate thread."""
 
     def __init__(self, size: int) -> None:
         self._threads = ThreadPoolExecutor(size)

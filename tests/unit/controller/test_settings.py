@@ -215,7 +215,7 @@ def test_rs256_needs_one_source_of_public_keys(
         Settings.from_environment()
 
 
-def test_nobody_calls_without_a_token_unless_that_is_chosen(environment: pytest.MonkeyPatch) -> None:
+def test_a_call_without_a_token_is_refused_unless_chosen(environment: pytest.MonkeyPatch) -> None:
     assert Settings.from_environment().tokens.anonymous == frozenset()
     environment.setenv("ANONYMOUS", "execute:python,read:functions")
     assert Settings.from_environment().tokens.anonymous == {"execute:python", "read:functions"}

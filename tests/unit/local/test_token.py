@@ -8,7 +8,7 @@ from local.token import token
 SECRET = "a secret of at least thirty-two characters"
 
 
-def test_a_token_says_whose_it_is_and_what_it_allows() -> None:
+def test_a_token_names_its_user_and_its_scopes() -> None:
     claims = jwt.decode(token(SECRET, "alice", "execute:python", 60), SECRET, algorithms=["HS256"])
     assert claims["sub"] == "alice"
     assert claims["scope"] == "execute:python"

@@ -42,7 +42,7 @@ def admin(server: RedisServer) -> Redis:
 
 
 def outcomes(work: Callable[[int], Any], count: int) -> list[Any]:
-    """What each of so many greenlets got, or what it was told instead."""
+    """What each of `count` greenlets got: its result or its error."""
 
     def outcome(number: int) -> Any:
         try:
@@ -75,9 +75,7 @@ def test_hundreds_share_one_connection_and_each_gets_its_own(client: RedisClient
     assert connections(admin) == 1
 
 
-def test_those_who_are_killed_while_they_wait_cost_nobody_his_reply(
-    client: RedisClient, admin: Redis
-) -> None:
+def test_greenlets_killed_while_waiting_cost_no_other_its_reply(client: RedisClient, admin: Redis) -> None:
     fill(client, 200)
     waiting = [gevent.spawn(own(client), number) for number in range(200)]
     gevent.sleep(0)
@@ -88,7 +86,7 @@ def test_those_who_are_killed_while_they_wait_cost_nobody_his_reply(
     assert connections(admin) == 1
 
 
-def test_a_server_that_hangs_is_given_up_and_its_late_replies_reach_nobody(
+def test_a_server_that_hangs_is_given_up_and_its_late_replies_are_dropped(
     server: RedisServer, client: RedisClient
 ) -> None:
     fill(client, 50)
@@ -102,9 +100,7 @@ def test_a_server_that_hangs_is_given_up_and_its_late_replies_reach_nobody(
     assert outcomes(own(client), 50) == [b"%d" % number for number in range(50)]
 
 
-def test_all_who_wait_for_a_server_that_is_killed_are_told_at_once(
-    server: RedisServer, client: RedisClient
-) -> None:
+def test_all_waits_for_a_killed_server_end_immediately(server: RedisServer, client: RedisClient) -> None:
     fill(client, 50)
     os.kill(server.pid, signal.SIGSTOP)
     waiting = gevent.spawn(outcomes, own(client), 50)
@@ -134,7 +130,7 @@ def test_a_connection_that_ended_while_it_was_idle_is_replaced_unseen(
     assert client.call("GET", "counted") == b"4"
 
 
-def test_a_command_whose_fate_is_unknown_is_not_sent_again(
+def test_a_command_with_an_unknown_outcome_is_not_sent_again(
     server: RedisServer, client: RedisClient, admin: Redis
 ) -> None:
     client.call("PING")
@@ -307,7 +303,7 @@ def test_a_crowd_makes_one_attempt_to_connect(closes: bool) -> None:
     door.stop()
 
 
-def test_who_is_killed_while_the_connection_is_made_ends_it_for_nobody(server: RedisServer) -> None:
+def test_a_greenlet_killed_while_connecting_does_not_end_the_connection(server: RedisServer) -> None:
     client = RedisClient(server.url, TIMEOUT)
     first, second = (gevent.spawn(client.call, "PING") for _ in range(2))
     gevent.sleep(0)

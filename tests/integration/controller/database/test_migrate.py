@@ -130,7 +130,7 @@ def test_a_file_that_fails_leaves_nothing_behind(opened: connection, folder: Pat
     assert select(opened, "SELECT to_regclass('half')") == [(None,)]
 
 
-def test_two_at_once_do_it_once(database: str) -> None:
+def test_two_concurrent_migrations_run_once(database: str) -> None:
     applied: list[int] = []
 
     def work() -> None:

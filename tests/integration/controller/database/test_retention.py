@@ -117,7 +117,9 @@ def age(postgres: Postgres, script: Script) -> None:
     )
 
 
-def test_scripts_go_when_nobody_refers_to_them(parts: Parts, postgres: Postgres, clean_up: Retention) -> None:
+def test_scripts_without_references_are_removed(
+    parts: Parts, postgres: Postgres, clean_up: Retention
+) -> None:
     unused, of_session, of_function, replaced, used_again, young = (aged_script(parts) for _ in range(6))
     owner = str(uuid.uuid4())
     parts.begin(new_session(script_hash=of_session.hash))

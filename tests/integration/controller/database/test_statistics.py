@@ -51,7 +51,7 @@ FROM generate_series(%s::integer, %s) AS n
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL that gets many rows fast: nobody needs them after a crash."""
+    """A PostgreSQL that gets many rows fast: they are not needed after a crash."""
     with migrated_postgres(tmp_path_factory) as made:
         with closing(psycopg2.connect(made.url)) as opened:
             opened.autocommit = True

@@ -102,7 +102,7 @@ def test_users_never_share_a_run_or_a_result(pair: Pair, crowd: Crowd, mark: str
 
 
 @pytest.mark.parametrize("context", [{"timeout_ms": 1234}, {"isolation": "execution"}])
-def test_who_has_another_deadline_or_isolation_shares_the_result_and_not_the_run(
+def test_another_deadline_or_isolation_shares_the_result_but_not_the_run(
     pair: Pair, crowd: Crowd, mark: str, context: dict[str, object]
 ) -> None:
     client, _ = pair.clients()
@@ -173,7 +173,7 @@ def test_a_run_goes_on_while_another_client_waits(pair: Pair, crowd: Crowd, mark
     assert clients[0].session(session).json()["execution_count"] == 1
 
 
-def test_who_leaves_a_wait_for_another_process_disturbs_nobody(pair: Pair, crowd: Crowd, mark: str) -> None:
+def test_a_follower_that_leaves_does_not_disturb_the_others(pair: Pair, crowd: Crowd, mark: str) -> None:
     one, other = pair.clients()
     session = one.begin("python-shared", SCRIPT)
     params: dict[str, object] = {"mark": mark, "held": True}

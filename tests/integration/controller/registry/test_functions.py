@@ -41,13 +41,13 @@ def titles(page: FunctionPage) -> list[str]:
     return [function.language_title for function in page.functions]
 
 
-def test_everybody_sees_the_predefined_ones(catalog: FunctionCatalog, owner: str) -> None:
+def test_all_users_see_predefined_functions(catalog: FunctionCatalog, owner: str) -> None:
     page = catalog.page(owner, query())
     assert titles(page) == ["nodejs-calculator", "python-text_processor", "rust-data_validator"]
     assert {function.type for function in page.functions} == {"predefined"}
 
 
-def test_a_user_sees_their_own_and_nobody_elses(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
+def test_a_user_sees_only_their_own_functions(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
     mine = LanguageTitle("python", "mine")
     register(parts, owner, mine, "result = 1")
     assert "python-mine" in titles(catalog.page(owner, query()))

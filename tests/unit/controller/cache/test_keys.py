@@ -78,12 +78,12 @@ def test_different_params_have_different_results() -> None:
         {"context": {}},
     ],
 )
-def test_all_that_an_answer_may_depend_on_is_in_a_results_name(change: dict[str, Any]) -> None:
+def test_a_results_key_covers_all_that_a_result_depends_on(change: dict[str, Any]) -> None:
     assert result({"a": 1}, replace(SESSION, **change)) != result({"a": 1})
 
 
 @pytest.mark.parametrize("change", [{"timeout_ms": 2000}, {"isolation": "none"}])
-def test_a_flight_is_shared_by_those_who_wait_as_long(change: dict[str, Any]) -> None:
+def test_a_flight_has_one_deadline_and_one_isolation(change: dict[str, Any]) -> None:
     result_keys = ResultKeys()
     one, other = (result_keys.of(session, {}) for session in (SESSION, replace(SESSION, **change)))
     assert one.result == other.result

@@ -64,6 +64,6 @@ def test_all_results_of_a_script_are_dropped(one: Process) -> None:
     assert statuses == {BeginStatus.LEAD}
 
 
-def test_two_processes_have_two_names(one: Process, other: Process) -> None:
+def test_tokens_are_unique_among_processes(one: Process, other: Process) -> None:
     assert one.cache.token() != other.cache.token()
     assert one.cache.token() != one.cache.token()

@@ -1,4 +1,4 @@
-"""Connection: whose reply is whose, and when nobody waits any longer. The test is the server."""
+"""Connection: which greenlet gets which reply, and when a wait ends. The test is the server."""
 
 import time
 from collections.abc import Iterator
@@ -65,7 +65,7 @@ def outcome(waiting: "gevent.Greenlet[..., Any]") -> Any:
     return waiting.value if waiting.successful() else waiting.exception
 
 
-def test_what_is_asked_at_once_leaves_at_once_and_each_gets_its_own(server: Server) -> None:
+def test_concurrent_commands_leave_together_and_each_gets_its_reply(server: Server) -> None:
     waiting = server.ask_each(200)
     assert server.end.recv(1 << 16) == b"".join(b"%04d" % number for number in range(200))
     server.end.sendall(b"".join(b":%d\r\n" % number for number in range(200)))
@@ -83,7 +83,7 @@ def test_a_reply_may_come_in_any_pieces(server: Server) -> None:
     assert str(refused) == "NOSCRIPT no"
 
 
-def test_the_reply_of_who_was_killed_goes_to_nobody(server: Server) -> None:
+def test_the_reply_to_a_killed_greenlet_is_dropped(server: Server) -> None:
     waiting = server.ask_each(3)
     server.asked(12)
     waiting[1].kill()
@@ -115,7 +115,7 @@ def test_a_kill_that_comes_before_the_reply_is_handed_over_wins(server: Server) 
     assert outcome(worker) == "in peace"
 
 
-def test_who_waits_too_long_is_told_and_the_others_go_on(hasty: Server) -> None:
+def test_a_wait_that_is_too_long_fails_and_the_others_go_on(hasty: Server) -> None:
     late = hasty.ask()
     hasty.asked(len(PING))
     hasty.end.sendall(b"$100\r\n")
@@ -195,7 +195,7 @@ def test_the_end_of_an_idle_connection_is_seen_before_anything_is_sent(server: S
     assert not server.connection.usable()
 
 
-def test_what_the_kernel_does_not_take_at_once_goes_out_in_order(server: Server) -> None:
+def test_bytes_that_the_kernel_takes_later_go_out_in_order(server: Server) -> None:
     large = [bytes([number]) * (1 << 20) for number in range(5)]
     waiting = []
     for command in large:

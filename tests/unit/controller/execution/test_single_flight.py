@@ -92,7 +92,7 @@ def test_followers_share_the_error(
     assert stores.redis.asked.count("finish") == (4 if executed else 1)
 
 
-def test_each_follower_gets_an_error_of_its_own(one: Process, stores: Stores) -> None:
+def test_each_follower_gets_a_separate_error(one: Process, stores: Stores) -> None:
     session = one.begin()
     asked = [one.ask(session, HELD | {"fails": "RUNTIME_ERROR"}) for _ in range(2)]
     stores.runtime.release()

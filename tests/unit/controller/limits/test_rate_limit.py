@@ -1,4 +1,4 @@
-"""RateLimiter and Admission on a store in memory: whose window it is, and when a place is taken."""
+"""RateLimiter and Admission on a store in memory: which window a request uses, and when its slot is taken."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_without_a_token_the_address_counts(limiter: RateLimiter) -> None:
     limiter.admission("execute", ANONYMOUS, "192.0.2.2").charge()
 
 
-def test_an_endpoint_without_a_limit_lets_everybody_in_and_tells_nothing(limiter: RateLimiter) -> None:
+def test_an_endpoint_without_a_limit_admits_all_and_sends_no_headers(limiter: RateLimiter) -> None:
     admission = limiter.admission("initialize", ALICE, "")
     admission.charge()
     assert (admission.window, admission.headers()) == (None, {})

@@ -94,7 +94,7 @@ def test_lines_of_a_moment_are_written_together_and_each_once(lines: AccessLines
     assert [line["message"] for line in read(pipe.piece())] == ["3"]
 
 
-def test_a_piece_is_whole_lines_that_a_pipe_takes_at_once(lines: AccessLines, pipe: Pipe) -> None:
+def test_a_piece_is_whole_lines_that_fit_one_write_to_a_pipe(lines: AccessLines, pipe: Pipe) -> None:
     for number in range(100):
         lines.write(logging.INFO, str(number), FIELDS)
     found: list[str] = []
@@ -118,7 +118,7 @@ def test_what_clients_choose_is_masked(lines: AccessLines, pipe: Pipe) -> None:
     assert fields["labels.call_id"] == "pwd: hunter2"
 
 
-def test_nobody_who_reads_them_is_no_trouble(lines: AccessLines, pipe: Pipe) -> None:
+def test_lines_without_a_reader_raise_no_error(lines: AccessLines, pipe: Pipe) -> None:
     pipe.close()
     lines.write(logging.INFO, "GET /health 200", FIELDS)
     lines.flush()

@@ -155,7 +155,7 @@ def test_the_names_are_a_choice() -> None:
         '{"a": "\\ud800 pwd=hunter2"}',
     ],
 )
-def test_json_that_nobody_has_read_is_masked_however_it_is_written(text: str) -> None:
+def test_json_that_is_not_parsed_is_masked_however_it_is_written(text: str) -> None:
     (written,) = DEFAULT_MASKER.json({"params": raw(text)})
     assert "hunter2" not in written
     assert MASK in written

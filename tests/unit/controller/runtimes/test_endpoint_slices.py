@@ -76,5 +76,5 @@ def test_the_port_named_http_comes_first() -> None:
     )
 
 
-def test_a_slice_without_the_label_is_nobodys() -> None:
+def test_a_slice_without_the_label_belongs_to_no_service() -> None:
     assert addresses_by_language([endpoint_slice("10.0.0.1", metadata={"name": "x"})]) == {}

@@ -38,7 +38,7 @@ def test_the_prefix_decides() -> None:
     assert selector.route(LanguageTitle("nodejs", "x")) == RuntimeRoute("nodejs", ("http://three",))
 
 
-def test_a_language_that_nobody_serves_is_not_found() -> None:
+def test_a_language_without_a_runtime_is_not_found() -> None:
     for discovery in (None, Found({})):
         with pytest.raises(NotFound, match="rust"):
             RuntimeSelector(FIXED, discovery=discovery).route(LanguageTitle("rust", "x"))

@@ -18,7 +18,7 @@ class DoubleProcess:
     """Runs until it is killed or ends. It takes the part of `runtime.process.process.Process`.
 
     Attributes:
-        memory_kib: what its status says of its own memory.
+        memory_kib: the memory that its status shows.
         used: what it has used so far.
     """
 

@@ -40,7 +40,7 @@ def test_a_message_has_what_faas_cli_reads(log: Log) -> None:
     assert message == {"name": "mine", "namespace": "openfaas-fn", "instance": "mine-1", "text": "grüß Gott"}
 
 
-def test_who_follows_gets_all_that_comes_until_the_function_is_removed(log: Log) -> None:
+def test_a_follower_gets_all_lines_until_the_function_is_removed(log: Log) -> None:
     log.write("mine-1", "before")
     lines = log.read(Query(follow=True))
     assert texts([next(lines)]) == ["before"]
@@ -53,7 +53,7 @@ def test_who_follows_gets_all_that_comes_until_the_function_is_removed(log: Log)
     assert list(log.read(Query())) == []
 
 
-def test_who_reads_too_slowly_is_let_go(log: Log) -> None:
+def test_a_reader_that_is_too_slow_is_dropped(log: Log) -> None:
     lines = log.read(Query(follow=True, instance="nobody"))
     reader = gevent.spawn(list, lines)
     gevent.sleep(0)

@@ -126,7 +126,7 @@ def test_a_frame_that_makes_no_sense_does_not_end_it(
     assert follower.alive()
 
 
-def test_an_api_server_that_ends_every_watch_at_once_is_not_asked_in_a_loop(
+def test_an_api_server_that_ends_every_watch_is_not_asked_in_a_loop(
     api: ApiServer, follower: FollowerProcess
 ) -> None:
     for _ in range(50):

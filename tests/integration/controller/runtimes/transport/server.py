@@ -1,4 +1,4 @@
-"""A runtime's address whose manners a test chooses, connection by connection and request by request."""
+"""A runtime's address. A test chooses how it answers, for each connection and request."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,8 +94,8 @@ def serving(
         server.stop()
 
 
-def nobody() -> str:
-    """An address where nobody listens."""
+def refusing_address() -> str:
+    """An address that refuses connections."""
     return f"http://127.0.0.1:{free_port()}"
 
 

@@ -1,4 +1,4 @@
-"""Balancer: which address is asked, what is sent twice and what never, and how many at once."""
+"""Balancer: which address is asked, what is sent twice and what never, and how many concurrently."""
 
 import contextlib
 import time
@@ -17,7 +17,13 @@ from controller.runtimes.transport.failures import (
     RequestFailed,
 )
 from controller.runtimes.transport.messages import Answer, Budget, Request
-from tests.integration.controller.runtimes.transport.server import OK, Exchange, Server, nobody, serving
+from tests.integration.controller.runtimes.transport.server import (
+    OK,
+    Exchange,
+    Server,
+    refusing_address,
+    serving,
+)
 
 RUN = Request("/runtime/python/x", b"{}")
 PAUSE = 0.3
@@ -52,7 +58,7 @@ def test_a_key_sticks_to_its_address_and_moves_when_that_is_gone() -> None:
         assert (len(one.requests), len(two.requests)) == (5, 5)
 
 
-def test_an_idle_connection_that_the_peer_closed_costs_nobody_anything() -> None:
+def test_an_idle_connection_that_the_peer_closed_fails_no_request() -> None:
     with serving() as server:
         balancer = balancing()
         for _ in range(3):
@@ -111,7 +117,7 @@ def test_a_request_that_may_have_run_is_never_sent_again() -> None:
 
 def test_there_is_one_retry_and_no_second() -> None:
     with serving() as server:
-        addresses = [nobody(), nobody(), server.address]
+        addresses = [refusing_address(), refusing_address(), server.address]
         key = key_for(addresses, addresses[0])
         expected = ranked(addresses, key).index(server.address)
         balancer = balancing()
@@ -300,7 +306,7 @@ def test_a_full_address_sends_what_is_over_to_the_next() -> None:
         first.kill()
 
 
-def test_64_clients_at_once_while_the_peer_drops_connections_run_everything_once() -> None:
+def test_64_clients_run_everything_once_while_the_peer_drops_connections() -> None:
     """The peer answers and closes some connections right after: idle ones go stale all the time."""
 
     def unreliable(exchange: Exchange) -> bool:
@@ -319,7 +325,7 @@ def test_64_clients_at_once_while_the_peer_drops_connections_run_everything_once
         assert len(server.requests) == 64 * 50
 
 
-def test_sweeping_closes_what_is_idle_for_long_and_forgets_nobody_in_use() -> None:
+def test_sweeping_closes_idle_connections_and_keeps_those_in_use() -> None:
     with serving() as server:
         balancer = balancing()
         send(balancer, [server.address])
@@ -328,7 +334,7 @@ def test_sweeping_closes_what_is_idle_for_long_and_forgets_nobody_in_use() -> No
         assert server.accepted == 1
 
 
-def test_a_question_of_its_own_asks_past_an_open_circuit() -> None:
+def test_a_health_check_asks_past_an_open_circuit() -> None:
     with serving() as server:
         balancer = balancing(failures=1, pause=60)
         port = int(server.address.rpartition(":")[2])

@@ -8,7 +8,13 @@ import pytest
 from controller.runtimes.transport.connection import HEAD_MAX_BYTES, Connection, Endpoint
 from controller.runtimes.transport.failures import AnswerLate, NothingRan, RequestFailed
 from controller.runtimes.transport.messages import Budget, Request
-from tests.integration.controller.runtimes.transport.server import OK, Exchange, Manner, nobody, serving
+from tests.integration.controller.runtimes.transport.server import (
+    OK,
+    Exchange,
+    Manner,
+    refusing_address,
+    serving,
+)
 
 RUN = Request("/runtime/python/x", b'{"a": 1}', {"X-Runtime-Secret": "s"})
 
@@ -91,7 +97,7 @@ def garbage(data: bytes) -> Manner:
         garbage(b"SSH-2.0-x\r\n"),
         garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"),
         garbage(b"HTTP/1.1 200 OK\r\nContent-Le"),
-        garbage(b"HTTP/1.1 200 OK\r\n\r\nno length: cut short or not, nobody can tell"),
+        garbage(b"HTTP/1.1 200 OK\r\n\r\nno length: cut short or not, it cannot be told"),
         garbage(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok"),
         garbage(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
         garbage(b"HTTP/1.1 200 OK\r\nX: " + b"a" * HEAD_MAX_BYTES * 2),
@@ -166,9 +172,9 @@ def test_a_body_that_could_not_all_be_sent_has_run_nothing() -> None:
             connection.exchange(big, budget(own=0.2, script=5))
 
 
-def test_where_nobody_listens_nothing_ran() -> None:
+def test_a_refused_connection_ran_nothing() -> None:
     with pytest.raises(NothingRan, match="refused"):
-        connect(nobody())
+        connect(refusing_address())
 
 
 def test_connecting_is_bounded_also_where_nothing_comes_back() -> None:

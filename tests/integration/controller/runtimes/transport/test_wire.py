@@ -15,7 +15,7 @@ from tests.integration.controller.runtimes.transport.server import OK, Exchange,
 
 RUN = Request("/runtime/python/x", b"{}")
 BIG = b"0123456789abcdef" * (1 << 18)
-"""4 MiB: more than the kernels between will take at once."""
+"""4 MiB: more than the kernels between take in one write."""
 
 
 @pytest.fixture(params=["http", "https"])

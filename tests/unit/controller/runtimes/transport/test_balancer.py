@@ -10,7 +10,7 @@ KEYS = [f"tenant\0{number}" for number in range(2000)]
 
 def test_every_process_gives_the_same_order() -> None:
     assert all(ranked(ADDRESSES, key) == ranked(reversed(ADDRESSES), key) for key in KEYS)
-    # A value of its own: a seed that differs by process would show.
+    # A fixed value: a seed that differs by process would show.
     assert ranked(ADDRESSES[:3], "a") == [ADDRESSES[index] for index in (2, 0, 1)]
 
 
