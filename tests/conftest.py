@@ -82,10 +82,9 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture(scope="module")
-def postgres_database(template_database: str) -> Iterator[Database]:
+def postgres_database(template_database: str) -> Database:
     """A database for the tests of one module, so that no module meets another one's rows."""
-    with copy_of(template_database) as database:
-        yield database
+    return copy_of(template_database)
 
 
 @pytest.fixture

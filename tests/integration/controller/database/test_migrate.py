@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection
 
 from controller.database.migrate import MigrationError, migrate
-from tests.databases import Database
+from tests.databases import Database, administer
 
 ROOT = Path(__file__).parents[4]
 EXPECTED_TABLES = {
@@ -26,20 +26,12 @@ EXPECTED_TABLES = {
 
 
 @pytest.fixture
-def database(postgres_database: Database) -> Iterator[str]:
+def database(postgres_database: Database) -> str:
     """The URL of an empty database."""
+    server = postgres_database.url.rpartition("/")[0]
     name = f"migrations_{os.urandom(4).hex()}"
-    with_admin(postgres_database.url, f"CREATE DATABASE {name}")
-    yield f"{postgres_database.url.rpartition('/')[0]}/{name}"
-    with_admin(postgres_database.url, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def with_admin(url: str, statement: str) -> None:
-    opened = psycopg2.connect(url)
-    opened.autocommit = True
-    with opened.cursor() as cursor:
-        cursor.execute(statement)
-    opened.close()
+    administer(server, f"CREATE DATABASE {name}")
+    return f"{server}/{name}"
 
 
 @pytest.fixture
