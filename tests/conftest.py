@@ -21,15 +21,16 @@ from local.supervisor.managed_process import PartError
 from runtime.languages.rust.glue import build
 from runtime.languages.rust.toolchain import Toolchain
 from tests.databases import Database, copy_of
+from tests.shared import once
 
 ROOT = Path(__file__).parent.parent
 
 
-def missing(reason: str) -> NoReturn:
-    """Skips the test; fails it in CI, where nothing may be missing."""
+def missing(what: str, why: object = "") -> NoReturn:
+    """Skips the test; fails it in CI, where nothing may be missing, and says there why it is."""
     if os.environ.get("CI"):
-        pytest.fail(f"missing in CI: {reason}")
-    pytest.skip(reason)
+        pytest.fail(f"missing in CI: {what}: {why}")
+    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")
@@ -38,20 +39,24 @@ def node_program() -> str:
     try:
         return node.program(print)
     except PartError as reason:
-        missing(str(reason))
+        missing("no Node.js", reason)
 
 
 @pytest.fixture(scope="session")
-def rust_toolchain() -> Path:
+def rust_toolchain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prepared toolchain of RUST_TOOLCHAIN, else the one in `.local/`, made when it is not there."""
     named = os.environ.get("RUST_TOOLCHAIN")
     folder = Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / "rust-toolchain"
-    try:
+
+    def made() -> str:
         prepare(folder, ROUTES, print)
+        build(Toolchain.load(folder), folder)
+        return str(folder)
+
+    try:
+        return Path(once(tmp_path_factory, "rust-toolchain", made))
     except (UnavailableError, PermissionError) as reason:
-        missing(f"no Rust compiler with a WASI target: {reason}")
-    build(Toolchain.load(folder), folder)
-    return folder
+        missing("no Rust compiler with a WASI target", reason)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from local.supervisor.proc import born, children, command_line, send, wait_until
 USER = "controller"
 DATABASE = "logs"
 #: Seconds for one look whether it answers, and for the end of a server that an earlier start left behind.
-CONNECT_TIMEOUT = 2
+CONNECT_TIMEOUT = 10
 ORPHAN_TIMEOUT = 20
 
 
@@ -62,7 +62,7 @@ class PostgresServer(Store):
     def answers(self) -> bool:
         try:
             self._make_database()
-        except psycopg2.OperationalError as error:
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             if "password authentication failed" in str(error):
                 raise PartError(
                     f"PostgreSQL's data in {self._folder} were made with another password"

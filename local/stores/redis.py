@@ -11,7 +11,7 @@ from local.supervisor.managed_process import PartError
 from local.supervisor.ports import LOOPBACK
 
 #: Seconds for one look whether it answers.
-CONNECT_TIMEOUT = 1
+CONNECT_TIMEOUT = 10
 
 
 class RedisServer(Store):

@@ -17,11 +17,16 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 class PartError(Exception):
-    """A part cannot be started, or died. The message is one line; `log_lines` are the part's last words."""
+    """A part cannot be started, or died. The message is one line; `log_lines` are the part's last words.
+
+    A traceback shows both.
+    """
 
     def __init__(self, message: str, log_lines: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.log_lines = log_lines
+        for line in log_lines:
+            self.add_note(line)
 
 
 class Part(ABC):
@@ -29,8 +34,8 @@ class Part(ABC):
 
     stop_signal = signal.SIGTERM
     #: Seconds until a part must answer, and until a part that was told to stop is killed.
-    start_timeout = 30.0
-    stop_timeout = 10.0
+    start_timeout = 120.0
+    stop_timeout = 30.0
 
     def __init__(self, name: str, log: Path, account: Account) -> None:
         self.name = name

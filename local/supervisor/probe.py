@@ -7,7 +7,7 @@ import socket
 from local.supervisor.ports import LOOPBACK
 
 #: Seconds for one look.
-TIMEOUT = 2.0
+TIMEOUT = 10.0
 
 
 def is_well(port: int, path: str) -> bool:

@@ -12,7 +12,7 @@ from local.supervisor.managed_process import Part
 from local.supervisor.ports import LOOPBACK
 
 #: Seconds for one look at a server's health.
-HEALTH_TIMEOUT = 3
+HEALTH_TIMEOUT = 10
 #: Seconds that an app gets for its own end after its last answer: `http_worker.CLOSING` is the other side.
 CLOSING = 3
 
@@ -93,7 +93,7 @@ class HttpServer(Program):
         grace: seconds that a call may take. So long an end waits for those that have begun.
     """
 
-    start_timeout = 60.0
+    start_timeout = 120.0
 
     def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
         arguments = ["--config", f"{TEMPLATE}/gunicorn_conf.py", "--bind", f"{LOOPBACK}:{port}", app]

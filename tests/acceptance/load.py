@@ -41,11 +41,11 @@ class Load:
     def more(self, answers: int) -> None:
         """Wait for this many more good answers."""
         wanted = self.outcomes["ok"] + answers
-        until(lambda: self.outcomes["ok"] >= wanted, f"{answers} more answers", timeout=60)
+        until(lambda: self.outcomes["ok"] >= wanted, f"{answers} more answers")
 
     def logged_once(self) -> None:
         """Whatever was answered has its one row of the log."""
-        until(lambda: self._marks <= self._rows().keys(), "every answer is in the log", timeout=60)
+        until(lambda: self._marks <= self._rows().keys(), "every answer is in the log")
         rows = self._rows()
         assert {mark for mark, number in rows.items() if number > 1} == set()
 
@@ -67,7 +67,7 @@ class Load:
                 self._execute(client, request_id, number % KNOWN if number % 2 else number, mark)
             except requests.ConnectionError:
                 self.outcomes["broken"] += 1
-                until(lambda: self._service.controller.health() != {}, "the controller is back", timeout=60)
+                until(lambda: self._service.controller.health() != {}, "the controller is back")
 
     def _execute(self, client: Client, request_id: str, n: int, mark: str) -> None:
         answer = client.execute(request_id, {"n": n}, X_Request_ID=mark)

@@ -12,6 +12,7 @@ from psycopg2.extras import RealDictCursor
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
 from tests.acceptance.test_scripts import FORMS
+from tests.processes import alive, below
 from tests.waiting import until
 
 ECHO = "def handle(params):\n    return params\n"
@@ -181,7 +182,9 @@ def test_the_last_rows_are_written_when_the_controller_ends(own_service: Deploym
 def test_a_restarted_controller_answers_within_its_deadline(own_service: Deployment) -> None:
     client: Client = own_service.client()
     request_id = client.begin("python-echo", ECHO)
+    processes = below(own_service.controller.pid)
     own_service.controller.kill()
+    until(lambda: alive(processes) == [], "the last worker has closed its connections")
     own_service.controller.start()
     started = time.monotonic()
     assert client.result(request_id, {"n": 1}) == {"n": 1}

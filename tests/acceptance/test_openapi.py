@@ -40,12 +40,12 @@ parameters = {{ "path.language_title" = "nodejs-calculator" }}
 
 
 def test_the_contract_is_served(client: Client) -> None:
-    served = requests.get(f"{client.url}/openapi.json", timeout=10).json()
+    served = requests.get(f"{client.url}/openapi.json", timeout=60).json()
     assert served == yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
 
 
 def test_the_page_is_served_and_may_ask_no_other_origin(client: Client) -> None:
-    page = requests.get(f"{client.url}/docs", timeout=10)
+    page = requests.get(f"{client.url}/docs", timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     for path in ("/api/v1/initialize", "/api/v1/execute/{request_id}", "/health"):

@@ -108,7 +108,7 @@ def test_the_order_of_checks(client: Client) -> None:
     for method, path, token, headers, body, _ in ladder:
         named = headers | ({"Authorization": f"Bearer {token}"} if token else {})
         answered.append(
-            requests.request(method, client.url + path, data=body, headers=named, timeout=10).status_code
+            requests.request(method, client.url + path, data=body, headers=named, timeout=60).status_code
         )
     assert answered == [status for *_, status in ladder]
 
@@ -140,7 +140,7 @@ def test_tokens(client: Client, jwt_secret: str) -> None:
         bearer(jwt_secret, exp=time.time() - 1),
     ):
         headers = {"Authorization": authorization} if authorization else {}
-        answer = requests.get(client.url + "/api/v1/functions", headers=headers, timeout=10)
+        answer = requests.get(client.url + "/api/v1/functions", headers=headers, timeout=60)
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         error_of(answer, "UNAUTHORIZED")
@@ -193,7 +193,7 @@ def test_a_script_of_a_mebibyte_runs(client: Client) -> None:
 
 
 def test_health_needs_no_token(client: Client) -> None:
-    answer = requests.get(client.url + "/health", timeout=10)
+    answer = requests.get(client.url + "/health", timeout=60)
     assert answer.status_code == 200
     document = answer.json()
     assert document["status"] == "ok"
@@ -203,7 +203,7 @@ def test_health_needs_no_token(client: Client) -> None:
 
 def test_metrics_count_what_was_done(client: Client) -> None:
     def hits() -> float:
-        text = requests.get(client.url + "/metrics", timeout=10).text
+        text = requests.get(client.url + "/metrics", timeout=60).text
         lines = [
             line for line in text.splitlines() if line.startswith('lambda_cache_lookups_total{result="hit"}')
         ]

@@ -16,7 +16,7 @@ def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
     if request.param == "memory":
         yield MemoryTables()
         return
-    postgres = Postgres(request.getfixturevalue("postgres_database").url, size=2, timeout=5)
+    postgres = Postgres(request.getfixturevalue("postgres_database").url, size=2, timeout=60)
     yield PostgresTables(postgres)
     postgres.close()
 

@@ -30,7 +30,7 @@ from tests.waiting import until
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "memory":
         return MemoryBackend()
-    return RedisBackend(request.getfixturevalue("redis_server").url, timeout=2)
+    return RedisBackend(request.getfixturevalue("redis_server").url, timeout=10)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_what_was_never_set_is_not_there(backend: Backend, key: str) -> None:
 def test_a_value_is_kept_and_expires(backend: Backend, key: str) -> None:
     backend.set(key, b"\0\xff", 1)
     assert backend.get(key) == b"\0\xff"
-    until(lambda: backend.get(key) is None, "the value expires", timeout=5)
+    until(lambda: backend.get(key) is None, "the value expires")
     assert backend.get(key) is None
 
 
@@ -93,7 +93,7 @@ def test_a_session_is_kept_with_its_counter(backend: Backend, key: str) -> None:
 
 def test_a_session_expires(backend: Backend, key: str) -> None:
     backend.put_session(key, entry(), datetime.now(UTC) + timedelta(milliseconds=200))
-    until(lambda: backend.session(key) is None, "the session expires", timeout=5)
+    until(lambda: backend.session(key) is None, "the session expires")
     assert backend.begin(keys(key), soon(), None).value is None
 
 
@@ -205,7 +205,7 @@ def test_followers_in_memory_are_woken(key: str) -> None:
     waiting = [gevent.spawn(backend.reply, f"{key}/1", 10_000) for _ in range(3)]
     gevent.idle()
     backend.finish(keys(key, f"{key}/1"), result(), soon())
-    assert [told.get(timeout=5) for told in waiting] == [b"result"] * 3
+    assert [told.get(timeout=60) for told in waiting] == [b"result"] * 3
 
 
 def test_a_follower_gives_up_when_the_lease_ends(backend: Backend, key: str) -> None:
@@ -257,7 +257,7 @@ def test_a_window_admits_its_limit_and_slides(backend: Backend, key: str) -> Non
         (False, 0),
     ]
     assert all(0 < quota.reset_ms <= 1000 for quota in quotas)
-    until(lambda: backend.take(window).allowed, "the first place is free again", timeout=5)
+    until(lambda: backend.take(window).allowed, "the first place is free again")
 
 
 def test_a_window_is_taken_with_the_trip_of_an_execution(backend: Backend, key: str) -> None:
@@ -298,7 +298,6 @@ def test_a_late_first_does_not_settle_the_key_of_the_next(backend: Backend, key:
     until(
         lambda: backend.claim_key(key, "body", "there/1", 20_000).status == "new",
         "the claim of the first ends",
-        timeout=5,
     )
     backend.settle_key(key, "body", "here/1", b"late", 60)
     assert backend.claim_key(key, "body", "there/2", 20_000).status == "running"
@@ -336,4 +335,4 @@ def test_redis_that_is_back_is_used_again(own_redis_server: RedisServer, key: st
     started = time.monotonic()
     backend.set(key, b"x", 60)
     assert backend.get(key) == b"x"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30

@@ -152,7 +152,7 @@ def test_a_row_refers_to_a_script_that_is_there(tables: Tables, owner: str) -> N
 
 
 def test_one_process_at_a_time_deletes_expired_sessions(postgres_database: Database) -> None:
-    postgres = Postgres(postgres_database.url, size=2, timeout=5)
+    postgres = Postgres(postgres_database.url, size=2, timeout=60)
     with postgres.transaction() as holder, holder.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clean up sessions'))")
         assert PostgresTables(postgres).delete_expired_sessions(1000) is None

@@ -54,7 +54,7 @@ def test_killed_it_is_soon_known_to_be_dead(worker: Poolable, stopped: bool) -> 
     if stopped:
         worker.suspend()
     worker.kill()
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while worker.alive:
             gevent.sleep(0.005)
 

@@ -19,7 +19,7 @@ def load() -> Wrk:
     try:
         return Wrk(wrk.program(ROOT / ".local" / wrk.FOLDER))
     except PackagesError as reason:
-        missing(f"wrk: {reason}")
+        missing("no wrk", reason)
 
 
 @pytest.fixture(scope="session")

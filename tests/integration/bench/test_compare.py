@@ -15,7 +15,7 @@ def commit() -> str:
     try:
         return git("rev-parse", "HEAD")
     except (PartError, OSError) as reason:
-        missing(f"a commit to compare with: {reason}")
+        missing("no commit to compare with", reason)
 
 
 def test_this_checkout_and_its_last_commit(commit: str, tmp_path: Path) -> None:

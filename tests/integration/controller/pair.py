@@ -102,7 +102,7 @@ def ask_all(
     for times, request in requests_of:
         asked += crowd.ask(request, times)
     total = sum(times for times, _ in requests_of)
-    until(lambda: pair.trips() - before >= total, f"{total} requests have begun", timeout=60)
+    until(lambda: pair.trips() - before >= total, f"{total} requests have begun")
     return asked
 
 

@@ -22,9 +22,9 @@ class Parts:
 
     def __init__(self, postgres_url: str, redis_url: str, queue: int = 1000, remembered: int = 100) -> None:
         self.metrics = MetricsCollector(CollectorRegistry())
-        self.postgres = Postgres(postgres_url, size=4, timeout=5)
+        self.postgres = Postgres(postgres_url, size=4, timeout=60)
         self.tables = PostgresTables(self.postgres)
-        self.cache = CacheManager(RedisBackend(redis_url, timeout=1), 60, 60)
+        self.cache = CacheManager(RedisBackend(redis_url, timeout=10), 60, 60)
         self.logger = DatabaseLogger(self.postgres, queue, self.metrics)
         self.sessions = SessionManager(self.cache, self.tables, self.logger, self.metrics, remembered)
         self.calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)

@@ -45,7 +45,7 @@ class Processes:
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
     def answered(self) -> list[str]:
         return [line for path in self._folder.glob("answered-*") for line in path.read_text().split()]

@@ -226,7 +226,7 @@ def test_a_program_takes_its_configuration(
     try:
         found = debian_program(program, package, ROOT / ".local" / package)
     except PackagesError as reason:
-        missing(f"{program}: {reason}")
+        missing(f"no {program}", reason)
     done = subprocess.run(
         [found.path, *arguments, DEPLOY / file],
         env=os.environ | found.environment,

@@ -12,10 +12,7 @@ import psycopg2
 import pytest
 
 from configuration.variable import variables
-from local.fetch.go_programs import UnavailableError
-from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
-from tests.conftest import missing
 from tests.databases import Database
 from tests.integration.deploy.kubernetes import stack
 from tools.docs.configuration import PARTS
@@ -102,16 +99,6 @@ def test_lines_of_the_log_are_written_by_somebody() -> None:
     for line in told:
         for words in line.split("…"):
             assert words.strip(" .:") in sources, line
-
-
-@pytest.fixture(scope="module")
-def faas_cli() -> Path:
-    folder = ROOT / ".local" / "openfaas"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return Tools(folder).faas_cli()
-    except UnavailableError as reason:
-        missing(f"faas-cli: {reason}")
 
 
 def test_faas_cli_knows_its_options(faas_cli: Path) -> None:

@@ -84,7 +84,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, rust_toolchain: Path) -> I
 
 
 def health(port: int) -> dict[str, object]:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=60)
     connection.request("GET", "/health")
     document: dict[str, object] = json.loads(connection.getresponse().read())
     connection.close()

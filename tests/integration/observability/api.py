@@ -42,7 +42,7 @@ class Api:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The data of an answer; one that is no success fails with Prometheus' own words."""
-        answer = self._http.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=30).json()
+        answer = self._http.get(f"{self._url}/api/v1/{path}", params=parameters, timeout=60).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 

@@ -20,7 +20,7 @@ def fetched(name: str) -> DebianProgram:
     try:
         return program(name, folder)
     except PackagesError as reason:
-        missing(f"no {name}: {reason}")
+        missing(f"no {name}", reason)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def observed(api: Api, service: Deployment, gateway: GatewaySeries) -> Seen:
     gateway.round()
     faults.stores()
     faults.runtime()
-    until(lambda: bool(api.query("lambda_sessions_active > 0")), "sessions are counted", timeout=60)
+    until(lambda: bool(api.query("lambda_sessions_active > 0")), "sessions are counted")
     _, end = scraped(api)
     starts = _starts(service, start)
     return Seen(api, start, end, measured, before + first + measured, starts, _reader(service))

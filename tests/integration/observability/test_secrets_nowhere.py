@@ -176,10 +176,10 @@ class Plot:
         path = f"/runtime/x/{self.planted.bare('runtime path')}/y?token={self.planted.bare('runtime query')}"
         for asked in ("/isolation", path):
             answer = requests.post(
-                url + asked, json={"a": self.planted.bare("a")}, headers=headers, timeout=9
+                url + asked, json={"a": self.planted.bare("a")}, headers=headers, timeout=60
             )
             assert answer.status_code in (404, 405)
-        assert requests.get(url + "/isolation", headers=headers, timeout=9).status_code == 401
+        assert requests.get(url + "/isolation", headers=headers, timeout=60).status_code == 401
 
     def _refused(self, answer: requests.Response, status: int) -> None:
         assert answer.status_code == status, answer.text
@@ -248,7 +248,7 @@ def test_the_log_lines_have_none(deployment: Deployment, plot: Plot) -> None:
 
 def test_the_metrics_have_none(deployment: Deployment, plot: Plot) -> None:
     for variable in ("PORT", *METRICS.values()):
-        text = requests.get(f"http://127.0.0.1:{deployment.ports[variable]}/metrics", timeout=9).text
+        text = requests.get(f"http://127.0.0.1:{deployment.ports[variable]}/metrics", timeout=60).text
         assert "lambda_" in text, variable
         assert found(plot.planted.keyed | plot.planted.plain, text) == set(), variable
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from tests.integration.openfaas.image import Image, Layout, Machine, copy
+from tests.shared import alone
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = "python3-gevent"
@@ -50,7 +52,7 @@ class BuiltFunction:
 
 
 class Build:
-    """A copy of the files that images are built from, and the images.
+    """A copy of the files that images are built from, and the images. Several processes may share the folder.
 
     Args:
         machine: Takes the place of the images' base.
@@ -60,15 +62,18 @@ class Build:
         self.folder = folder
         self.machine = machine
         self._faas_cli = faas_cli
-        self._layouts: dict[str, Layout] = {}
+        stack = yaml.safe_load((ROOT / "stack.yml").read_text())
+        self._arguments = {name: one["build_args"] for name, one in stack["functions"].items()}
+        self._made: dict[str, BuiltFunction] = {}
+
+    def copy_sources(self) -> None:
+        """Copy the files that images are built from. Once for all who share the folder."""
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=UNWANTED)
+                shutil.copytree(source, self.folder / name, ignore=UNWANTED)
             else:
-                shutil.copy(source, folder / name)
-        stack = yaml.safe_load((folder / "stack.yml").read_text())
-        self._arguments = {name: one["build_args"] for name, one in stack["functions"].items()}
+                shutil.copy(source, self.folder / name)
 
     def faas(self, *arguments: str) -> str:
         """Run faas-cli in the copy and return its output."""
@@ -97,18 +102,25 @@ class Build:
         Functions with build folders that differ only in the handler share a layout, so that each library is installed
         once. Each has a separate /home/app.
         """
+        if function not in self._made:
+            note = self.folder / "made" / function
+            note.parent.mkdir(exist_ok=True)
+            with alone(self.folder):
+                if not note.exists():
+                    note.write_bytes(pickle.dumps(self._make(function)))
+                self._made[function] = pickle.loads(note.read_bytes())
+        return self._made[function]
+
+    def _make(self, function: str) -> BuiltFunction:
         arguments = self._arguments.get(function, {})
         context = self.context(function)
-        digest = self._digest(context, arguments.get("LIBRARY", ""))
-        if digest not in self._layouts:
-            place = self.folder / "images" / digest
-            self._layouts[digest] = Layout(context, place, arguments, self.machine)
-        image = self._layouts[digest].shipped(arguments.get("TOOLCHAIN", "none"))
+        place = self.folder / "images" / self._digest(context, arguments.get("LIBRARY", ""))
+        with Layout.kept(context, place, arguments, self.machine) as layout:
+            image = layout.shipped(arguments.get("TOOLCHAIN", "none"))
         app = self.folder / "apps" / function
-        if not app.exists():
-            copy(image.folder / "home" / "app", app)
-            for module in (context / "function").glob("*.py"):
-                copy(module, app / "function" / module.name)
+        copy(image.folder / "home" / "app", app)
+        for module in (context / "function").glob("*.py"):
+            copy(module, app / "function" / module.name)
         return BuiltFunction(image, app)
 
     @staticmethod

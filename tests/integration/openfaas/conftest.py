@@ -10,8 +10,6 @@ import pytest
 
 from local.fetch.debian_packages import PackagesError
 from local.fetch.debian_program import debian_program
-from local.fetch.go_programs import UnavailableError
-from local.fetch.openfaas_tools import Tools
 from local.fetch.wheels import collect
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
@@ -25,17 +23,10 @@ from tests.integration.openfaas.gateway import Gateway
 from tests.integration.openfaas.image import Machine
 from tests.integration.openfaas.served import Serve, Served
 from tests.integration.openfaas.stack import SECRETS, SHORT, Stack, running, secret_files, written
+from tests.shared import folder_of_run, once, used
 
 GENERIC = "echo"
 HANDLER = Path(__file__).with_name("echo_handler.py")
-
-
-@pytest.fixture(scope="session")
-def tools() -> Tools:
-    """Kept between runs, because building them takes a minute."""
-    folder = ROOT / ".local" / "openfaas"
-    folder.mkdir(parents=True, exist_ok=True)
-    return Tools(folder)
 
 
 @pytest.fixture(scope="session")
@@ -64,21 +55,25 @@ def _linker(toolchain: Toolchain, folders: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def build(tools: Tools, machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
-    """The build folders of the whole stack, and of a function that faas-cli created from the template."""
-    try:
-        faas_cli = tools.faas_cli()
-    except UnavailableError as reason:
-        missing(f"faas-cli: {reason}")
-    asked = tmp_path_factory.mktemp("checkout")
-    remove(Account.named(RUNNER).folder(asked))  # what a killed run has left there
-    made = Build(Account.named(RUNNER).folder(asked), faas_cli, machine)
-    made.shrinkwrap()
-    made.faas("new", "--lang", TEMPLATE, GENERIC)
-    (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
-    made.shrinkwrap(f"{GENERIC}.yml")
-    yield made
-    remove(asked)
+def build(faas_cli: Path, machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """The build folders of the whole stack, and of a function that faas-cli created from the template.
+
+    All processes of the run share them, and the images.
+    """
+    asked = folder_of_run(tmp_path_factory) / "checkout"
+
+    def begun() -> str:
+        remove(Account.named(RUNNER).folder(asked))  # what a killed run has left there
+        made = Build(Account.named(RUNNER).folder(asked), faas_cli, machine)
+        made.copy_sources()
+        made.shrinkwrap()
+        made.faas("new", "--lang", TEMPLATE, GENERIC)
+        (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
+        made.shrinkwrap(f"{GENERIC}.yml")
+        return str(made.folder)
+
+    with used(folder_of_run(tmp_path_factory), lambda: remove(asked)):
+        yield Build(Path(once(tmp_path_factory, "build", begun)), faas_cli, machine)
 
 
 @pytest.fixture(scope="session")
@@ -89,15 +84,9 @@ def account() -> Account:
 
 
 @pytest.fixture(scope="module", params=["gunicorn", "of-watchdog"])
-def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
+def watchdog(request: pytest.FixtureRequest) -> Path | None:
     """What is in front of the function: nothing, or of-watchdog."""
-    if request.param == "gunicorn":
-        return None
-    try:
-        return tools.watchdog()
-    except UnavailableError as reason:
-        # The one part that may be missing in CI as well: see docs/adr/0005-of-watchdog-from-outside.md.
-        pytest.skip(f"of-watchdog: {reason}")
+    return None if request.param == "gunicorn" else request.getfixturevalue("of_watchdog")
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +154,7 @@ def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     try:
         haproxy = debian_program("haproxy", "haproxy", ROOT / ".local" / "haproxy")
     except PackagesError as reason:
-        missing(f"haproxy: {reason}")
+        missing("no haproxy", reason)
     addresses = {name: served.url for name, served in stack.served.items()}
     with Gateway(haproxy, addresses, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway

@@ -65,7 +65,7 @@ class Gateway:
     def _answers(self) -> bool:
         assert self._process.poll() is None
         with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/health", timeout=10).status_code == 200
+            return requests.get(f"{self.url}/health", timeout=60).status_code == 200
         return False
 
     def __exit__(self, *_: object) -> None:

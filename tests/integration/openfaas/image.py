@@ -7,14 +7,16 @@ copy them. The rest of the image is this machine.
 
 import json
 import os
+import pickle
 import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.integration.openfaas.dockerfile import Instruction, filled, parsed
 
@@ -102,6 +104,20 @@ class Layout:
         self._dockerfile = parsed((context / "Dockerfile").read_text())
         self._arguments = {**self._dockerfile.defaults, **arguments}
         self._images: dict[Path, Image] = {}
+
+    @classmethod
+    @contextmanager
+    def kept(
+        cls, context: Path, folder: Path, arguments: Mapping[str, str], machine: Machine
+    ) -> Iterator[Self]:
+        """The layout of the folder, which another process may have begun; what is built now is kept in turn."""
+        note = folder.with_suffix(".layout")
+        layout = (
+            pickle.loads(note.read_bytes()) if note.exists() else cls(context, folder, arguments, machine)
+        )
+        yield layout
+        note.parent.mkdir(exist_ok=True)
+        note.write_bytes(pickle.dumps(layout))
 
     def image(self, name: str, toolchain: str = "none") -> Image:
         """Return a stage, after building it and the stages that it needs."""

@@ -100,7 +100,7 @@ class Served:
     def health(self) -> int | None:
         """Return the status of the watchdog's health; None while it does not listen."""
         with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/_/health", timeout=5).status_code
+            return requests.get(f"{self.url}/_/health", timeout=60).status_code
         return None
 
     def stop(self) -> int:

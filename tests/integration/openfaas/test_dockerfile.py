@@ -73,7 +73,7 @@ def test_the_steps_make_a_function_that_serves(layout: Layout, watchdog: Path | 
     image = layout.shipped()
     function = BuiltFunction(image, image.folder / "home" / "app")
     with Served(function, tmp_path, watchdog=watchdog) as served:
-        answer = requests.get(f"{served.url}/text", timeout=10)
+        answer = requests.get(f"{served.url}/text", timeout=60)
 
     assert (answer.status_code, answer.content.decode()) == (200, "grüß Gott")
     assert len(layout.left_out) == len(LEFT_OUT), layout.left_out

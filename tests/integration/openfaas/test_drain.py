@@ -76,7 +76,7 @@ class Forward(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         address = urlsplit(self.server.next().url).netloc
-        connection = self.kept.setdefault(address, HTTPConnection(address, timeout=30))
+        connection = self.kept.setdefault(address, HTTPConnection(address, timeout=60))
         connection.request("POST", self.path, self.rfile.read(int(self.headers["Content-Length"])))
         answer = connection.getresponse()
         body = answer.read()
@@ -115,7 +115,7 @@ class Load:
         with requests.Session() as session:
             while not self._enough.is_set():
                 asked = time.monotonic()
-                answer = session.post(f"{self._url}/hostname", data=b"x" * 1000, timeout=30)
+                answer = session.post(f"{self._url}/hostname", data=b"x" * 1000, timeout=60)
                 self.answers.append((asked, answer.status_code, answer.text))
 
 
@@ -140,7 +140,7 @@ def test_no_request_fails_while_one_of_two_instances_ends(instances: list[Served
     assert ending.process is not None
     query = {name: str(tmp_path / name) for name in ("begun", "gate")}
     with Router(instances) as router, Load(router.url) as load, ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(requests.get, f"{ending.url}/wait", params=query, timeout=30)
+        slow = threads.submit(requests.get, f"{ending.url}/wait", params=query, timeout=60)
         until((tmp_path / "begun").exists, "the slow request is under way")
         until(lambda: min(load.of("ending"), load.of("staying")) > 20, "both are at work")
 
@@ -149,7 +149,7 @@ def test_no_request_fails_while_one_of_two_instances_ends(instances: list[Served
         until(lambda: ending not in router.well, "the router has heard of it")
         until(lambda: is_free(urlsplit(ending.url).port or 0), "it takes no more requests")
         (tmp_path / "gate").touch()
-        status = ending.process.wait(20)
+        status = ending.process.wait(60)
         until(lambda: load.of("staying", time.monotonic() - 0.5) > 0, "the other one goes on")
 
     assert {answered for _, answered, _ in load.answers} == {200}
@@ -179,11 +179,11 @@ def test_the_first_process_waits_after_a_successful_program(tmp_path: Path, stat
         if waits:
             assert init.poll() is None
         else:
-            assert init.wait(20) == status
+            assert init.wait(60) == status
             assert born(orphan) is None
     finally:
         gate.touch()
-    assert init.wait(20) == status
+    assert init.wait(60) == status
     assert born(orphan) is None
 
 
@@ -198,4 +198,4 @@ def test_the_first_process_passes_signals_on_and_reaps_orphans(tmp_path: Path) -
     finally:
         init.terminate()
 
-    assert init.wait(20) == 7
+    assert init.wait(60) == 7

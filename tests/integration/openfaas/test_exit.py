@@ -36,7 +36,7 @@ def pids(served: Served) -> list[int]:
 def call(served: Served, path: str) -> None:
     """Send a request that ends the process that serves it."""
     with suppress(requests.ConnectionError):
-        requests.get(f"{served.url}/{path}", timeout=10)
+        requests.get(f"{served.url}/{path}", timeout=60)
 
 
 def test_the_function_is_ready_once_the_handler_is_loaded(serve: Serve, tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_the_function_is_ready_once_the_handler_is_loaded(serve: Serve, tmp_path
         early = served.ready()
         gate.touch()
         until(served.ready, "it is ready")
-        status = requests.get(f"{served.url}/text", timeout=10).status_code
+        status = requests.get(f"{served.url}/text", timeout=60).status_code
     finally:
         served.stop()
 
@@ -60,7 +60,7 @@ def test_a_handler_that_cannot_be_loaded_ends_the_start(serve: Serve) -> None:
     served = serve(GENERIC, variables={"BROKEN": "1"})
     process = served.start()
     try:
-        status = process.wait(20)
+        status = process.wait(60)
     finally:
         if process.poll() is None:
             served.stop()
@@ -83,7 +83,7 @@ def test_a_killed_arbiter_ends_the_function_with_an_error(echo: Served, watchdog
     family = pids(echo)
     call(echo, "kill-server")
 
-    assert echo.process.wait(20) != 0
+    assert echo.process.wait(60) != 0
     until(lambda: not any(born(pid) for pid in family), "the workers are gone")
     # With the watchdog there is nobody left to ask.
     assert echo.health() is None if watchdog else not echo.lock.exists()
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_again_and_again_is_replaced(echo: Served) -> No
         call(echo, "kill-worker")
         until(lambda: "was sent SIGKILL" in echo.log.read_text(), "the death is in the log")
         until(echo.ready, "it is ready again")
-        assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
+        assert requests.get(f"{echo.url}/text", timeout=60).status_code == 200
 
 
 def test_one_of_several_workers_is_enough(serve: Serve) -> None:
@@ -113,13 +113,13 @@ def test_one_of_several_workers_is_enough(serve: Serve) -> None:
         until(lambda: served.log.read_text().count("Booting worker") == 2, "two workers")
         call(served, "kill-worker")
         assert served.ready()
-        assert requests.get(f"{served.url}/text", timeout=10).status_code == 200
+        assert requests.get(f"{served.url}/text", timeout=60).status_code == 200
 
 
 def test_drain_is_called_before_running_requests_are_awaited(serve: Serve, tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     with serve(GENERIC, variables={"CLOSED": str(closed)}) as served, ThreadPoolExecutor(1) as threads:
-        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=10)
+        call = threads.submit(requests.get, f"{served.url}/until-drained", timeout=60)
         until(closed.with_suffix(".busy").exists, "the call is under way")
         assert served.stop() == 0
 
@@ -133,13 +133,13 @@ def test_gunicorns_gevent_worker_serves_as_long_after_sigterm(serve: Serve, tmp_
     setting = {"GUNICORN_CMD_ARGS": "--worker-class gevent", "healthcheck_interval": "2s"}
     with serve(GENERIC, variables=setting) as served, ThreadPoolExecutor(1) as threads:
         assert served.process is not None
-        slow = threads.submit(requests.get, f"{served.url}/wait", params=query, timeout=20)
+        slow = threads.submit(requests.get, f"{served.url}/wait", params=query, timeout=60)
         until(begun.exists, "a call is under way")
         served.process.terminate()
         until(lambda: not served.lock.exists(), "it is no longer ready")
-        late = requests.get(f"{served.url}/text", timeout=10)
+        late = requests.get(f"{served.url}/text", timeout=60)
         gate.touch()
-        status = served.process.wait(20)
+        status = served.process.wait(60)
 
     assert "Using worker: gevent" in served.log.read_text()
     assert (late.status_code, slow.result().text, status) == (200, "waited", 0)
@@ -155,7 +155,7 @@ def test_only_the_temporary_folder_is_written_to(serve: Serve, build: Build, tmp
         before = contents(folders)
         with serve(GENERIC, variables=setting) as served:
             statuses = [
-                requests.get(f"{served.url}/{path}", timeout=10).status_code
+                requests.get(f"{served.url}/{path}", timeout=60).status_code
                 for path in ("text", "log", "raise")
             ]
         assert contents(folders) == before

@@ -146,7 +146,7 @@ def test_a_slow_request_times_out(server: HttpServer, beginning: bytes, dribble:
         client.sendall(beginning)
         client.settimeout(0.1)
         began, answer = time.monotonic(), b""
-        while not answer and time.monotonic() - began < 10:
+        while not answer and time.monotonic() - began < 60:
             client.sendall(dribble)
             try:
                 answer = client.recv(1000)
@@ -170,7 +170,7 @@ def test_an_idle_connection_that_sends_empty_lines_is_closed(server: HttpServer)
     with server.connect() as client:
         client.settimeout(0.1)
         began, received = time.monotonic(), None
-        while received is None and time.monotonic() - began < 10:
+        while received is None and time.monotonic() - began < 60:
             try:
                 client.sendall(b"\r\n")
                 received = client.recv(100)

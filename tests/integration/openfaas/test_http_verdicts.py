@@ -26,7 +26,7 @@ def go_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     try:
         program = GoPrograms(folder).of_main("strict_server", SOURCES)
     except UnavailableError as reason:
-        missing(f"Go's HTTP server: {reason}")
+        missing("no Go's HTTP server", reason)
     with subprocess.Popen([program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         yield int(process.stdout.readline())

@@ -30,7 +30,7 @@ def lines(served: Served, pattern: str) -> list[str]:
 
 
 def get(served: Served, path: str, call_id: str, **query: str) -> requests.Response:
-    return requests.get(f"{served.url}/{path}", params=query, headers={"X-Call-Id": call_id}, timeout=20)
+    return requests.get(f"{served.url}/{path}", params=query, headers={"X-Call-Id": call_id}, timeout=60)
 
 
 def test_a_record_is_one_line_with_the_calls_id_and_print_is_unchanged(echo: Served) -> None:
@@ -116,7 +116,7 @@ def test_gunicorns_lines_have_the_chosen_form(form: str, line: str) -> None:
 def test_the_log_of_an_application_has_call_ids_too(serve: Serve, tmp_path: Path) -> None:
     with serve(GENERIC, variables={"CLOSED": str(tmp_path / "closed"), "LOG_LEVEL": "debug"}) as served:
         get(served, "any", "seven")
-        requests.get(f"{served.url}/any", timeout=10)
+        requests.get(f"{served.url}/any", timeout=60)
         until(lambda: len(lines(served, "INFO echo")) == 2, "both calls are logged")
 
         assert len(lines(served, "echo seven called$")) == len(lines(served, "echo - called$")) == 1

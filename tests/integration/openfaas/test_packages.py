@@ -67,9 +67,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     try:
         answer = release.update()
     except OSError as reason:
-        missing(f"apt-get: {reason}")
+        missing("no apt-get", reason)
     if answer.returncode != 0:
-        missing(f"the release's lists cannot be had here: {answer.stderr}")
+        missing("no lists of the base image's release", answer.stderr)
     return release
 
 

@@ -167,14 +167,14 @@ PUBLIC = [(route.method, path) for route in ROUTES for path in route.paths]
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
 def test_every_public_path_is_routed_to_its_function(gateway: Gateway, method: str, path: str) -> None:
     path = path.format(request_id="8d2f", language_title="python-adder")
-    answer = requests.request(method, f"{gateway.url}{path}", json={}, timeout=30)
+    answer = requests.request(method, f"{gateway.url}{path}", json={}, timeout=60)
 
     assert answer.status_code in {200, 401}, answer.text
 
 
 @pytest.mark.parametrize("path", NOT_PUBLIC)
 def test_every_other_path_is_answered_404_by_the_service(gateway: Gateway, path: str) -> None:
-    answer = requests.get(f"{gateway.url}{path}", timeout=30)
+    answer = requests.get(f"{gateway.url}{path}", timeout=60)
 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NOT_FOUND")
 
@@ -183,7 +183,7 @@ def test_every_other_path_is_answered_404_by_the_service(gateway: Gateway, path:
 def test_the_runtimes_have_ports_of_this_machine(gateway: Gateway, port: int, language: str) -> None:
     secret = {"X-Runtime-Secret": SECRETS["RUNTIME_SECRET"]}
     health, isolation = (
-        requests.get(f"{gateway.at(port)}/{path}", headers=secret, timeout=30).json()
+        requests.get(f"{gateway.at(port)}/{path}", headers=secret, timeout=60).json()
         for path in ("health", "isolation")
     )
 
@@ -266,7 +266,7 @@ def test_two_processes_of_a_function_have_one_set_of_metrics(
         files = health.lock.parent.glob
         until(lambda: len(list(files("metrics-*/gauge_livesum_*.db"))) == 2, "both processes have loaded it")
         for _ in range(40):
-            requests.get(f"{health.url}/openapi.json", timeout=10)
+            requests.get(f"{health.url}/openapi.json", timeout=60)
         counted = [counts(address) for address in (f"http://127.0.0.1:{port}/metrics",) * 5]
 
     assert counted == [40.0] * 5
@@ -274,6 +274,6 @@ def test_two_processes_of_a_function_have_one_set_of_metrics(
 
 def counts(address: str) -> float:
     """Return the number of successful requests of a function, from the metrics of one of its processes."""
-    text = requests.get(address, timeout=10).text
+    text = requests.get(address, timeout=60).text
     name = 'lambda_requests_total{code="ok",endpoint="health",language="none"}'
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))

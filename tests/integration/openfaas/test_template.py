@@ -26,7 +26,7 @@ def echo(serve: Serve) -> Iterator[Served]:
 
 def test_a_handler_may_return_text_json_nothing_and_bytes(echo: Served) -> None:
     answers = {
-        path: requests.get(f"{echo.url}/{path}", timeout=10)
+        path: requests.get(f"{echo.url}/{path}", timeout=60)
         for path in ("text", "list", "empty-list", "dict", "empty-dict", "none", "false", "binary", "number")
     }
 
@@ -47,7 +47,7 @@ def test_a_handler_may_return_text_json_nothing_and_bytes(echo: Served) -> None:
 
 def test_a_handler_may_return_status_headers_and_body(echo: Served) -> None:
     full, status, cookies, pair = (
-        requests.get(f"{echo.url}/{path}", timeout=10) for path in ("full", "status", "cookies", "pair")
+        requests.get(f"{echo.url}/{path}", timeout=60) for path in ("full", "status", "cookies", "pair")
     )
 
     assert (full.status_code, full.text) == (201, "a,b")
@@ -76,21 +76,21 @@ def test_the_event_has_the_complete_request(echo: Served) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE", "OPTIONS"])
 def test_the_handler_gets_every_method_also_without_a_body(echo: Served, method: str) -> None:
-    answer = requests.request(method, f"{echo.url}/any", timeout=10)
+    answer = requests.request(method, f"{echo.url}/any", timeout=60)
 
     assert (answer.status_code, answer.json()["method"], answer.json()["bytes"]) == (200, method, 0)
 
 
 def test_head_is_answered_like_get_without_the_body(echo: Served) -> None:
-    head, get = (requests.request(method, f"{echo.url}/text", timeout=10) for method in ("HEAD", "GET"))
+    head, get = (requests.request(method, f"{echo.url}/text", timeout=60) for method in ("HEAD", "GET"))
 
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
 def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: Served) -> None:
-    failed = requests.get(f"{echo.url}/raise", timeout=10)
-    after = requests.get(f"{echo.url}/text", timeout=10)
+    failed = requests.get(f"{echo.url}/raise", timeout=60)
+    after = requests.get(f"{echo.url}/text", timeout=60)
 
     assert (failed.status_code, after.status_code) == (500, 200)
     until(lambda: "ValueError: as asked" in echo.log.read_text(), "the traceback is in the log")
@@ -99,7 +99,7 @@ def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: 
 def test_each_part_of_a_generator_is_sent_immediately(echo: Served, tmp_path: Path) -> None:
     gate, closed = tmp_path / "gate", tmp_path / "closed"
     query = {"gate": str(gate), "closed": str(closed)}
-    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
+    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=60) as answer:
         parts = answer.iter_content(chunk_size=None)
         first = next(parts)
         assert not gate.exists()
@@ -114,9 +114,9 @@ def test_each_part_of_a_generator_is_sent_immediately(echo: Served, tmp_path: Pa
 def test_the_generator_of_a_disconnected_client_is_closed(echo: Served, tmp_path: Path) -> None:
     gate, closed = tmp_path / "gate", tmp_path / "closed"
     query = {"gate": str(gate), "closed": str(closed)}
-    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=10) as answer:
+    with requests.get(f"{echo.url}/stream", params=query, headers=EVENTS, stream=True, timeout=60) as answer:
         next(answer.iter_content(chunk_size=None))
-    requests.head(f"{echo.url}/stream", params=query | {"closed": str(tmp_path / "head")}, timeout=10)
+    requests.head(f"{echo.url}/stream", params=query | {"closed": str(tmp_path / "head")}, timeout=60)
     gate.touch()
 
     until(closed.exists, "the generator is closed")
@@ -124,25 +124,25 @@ def test_the_generator_of_a_disconnected_client_is_closed(echo: Served, tmp_path
 
 
 def test_an_iterator_may_give_bytes_or_nothing(echo: Served) -> None:
-    binary, nothing = (requests.get(f"{echo.url}/{path}", timeout=10) for path in ("parts", "no-parts"))
+    binary, nothing = (requests.get(f"{echo.url}/{path}", timeout=60) for path in ("parts", "no-parts"))
 
     assert (binary.content, binary.headers["Content-Type"]) == (b"\x00\xff", "application/octet-stream")
     assert (nothing.status_code, nothing.content) == (200, b"")
 
 
 def test_a_generator_that_fails_is_a_500_or_an_answer_without_an_end(echo: Served) -> None:
-    assert requests.get(f"{echo.url}/fail-at-once", timeout=10).status_code == 500
+    assert requests.get(f"{echo.url}/fail-at-once", timeout=60).status_code == 500
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
-        requests.get(f"{echo.url}/fail-later", headers=EVENTS, timeout=10)
+        requests.get(f"{echo.url}/fail-later", headers=EVENTS, timeout=60)
     until(lambda: "as asked, after a part" in echo.log.read_text(), "the failure is in the log")
-    assert requests.get(f"{echo.url}/text", timeout=10).status_code == 200
+    assert requests.get(f"{echo.url}/text", timeout=60).status_code == 200
 
 
 def test_an_application_is_served_as_it_is_and_closed_at_the_end(serve: Serve, tmp_path: Path) -> None:
     closed, gate = tmp_path / "closed", tmp_path / "gate"
     with serve(GENERIC, variables={"CLOSED": str(closed)}) as served:
-        text = requests.get(f"{served.url}/any/path", timeout=10).text
-        with requests.get(f"{served.url}/stream?{gate}", headers=EVENTS, stream=True, timeout=10) as answer:
+        text = requests.get(f"{served.url}/any/path", timeout=60).text
+        with requests.get(f"{served.url}/stream?{gate}", headers=EVENTS, stream=True, timeout=60) as answer:
             parts = answer.iter_content(chunk_size=None)
             assert next(parts) == b"data: one\n\n"
             gate.touch()

@@ -44,7 +44,7 @@ class Runtime:
     def run(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.Response:
         """Run a script once, on a new connection."""
         call = self.call(script, timeout_ms, **params)
-        return requests.Session().send(call, timeout=30)
+        return requests.Session().send(call, timeout=60)
 
     def call(self, script: str, timeout_ms: int = 2000, **params: Any) -> requests.PreparedRequest:
         """Return the body that `run` sends."""

@@ -67,7 +67,8 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_broken_limit_has_its_error(interpreter: ServedRuntime, name: str) -> None:
     case = CASES[name]
-    details = interpreter.failure(getattr(case, interpreter.language))
+    # On a busy machine the memory is used up late.
+    details = interpreter.failure(getattr(case, interpreter.language), timeout_ms=120_000)
     assert details["kind"] == case.kind
     assert interpreter.result(GOOD[interpreter.language]) == 42
 

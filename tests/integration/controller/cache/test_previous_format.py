@@ -50,7 +50,7 @@ class OlderManager(CacheManager):
 
 @pytest.fixture
 def older(redis_server: RedisServer) -> Iterator[OlderManager]:
-    manager = OlderManager(RedisBackend(redis_server.url, timeout=2), 60, 60)
+    manager = OlderManager(RedisBackend(redis_server.url, timeout=10), 60, 60)
     manager.redis = Redis.from_url(redis_server.url)
     yield manager
     manager.redis.close()
@@ -58,7 +58,7 @@ def older(redis_server: RedisServer) -> Iterator[OlderManager]:
 
 @pytest.fixture
 def today(redis_server: RedisServer) -> CacheManager:
-    return CacheManager(RedisBackend(redis_server.url, timeout=2), 60, 60)
+    return CacheManager(RedisBackend(redis_server.url, timeout=10), 60, 60)
 
 
 def ran(manager: CacheManager, session: Session, number: int = 1) -> BeginStatus:
@@ -158,6 +158,6 @@ def test_after_a_sessions_time_to_live_the_format_before_is_not_read(
 ) -> None:
     session = new_session(str(uuid.uuid4()))
     older.put_session(session)
-    later = CacheManager(RedisBackend(redis_server.url, timeout=2), 60, scripts_ttl=0)
+    later = CacheManager(RedisBackend(redis_server.url, timeout=10), 60, scripts_ttl=0)
 
     assert ran(later, session) is BeginStatus.SESSION

@@ -33,7 +33,7 @@ def test_a_greenlet_that_is_killed_while_it_waits_ends_and_leaves_its_place(
     asking = gevent.spawn(ask, postgres, "SELECT pg_sleep(60)")
     until_greenlets(lambda: ask(other, WAITING) == 1, "it waits for its answer")
 
-    asking.kill(timeout=5)
+    asking.kill(timeout=60)
 
     assert isinstance(asking.value, gevent.GreenletExit)
     assert postgres.available()

@@ -60,7 +60,7 @@ def test_an_unknown_session_does_not_exist(parts: Parts) -> None:
 def test_an_expired_session_cannot_be_used_and_can_be_described(parts: Parts, other_parts: Parts) -> None:
     session = parts.begin(new_session(lives=0.3))
     assert parts.sessions.live(session.request_id, "alice") == session
-    until(session.expired, "the session expires", timeout=5)
+    until(session.expired, "the session expires")
     for process in (parts, other_parts):
         with pytest.raises(NotFound):
             process.sessions.get(session.request_id, "alice")
@@ -227,7 +227,7 @@ def test_a_session_expires_to_the_second_at_every_level(
         own_redis_server.stop()
     assert parts.sessions.live(session.request_id, "alice") == session
     assert now() < session.expires_at
-    until(session.expired, "the session expires", timeout=5)
+    until(session.expired, "the session expires")
     with pytest.raises(NotFound):
         parts.sessions.get(session.request_id, "alice")
     assert now() - session.expires_at < timedelta(seconds=1)

@@ -47,7 +47,7 @@ class Processes:
         assert self.ended(place) == -signal.SIGKILL
 
     def ended(self, place: int) -> int:
-        return self._started[place].wait(30)
+        return self._started[place].wait(60)
 
     def kill_all(self) -> None:
         for process in self._started:

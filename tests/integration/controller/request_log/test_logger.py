@@ -112,7 +112,7 @@ def test_the_writer_writes_by_itself(started: DatabaseLogger, own_postgres_serve
     written = call()
     started.record(*written.rows(2.5))
     postgres = Postgres(own_postgres_server.url, 1, 5)
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while not rows(postgres, "request_logs", written.ids.http_request_id):
             gevent.sleep(0.05)
     assert len(rows(postgres, "request_logs", written.ids.http_request_id)) == 1
@@ -128,7 +128,7 @@ def test_what_was_logged_while_postgres_was_away_is_there_afterwards(
     for written in entries[1:]:
         started.record(*written.rows(2.5))
     own_postgres_server.start()
-    with gevent.Timeout(20):
+    with gevent.Timeout(60):
         while not rows(postgres, "request_logs", entries[-1].ids.http_request_id):
             gevent.sleep(0.05)
     found = [len(rows(postgres, "request_logs", written.ids.http_request_id)) for written in entries]

@@ -35,7 +35,7 @@ def schemas(kubernetes_tools: Tools) -> Schemas:
     try:
         return Schemas(kubernetes_tools.schemas(), kubernetes_tools.definitions())
     except UnavailableError as reason:
-        missing(f"Kubernetes' schemas: {reason}")
+        missing("no Kubernetes' schemas", reason)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def built(kubernetes_tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> 
     try:
         program = kubernetes_tools.kustomize()
     except UnavailableError as reason:
-        missing(f"kustomize: {reason}")
+        missing("no kustomize", reason)
 
     def build(folder: str) -> list[Document]:
         place = DEPLOY / folder

@@ -105,7 +105,7 @@ class Server:
         self._process.kill()
 
     def wait(self) -> None:
-        self._process.wait(30)
+        self._process.wait(60)
 
     def __enter__(self) -> Self:
         return self

@@ -24,14 +24,14 @@ RUN = "/runtime/python/title"
 @pytest.mark.parametrize("path", [RUN, f"{RUN}/prepare"])
 @pytest.mark.parametrize("headers", [{}, {"X-Runtime-Secret": "wrong"}, {"X-Runtime-Secret": SECRET + "x"}])
 def test_a_call_without_the_secret_is_refused(python: Server, path: str, headers: dict[str, str]) -> None:
-    answer = requests.post(python.address + path, json=BODY, headers=headers, timeout=10)
+    answer = requests.post(python.address + path, json=BODY, headers=headers, timeout=60)
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"
 
 
 def test_health_needs_no_secret_and_isolation_does(python: Server) -> None:
-    assert requests.get(f"{python.address}/health", timeout=10).json()["status"] == "ok"
-    assert requests.get(f"{python.address}/isolation", timeout=10).status_code == 401
+    assert requests.get(f"{python.address}/health", timeout=60).json()["status"] == "ok"
+    assert requests.get(f"{python.address}/isolation", timeout=60).status_code == 401
 
 
 def test_isolation_names_the_layers_that_are_on(runtime: Server) -> None:
@@ -51,7 +51,7 @@ def test_isolation_names_the_layers_that_are_on(runtime: Server) -> None:
     ],
 )
 def test_wrong_paths_and_methods(python: Server, method: str, path: str, status: int, code: str) -> None:
-    answer = requests.request(method, python.address + path, json=BODY, headers=HEADERS, timeout=10)
+    answer = requests.request(method, python.address + path, json=BODY, headers=HEADERS, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
@@ -98,18 +98,18 @@ def test_a_malformed_member_is_refused(python: Server, change: dict[str, Any]) -
 )
 def test_a_malformed_body_is_refused(python: Server, body: bytes) -> None:
     headers = HEADERS | {"Content-Type": "application/json"}
-    answer = requests.post(python.address + RUN, data=body, headers=headers, timeout=10)
+    answer = requests.post(python.address + RUN, data=body, headers=headers, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "INVALID_REQUEST")
 
 
 def test_a_body_that_is_not_json_by_its_type_is_refused(python: Server) -> None:
-    answer = requests.post(python.address + RUN, data=b"{}", headers=HEADERS, timeout=10)
+    answer = requests.post(python.address + RUN, data=b"{}", headers=HEADERS, timeout=60)
     assert answer.status_code == 415
 
 
 def test_the_request_id_is_echoed(python: Server) -> None:
     headers = HEADERS | {"X-Request-ID": "abc-1"}
-    answer = requests.post(python.address + RUN, json=BODY, headers=headers, timeout=10)
+    answer = requests.post(python.address + RUN, json=BODY, headers=headers, timeout=60)
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, "abc-1")
 
 
@@ -126,7 +126,7 @@ def test_a_bad_setting_stops_the_start_and_is_named(variable: str, value: str) -
     environment = {**os.environ, "RUNTIME_SECRET": SECRET, "METRICS_PORT": "0", variable: value}
     started = subprocess.run(
         [sys.executable, "-c", "import function.runtime_python.handler"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert started.returncode != 0
     assert variable in started.stderr.splitlines()[-1]

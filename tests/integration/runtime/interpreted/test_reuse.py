@@ -158,11 +158,12 @@ ENDLESS = {
 def test_a_failed_run_has_its_usage(runtime: Server) -> None:
     script = ENDLESS[runtime.language]
     runtime.prepare(script)
-    answer = runtime.run(script, timeout_ms=500).json()
+    answer = runtime.run(script, timeout_ms=2000).json()
     assert answer["error"]["code"] == "TIMEOUT"
     used = answer["usage"]
-    assert used["cpu_time"] > 100
-    assert used["execution_time"] >= 500
+    # Milliseconds: a share of its time, however many processes want the processor too.
+    assert used["cpu_time"] > 50
+    assert used["execution_time"] >= 2000
     assert used["memory_usage_bytes"] > 1 << 20
     assert used["bytes_out"] == len("begun\n")
 

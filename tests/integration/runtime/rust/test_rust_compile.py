@@ -153,7 +153,7 @@ def test_a_file_without_an_end_is_not_read(rust: RustRuntime, path: str) -> None
     error = refusal(rust, script(f'    let _ = context; Ok(json!(include_bytes!("{path}").len()))'))
     assert f"couldn't read {path}" in error["message"]
     assert error["details"]["line"] == 4
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     assert rust.prepared(ONE).json["result"] == 1
 
 

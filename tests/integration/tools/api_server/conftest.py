@@ -30,7 +30,7 @@ def control_plane(
         programs.etcd(), programs.kube_apiserver()
         definitions = kubernetes_tools.definitions()
     except UnavailableError as reason:
-        missing(f"kube-apiserver: {reason}")
+        missing("no kube-apiserver", reason)
     with ControlPlane(programs, tmp_path_factory.mktemp("cluster")) as running:
         for kind in ("gateways", "httproutes", "clusters", "externalsecrets"):
             [path] = [path for folder in definitions for path in folder.glob(f"*_{kind}.yaml")]

@@ -7,43 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.command import UnavailableError
-from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
 from local.supervisor.account import RUNNER, Account, remove
-from tests.conftest import missing
 from tests.integration.tools.faas_local.provider import Provider
 
 FUNCTION = "greeter"
 HANDLER = Path(__file__).with_name("greeter.py")
 
 
-@pytest.fixture(scope="session")
-def tools() -> Tools:
-    """Kept between runs, since building them takes a minute."""
-    folder = ROOT / ".local" / "openfaas"
-    folder.mkdir(parents=True, exist_ok=True)
-    return Tools(folder)
-
-
-@pytest.fixture(scope="session")
-def faas_cli(tools: Tools) -> Path:
-    try:
-        return tools.faas_cli()
-    except UnavailableError as reason:
-        missing(f"faas-cli: {reason}")
-
-
 @pytest.fixture(params=["alone", "of-watchdog"], scope="module")
-def watchdog(request: pytest.FixtureRequest, tools: Tools) -> Path | None:
+def watchdog(request: pytest.FixtureRequest) -> Path | None:
     """What stands before the functions' processes: nothing, or the of-watchdog."""
-    if request.param == "alone":
-        return None
-    try:
-        return tools.watchdog()
-    except UnavailableError as reason:
-        # The one part that may be missing in CI as well: see docs/adr/0005-of-watchdog-from-outside.md.
-        pytest.skip(f"of-watchdog: {reason}")
+    return None if request.param == "alone" else request.getfixturevalue("of_watchdog")
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ class Provider:
             )
 
     def describe(self, name: str) -> dict[str, Any]:
-        answer = requests.get(f"{self.url}/system/function/{name}?usage=1", timeout=10)
+        answer = requests.get(f"{self.url}/system/function/{name}?usage=1", timeout=60)
         answer.raise_for_status()
         document: dict[str, Any] = answer.json()
         return document
@@ -83,7 +83,7 @@ class Provider:
 
     def call(self, path: str, **options: Any) -> requests.Response:
         return requests.request(
-            options.pop("method", "GET"), f"{self.url}/function/{path}", timeout=30, **options
+            options.pop("method", "GET"), f"{self.url}/function/{path}", timeout=60, **options
         )
 
     def tree(self) -> list[Process]:
@@ -105,7 +105,7 @@ class Provider:
     def _answers(self) -> bool:
         assert self.process is not None and self.process.poll() is None
         with suppress(requests.ConnectionError):
-            return requests.get(f"{self.url}/healthz", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/healthz", timeout=60).status_code == 200
         return False
 
     def __enter__(self) -> Self:

@@ -58,7 +58,7 @@ def test_bodies_arrive_whole_with_a_length_or_in_chunks(provider: Provider, gree
 
 
 def test_head_has_no_body_and_leaves_the_connection_usable(provider: Provider, greeter: str) -> None:
-    connection = http.client.HTTPConnection(provider.url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(provider.url.removeprefix("http://"), timeout=60)
     for method, body in (("HEAD", b""), ("GET", b"hello, ")):
         connection.request(method, f"/function/{greeter}")
         answer = connection.getresponse()

@@ -41,7 +41,7 @@ def test_version_namespaces_and_health_are_told(provider: Provider) -> None:
     assert "lambda-microservice local" in provider.cli("version", "--warn-update=false")
     assert NAMESPACE in provider.cli("namespaces")
     # What `faas-cli ready`, which the pinned one has not yet, asks for.
-    assert requests.get(f"{provider.url}/healthz", timeout=5).status_code == 200
+    assert requests.get(f"{provider.url}/healthz", timeout=60).status_code == 200
 
 
 def test_logs_are_read_and_followed_however_long_a_line(
@@ -79,7 +79,7 @@ def test_secrets_are_made_listed_updated_and_removed(provider: Provider) -> None
     )
     provider.until_available(FUNCTION)
     assert provider.call(f"{FUNCTION}/secret").text == "servus"
-    assert "servus" not in requests.get(f"{provider.url}/system/functions", timeout=5).text
+    assert "servus" not in requests.get(f"{provider.url}/system/functions", timeout=60).text
     assert "Updated: 200" in provider.cli("secret", "update", "greeting", "--from-literal=moin")
     assert file.read_text() == "moin"
 
@@ -91,9 +91,9 @@ def test_secrets_are_made_listed_updated_and_removed(provider: Provider) -> None
 
 def test_newer_clients_send_secrets_as_base64(provider: Provider) -> None:
     body = {"name": "raw", "namespace": NAMESPACE, "rawValue": "AAEC/w=="}
-    assert requests.post(f"{provider.url}/system/secrets", json=body, timeout=5).status_code == 201
+    assert requests.post(f"{provider.url}/system/secrets", json=body, timeout=60).status_code == 201
     assert (provider.state / "secrets" / "raw").read_bytes() == bytes([0, 1, 2, 255])
-    assert requests.delete(f"{provider.url}/system/secrets", json=body, timeout=5).status_code == 200
+    assert requests.delete(f"{provider.url}/system/secrets", json=body, timeout=60).status_code == 200
 
 
 def test_what_cannot_be_deployed_is_refused_with_the_remedy(provider: Provider, checkout: Path) -> None:
@@ -130,7 +130,7 @@ def test_what_cannot_be_deployed_is_refused_with_the_remedy(provider: Provider, 
 def test_errors_say_what_is_wrong(
     provider: Provider, method: str, path: str, body: object, status: int, said: str
 ) -> None:
-    answer = requests.request(method, f"{provider.url}{path}", json=body, timeout=5)
+    answer = requests.request(method, f"{provider.url}{path}", json=body, timeout=60)
     assert (answer.status_code, said in answer.text) == (status, True), answer.text
 
 
@@ -142,6 +142,6 @@ def test_a_page_in_a_browser_can_deploy_nothing(
 ) -> None:
     body = '{"service": "greeter", "image": "x", "envProcess": "touch /tmp/owned"}'
     headers = {"Content-Type": "application/json", **headers}
-    answer = requests.post(f"{provider.url}/system/functions", data=body, headers=headers, timeout=5)
+    answer = requests.post(f"{provider.url}/system/functions", data=body, headers=headers, timeout=60)
     assert answer.status_code == status
     assert provider.cli("list").splitlines()[1:] == []

@@ -75,7 +75,7 @@ class Stack:
         return done.stdout
 
     def available(self) -> set[str]:
-        listed = requests.get(f"{self.url}/system/functions", timeout=10).json()
+        listed = requests.get(f"{self.url}/system/functions", timeout=60).json()
         return {function["name"] for function in listed if function["availableReplicas"]}
 
     def end(self) -> int:

@@ -174,4 +174,4 @@ def scale(provider: Provider, replicas: int) -> int:
     """As faas-cli's library asks; returns the status."""
     body = {"serviceName": FUNCTION, "replicas": replicas}
     url = f"{provider.url}/system/scale-function/{FUNCTION}?namespace=openfaas-fn"
-    return requests.post(url, json=body, timeout=10).status_code
+    return requests.post(url, json=body, timeout=60).status_code

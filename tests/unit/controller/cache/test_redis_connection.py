@@ -13,7 +13,7 @@ from gevent.event import AsyncResult
 from controller.cache.redis_connection import Connection
 from controller.errors import CacheUnavailable
 
-TIMEOUT = 0.2
+TIMEOUT = 0.5
 PING = b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -61,7 +61,7 @@ def serving(timeout: float) -> Iterator[Server]:
 
 def outcome(waiting: "gevent.Greenlet[..., Any]") -> Any:
     """What it got, or what it was told instead."""
-    gevent.joinall([waiting], timeout=20)
+    gevent.joinall([waiting], timeout=60)
     return waiting.value if waiting.successful() else waiting.exception
 
 
@@ -135,21 +135,22 @@ def test_a_server_that_falls_ever_further_behind_is_given_up(hasty: Server) -> N
     waiting = hasty.ask()
     hasty.end.sendall(b"$1000\r\n")
     started = time.monotonic()
-    while not hasty.connection.closed:
-        hasty.end.sendall(b"x")
-        gevent.sleep(TIMEOUT / 10)
-    assert TIMEOUT * 9 < time.monotonic() - started < TIMEOUT * 30
+    with gevent.Timeout(60):
+        while not hasty.connection.closed:
+            hasty.end.sendall(b"x")
+            gevent.sleep(TIMEOUT / 10)
+    assert time.monotonic() - started > TIMEOUT * 9
     assert isinstance(outcome(waiting), CacheUnavailable)
 
 
 def test_a_server_that_says_nothing_is_given_up_and_all_are_told(hasty: Server) -> None:
     started = time.monotonic()
-    waiting = hasty.ask_each(50)
+    waiting = hasty.ask_each(500)
     told = [outcome(each) for each in waiting]
     assert {type(each) for each in told} == {CacheUnavailable}
-    assert len({id(each) for each in told}) == 50, "an error of one's own"
-    # All together: one after the other they would take fifty times as long.
-    assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 25
+    assert len({id(each) for each in told}) == 500, "an error of one's own"
+    # All together: one after the other they would take five hundred times as long.
+    assert TIMEOUT <= time.monotonic() - started < TIMEOUT * 250
     assert hasty.connection.closed
     assert isinstance(outcome(hasty.ask()), CacheUnavailable)
 

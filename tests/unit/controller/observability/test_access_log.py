@@ -44,7 +44,7 @@ class Pipe:
         make_nonblocking(self._end)
 
     def piece(self) -> bytes:
-        with gevent.Timeout(5):
+        with gevent.Timeout(60):
             return nb_read(self._end, 1 << 20)
 
     def close(self) -> None:

