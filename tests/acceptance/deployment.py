@@ -88,6 +88,13 @@ class Deployment(TemporaryService):
         self._start(self.controller)
         return second
 
+    def mend(self) -> None:
+        """Start what a test has stopped, and wait until the whole is well again."""
+        for part in (self.postgres, self.redis, *self.runtimes.values(), self.controller):
+            if not part.alive:
+                part.start()
+        self.supervisor.await_answers(self.controller)
+
     def rust_without_compiler(self) -> None:
         """Put a runtime in the place of Rust's that has neither a compiler nor anything on its disk."""
         self.runtimes["rust"].stop()

@@ -37,12 +37,12 @@ def until_logged(deployment: Deployment, request_id: str, count: int) -> list[di
     return rows(deployment, request_id)
 
 
-def test_sessions_survive_a_restart_of_everything(own_service: Deployment) -> None:
-    client = own_service.client()
+def test_sessions_survive_a_restart_of_everything(broken_service: Deployment) -> None:
+    client = broken_service.client()
     scripts = {"python-kept": ECHO, "nodejs-kept": "return event.params;", "rust-kept": FORMS["rust-handler"]}
     sessions = {name: client.begin(name, script, three=3) for name, script in scripts.items()}
-    own_service.stop()
-    own_service.start()
+    broken_service.stop()
+    broken_service.start()
     assert client.result(sessions["python-kept"], {"a": 1}) == {"a": 1}
     assert client.result(sessions["nodejs-kept"], {"a": 1}) == {"a": 1}
     assert client.result(sessions["rust-kept"], {"a": 1}) == 4
@@ -58,11 +58,11 @@ def test_a_compiled_artifact_survives_a_new_runtime_with_nothing_on_disk(own_ser
 
 
 @pytest.mark.covers("specification 6: Redis away, goes on", "specification 9: REDIS_URL")
-def test_without_redis_everything_works_uncached(own_service: Deployment) -> None:
-    client = own_service.client()
+def test_without_redis_everything_works_uncached(broken_service: Deployment) -> None:
+    client = broken_service.client()
     warm = client.begin("python-echo", ECHO)
     client.execute(warm, {"a": 1})
-    own_service.redis.stop()
+    broken_service.redis.stop()
     answers = [client.execute(warm, {"a": 1}).json() for _ in range(2)]
     assert [(answer["result"], answer["cached"]) for answer in answers] == [({"a": 1}, False)] * 2
     new = client.begin("nodejs-echo", "return event.params;")
@@ -71,7 +71,7 @@ def test_without_redis_everything_works_uncached(own_service: Deployment) -> Non
     assert client.request("GET", "/api/v1/functions").status_code == 200
     health = client.request("GET", "/health")
     assert (health.status_code, health.json()["status"]) == (200, "degraded")
-    own_service.redis.start()
+    broken_service.redis.start()
     until(lambda: bool(client.execute(warm, {"a": 1}).json()["cached"]), "results are cached again")
     assert client.session(warm).json()["execution_count"] >= 4
 
@@ -79,49 +79,49 @@ def test_without_redis_everything_works_uncached(own_service: Deployment) -> Non
 @pytest.mark.covers(
     "specification 6: PostgreSQL away, goes on", "specification 9: POSTGRES_URL", "STORE_UNAVAILABLE"
 )
-def test_without_postgres_warm_sessions_run_and_their_rows_come_later(own_service: Deployment) -> None:
-    client = own_service.client()
+def test_without_postgres_warm_sessions_run_and_their_rows_come_later(broken_service: Deployment) -> None:
+    client = broken_service.client()
     warm = client.begin("python-echo", ECHO)
     client.execute(warm, {"n": 0})
-    own_service.postgres.stop()
+    broken_service.postgres.stop()
     for number in range(1, 21):
         assert client.result(warm, {"n": number}) == {"n": number}
     assert client.execute(warm, {"n": 1}).json()["cached"] is True
     functions = client.request("GET", "/api/v1/functions")
     assert (functions.status_code, functions.json()["error"]["code"]) == (503, "STORE_UNAVAILABLE")
     assert "Retry-After" in functions.headers
-    own_service.postgres.start()
-    logged = until_logged(own_service, warm, 22)
+    broken_service.postgres.start()
+    logged = until_logged(broken_service, warm, 22)
     assert [row["request_payload"]["params"]["n"] for row in logged] == [*range(21), 1]
     assert client.session(warm).json()["execution_count"] == 22
 
 
-def test_a_session_that_began_without_postgres_is_there_when_it_is_back(own_service: Deployment) -> None:
-    client = own_service.client()
-    own_service.postgres.stop()
+def test_a_session_that_began_without_postgres_is_there_when_it_is_back(broken_service: Deployment) -> None:
+    client = broken_service.client()
+    broken_service.postgres.stop()
     request_id = client.begin("python-echo", ECHO)
     assert client.result(request_id, {"n": 1}) == {"n": 1}
-    own_service.postgres.start()
-    until_logged(own_service, request_id, 1)
-    own_service.redis.stop()
-    own_service.controller.stop()
-    own_service.controller.launch()
-    until(lambda: own_service.controller.health() != {}, "the controller is back")
+    broken_service.postgres.start()
+    until_logged(broken_service, request_id, 1)
+    broken_service.redis.stop()
+    broken_service.controller.stop()
+    broken_service.controller.launch()
+    until(lambda: broken_service.controller.health() != {}, "the controller is back")
     assert client.result(request_id, {"n": 2}) == {"n": 2}
 
 
 @pytest.mark.covers("RUNTIME_UNAVAILABLE")
 def test_without_its_runtime_a_language_is_unavailable_and_the_others_are_not(
-    own_service: Deployment,
+    broken_service: Deployment,
 ) -> None:
-    client = own_service.client()
+    client = broken_service.client()
     python, nodejs = client.begin("python-echo", ECHO), client.begin("nodejs-echo", "return event.params;")
-    own_service.runtimes["python"].stop()
+    broken_service.runtimes["python"].stop()
     away = client.execute(python, {"n": 1})
     assert (away.status_code, away.json()["error"]["code"]) == (503, "RUNTIME_UNAVAILABLE")
     assert "Retry-After" in away.headers
     assert client.result(nodejs, {"n": 1}) == {"n": 1}
-    own_service.runtimes["python"].start()
+    broken_service.runtimes["python"].start()
     assert client.result(python, {"n": 1}) == {"n": 1}
 
 
@@ -153,13 +153,13 @@ def test_every_execution_has_its_one_row(service: Deployment) -> None:
     assert logged[1]["runtime_metrics"] is None
 
 
-def test_a_client_that_hangs_up_ends_its_run(own_service: Deployment) -> None:
-    client = own_service.client()
+def test_a_client_that_hangs_up_ends_its_run(broken_service: Deployment) -> None:
+    client = broken_service.client()
     request_id = client.begin("python-endless", "def handle(params):\n    while True: pass\n")
     with pytest.raises(requests.ReadTimeout):
         client.request("POST", f"/api/v1/execute/{request_id}", json={"params": {}}, timeout=(5, 1))
-    until(lambda: busy(own_service, "python") == 0, "the worker that ran it is gone")
-    row = until_logged(own_service, request_id, 1)[0]
+    until(lambda: busy(broken_service, "python") == 0, "the worker that ran it is gone")
+    row = until_logged(broken_service, request_id, 1)[0]
     assert (row["status_code"], row["error_code"]) == (499, "CLIENT_GONE")
     assert client.result(client.begin("python-echo", ECHO), {"n": 1}) == {"n": 1}
 
@@ -170,22 +170,22 @@ def busy(service: Deployment, language: str) -> int:
     return int(workers["busy"])
 
 
-def test_the_last_rows_are_written_when_the_controller_ends(own_service: Deployment) -> None:
-    client = own_service.client()
+def test_the_last_rows_are_written_when_the_controller_ends(broken_service: Deployment) -> None:
+    client = broken_service.client()
     request_id = client.begin("python-echo", ECHO)
     for number in range(50):
         client.execute(request_id, {"n": number})
-    own_service.controller.stop()
-    assert len(rows(own_service, request_id)) == 50
+    broken_service.controller.stop()
+    assert len(rows(broken_service, request_id)) == 50
 
 
-def test_a_restarted_controller_answers_within_its_deadline(own_service: Deployment) -> None:
-    client: Client = own_service.client()
+def test_a_restarted_controller_answers_within_its_deadline(broken_service: Deployment) -> None:
+    client: Client = broken_service.client()
     request_id = client.begin("python-echo", ECHO)
-    processes = below(own_service.controller.pid)
-    own_service.controller.kill()
+    processes = below(broken_service.controller.pid)
+    broken_service.controller.kill()
     until(lambda: alive(processes) == [], "the last worker has closed its connections")
-    own_service.controller.start()
+    broken_service.controller.start()
     started = time.monotonic()
     assert client.result(request_id, {"n": 1}) == {"n": 1}
     assert time.monotonic() - started < 5

@@ -18,14 +18,21 @@ from tests.waiting import until
 SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (10, 4)
 
 
-@pytest.fixture
-def loaded(
+@pytest.fixture(scope="module")
+def unlimited(
     tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
 ) -> Iterator[Deployment]:
     """A service without limits on how often one may ask."""
     folder = tmp_path_factory.mktemp("loaded")
     with Deployment(folder, node_program, rust_toolchain, RATE_LIMIT_EXECUTE="off") as deployment:
         yield deployment
+
+
+@pytest.fixture
+def loaded(unlimited: Deployment) -> Iterator[Deployment]:
+    """The same, whole again after each fault."""
+    yield unlimited
+    unlimited.mend()
 
 
 def test_redis_is_killed_and_comes_back(loaded: Deployment) -> None:
