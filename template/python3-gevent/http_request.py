@@ -2,6 +2,7 @@
 
 import io
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import httptools
@@ -17,8 +18,8 @@ _BODY_CHUNK = 256 << 10
 _OVERHEAD = 8
 
 
-class _BodyNotRead(Exception):
-    """The body of a request is not read, because it exceeds the application's limit. The application refuses it."""
+class _Last(Exception):
+    """The request just added to `requests` is the last one: nothing after it is parsed."""
 
 
 class RequestReader:
@@ -50,7 +51,6 @@ class RequestReader:
         self._parser: Any = httptools.HttpRequestParser(self)
         self._version = ""
         self._ended = False
-        self._unparsed = 0
         self._forget()
 
     @property
@@ -70,9 +70,6 @@ class RequestReader:
         """
         if self._ended:
             return
-        if self._unparsed:
-            self._take_unparsed(data)
-            return
         if not self.head_done:
             self._head_bytes += len(data)
         elif self._chunked:
@@ -88,20 +85,23 @@ class RequestReader:
         self._parser = None
 
     def _parse(self, data: bytes) -> None:
+        rest = None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Other protocols are not supported: the request is answered as usual, and is the last one.
-            self._take_unparsed(data[upgrade.args[0] :])
+            rest = data[upgrade.args[0] :]
         except httptools.HttpParserCallbackError as error:
             self._ended = True
             if isinstance(error.__context__, Refused):
                 raise error.__context__ from None
-            if not isinstance(error.__context__, _BodyNotRead):
+            if not isinstance(error.__context__, _Last):
                 raise
         except httptools.HttpParserError as error:
             self._ended = True
             raise Refused(400, f"this is no HTTP request: {error}") from None
+        if rest is not None:
+            self._ignore_upgrade()
+            self._parse(rest)
 
     def _check_growth(self, received: int, body_bytes: int) -> None:
         """Limit what the parser buffers until it is complete: a line of the head, of a chunk, of the trailers."""
@@ -162,15 +162,11 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         parser = self._parser
-        if parser.should_upgrade():
-            # The parser does not parse the body: it assumes that it belongs to the other protocol.
-            if self._chunked:
-                raise Refused(501, "an upgrade with a chunked body is not understood here")
-            self._unparsed = self._length
-            if not self._unparsed:
-                self._complete_last()
-        else:
+        if not parser.should_upgrade():
             self._complete(parser.should_keep_alive())
+        elif not self._chunked and not self._length:
+            self._complete_last()
+        # Else the body follows: see `_ignore_upgrade`.
 
     def _check_host(self, environ: dict[str, Any], version: str) -> None:
         host = environ.get("HTTP_HOST")
@@ -201,32 +197,35 @@ class RequestReader:
         self.expects = version == "1.1" and (self._chunked or self._length > 0)
 
     def _too_large_a_body(self, length: int) -> None:
-        """Raise Refused, or pass the request on without its body and raise _BodyNotRead."""
+        """Raise Refused, or pass the request on without its body and raise _Last."""
         if not self._limits.asks_application:
             raise Refused(413, "the body is too large")
         self._environ["CONTENT_LENGTH"] = str(length)
         self._environ["wsgi.input"] = UnreadBody()
         self.requests.append(Request(self._environ, self._version, keep_alive=False, whole=False))
         self._forget()
-        raise _BodyNotRead
+        raise _Last
 
     def _too_large_a_head(self) -> Refused:
         self._ended = True
         return Refused(431, "the head of the request is too large")
 
-    def _take_unparsed(self, data: bytes) -> None:
-        part = data[: self._unparsed]
-        if part:
-            self._unparsed -= len(part)
-            self.body_bytes += len(part)
-            self._body.write(part)
-            if not self._unparsed:
-                self._complete_last()
+    def _ignore_upgrade(self) -> None:
+        """Parse the body of a request that offers another protocol. The parser took it for that protocol's.
+
+        Another parser does it, behind a head that only has the body's framing.
+        """
+        rest = SimpleNamespace(
+            on_header=self.on_header, on_body=self.on_body, on_message_complete=self._complete_last
+        )
+        self._parser = httptools.HttpRequestParser(rest)
+        framing = b"Transfer-Encoding: chunked" if self._chunked else b"Content-Length: %d" % self._length
+        self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
 
     def _complete_last(self) -> None:
-        """Complete a request for another protocol. Bytes after it belong to that protocol and are not parsed."""
-        self._ended = True
+        """Complete a request that offers another protocol. What follows may be in that protocol."""
         self._complete(keep_alive=False)
+        raise _Last
 
     def _complete(self, keep_alive: bool) -> None:
         environ = self._environ

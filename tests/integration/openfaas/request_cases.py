@@ -61,7 +61,17 @@ CASES = {
         POST + b"Connection: Upgrade\r\nUpgrade: x\r\nContent-Length: 3\r\n\r\nabc", ["POST / 3"]
     ),
     "an upgrade with chunks": Case(
-        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\n\r\n", ["501"]
+        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\n\r\n", ["POST / 1"]
+    ),
+    "an upgrade with chunks and a trailer": Case(
+        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\nX-T: 9\r\n\r\n",
+        ["POST / 1"],
+    ),
+    "an upgrade with malformed chunks": Case(
+        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\nx\r\na\r\n0\r\n\r\n", BAD
+    ),
+    "an upgrade without the word in Connection": Case(
+        CHUNKED + b"Upgrade: h2c\r\n\r\n1\r\na\r\n0\r\n\r\n", answered("POST / 1")
     ),
     "CONNECT": Case(b"CONNECT localhost:80 HTTP/1.1\r\n" + HOST + b"\r\n", BAD),
     # The first line.
@@ -172,6 +182,7 @@ GO = {
     "an upgrade": Different(answered("GET / 0"), _NO_UPGRADES),
     "an upgrade with a body": Different(answered("POST / 3"), _NO_UPGRADES),
     "an upgrade with chunks": Different(answered("POST / 1"), _NO_UPGRADES),
+    "an upgrade with chunks and a trailer": Different(answered("POST / 1"), _NO_UPGRADES),
     "CONNECT": Different(answered("CONNECT  0"), "it can be a proxy, we cannot"),
     "HTTP/0.9": Different(BAD, _STATUS),
     "HTTP/1.2": Different(answered("GET / 0"), "there is no HTTP/1.2"),
@@ -207,6 +218,7 @@ STOCK = {
     "an upgrade": Different(answered("GET / 0"), _NO_UPGRADES),
     "an upgrade with a body": Different(answered("POST / 3"), _NO_UPGRADES),
     "an upgrade with chunks": Different(answered("POST / 1"), _NO_UPGRADES),
+    "an upgrade with chunks and a trailer": Different(answered("POST / 1"), _NO_UPGRADES),
     "CONNECT": Different(["CONNECT 80 0"], "it takes the target for a URL"),
     "HTTP/0.9": Different(BAD, _STATUS),
     "HTTP/1.2": Different(answered("GET / 0"), "there is no HTTP/1.2"),
