@@ -83,13 +83,21 @@ class InvalidParams(ServiceError):
 
 
 class Unauthorized(ServiceError):
-    """The token is missing or invalid."""
+    """The token is invalid. The message is fixed text without quotes: it also becomes part of a header."""
 
     code = "UNAUTHORIZED"
     status = 401
 
     def headers(self) -> dict[str, str]:
-        """Return the headers of a 401 response."""
+        """Return the headers of a 401 response, as RFC 6750 defines them."""
+        return {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{self.message}"'}
+
+
+class TokenMissing(Unauthorized):
+    """The request has no bearer token."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of a 401 response. RFC 6750 has no error code for this one."""
         return {"WWW-Authenticate": "Bearer"}
 
 

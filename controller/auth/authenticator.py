@@ -9,7 +9,7 @@ import jwt
 
 from controller.auth.settings import TokenSettings
 from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
-from controller.errors import Forbidden, Unauthorized
+from controller.errors import Forbidden, TokenMissing, Unauthorized
 from controller.models.registered import Identity
 
 #: The user id of all callers without a token. A token cannot have it as its subject.
@@ -18,6 +18,24 @@ SUBJECT_MAX = 255
 REMEMBERED_TOKENS = 10_000
 #: Seconds that a valid token is remembered. A withdrawn key stops working that much later.
 REMEMBERED_SECONDS = 60.0
+#: What a client is told of an invalid token. The first kind that fits counts. The texts name nothing of the key.
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (jwt.ExpiredSignatureError, "the token has expired"),
+    (jwt.ImmatureSignatureError, "the token is not yet valid: its nbf or iat is in the future"),
+    (jwt.InvalidAudienceError, "the token is for another audience"),
+    (jwt.InvalidIssuerError, "the token is from another issuer"),
+    (jwt.InvalidAlgorithmError, "the token is signed with a wrong algorithm"),
+    (jwt.InvalidSignatureError, "the token has a wrong signature"),
+    (jwt.exceptions.InvalidSubjectError, "the token's subject is not usable"),
+)
+MALFORMED = "the token is malformed"
+#: The same for a claim that is absent.
+ABSENT = {
+    "aud": "the token names no audience",
+    "iss": "the token names no issuer",
+    "sub": "the token has no subject",
+    "exp": "the token has no expiry",
+}
 
 
 class Authenticator:
@@ -78,13 +96,15 @@ class Authenticator:
         """Return the caller whom the `Authorization` header names.
 
         Raises:
-            Unauthorized: the bearer token is missing or invalid.
+            TokenMissing: the header has no bearer token.
+            Unauthorized: the token is invalid.
         """
         if authorization is None and self._anonymous is not None:
             return self._anonymous
         scheme, _, token = (authorization or "").partition(" ")
+        token = token.strip(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Unauthorized("a bearer token is needed")
+            raise TokenMissing("the token is missing: send the header Authorization with Bearer and a token")
         digest = hashlib.sha256(token.encode()).digest()
         known = self._known.get(digest)
         if known is not None and known[0] > time():
@@ -100,11 +120,15 @@ class Authenticator:
         try:
             claims = jwt.decode(token, self._keys.key(token), **self._checks)
             ends = float(claims["exp"]) + self._leeway
-        except jwt.ExpiredSignatureError as error:
-            raise Unauthorized("the token has expired") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise Unauthorized("the token is not valid") from error
+            raise Unauthorized(_reason(error)) from error
         return ends, Identity(_subject(claims), _scopes(claims))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, jwt.MissingRequiredClaimError):
+        return ABSENT[error.claim]
+    return next((words for kind, words in REASONS if isinstance(error, kind)), MALFORMED)
 
 
 def _subject(claims: dict[str, Any]) -> str:
@@ -115,7 +139,8 @@ def _subject(claims: dict[str, Any]) -> str:
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:
-    scope = claims.get("scope", "")
+    """Return the scopes of `scope`, or of `scp` if the token has no `scope`: two lists are never added up."""
+    scope = claims["scope"] if "scope" in claims else claims.get("scp", "")
     words = scope.split() if isinstance(scope, str) else scope
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise Unauthorized("the token's scope is neither a string nor a list of strings")

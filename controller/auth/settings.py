@@ -58,9 +58,10 @@ class TokenSettings:
     leeway: float = variable(
         "JWT_LEEWAY",
         number(0, 300),
-        0,
+        60,
         unit="s",
-        doc="Tolerated difference, in seconds, between the token issuer's clock and this one.",
+        doc="Tolerated difference, in seconds, between the token issuer's clock and this one, for `exp`, `nbf` and "
+        "`iat`.",
     )
     anonymous: frozenset[str] = variable(
         "ANONYMOUS",

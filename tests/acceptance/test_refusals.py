@@ -133,17 +133,19 @@ def bearer(secret: str, **claims: Any) -> str:
 
 @pytest.mark.covers("UNAUTHORIZED")
 def test_tokens(client: Client, jwt_secret: str) -> None:
-    for authorization in (
-        None,
-        "Bearer nonsense",
-        bearer("x" * 32),
-        bearer(jwt_secret, exp=time.time() - 1),
+    for authorization, reason in (
+        (None, ""),
+        ("Bearer nonsense", "malformed"),
+        (bearer("x" * 32), "signature"),
+        (bearer(jwt_secret, exp=time.time() - 3600), "expired"),
+        (bearer(jwt_secret, iat=time.time() + 3600), "not yet valid"),
     ):
         headers = {"Authorization": authorization} if authorization else {}
         answer = requests.get(client.url + "/api/v1/functions", headers=headers, timeout=60)
         assert answer.status_code == 401
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
-        error_of(answer, "UNAUTHORIZED")
+        told = answer.headers["WWW-Authenticate"]
+        assert reason in told if reason else told == "Bearer"
+        assert reason in error_of(answer, "UNAUTHORIZED")["message"]
 
 
 @pytest.mark.covers("FORBIDDEN")

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import time
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from controller.auth.authenticator import Authenticator, require_execute, require_scope
 from controller.auth.signing_keys import FixedKey
-from controller.errors import Forbidden, Unauthorized
+from controller.errors import Forbidden, TokenMissing, Unauthorized
 from controller.models.registered import Identity
 from tests.signing import SigningKey
 
@@ -20,22 +21,66 @@ KEY = FixedKey("HS256", SECRET)
 AUTHENTICATOR = Authenticator(KEY, "HS256")
 
 
+QUOTED = re.compile(r'Bearer error="invalid_token", error_description="[ !#-\[\]-~]+"')
+DAY = 86_400
+
+
 def token(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
-    claims = {"sub": "alice", "exp": time.time() + 60, "scope": "execute:all"} | claims
+    claims = {"sub": "alice", "exp": time.time() + DAY, "scope": "execute:all"} | claims
     present = {name: value for name, value in claims.items() if value is not None}
     return "Bearer " + jwt.encode(present, secret, algorithm=algorithm)
 
 
 def unsigned() -> str:
     parts = [{"alg": "none", "typ": "JWT"}, {"sub": "alice", "exp": time.time() + 60}]
-    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
-    return f"Bearer {'.'.join(encoded)}."
+    return f"Bearer {'.'.join(encoded(json.dumps(part)) for part in parts)}."
+
+
+def encoded(part: str) -> str:
+    return base64.urlsafe_b64encode(part.encode()).decode().rstrip("=")
+
+
+def signed(claims: str, head: str = '{"alg": "HS256", "typ": "JWT"}') -> str:
+    """A token with this text as its claims, which may be what no library writes."""
+    text = f"{encoded(head)}.{encoded(claims)}"
+    mac = base64.urlsafe_b64encode(hmac.digest(SECRET.encode(), text.encode(), "sha256")).rstrip(b"=")
+    return f"Bearer {text}.{mac.decode()}"
 
 
 @pytest.mark.parametrize("scope", ["execute:all read:functions", ["execute:all", "read:functions"]])
-def test_a_token_that_holds(scope: Any) -> None:
-    identity = AUTHENTICATOR.identify(token(scope=scope))
+@pytest.mark.parametrize("claim", ["scope", "scp"])
+def test_a_token_that_holds(scope: Any, claim: str) -> None:
+    identity = AUTHENTICATOR.identify(token(**{"scope": None, claim: scope}))
     assert identity == Identity("alice", frozenset({"execute:all", "read:functions"}))
+
+
+@pytest.mark.parametrize("scope", ["execute:rust", ["execute:rust"], "", []])
+def test_scp_does_not_count_beside_scope(scope: Any) -> None:
+    identity = AUTHENTICATOR.identify(token(scope=scope, scp="execute:all"))
+    assert identity.scopes == ({"execute:rust"} if scope else frozenset())
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scope": None},
+        {"aud": ["some", "where"]},
+        {"exp": 1e300},
+        {"exp": time.time() + DAY + 0.5, "iat": time.time() - 0.5, "nbf": 0},
+        {"exp": str(int(time.time()) + DAY)},
+        {"sub": "Zo\xeb \U0001f600"},
+    ],
+)
+def test_unusual_claims_that_hold(claims: dict[str, Any]) -> None:
+    subject = claims.get("sub", "alice")
+    assert AUTHENTICATOR.identify(token(**claims)).subject == subject
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+@pytest.mark.parametrize(("before", "after"), [(" ", ""), ("  ", ""), ("     ", " "), (" ", "   ")])
+def test_a_scheme_in_any_case_and_several_spaces(scheme: str, before: str, after: str) -> None:
+    bare = token().removeprefix("Bearer ")
+    assert AUTHENTICATOR.identify(scheme + before + bare + after).subject == "alice"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +90,82 @@ def test_a_token_that_holds(scope: Any) -> None:
         "",
         "Bearer",
         "Bearer ",
+        "Bearer    ",
         "Basic YTpi",
+        "Bearer:a.b.c",
+        token().removeprefix("Bearer "),
+    ],
+)
+def test_without_a_bearer_token(authorization: str | None) -> None:
+    """RFC 6750: a request that has no token is told of no error."""
+    with pytest.raises(TokenMissing, match="token is missing") as refused:
+        AUTHENTICATOR.identify(authorization)
+    assert refused.value.headers() == {"WWW-Authenticate": "Bearer"}
+
+
+STRICT = Authenticator(KEY, "HS256", issuer="us", audience="here")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        (token(exp=time.time() - DAY), "expired"),
+        (token(exp=-1), "expired"),
+        (token(exp=True), "expired"),
+        (token(nbf=time.time() + DAY), "not yet valid"),
+        (token(iat=time.time() + DAY), "not yet valid"),
+        (token(nbf=10**400), "not yet valid"),
+        (token(aud="there", iss="us"), "another audience"),
+        (token(aud=["there", 5], iss="us"), "another audience"),
+        (token(aud={"here": 1}, iss="us"), "another audience"),
+        (token(aud=[], iss="us"), "no audience"),
+        (token(aud="here", iss="them"), "another issuer"),
+        (signed('{"sub": "a", "exp": 9999999999, "aud": "here", "iss": ["us"]}'), "another issuer"),
+        (token(aud="here"), "no issuer"),
+        (token(exp=None), "no expiry"),
+        (token(sub=None), "no subject"),
+        (token(sub="", iss="us", aud="here"), "subject"),
+        (token(sub=["alice"], iss="us", aud="here"), "subject"),
+        (signed('{"sub": "\\ud800", "exp": 9999999999, "iss": "us", "aud": "here"}'), "subject"),
+        (token(secret="x" * 32), "wrong signature"),
+        (token() + "A", "malformed|wrong signature"),
+        (token(secret=SECRET * 2, algorithm="HS512"), "wrong algorithm"),
+        (SigningKey("ES256").bearer(), "wrong algorithm"),
+        (unsigned(), "wrong algorithm"),
+        (signed("{}", '{"alg": "hs256"}'), "wrong algorithm"),
+        (signed("{}", "{}"), "wrong algorithm"),
+        (signed("[]"), "malformed"),
+        (signed("{"), "malformed"),
+        (signed("[" * 5000), "malformed"),
+        (signed('{"sub": "a", "exp": ' + "9" * 5000 + "}"), "malformed"),
+        (signed('{"sub": "a", "exp": Infinity}'), "malformed"),
+        (signed('{"sub": "a", "exp": NaN}'), "malformed"),
+        (signed('{"sub": "a", "exp": 1e999}'), "malformed"),
+        (signed('{"sub": "a", "exp": 9999999999, "nbf": -Infinity}'), "malformed"),
+        (signed('{"sub": "a", "exp": 9999999999, "iat": "noon"}'), "malformed"),
+        (signed("{}", '{"alg": "HS256", "kid": 7}'), "malformed"),
+        (signed("{}", '{"alg": "HS256", "crit": ["x"]}'), "malformed"),
+        ("Bearer a.b.c", "malformed"),
+        ("Bearer a b", "malformed"),
+        ("Bearer a.b.c, Bearer d.e.f", "malformed"),
+        ("Bearer \xe9.b.c", "malformed"),
+        (token(scope=5, iss="us", aud="here"), "scope"),
+        (token(scope=[1], iss="us", aud="here"), "scope"),
+        (token(scope=None, scp={"a": 1}, iss="us", aud="here"), "scope"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(authorization: str, words: str) -> None:
+    with pytest.raises(Unauthorized, match=words) as refused:
+        STRICT.identify(authorization)
+    told = refused.value.headers()["WWW-Authenticate"]
+    assert QUOTED.fullmatch(told)
+    assert refused.value.message in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
         "Bearer a.b.c",
         token(secret="x" * 32),
         token(exp=time.time() - 1),
@@ -58,7 +178,7 @@ def test_a_token_that_holds(scope: Any) -> None:
         token(sub=7),
         token(exp="soon"),
         token(exp=10**400),
-        token(nbf=time.time() + 60),
+        token(nbf=time.time() + DAY),
         SigningKey("RS256").bearer(),
         "Bearer \N{LATIN SMALL LETTER E WITH ACUTE}.b.c",
         "Bearer " + "a." * 5000,
@@ -71,7 +191,7 @@ def test_a_token_that_holds(scope: Any) -> None:
 def test_a_token_that_does_not_hold(authorization: str | None) -> None:
     with pytest.raises(Unauthorized) as refused:
         AUTHENTICATOR.identify(authorization)
-    assert refused.value.headers() == {"WWW-Authenticate": "Bearer"}
+    assert QUOTED.fullmatch(refused.value.headers()["WWW-Authenticate"])
 
 
 def test_the_secret_of_a_public_key_is_no_secret() -> None:
@@ -111,6 +231,11 @@ def test_clocks_may_differ_by_the_leeway() -> None:
     lenient = Authenticator(KEY, "HS256", leeway=30)
     late = token(exp=time.time() - 10)
     assert lenient.identify(late) == lenient.identify(late)
+    for claim in ("nbf", "iat"):
+        ahead: dict[str, Any] = {claim: time.time() + 10}
+        assert lenient.identify(token(**ahead)).subject == "alice"
+        with pytest.raises(Unauthorized, match="not yet valid"):
+            lenient.identify(token(**(ahead | {claim: time.time() + 60})))
     with pytest.raises(Unauthorized, match="expired"):
         lenient.identify(token(exp=time.time() - 40))
 
