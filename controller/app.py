@@ -219,7 +219,11 @@ def application(name: str) -> Function:
     Args:
         name: initialize, execute, sessions, functions or health.
     """
-    shared = controller()
+    return assembled(name, controller())
+
+
+def assembled(name: str, shared: Controller) -> Function:
+    """Return the app of one function, made of the shared objects."""
     app = Function(name, shared.close, shared.settings.body_max_bytes)
     calls = CallFactory(name, shared.metrics, shared.tracer, shared.logger, shared.masker)
     origins = OriginPolicy(shared.settings.cors_origins)

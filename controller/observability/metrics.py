@@ -7,7 +7,7 @@ from functools import partial
 from time import time
 from typing import Generic, TypeVar
 
-from flask import Flask
+from flask import Flask, Response, request
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_flask_exporter import PrometheusMetrics
@@ -20,6 +20,8 @@ CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 #: Of requests that concern no language, or did not come so far as to tell.
 NO_LANGUAGE = "none"
+#: The only version of OpenMetrics that is written.
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 
 
 M = TypeVar("M", bound=MetricWrapperBase)
@@ -156,7 +158,13 @@ class MetricsCollector:
 
     def serve(self, app: Flask) -> None:
         """Serve `/metrics` from `app`."""
-        self._exporter.register_endpoint("/metrics", app)
+
+        @app.get("/metrics")
+        def metrics() -> Response:
+            # The library fails with unusual versions in Accept, and with `name[]` in several processes.
+            wanted = OPEN_METRICS if "openmetrics" in request.headers.get("Accept", "") else None
+            text, content_type = self._exporter.generate_metrics(wanted)
+            return Response(text, content_type=content_type)
 
     def call_ended(
         self, endpoint: str, language: str, code: str, own_seconds: float | None, lookup: str | None

@@ -17,6 +17,10 @@ from werkzeug.wsgi import get_input_stream
 from controller.errors import InvalidRequest
 
 JSON = "application/json"
+#: Names of UTF-8 in a content type, in lower case. The second one is not registered, but common.
+UTF_8 = ("utf-8", "utf8")
+#: Most digits of a length. A longer one is larger than any limit.
+LENGTH_DIGITS = 18
 #: Deepest nesting of a body. A deeper one may exhaust the stack of a runtime's parser.
 MAX_DEPTH = 100
 #: Most digits of a whole number. A longer one may exceed a 64-bit float, and Node.js would read it as infinity.
@@ -50,7 +54,7 @@ def json_body(environ: dict[str, Any], most: int) -> bytes:
 def _read(environ: dict[str, Any], most: int) -> bytes:
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():
-        if int(length) > most:
+        if len(length) > LENGTH_DIGITS or int(length) > most:
             raise RequestEntityTooLarge
         return bytes(environ["wsgi.input"].read(int(length)))
     # Chunked: the server knows the end. One byte beyond the limit shows that the body is too large.
@@ -65,7 +69,7 @@ def _fault_of_type(content_type: str) -> str | None:
     media_type, options = parse_options_header(content_type)
     if media_type.lower() != JSON:
         return f"the body must be {JSON}"
-    return None if options.get("charset", "utf-8").lower() == "utf-8" else "the body must be UTF-8"
+    return None if options.get("charset", "utf-8").lower() in UTF_8 else "the body must be UTF-8"
 
 
 def json_object(body: bytes) -> dict[str, Any]:

@@ -45,7 +45,8 @@ class ExecuteRoute:
         self._calls = calls
         self._origins = origins
         self._others = others
-        self._path = re.compile(re.sub(r"{\w+}", "([^/]+)", route.path))
+        # Flask's routes take a slash at the end, too.
+        self._path = re.compile(re.sub(r"{\w+}", "([^/]+)", route.path) + "/?")
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         """Answer an execution, or pass the request on."""

@@ -50,10 +50,10 @@ class Function(Flask):
 def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:
     """Serve routes.
 
-    A route without a view is answered before Flask. Flask has a rule for it, too, and refuses other methods.
+    A route without a view is answered before Flask. Flask has a rule for it, too, and refuses what reaches it.
     """
     for route in routes:
-        view = None if route.view is None else _checked(route, route.view, services)
+        view = _refused(route) if route.view is None else _checked(route, route.view, services)
         for path in (route.path, *route.aliases):
             rule = path.replace("{", "<").replace("}", ">")
             app.add_url_rule(rule, route.name, view, methods=[route.method])
@@ -66,6 +66,15 @@ def _checked(route: Route, view: View, services: Services) -> Callable[..., Repl
         return view(services, admitted)
 
     return answer
+
+
+def _refused(route: Route) -> Callable[..., Reply]:
+    """Return the view of a plain route. Flask takes `post` for POST; the contract's methods are upper-case."""
+
+    def refuse(**_: str) -> Reply:
+        raise MethodNotAllowed([route.method])
+
+    return refuse
 
 
 def observe(app: Flask, calls: CallFactory) -> None:

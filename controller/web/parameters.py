@@ -31,8 +31,8 @@ CACHE_CONTROL: Parameter = {
 IDEMPOTENCY_KEY = _matching(
     "header",
     "Idempotency-Key",
-    REQUEST_ID.pattern,
-    "A repeated request within 24 hours gets the first one's answer.",
+    f'"{REQUEST_ID.pattern}"|{REQUEST_ID.pattern}',
+    "A repeated request within 24 hours gets the first one's answer. Quoted and bare, it is the same key.",
 )
 REQUEST_ID_HEADER: Parameter = {
     "in": "header",

@@ -17,6 +17,8 @@ from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
+#: RFC 8941 has the key as a string in quotes; many clients send it without.
+IDEMPOTENCY_KEY = re.compile(f'"(?P<quoted>{REQUEST_ID.pattern})"|(?P<bare>{REQUEST_ID.pattern})', re.ASCII)
 #: Keys of `context` that control the service. The script sees all others.
 CONTEXT_CONTROLS = ("timeout_ms", "retain_session", "compile_options", "isolation")
 #: A WSGI request.
@@ -163,9 +165,14 @@ def _flattened(pointer: str, messages: Any) -> list[dict[str, str]]:
         return [
             problem
             for key, below in messages.items()
-            for problem in _flattened(f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}", below)
+            for problem in _flattened(f"{pointer}/{_step(str(key))}", below)
         ]
     return [{"pointer": pointer, "message": str(message)} for message in messages]
+
+
+def _step(key: str) -> str:
+    """Return a key as a part of a JSON pointer. Half of a surrogate pair, which is no text, becomes `?`."""
+    return key.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
 
 
 def _field_error(name: str, message: str) -> InvalidRequest:
@@ -189,7 +196,13 @@ def _directives(header: str) -> CacheDirectives:
 
 
 def _idempotency_key(environ: Environ) -> str | None:
-    key = environ.get("HTTP_IDEMPOTENCY_KEY")
-    if key is not None and not REQUEST_ID.fullmatch(key):
-        raise InvalidRequest("Idempotency-Key must be 1 to 64 of A-Za-z0-9._-")
-    return key
+    """Return the key without its quotes: quoted and bare, it is the same key."""
+    given = environ.get("HTTP_IDEMPOTENCY_KEY")
+    if given is None:
+        return None
+    key = IDEMPOTENCY_KEY.fullmatch(given)
+    if key is None:
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 64 of A-Za-z0-9._-, which may stand in double quotes"
+        )
+    return key["quoted"] or key["bare"]

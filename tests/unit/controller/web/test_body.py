@@ -38,6 +38,9 @@ def test_a_body_over_the_limit_is_refused(changes: dict[str, Any]) -> None:
         ({"CONTENT_TYPE": ""}, "application/json"),
         ({"CONTENT_TYPE": "text/plain"}, "application/json"),
         ({"CONTENT_TYPE": "application/json; charset=latin-1"}, "UTF-8"),
+        ({"CONTENT_TYPE": 'application/json; charset="utf-16"'}, "UTF-8"),
+        ({"CONTENT_TYPE": "application/json; charset=utf-8-sig"}, "UTF-8"),
+        ({"CONTENT_TYPE": "application/json; charset=utf88"}, "UTF-8"),
         ({"HTTP_CONTENT_ENCODING": "gzip"}, "compressed"),
     ],
 )
@@ -48,7 +51,17 @@ def test_a_body_of_another_kind_is_refused(changes: dict[str, str], message: str
 
 
 @pytest.mark.parametrize(
-    "kind", ["application/json", "Application/JSON", 'application/json; charset="UTF-8"']
+    "kind",
+    [
+        "application/json",
+        "Application/JSON",
+        'application/json; charset="UTF-8"',
+        "application/json;charset=utf8",
+        "application/json; charset=UTF8",
+        'application/json; Charset="utf8"',
+        'application/json ; charset="utf-8"; profile=x',
+        "application/json; profile=x;",
+    ],
 )
 def test_json_in_utf_8_is_read(kind: str) -> None:
     assert read(b"{}", CONTENT_TYPE=kind, HTTP_CONTENT_ENCODING="identity") == b"{}"

@@ -156,7 +156,16 @@ def test_an_idempotency_key_is_read(given: str) -> None:
     assert execute(b"{}", Idempotency_Key=given).idempotency_key == given
 
 
-@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "\xe9"])
+@pytest.mark.parametrize("key", ["a", "A.b_c-9", "x" * 64, "8e03978e-40d5-43e8-bc93-6894a57f9324"])
+def test_a_quoted_idempotency_key_is_the_bare_one(key: str) -> None:
+    assert execute(b"{}", Idempotency_Key=f'"{key}"').idempotency_key == key
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "x" * 65, "a b", "\xe9", '""', '"', '"a', 'a"', "'a'", '""a""', '"a" ', '"a";p=1', '"a","b"', "a,b",
+     f'"{"x" * 65}"', '"a\\"b"', '"\N{ARABIC-INDIC DIGIT ONE}"'],
+)  # fmt: skip
 def test_an_unusable_idempotency_key_is_refused(given: str) -> None:
     with pytest.raises(InvalidRequest, match="Idempotency-Key"):
         execute(b"{}", Idempotency_Key=given)
