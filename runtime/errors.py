@@ -93,13 +93,16 @@ class RateLimited(ServiceError):
 
 
 class InitializationFailed(ServiceError):
-    """The script does not parse or compile. Details: stage, line, column, diagnostics."""
+    """The script does not parse or compile. Details: stage, line, column, diagnostics, and a hint."""
 
     code, status = "INITIALIZATION_ERROR", 400
 
 
 class ScriptFailed(ServiceError):
-    """The script raised, or broke a limit. Details: kind, type, line, column, stack_trace, stdout, stderr."""
+    """The script raised, or broke a limit.
+
+    Details: kind, type, line, column, stack_trace, stdout, stderr, and a hint if the confinement refused something.
+    """
 
     code, status = "RUNTIME_ERROR", 500
 

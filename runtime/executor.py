@@ -16,6 +16,7 @@ from runtime.pool.idle import Key
 from runtime.pool.pool import Bounds, Pool
 from runtime.pool.reserve import Reserve
 from runtime.process.folder_locks import clear_abandoned
+from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import Limits, LimitsWatcher
 from runtime.process.process import Launch, Process
 from runtime.process.spawner import Spawner
@@ -43,6 +44,7 @@ class Executor:
         self.metrics = metrics
         self._tracer = tracer
         self._language = language
+        self._allowed = Allowed(language.name, settings.network)
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
         _clear_abandoned_folders(settings.state)
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
@@ -89,6 +91,7 @@ class Executor:
             self._limits_watcher,
             self.settings.result_max_bytes,
             counts_fuel=self._language.counts_fuel,
+            allowed=self._allowed,
         )
 
     def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from runtime.errors import InitializationFailed, ScriptFailed
+from runtime.process.hints import Allowed, hint
 
 #: Kinds of failure that a worker may report.
 KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
@@ -10,42 +11,56 @@ _MAX_TEXT = 64 * 1024
 _MAX_DIAGNOSTICS = 100
 
 
-def initialization_failure(answer: Any, stage: str) -> InitializationFailed:
+def initialization_failure(answer: Any, stage: str, allowed: Allowed) -> InitializationFailed:
     """Return the error for a script that did not load.
 
     Args:
         answer: The worker's report.
         stage: `parse` or `compile`.
+        allowed: What the deployment allows, for the hint.
     """
     answer = answer if isinstance(answer, dict) else {}
     place = {"line": _number(answer.get("line")), "column": _number(answer.get("column"))}
     message = _text(answer.get("message")) or "the script could not be loaded"
     diagnostics = [_diagnostic(entry) for entry in _entries(answer.get("diagnostics"))]
     return InitializationFailed(
-        message, stage=stage, **place, diagnostics=diagnostics or [{"message": message, **place}]
+        message,
+        stage=stage,
+        **place,
+        diagnostics=diagnostics or [{"message": message, **place}],
+        **_hint(answer, None, allowed),
     )
 
 
-def script_failure(answer: Any, stdout: str, stderr: str) -> ScriptFailed:
+def script_failure(answer: Any, stdout: str, stderr: str, allowed: Allowed) -> ScriptFailed:
     """Return the error for a run that the worker itself reports as failed."""
     answer = answer if isinstance(answer, dict) else {}
     kind = answer.get("kind")
+    kind = kind if isinstance(kind, str) and kind in KINDS else "exception"
     return ScriptFailed(
         _text(answer.get("message")) or "the script failed",
-        kind=kind if isinstance(kind, str) and kind in KINDS else "exception",
+        kind=kind,
         type=_text(answer.get("type")),
         line=_number(answer.get("line")),
         column=_number(answer.get("column")),
         stack_trace=_text(answer.get("stack_trace")),
         stdout=stdout,
         stderr=stderr,
+        **_hint(answer, kind, allowed),
     )
 
 
-def broken_run(kind: str, message: str, stdout: str, stderr: str) -> ScriptFailed:
+def broken_run(kind: str, message: str, stdout: str, stderr: str, allowed: Allowed) -> ScriptFailed:
     """Return the error for a run whose failure was found by the front, because the worker could not report it."""
     nothing = dict.fromkeys(("type", "line", "column", "stack_trace"))
-    return ScriptFailed(message, kind=kind, **nothing, stdout=stdout, stderr=stderr)
+    told = _hint({"message": message}, kind, allowed)
+    return ScriptFailed(message, kind=kind, **nothing, stdout=stdout, stderr=stderr, **told)
+
+
+def _hint(report: dict[str, Any], kind: str | None, allowed: Allowed) -> dict[str, str]:
+    """Return the member `hint` of an error's details; nothing where there is no hint."""
+    text = hint({name: _text(value) or value for name, value in report.items()}, kind, allowed)
+    return {} if text is None else {"hint": text}
 
 
 def _entries(diagnostics: Any) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from runtime.json_codec import OutOfRange
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
+from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import LimitsWatcher, Watch
 from runtime.process.process import Process, Usage
 
@@ -21,6 +22,7 @@ _ENVELOPE_BYTES = 256 * 1024
 _EXIT_TIMEOUT = 0.2
 #: What V8 prints before it aborts its process.
 _HEAP_EXHAUSTED = "heap out of memory"
+_NOTHING_ALLOWED = Allowed()
 
 
 class Execution(NamedTuple):
@@ -43,6 +45,7 @@ class Worker:
         result_max_bytes: Largest result of a run.
         counts_fuel: Whether to use the fuel that the worker reports. It must be false where a script can write to
             the channel, because it could forge the report.
+        allowed: What the deployment allows its scripts, for the hints in errors.
 
     Attributes:
         loaded: Whether the worker holds its script.
@@ -57,6 +60,7 @@ class Worker:
         result_max_bytes: int,
         *,
         counts_fuel: bool = False,
+        allowed: Allowed = _NOTHING_ALLOWED,
     ) -> None:
         self.process = process
         self._watch = watch
@@ -66,6 +70,7 @@ class Worker:
         self._last_id = 0
         self._result_max_bytes = result_max_bytes
         self._channel = channel
+        self._allowed = allowed
 
     @classmethod
     def of(
@@ -75,11 +80,12 @@ class Worker:
         result_max_bytes: int,
         *,
         counts_fuel: bool = False,
+        allowed: Allowed = _NOTHING_ALLOWED,
     ) -> "Worker":
         """Return the worker of a process that has just started."""
         channel = ProcessChannel(process.channel, result_max_bytes + _ENVELOPE_BYTES)
         watch = limits_watcher.watch(process)
-        return cls(process, watch, channel, result_max_bytes, counts_fuel=counts_fuel)
+        return cls(process, watch, channel, result_max_bytes, counts_fuel=counts_fuel, allowed=allowed)
 
     @property
     def alive(self) -> bool:
@@ -141,12 +147,12 @@ class Worker:
         except gevent.Timeout:
             self._end()
             message = f"loading the script took longer than {timeout_ms:.0f} ms"
-            raise initialization_failure({"message": message}, stage) from None
+            raise initialization_failure({"message": message}, stage, self._allowed) from None
         except FrameError as error:
             self._end()
             _check_read(error)
             message = f"the process that loaded the script failed: {self._end_of_process()}"
-            raise initialization_failure({"message": message}, stage) from None
+            raise initialization_failure({"message": message}, stage, self._allowed) from None
 
     def run(
         self,
@@ -170,7 +176,7 @@ class Worker:
             answer = self._answer(params, context, timeout_ms, payload)
             stdout, stderr = self.process.take_output()
             if "result" not in answer:
-                raise script_failure(answer.get("error"), stdout, stderr)
+                raise script_failure(answer.get("error"), stdout, stderr, self._allowed)
         except ServiceError as error:
             error.usage = self._usage(meter, answer)
             raise
@@ -216,7 +222,7 @@ class Worker:
     def _load(self, payload: dict[str, Any], stage: str) -> None:
         answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
         if answer.get("loaded") is not True:
-            raise initialization_failure(answer.get("error"), stage)
+            raise initialization_failure(answer.get("error"), stage, self._allowed)
         self.loaded = True
 
     def _end(self) -> None:
@@ -237,19 +243,25 @@ class Worker:
         output = self.process.take_output()
         status = self.process.wait()
         if breach := self._watch.breach:
-            return broken_run(breach.kind, breach.message, *output)
+            return broken_run(breach.kind, breach.message, *output, self._allowed)
         if isinstance(error, (TooDeep, OutOfRange)):
-            return broken_run("result_not_json", f"the result is {error}", *output)
+            return broken_run("result_not_json", f"the result is {error}", *output, self._allowed)
         if status == -signal.SIGXCPU:
             stdout, stderr = output
             return ScriptTimeout(
                 "the script used up its CPU time", timeout_ms=timeout_ms, stdout=stdout, stderr=stderr
             )
         if status == -signal.SIGXFSZ:
-            return broken_run("exception", "the script wrote a file that is too large", *output)
+            return broken_run(
+                "exception", "the script wrote a file that is too large", *output, self._allowed
+            )
         if status == -signal.SIGABRT and _HEAP_EXHAUSTED in output[1]:
-            return broken_run("memory_limit", "the script used more memory than it may", *output)
-        return broken_run("crashed", f"the script's process failed: {self._end_of_process()}", *output)
+            return broken_run(
+                "memory_limit", "the script used more memory than it may", *output, self._allowed
+            )
+        return broken_run(
+            "crashed", f"the script's process failed: {self._end_of_process()}", *output, self._allowed
+        )
 
     def _end_of_process(self) -> str:
         status = self.process.wait()

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from runtime.errors import InitializationFailed
 from runtime.languages.rust.toolchain import SOURCES, WASI_TARGETS, Glue, Toolchain
+from runtime.process.hints import Allowed, hint
 
 SCRIPT = "script.rs"
 ENTRY = "entry.rs"
@@ -116,12 +117,14 @@ def compile_failure(content: str, output: str, status: int) -> InitializationFai
         return refusal(_EXHAUSTED.get(-status, f"the compiler ended with {ending}"))
     first = errors[0]
     ordered = errors + [diagnostic for diagnostic in diagnostics if diagnostic not in errors]
+    told = hint(first, None, Allowed("rust"))
     return InitializationFailed(
         first["message"],
         stage="compile",
         line=first["line"],
         column=first["column"],
         diagnostics=ordered[:_MAX_DIAGNOSTICS],
+        **({} if told is None else {"hint": told}),
     )
 
 

@@ -55,3 +55,10 @@ def packaged_nodejs(runtime_settings: Settings, packages: Path) -> Iterator[Serv
     """Node.js with a deployment's packages."""
     with ServedRuntime("nodejs", replace(runtime_settings, packages=(str(packages),))) as runtime:
         yield runtime
+
+
+@pytest.fixture(scope="session")
+def rust_runtime(runtime_settings: Settings, rust_toolchain: Path) -> Iterator[ServedRuntime]:
+    """Rust with a compiler."""
+    with ServedRuntime("rust", replace(runtime_settings, rust_toolchain=rust_toolchain)) as runtime:
+        yield runtime

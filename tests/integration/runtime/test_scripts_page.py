@@ -2,15 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from runtime.process.failures import KINDS
-from runtime.settings import Settings
 from tests.conftest import ROOT
 from tests.integration.runtime.served import ServedRuntime
 
@@ -39,12 +35,6 @@ EXAMPLES = [
         re.DOTALL | re.MULTILINE,
     )
 ]
-
-
-@pytest.fixture(scope="module")
-def rust_runtime(runtime_settings: Settings, rust_toolchain: Path) -> Iterator[ServedRuntime]:
-    with ServedRuntime("rust", replace(runtime_settings, rust_toolchain=rust_toolchain)) as runtime:
-        yield runtime
 
 
 def test_every_block_of_code_is_an_example() -> None:

@@ -1,0 +1,84 @@
+"""Errors that teach: what the confinement refuses in a real worker comes with a hint, in all languages."""
+
+import pytest
+
+from tests.integration.runtime.rust.served import script as rust
+from tests.integration.runtime.served import ServedRuntime, document
+
+RUNTIMES = {"python": "packaged_python", "nodejs": "packaged_nodejs", "rust": "rust_runtime"}
+
+
+def python(*lines: str) -> str:
+    return "def handle(params):\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def nodejs(body: str) -> str:
+    return f"module.exports = async () => {{ {body} }};"
+
+
+CASES = [
+    ("python", python("open('/etc/shadow')"), "`/etc/shadow` is closed"),
+    ("python", python("open('/var/tmp/x', 'w')"), "private folder"),
+    ("python", python("open('data.csv')"), "`data.csv` is not here"),
+    ("python", python("import socket", "socket.create_connection(('192.0.2.1', 80))"), "no network"),
+    ("python", python("import urllib.request as u", "u.urlopen('http://example.org')"), "no network"),
+    ("python", python("import subprocess", "subprocess.run(['ls'])"), "no processes"),
+    ("python", python("import os", "os.execv('/bin/true', ['true'])"), "no processes"),
+    ("python", python("import multiprocessing", "multiprocessing.Queue()"), "no locks"),
+    ("python", python("import os", "os.kill(1, 9)"), "no process but their own"),
+    ("python", python("import os", "os.chmod('.', 0o700)"), "system call"),
+    ("python", python("import numpy"), "`numpy` is not installed"),
+    ("python", python("bytearray(1 << 40)"), "MEMORY_MAX_BYTES"),
+    ("python", python("import threading as t, time", "while True: t.Thread(target=time.sleep, args=(60,)).start()"),
+     "number of threads"),
+    ("python", python("input()"), "no standard input"),
+    ("nodejs", nodejs("require('fs').readFileSync('/etc/shadow')"), "`/etc/shadow` is closed"),
+    ("nodejs", nodejs("await require('fs/promises').mkdir('/mine')"), "`/mine` is closed"),
+    ("nodejs", nodejs("require('fs').readFileSync('data.csv')"), "`data.csv` is not here"),
+    ("nodejs", nodejs("await fetch('http://192.0.2.1')"), "no network"),
+    ("nodejs", nodejs("await require('dns').promises.lookup('example.org')"), "no network"),
+    ("nodejs", nodejs("require('child_process').execSync('ls')"), "no processes"),
+    ("nodejs", nodejs("process.kill(1)"), "no process but their own"),
+    ("nodejs", nodejs("require('fs').chmodSync('.', 0o700)"), "`chmod` is closed"),
+    ("nodejs", nodejs("require('axios')"), "`axios` is not installed"),
+    ("nodejs", nodejs("await import('left-pad')"), "`left-pad` is not installed"),
+    ("nodejs", nodejs("require('./other')"), "one file"),
+    ("rust", rust('    let _ = context; std::fs::read("/etc/passwd").map_err(|e| e.to_string())?; Ok(json!(1))'),
+     "any files"),
+    ("rust", rust('    let _ = context; std::fs::write("x", "y").unwrap(); Ok(json!(1))'), "any files"),
+    ("rust", rust("    let _ = context; std::thread::spawn(|| ()).join().unwrap(); Ok(json!(1))"), "without threads"),
+    ("rust", rust('    let _ = context; std::net::TcpStream::connect("[::1]:9").unwrap(); Ok(json!(1))'), "sockets"),
+    ("rust", rust('    let _ = context; std::env::var("HOME").map_err(|e| e.to_string()).map(|v| json!(v))'),
+     "no environment variables"),
+    ("rust", rust("    let mut all = vec![context]; loop { all.push(all[0].clone()); }"), "WASM_MEMORY_MAX_BYTES"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "script", "words"), CASES, ids=[f"{case[0]}: {case[2]}" for case in CASES]
+)
+def test_a_refusal_has_a_hint(language: str, script: str, words: str, request: pytest.FixtureRequest) -> None:
+    runtime: ServedRuntime = request.getfixturevalue(RUNTIMES[language])
+    assert words in runtime.failure(script).get("hint", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "script"),
+    [
+        ("python", python("raise PermissionError('you may not')")),
+        ("nodejs", nodejs("throw new Error('not today')")),
+        ("rust", rust('    let _ = context; Err("not today".into())')),
+    ],
+)
+def test_an_error_of_the_script_itself_has_none(
+    language: str, script: str, request: pytest.FixtureRequest
+) -> None:
+    runtime: ServedRuntime = request.getfixturevalue(RUNTIMES[language])
+    assert "hint" not in runtime.failure(script)
+
+
+@pytest.mark.parametrize("line", ["use rand::Rng;", "extern crate regex;", "use tokio::runtime::Runtime;"])
+def test_a_crate_that_is_not_there_is_explained(line: str, rust_runtime: ServedRuntime) -> None:
+    answer = rust_runtime.prepare(line + rust("    let _ = context; Ok(json!(1))"))
+    assert answer.status_code == 400
+    assert "no other crates" in document(answer)["error"]["details"]["hint"]
