@@ -70,7 +70,9 @@ _RUST_CRATES = (
     "Rust scripts may use `std`, `core`, `alloc` and `serde_json`, and no other crates: write what is missing into "
     "the script."
 )
-_RUST_UNSTABLE = "Scripts are compiled as by a stable Rust: unstable features are not for them."
+_RUST_UNSTABLE = (
+    "Scripts are compiled as by a stable Rust: leave the unstable feature out, and use what is stable."
+)
 _MODULES = (
     "`{name}` is not installed here: scripts may import the standard library and the packages of the deployment "
     "(PACKAGES), to which its operator may add it."
@@ -132,6 +134,8 @@ _RUST_PHRASES = (
     (re.compile(r"operation not supported on this platform"), _RUST_UNSUPPORTED),
     (re.compile(r"environment variable not found|`Err` value: NotPresent"), _RUST_ENVIRONMENT),
 )
+_RUST_UNSTABLE_FEATURE = re.compile(r"not in the list of allowed features|use of unstable library feature")
+_RUST_MISSING_FILE = re.compile(r"file not found for module `([^`]+)`")
 _RUST_MISSING_CRATE = re.compile(
     r"unresolved import `|can't find crate for `|undeclared crate or module `|unresolved module or unlinked crate `"
 )
@@ -160,8 +164,10 @@ def hint(report: Mapping[str, Any], kind: str | None, allowed: Allowed) -> str |
 
 def _of_rust(message: str, kind: str | None) -> str | None:
     if kind is None:
-        if "may not be used on the stable release channel" in message:
+        if _RUST_UNSTABLE_FEATURE.search(message):
             return _RUST_UNSTABLE
+        if missing := _RUST_MISSING_FILE.match(message):
+            return _ONE_FILE.format(name=missing[1][:_MAX_NAME])
         return _RUST_CRATES if _RUST_MISSING_CRATE.search(message) else None
     return next((text for phrase, text in _RUST_PHRASES if phrase.search(message)), None)
 

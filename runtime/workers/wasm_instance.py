@@ -48,6 +48,13 @@ def pool(config: Config, limits: Mapping[str, int]) -> None:
     raw.wasmtime_pooling_allocation_config_delete(strategy)
 
 
+def allow_stack(config: Config, size: int) -> None:
+    """Let a call use `size` bytes of the process's stack."""
+    # The engine checks this too, although none of its calls runs on a stack of its own.
+    raw.wasmtime_config_async_stack_size_set(config.ptr(), size)
+    config.max_wasm_stack = size
+
+
 class Kind(IntEnum):
     """How a call ended, as the glue reports it. TRAP means that it reported nothing."""
 
@@ -57,6 +64,7 @@ class Kind(IntEnum):
     PANIC = 3
     OUT_OF_MEMORY = 4
     BAD_REQUEST = 5
+    NOT_JSON = 6
 
 
 class Outcome(NamedTuple):

@@ -3,6 +3,13 @@
 #: Attributes of `wasmtime.Config`. A serialized module only fits the settings of its creation: they are in its key.
 ENGINE_SETTINGS = {"consume_fuel": True}
 
+#: Bytes of a call on the process's stack: return addresses, and what does not fit into registers. A script's own
+#: stack, of variables that have an address, lies in its memory.
+CALL_STACK_BYTES = 8 << 20
+
+#: Bytes of the process's stack, which also holds the frames of Python below the call.
+STACK_BYTES = 2 * CALL_STACK_BYTES
+
 #: Limits of the memory that instances reuse: a process has one instance at a time, with the most memory and functions
 #: that are possible. See `wasmtime_pooling_allocation_config`.
 POOL_SETTINGS = {

@@ -6,6 +6,7 @@ safe, and the children share their memory.
 
 import json
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from wasmtime import Config, Engine, ExitTrap, Linker, Module, Trap, TrapCode, W
 
 from runtime.workers import protocol
 from runtime.workers.protocol import ScriptError
-from runtime.workers.wasm_instance import Instance, InstanceTemplate, Kind, Outcome, pool
-from runtime.workers.wasm_settings import ENGINE_SETTINGS, POOL_SETTINGS
+from runtime.workers.wasm_instance import Instance, InstanceTemplate, Kind, Outcome, allow_stack, pool
+from runtime.workers.wasm_settings import CALL_STACK_BYTES, ENGINE_SETTINGS, POOL_SETTINGS, STACK_BYTES
 
 
 def _configured() -> Config:
@@ -22,9 +23,18 @@ def _configured() -> Config:
     for name, value in ENGINE_SETTINGS.items():
         setattr(config, name, value)
     pool(config, POOL_SETTINGS)
+    allow_stack(config, CALL_STACK_BYTES)
     return config
 
 
+def _allow_stack() -> None:
+    """Let the stack of this process and its children grow as far as calls need it, if the machine allows that."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or hard >= STACK_BYTES):
+        resource.setrlimit(resource.RLIMIT_STACK, (max(soft, STACK_BYTES), hard))
+
+
+_allow_stack()
 ENGINE = Engine(_configured())
 LINKER = Linker(ENGINE)
 LINKER.define_wasi()
@@ -34,9 +44,12 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 #: The only module that a script may import functions from.
 _WASI = "wasi_snapshot_preview1"
 
-#: The script's file as rustc knows it, and its module path below the entry's crate.
+#: The function that runs the handler.
+_ENTRY = "lambda_call"
+
+#: The script's file and its crate as rustc knows them.
 SCRIPT = "script.rs"
-_SCRIPT_MODULE = "script::script::"
+_SCRIPT_CRATE = "script::"
 
 _TRAPS = {
     TrapCode.STACK_OVERFLOW: "stack overflow",
@@ -82,7 +95,7 @@ class Program(protocol.Program):
         try:
             outcome = instance.call(request)
             if outcome.kind is Kind.RESULT:
-                return outcome.text
+                return _checked(outcome.text)
             raise self._failure(outcome, instance)
         finally:
             self._fuel = instance.fuel_used()
@@ -107,6 +120,8 @@ class Program(protocol.Program):
                 return ScriptError(text, type="Err")
             case Kind.PANIC:
                 return _panic(text, outcome)
+            case Kind.NOT_JSON:
+                return ScriptError(text, kind="result_not_json", type="f64")
             case Kind.BAD_REQUEST:
                 return ScriptError(
                     f"params or context cannot be read by serde_json: {text}", type="serde_json::Error"
@@ -120,6 +135,16 @@ class Program(protocol.Program):
         return _trap(outcome, instance)
 
 
+def _checked(result: bytes) -> bytes:
+    """Return a result. Raises ScriptError if it is not UTF-8: unsafe code can make such strings."""
+    try:
+        result.decode()
+    except UnicodeDecodeError:
+        message = "the result holds a string that is not UTF-8"
+        raise ScriptError(message, kind="result_not_json", type="String") from None
+    return result
+
+
 def _serialized(portable: bytes) -> bytes:
     """Return machine code for this CPU. Raises ScriptError if the module is invalid or imports unknown functions."""
     try:
@@ -129,6 +154,8 @@ def _serialized(portable: bytes) -> bytes:
     foreign = [f"{item.module}.{item.name}" for item in module.imports if item.module != _WASI]
     if foreign:
         raise ScriptError(f"the script asks for functions that are not there: {', '.join(foreign)}")
+    if _ENTRY not in {item.name for item in module.exports}:
+        raise ScriptError("the script ends in an attribute that hides its handler")
     return bytes(module.serialize())
 
 
@@ -162,7 +189,7 @@ def _stack_trace(outcome: Outcome) -> str | None:
     if not isinstance(outcome.trap, Trap):
         return None
     names = [_demangled(frame.func_name or "") for frame in outcome.trap.frames]
-    own = [name.replace(_SCRIPT_MODULE, "") for name in names if _SCRIPT_MODULE in name]
+    own = [name.replace(_SCRIPT_CRATE, "") for name in names if _SCRIPT_CRATE in name]
     return "\n".join(f"at {name}" for name in own) or None
 
 

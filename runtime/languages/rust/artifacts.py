@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 #: Version of the format. Change it when `glue.rs` and `wasm_instance.py` no longer fit older modules.
-FORMAT = "1"
+FORMAT = "2"
 
 #: Most files by default. The files that were used least recently are removed.
 MAX_FILES = 4000

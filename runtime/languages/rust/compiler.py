@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from runtime.errors import InitializationFailed
-from runtime.languages.rust.toolchain import SOURCES, WASI_TARGETS, Glue, Toolchain
+from runtime.languages.rust.toolchain import WASI_TARGETS, Glue, Toolchain
 from runtime.process.hints import Allowed, hint
 
 SCRIPT = "script.rs"
-ENTRY = "entry.rs"
 MODULE = "script.wasm"
 
 HANDLER = (
@@ -33,6 +32,13 @@ _EXHAUSTED: dict[int, str] = {
     signal.SIGSEGV: "the script is nested too deeply to be compiled",
     signal.SIGXFSZ: "the script becomes too large when it is compiled",
 }
+
+#: Bytes of a script's stack, as many as a native program has on Linux. WebAssembly's linkers give an eighth of it.
+STACK_BYTES = 8 << 20
+_STACK_SIZE = ("-C", "link-arg=-z", "-C", f"link-arg=stack-size={STACK_BYTES}")
+
+#: The last line of the crate: see `glue.rs`. It is behind the script, which may begin with inner attributes.
+_ENTRY = "\n::lambda_glue::entry!(handler);\n"
 
 _FEATURE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,63}")
 _MAX_FEATURES = 32
@@ -80,7 +86,7 @@ class Options:
 
 
 def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tuple[str, ...]:
-    """Return the command that compiles the entry and the script in the current folder."""
+    """Return the command that compiles the script in the current folder."""
     features = [part for feature in options.features for part in ("--cfg", f'feature="{feature}"')]
     return tuple(
         toolchain.command(
@@ -94,18 +100,20 @@ def compiler_command(toolchain: Toolchain, glue: Glue, options: Options) -> tupl
                 "--error-format",
                 "json",
             ),
-            *("-C", "codegen-units=4", "-C", "strip=debuginfo", *_STACK_POINTER),
+            *("-C", "codegen-units=4", "-C", "strip=debuginfo", *_STACK_POINTER, *_STACK_SIZE),
+            # Our own flags need an unlocked compiler, with which a script must not use unstable features.
+            *("-Z", "allow-features="),
             *_OPTIMIZATION[options.optimization_level],
             *features,
             *glue.arguments(),
-            *("-o", MODULE, ENTRY),
+            *("-o", MODULE, SCRIPT),
         )
     )
 
 
 def compiler_files(content: str) -> dict[str, bytes]:
     """Return the files of the compiler's folder."""
-    return {SCRIPT: content.encode(), ENTRY: (SOURCES / ENTRY).read_bytes()}
+    return {SCRIPT: (content + _ENTRY).encode()}
 
 
 def compile_failure(content: str, output: str, status: int) -> InitializationFailed:
@@ -163,13 +171,13 @@ def _messages(output: str) -> Iterator[dict[str, Any]]:
 def _diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
     """Return a message of rustc as a diagnostic of the contract, with a place in the user's script."""
     primary = next((span for span in message["spans"] if span["is_primary"]), None)
-    if primary and primary["file_name"].endswith(ENTRY):
-        return _handler_diagnostic(message, content)
     place = _place_in_script(primary)
     if place is None:
         # A message about linking contains our commands and paths, so its text is replaced.
         linking = message["message"].startswith("linking with")
         return _about(message, "the compiled script cannot be linked" if linking else message["message"])
+    if place["line_start"] > content.count("\n") + 1:
+        return _diagnostic_of_entry(message, content)
     return {
         **_about(message, message["message"]),
         "line": place["line_start"],
@@ -185,21 +193,25 @@ def _place_in_script(span: dict[str, Any] | None) -> dict[str, Any] | None:
     return span
 
 
-def _handler_diagnostic(message: dict[str, Any], content: str) -> dict[str, Any]:
-    """Return the diagnostic of an error in our entry: it means that the script's `handler` has the wrong form."""
-    notes = [child["message"] for child in message["children"] if child["message"].startswith("expected")]
+def _diagnostic_of_entry(message: dict[str, Any], content: str) -> dict[str, Any]:
+    """Return the diagnostic of an error in our line: the script does not end, or its `handler` has the wrong form."""
     match (message["code"] or {}).get("code"):
-        case "E0603":
-            text = f"`handler` is private: write `{HANDLER}`"
         case "E0308":
+            notes = [
+                child["message"] for child in message["children"] if child["message"].startswith("expected")
+            ]
             text = "\n".join([f"`handler` has another form than `{HANDLER}`", *notes])
+        case "E0423" | "E0425" | "E0574":
+            text = f"there is no function `handler`: write `{HANDLER}`"
         case _:
-            text = f"there is no public function `handler`: write `{HANDLER}`"
+            last = content.rpartition("\n")[2]
+            end = {"line": content.count("\n") + 1, "column": len(last) + 1}
+            return {**_about(message, message["message"]), **end}
     return {**_about(message, text), **_place_of_handler(content)}
 
 
 def _place_of_handler(content: str) -> dict[str, int | None]:
-    """Search the handler by text, because rustc names the entry only. The place is a hint."""
+    """Search the handler by text, because rustc names our line only. The place is a hint."""
     found = re.search(r"\bfn[ \t]+(handler)\b", content)
     if found is None:
         return {"line": None, "column": None}

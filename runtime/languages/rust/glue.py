@@ -7,6 +7,7 @@ would detect follow from the compiler's version and the target, which is always 
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,8 +21,28 @@ from runtime.languages.rust.toolchain import SOURCES, Glue, Toolchain, Toolchain
 #: The crates in the order of their dependencies: each group depends on earlier groups only.
 CRATES = (("serde", "memchr", "itoa", "ryu"), ("serde_json",))
 
-#: Features of the crates. With `float_roundtrip` numbers are read exactly.
-FEATURES = {"serde": ("std",), "serde_json": ("std", "float_roundtrip")}
+#: Features of the crates. With `float_roundtrip` and `arbitrary_precision` numbers are read exactly, whatever their
+#: length. `unbounded_depth` lets the glue read what the front has let pass.
+FEATURES = {
+    "serde": ("std",),
+    "serde_json": ("std", "float_roundtrip", "arbitrary_precision", "unbounded_depth"),
+}
+
+#: What is changed in the sources of a crate: a pattern, and what replaces it. See docs/adr/0023.
+PATCHES = {
+    "serde_json": {
+        # A number that JSON does not have stays a number, instead of becoming null unnoticed.
+        r"Number::from_f(?:32|64)\((\w+)\)\.map_or\(Value::Null, Value::Number\)": (
+            r"Value::Number(Number::from_f64(f64::from(\1))"
+            r".unwrap_or_else(|| Number::from_string_unchecked(\1.to_string())))"
+        ),
+        # A number that is a number already is not read again: that would refuse it.
+        r"let n = tri!\(value\.to_owned\(\)\.parse\(\)\);": (
+            "let n = Number::from_string_unchecked(value.to_owned());"
+        ),
+    }
+}
+_PATCHED_FILES = ("src/value/from.rs", "src/value/ser.rs")
 
 #: Settings that the build script of a crate would detect.
 SETTINGS = {"serde_json": ('fast_arithmetic="64"', "limb_width_64")}
@@ -56,7 +77,8 @@ def build(toolchain: Toolchain, folder: Path) -> Glue:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for level in CRATES:
             list(threads.map(crates.compile, level))
-    crates.rlib("lambda_glue", SOURCES / "glue.rs", ["--edition", "2021"], ["serde_json"])
+    crates.rlib("lambda_glue", SOURCES / "glue.rs", ["--edition", "2021"], ["serde", "serde_json"])
+    shutil.rmtree(crates.patched)
     unfinished.rename(finished)
     return Glue(finished)
 
@@ -73,6 +95,8 @@ class _Crates:
         source = next(Path(self.toolchain.crates).glob(f"{name}-[0-9]*"), None)
         if source is None:
             return
+        if name in PATCHES:
+            source = self._patched(name, source)
         manifest = tomllib.loads((source / "Cargo.toml").read_text())
         settings = [f'feature="{feature}"' for feature in FEATURES.get(name, ())] + list(
             SETTINGS.get(name, ())
@@ -83,6 +107,28 @@ class _Crates:
         options += [part for setting in settings for part in ("--cfg", setting)]
         dependencies = [name for name in manifest.get("dependencies", {}) if self._path(name).is_file()]
         self.rlib(name, source / "src/lib.rs", options, dependencies)
+
+    @property
+    def patched(self) -> Path:
+        """The folder of the sources that are changed before they are compiled."""
+        return self.folder / "patched"
+
+    def _patched(self, name: str, source: Path) -> Path:
+        """Return a copy of a crate's sources with its changes.
+
+        Raises:
+            ToolchainError: The sources have nothing that a change applies to.
+        """
+        copy = self.patched / source.name
+        shutil.copytree(source, copy)
+        files = {copy / file: (copy / file).read_text() for file in _PATCHED_FILES}
+        for pattern, replacement in PATCHES[name].items():
+            if not any(re.search(pattern, text) for text in files.values()):
+                raise ToolchainError(f"{source.name} cannot be changed: it has nothing like {pattern}")
+            files = {file: re.sub(pattern, replacement, text) for file, text in files.items()}
+        for file, text in files.items():
+            file.write_text(text)
+        return copy
 
     def rlib(self, name: str, source: Path, options: list[str], dependencies: list[str]) -> None:
         """Compile one library, without this machine's paths: users would see them in diagnostics."""
@@ -99,6 +145,7 @@ class _Crates:
                 str(source),
             ),
             f"--remap-path-prefix={self.toolchain.crates}=crates",
+            f"--remap-path-prefix={self.patched}=crates",
             f"--remap-path-prefix={SOURCES}=glue",
         )
         environment = {**os.environ, **self.toolchain.variables}

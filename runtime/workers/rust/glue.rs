@@ -2,13 +2,14 @@
 //! outcome to memory. It is compiled once per toolchain; for a new script only the user's file is compiled.
 //!
 //! Only the hook on allocation errors, which is unstable, can distinguish `OutOfMemory` from other traps.
-#![feature(alloc_error_hook)]
+#![feature(alloc_error_hook, allow_internal_unsafe)]
 
 mod generics;
 
 pub use generics::instantiate;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::{Deserializer, Map, Value};
 use std::alloc::{self, Layout};
 use std::any::Any;
 use std::io::Write;
@@ -18,6 +19,26 @@ use std::{mem, ptr, slice};
 /// The form of a script's `handler`.
 pub type Handler = fn(Map<String, Value>) -> Result<Value, String>;
 
+/// Defines the functions that the host calls. It is the last line of every script, at the root of its crate, so that
+/// lines, columns and paths from `crate::` are those of the user.
+#[macro_export]
+#[allow_internal_unsafe] // The script may forbid unsafe code.
+macro_rules! entry {
+    ($handler:ident) => {
+        const _: () = {
+            #[no_mangle]
+            pub extern "C" fn lambda_allocate(request_length: usize) -> *mut u8 {
+                $crate::allocate(request_length)
+            }
+
+            #[no_mangle]
+            pub unsafe extern "C" fn lambda_call(buffer: *mut u8, request_length: usize) {
+                $crate::call(buffer, request_length, $handler)
+            }
+        };
+    };
+}
+
 /// How a call ended. The host knows these by number; 0 means that the script trapped without a report.
 #[repr(u32)]
 enum Kind {
@@ -26,6 +47,7 @@ enum Kind {
     Panic = 3,
     OutOfMemory = 4,
     BadRequest = 5,
+    NotJson = 6,
 }
 
 /// The start of the buffer that `allocate` returns, so that the host finds it after a trap too.
@@ -64,14 +86,62 @@ pub unsafe fn call(buffer: *mut u8, request_length: usize, handler: Handler) {
     }));
     alloc::set_alloc_error_hook(report_out_of_memory);
     let request = slice::from_raw_parts(buffer.add(mem::size_of::<Outcome>()), request_length);
-    match serde_json::from_slice::<Map<String, Value>>(request) {
+    match read(request) {
         Err(error) => report(Kind::BadRequest, error.to_string(), None),
         Ok(context) => match handler(context) {
-            Ok(value) => report(Kind::Result, value.to_string(), None),
+            Ok(value) => report_result(&value),
             Err(message) => report(Kind::Err, message, None),
         },
     }
     flush();
+}
+
+/// Reads a request of any depth: the host has bounded it.
+fn read(request: &[u8]) -> serde_json::Result<Map<String, Value>> {
+    let mut reader = Deserializer::from_slice(request);
+    reader.disable_recursion_limit();
+    Map::deserialize(&mut reader)
+}
+
+fn report_result(value: &Value) {
+    let text = value.to_string();
+    let suspect = NOT_FINITE.iter().any(|number| text.contains(number));
+    match suspect.then(|| not_finite(value)).flatten() {
+        Some((number, place)) => report(Kind::NotJson, format!("the result holds {} {}", number, place), None),
+        None => report(Kind::Result, text, None),
+    }
+}
+
+/// Numbers that JSON does not have, as `Value` keeps them.
+const NOT_FINITE: [&str; 2] = ["NaN", "inf"];
+
+/// Returns the first such number in a value, with its place.
+fn not_finite(value: &Value) -> Option<(String, String)> {
+    let mut path = Vec::new();
+    let number = find_not_finite(value, &mut path)?;
+    let pointer: String = path.iter().rev().map(|name: &String| format!("/{}", name)).collect();
+    Some((number, if pointer.is_empty() { "as a whole".to_string() } else { format!("at {}", pointer) }))
+}
+
+/// Returns the number, and pushes the names on the way back from it.
+fn find_not_finite(value: &Value, path: &mut Vec<String>) -> Option<String> {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            NOT_FINITE.contains(&text.trim_start_matches('-')).then(|| text)
+        }
+        Value::Array(list) => list.iter().enumerate().find_map(|(index, item)| {
+            let found = find_not_finite(item, path)?;
+            path.push(index.to_string());
+            Some(found)
+        }),
+        Value::Object(map) => map.iter().find_map(|(name, item)| {
+            let found = find_not_finite(item, path)?;
+            path.push(name.replace('~', "~0").replace('/', "~1"));
+            Some(found)
+        }),
+        _ => None,
+    }
 }
 
 fn report(kind: Kind, text: String, place: Option<&Location<'_>>) {

@@ -18,7 +18,7 @@ def refusal(rust: RustRuntime, content: str, **compile_options: Any) -> dict[str
     error: dict[str, Any] = answer.json["error"]
     assert error["code"] == "INITIALIZATION_ERROR"
     assert error["details"]["stage"] == "compile"
-    assert "entry.rs" not in str(error)
+    assert "lambda_glue::entry" not in str(error)
     return error
 
 
@@ -98,9 +98,9 @@ def test_a_script_that_does_not_parse_is_refused_with_its_place(
 @pytest.mark.parametrize(
     ("content", "words", "line"),
     [
-        ("pub fn other() {}", "there is no public function `handler`", None),
-        ("", "there is no public function `handler`", None),
-        ("\nfn handler() {}", "`handler` is private", 2),
+        ("pub fn other() {}", "there is no function `handler`", None),
+        ("", "there is no function `handler`", None),
+        ("\nfn handler() {}", "`handler` has another form", 2),
         ("pub fn handler() {}", "`handler` has another form", 1),
         (HEAD + "pub fn handler(v: Value) -> Result<Value, String> { Ok(v) }", "found fn item `fn(Value)", 3),
         (

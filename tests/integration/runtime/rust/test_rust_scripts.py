@@ -1,7 +1,5 @@
 """Scripts at run time: results, output, errors, traps."""
 
-import json
-
 import pytest
 
 from tests.conftest import ROOT
@@ -170,12 +168,6 @@ def test_a_script_too_large_to_start_exceeds_its_memory_limit(serve: Serve) -> N
     )
 
 
-def test_params_nested_too_deeply_for_serde_are_an_error(rust: RustRuntime) -> None:
-    nested = json.loads("[" * 150 + "]" * 150)
-    error = rust.prepared(SUM, {"numbers": nested}).json["error"]
-    assert (error["code"], error["details"]["type"]) == ("RUNTIME_ERROR", "serde_json::Error")
-
-
 SAMPLE = (ROOT / "sql/samples/rust-data_validator.rs").read_text()
 
 
@@ -202,10 +194,3 @@ def test_the_sample_lists_what_is_wrong(rust: RustRuntime) -> None:
 def test_the_sample_refuses_a_rule_it_does_not_know(rust: RustRuntime) -> None:
     error = rust.prepared(SAMPLE, {"data": {}, "rules": {"name": ["pretty"]}}).json["error"]
     assert error["message"] == "unknown rule pretty; there are required and numeric"
-
-
-def test_inner_attributes_may_stand_at_the_top(rust: RustRuntime) -> None:
-    answer = rust.prepared(
-        "#![allow(unused_variables)]\n//! A script.\n" + script("    let unused = context; Ok(json!(1))")
-    )
-    assert answer.json["result"] == 1

@@ -8,6 +8,9 @@ import pytest
 from runtime.errors import InitializationFailed
 from runtime.languages.rust.compiler import Options, compile_failure
 
+#: A script of nine lines.
+SCRIPT = "use x;\n" * 8 + "fn f("
+
 
 def message(text: str, *, file: str | None, line: int = 1, column: int = 1, **more: Any) -> dict[str, Any]:
     """A message as rustc prints it."""
@@ -70,7 +73,7 @@ def test_the_first_error_comes_first_and_warnings_follow() -> None:
         message("wrong", file="script.rs", line=7, column=3),
         message("aborting due to 1 previous error; 1 warning emitted", file=None),
     )
-    refused = compile_failure("", output, 1)
+    refused = compile_failure(SCRIPT, output, 1)
     assert (refused.message, refused.details["line"], refused.details["column"]) == ("wrong", 7, 3)
     assert [found["message"] for found in refused.details["diagnostics"]] == ["wrong", "unused"]
 
@@ -78,8 +81,28 @@ def test_the_first_error_comes_first_and_warnings_follow() -> None:
 def test_an_error_inside_a_macro_has_the_place_where_it_was_used() -> None:
     in_macro = message("no", file="/somewhere/macros.rs", line=900)
     in_macro["spans"][0]["expansion"] = {"span": message("", file="script.rs", line=4, column=9)["spans"][0]}
-    details = compile_failure("", lines(in_macro), 1).details
+    details = compile_failure(SCRIPT, lines(in_macro), 1).details
     assert (details["line"], details["column"]) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("E0425", "there is no function `handler`"),
+        ("E0308", "`handler` has another form"),
+    ],
+)
+def test_an_error_in_our_line_is_one_of_the_handler(code: str, words: str) -> None:
+    at_end = message("rustc's words", file="script.rs", line=10, column=23, code={"code": code})
+    refused = compile_failure(SCRIPT, lines(at_end), 1)
+    assert words in refused.message
+    assert refused.details["line"] is None
+
+
+def test_a_script_without_an_end_has_its_place_at_its_end() -> None:
+    at_end = message("this file contains an unclosed delimiter", file="script.rs", line=11)
+    details = compile_failure(SCRIPT, lines(at_end), 1).details
+    assert (details["line"], details["column"]) == (9, 6)
 
 
 def test_output_of_the_linker_is_not_shown() -> None:
