@@ -26,7 +26,14 @@ def _finite(text: str) -> float:
     return number
 
 
-_DECODER = json.JSONDecoder(parse_constant=frames.refuse_constant, parse_float=_finite)
+def _exact(digits: str) -> int | msgspec.Raw:
+    """Return an integer, or its digits if there are too many: they would take quadratic time to read and to write."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else msgspec.Raw(digits.encode())
+
+
+#: Python's default.
+_MAX_DIGITS = 4300
+_DECODER = json.JSONDecoder(parse_constant=frames.refuse_constant, parse_float=_finite, parse_int=_exact)
 
 
 def decode(body: bytes | bytearray) -> dict[str, Any]:
@@ -35,8 +42,18 @@ def decode(body: bytes | bytearray) -> dict[str, Any]:
         message = _decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         # It may be half a surrogate pair, which JSON allows and UTF-8 does not. Anything else is refused there too.
-        return frames.decode(body, _DECODER)
+        message = frames.decode(body, _DECODER)
+        _check_writable(message)
+        return message
     return frames.checked(message, body)
+
+
+def _check_writable(message: dict[str, Any]) -> None:
+    """Raise OutOfRange for half a surrogate pair beside an integer kept as digits: no encoder writes both."""
+    try:
+        encode(message)
+    except TypeError:
+        raise OutOfRange("a very long integer beside half a surrogate pair") from None
 
 
 def encode(document: dict[str, Any]) -> bytes:

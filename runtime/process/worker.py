@@ -48,7 +48,7 @@ class Worker:
         allowed: What the deployment allows its scripts, for the hints in errors.
 
     Attributes:
-        loaded: Whether the worker holds its script.
+        loaded: Whether the worker holds its script and can run it.
         resident_bytes: Memory that no file backs, at its last answer.
     """
 
@@ -174,6 +174,8 @@ class Worker:
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
+            if answer.get("spent"):
+                self.loaded = False  # so that it serves no other run
             stdout, stderr = self.process.take_output()
             if "result" not in answer:
                 raise script_failure(answer.get("error"), stdout, stderr, self._allowed)

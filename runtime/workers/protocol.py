@@ -11,6 +11,7 @@ Worker to front, exactly one frame for each of them, with its id:
     {"id": N, "error": {"message": str, ...}}  after load or run; with the keys of `ScriptError`, null when unknown
 An answer after run may have more members: usage in units that only the program can measure:
     {"id": N, "result": ..., "fuel": N}
+and `"spent": true` if the process must not serve another run, because this one has left something behind in it.
 
 A script can write to the channel. The id prevents that such a frame counts as the answer to a later run.
 
@@ -40,6 +41,8 @@ class ScriptError(Exception):
         column: The column in that line, from 1.
         stack_trace: The frames of the script.
         diagnostics: A list of {"message", "line", "column"}. Used for loads only.
+        system: What the system refused: {"code": name of the error number, "syscall": str, "path": str}; the latter
+            two only if they are known.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class ScriptError(Exception):
         column: int | None = None,
         stack_trace: str | None = None,
         diagnostics: list[dict[str, Any]] | None = None,
+        system: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.answer: dict[str, Any] = {
@@ -62,6 +66,7 @@ class ScriptError(Exception):
             "column": column,
             "stack_trace": None if stack_trace is None else shortened(stack_trace),
             "diagnostics": diagnostics,
+            "system": system,
         }
 
 
@@ -88,6 +93,10 @@ class Program(Protocol):
         """Return the usage of the last run that the kernel does not measure, by its names in the answer."""
         return {}
 
+    def spent(self) -> bool:
+        """Return whether the process must not serve another run."""
+        return False
+
 
 def serve(channel: Channel, program: Program) -> None:
     """Answer the front's requests until it closes its end."""
@@ -101,8 +110,11 @@ def serve(channel: Channel, program: Program) -> None:
         if "load" in message:
             result_max_bytes = message["result_max_bytes"]
         answer = _answer(program, message, result_max_bytes)
-        if "run" in message and (usage := program.usage()):
-            answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in usage.items())
+        if "run" in message:
+            if usage := program.usage():
+                answer += b"".join(b',"%b":%d' % (name.encode(), used) for name, used in usage.items())
+            if program.spent():
+                answer += b',"spent":true'
         if os.getpid() != process:
             return  # the script forked: this is the child, and only the parent answers
         channel.send_encoded(b'{"id":%d,%b}' % (message["id"], answer))

@@ -2,6 +2,8 @@
 
 import errno
 import linecache
+import re
+import socket
 import traceback
 from types import TracebackType
 from typing import Any
@@ -9,6 +11,34 @@ from typing import Any
 from runtime.workers.protocol import ScriptError
 
 SCRIPT_FILE = "script.py"
+#: System calls by the name of Python's function.
+_CALLS = {
+    name: name
+    for name in (
+        *("socket", "connect", "bind", "listen", "accept", "sendto", "sendmsg", "socketpair", "getaddrinfo"),
+        *(
+            "fork",
+            "forkpty",
+            "execv",
+            "execve",
+            "kill",
+            "killpg",
+            "open",
+            "mkdir",
+            "rmdir",
+            "unlink",
+            "rename",
+        ),
+        *("chmod", "chown", "symlink", "link", "mknod", "mkfifo", "mount", "chroot", "utime", "setxattr"),
+        *("setuid", "setgid", "setpriority", "nice", "sched_setaffinity", "memfd_create", "ptrace"),
+    )
+} | {
+    "_fork_exec": "fork",
+    "fork_exec": "fork",
+    "posix_spawn": "fork",
+    "posix_spawnp": "fork",
+    "forkpty": "fork",
+}
 
 
 def syntax_error(error: BaseException, source: str) -> ScriptError:
@@ -33,6 +63,7 @@ def script_error(error: BaseException) -> ScriptError:
         line=line,
         column=column,
         stack_trace=_stack_trace(error, own),
+        system=_refusal(error),
     )
 
 
@@ -60,8 +91,62 @@ def _message(error: BaseException) -> str:
     except BaseException as failure:  # noqa: BLE001 - it is the script's code
         return f"{type(error).__name__} whose text cannot be made: {type(failure).__name__}"
     if isinstance(error, SystemExit):
-        return f"the script ended itself with status {text or 0}"
+        return _end(error)
     return text or type(error).__name__
+
+
+def _end(leaving: SystemExit) -> str:
+    """Return what a script said that ended itself. A text means status 1, as Python has it."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return f"the script ended itself with status {int(leaving.code or 0)}"
+    return f"the script ended itself with status 1: {leaving.code}"
+
+
+def _refusal(error: BaseException) -> dict[str, str] | None:
+    """Return what the system refused, if an error of the system is this exception or the first that led to it."""
+    found, seen = error if isinstance(error, OSError) else None, {id(error)}
+    inner = error.__cause__ or error.__context__
+    while not isinstance(error, OSError) and inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        found = inner if isinstance(inner, OSError) else found
+        inner = inner.__cause__ or inner.__context__
+    if found is None:
+        return None
+    refusal = {"code": _code(found), "syscall": _call(found), "path": found.filename}
+    return (
+        {name: value for name, value in refusal.items() if isinstance(value, str)}
+        if refusal["code"]
+        else None
+    )
+
+
+def _code(error: OSError) -> str | None:
+    if isinstance(error, socket.gaierror):
+        return next(
+            (
+                name
+                for name in dir(socket)
+                if name.startswith("EAI_") and getattr(socket, name) == error.errno
+            ),
+            None,
+        )
+    return errno.errorcode.get(error.errno or 0)
+
+
+def _call(error: OSError) -> str | None:
+    """Return the system call that an error came from, by the expression that was evaluated."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return None
+    code = trace.tb_frame.f_code
+    line, last_line, start, end = list(code.co_positions())[trace.tb_lasti // 2]
+    if line is None or line != last_line:
+        return None
+    text = linecache.getline(code.co_filename, line).encode()[start:end].decode(errors="replace")
+    called = re.match(r"[\w.]*?(\w+)(?:\.__init__)?\(", text)
+    return _CALLS.get(called[1]) if called else None
 
 
 def _from_the_script(trace: TracebackType | None) -> TracebackType | None:

@@ -95,7 +95,7 @@ def test_a_stack_trace_shows_the_users_lines_and_no_frame_of_ours(python: Server
     ("script", "kind", "type_"),
     [
         ("import sys\nsys.exit(4)", "exception", "SystemExit"),
-        ("exit()", "exception", "SystemExit"),
+        ("def handle(p):\n    exit()", "exception", "SystemExit"),
         ("raise KeyboardInterrupt", "exception", "KeyboardInterrupt"),
         ("raise MemoryError", "memory_limit", "MemoryError"),
         ("class E(Exception):\n    def __str__(self): raise self\nraise E", "exception", "E"),
@@ -104,7 +104,6 @@ def test_a_stack_trace_shows_the_users_lines_and_no_frame_of_ours(python: Server
         ("import gevent", "exception", "ModuleNotFoundError"),
         ("result = {(1, 2): 3}", "result_not_json", "dict"),
         ("result = [b'']", "result_not_json", "bytes"),
-        ("result = 10 ** 5000", "result_not_json", "int"),
         ("def handle(a, b, c): pass", "exception", None),
     ],
 )

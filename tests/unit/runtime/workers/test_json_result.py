@@ -63,10 +63,9 @@ def test_the_same_value_twice_is_no_cycle() -> None:
     assert encode_result([shared, shared]) == b"[[1],[1]]"
 
 
-@pytest.mark.parametrize("result", [Hostile(a=1), 10**5000], ids=["hostile", "long number"])
-def test_a_result_that_fails_in_another_way_is_no_json_either(result: object) -> None:
+def test_a_result_that_fails_in_another_way_is_no_json_either() -> None:
     with pytest.raises(ScriptError) as caught:
-        encode_result(result)
+        encode_result(Hostile(a=1))
     assert caught.value.answer["kind"] == "result_not_json"
 
 
