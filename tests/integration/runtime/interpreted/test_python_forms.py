@@ -1,5 +1,7 @@
 """Python: what counts as a handler, how it is called, and when a script is a program."""
 
+from typing import Any
+
 import pytest
 
 from tests.integration.runtime.interpreted.served import Server
@@ -8,7 +10,10 @@ PARAMS = {"a": 1}
 CONTEXT = {"user": "ada"}
 EVENT = {"params": PARAMS, "context": CONTEXT}
 
-WRAPPER = "def plain(function):\n    def wrapper(*args, **kwargs): return function(*args, **kwargs)\n    return wrapper\n"
+WRAPPER = (
+    "def plain(function):\n"
+    "    def wrapper(*args, **kwargs): return function(*args, **kwargs)\n    return wrapper\n"
+)
 CLASS_WRAPPER = (
     "class Plain:\n    def __init__(self, function): self.inner = function\n"
     "    def __call__(self, *args, **kwargs): return self.inner(*args, **kwargs)\n"
@@ -145,18 +150,15 @@ MODULES = {
     ),
 }
 
-FORMS = {
-    f"{kind}: {name}": row
-    for kind, rows in {
-        "decorated": DECORATED,
-        "callable": CALLABLES,
-        "parameters": PARAMETERS,
-        "generator": GENERATORS,
-        "body": BODIES,
-        "module": MODULES,
-    }.items()
-    for name, row in rows.items()
+_KINDS: dict[str, dict[str, tuple[str, Any]]] = {
+    "decorated": DECORATED,
+    "callable": CALLABLES,
+    "parameters": PARAMETERS,
+    "generator": GENERATORS,
+    "body": BODIES,
+    "module": MODULES,
 }
+FORMS = {f"{kind}: {name}": row for kind, rows in _KINDS.items() for name, row in rows.items()}
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -1,8 +1,15 @@
 """A Python result as JSON, and the place of a value that JSON does not have."""
 
 import json
+import sys
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -75,3 +82,114 @@ def test_a_deep_result_is_refused() -> None:
         deep = [deep]
     with pytest.raises(ScriptError, match="nested too deeply"):
         encode_result(deep)
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    def __repr__(self) -> str:
+        return "a number"
+
+
+class Point(NamedTuple):
+    x: int
+
+
+@dataclass
+class Plain:
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (OrderedDict(a=1), {"a": 1}),
+        (Counter("aab"), {"a": 2, "b": 1}),
+        (Point(1), [1]),
+        (Text("a"), "a"),
+        ({Text("a"): Text("b")}, {"a": "b"}),
+        (Number(7), 7),
+        ({Number(7): 1}, {"7": 1}),
+        ({1.5: 1, 2: 2, True: 3, None: 4}, {"1.5": 1, "2": 2, "true": 3, "null": 4}),
+        ({"1": 1, "true": 2, "null": 3}, {"1": 1, "true": 2, "null": 3}),
+        ({1: {"1": 2}}, {"1": {"1": 2}}),
+        (['"1":', {"1": 1}, '{"1":'], ['"1":', {"1": 1}, '{"1":']),
+        (-0.0, -0.0),
+    ],
+)
+def test_values_close_to_json_are_written(result: object, expected: object) -> None:
+    assert json.loads(encode_result(result)) == expected
+
+
+@pytest.mark.parametrize("number", [10**5000, -(7**20_000), 10**100_000], ids=["5001", "16902", "100001"])
+def test_an_integer_of_any_length_is_written_digit_by_digit(number: int, any_digits: None) -> None:
+    assert encode_result([number, {number: 1}]) == b'[%d,{"%d":1}]' % (number, number)
+
+
+@pytest.fixture
+def any_digits() -> Iterator[None]:
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    yield
+    sys.set_int_max_str_digits(before)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ({1: "a", "1": "b"}, 'two keys that are "1" in JSON as a whole'),
+        ([0, {"x": {True: 1, "true": 2}}], 'two keys that are "true" in JSON at /1/x'),
+        ({"counts": {None: 1, "null": 2}}, 'two keys that are "null" in JSON at /counts'),
+        ({"a": {-1.5: 1, "-1.5": 2}}, 'two keys that are "-1.5" in JSON at /a'),
+        ({False: {False: 1, "false": 2}}, 'two keys that are "false" in JSON at /false'),
+        ({1e22: 1, "1e+22": 2}, 'two keys that are "1e+22" in JSON as a whole'),
+        ({float("inf"): 1}, "the key inf as a whole"),
+        ({"a": {float("nan"): 1}}, "the key nan at /a"),
+        ([ValueError("x")], "a value of type ValueError at /0"),
+        ({"a": map(str, [1])}, "a value of type map at /a"),
+        ({"a": (n for n in [1])}, "a value of type generator at /a"),
+        ([Decimal(1)], "a value of type Decimal at /0"),
+        ({"at": datetime(2026, 1, 1, tzinfo=UTC)}, "a value of type datetime at /at"),
+        ({None: Plain(1)}, "a value of type Plain at /null"),
+        ([bytearray(b"")], "a value of type bytearray at /0"),
+        ([1j], "a value of type complex at /0"),
+        ({"a": frozenset()}, "a value of type frozenset at /a"),
+        ([{}.keys()], "a value of type dict_keys at /0"),
+        ({"\ud800": {1}}, "a value of type set at /\ud800"),
+    ],
+)
+def test_what_json_cannot_hold_is_named_with_its_place(result: object, message: str) -> None:
+    with pytest.raises(ScriptError) as caught:
+        encode_result(result)
+    assert caught.value.answer["message"] == f"the result holds {message}"
+    assert caught.value.answer["kind"] == "result_not_json"
+
+
+FAULTS = {
+    "set": ({1}, "a value of type set"),
+    "keys": ({2: 1, "2": 2}, 'two keys that are "2" in JSON'),
+    "nan": (float("nan"), "nan"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_among_many_siblings_is_found_in_linear_time(fault: str) -> None:
+    value, message = FAULTS[fault]
+    many: list[Any] = [{str(n): n} for n in range(200_000)]
+    many.append({"b": [value]})
+    began = time.process_time()
+    with pytest.raises(ScriptError, match=f"{message} at /200000/b/0"):
+        encode_result(many)
+    assert time.process_time() - began < 30
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_below_many_levels_is_found(fault: str) -> None:
+    value: Any
+    value, message = FAULTS[fault]
+    for _ in range(100):
+        value = {"a/b": [0, value]}
+    with pytest.raises(ScriptError, match=message + " at " + "/a~1b/1" * 100):
+        encode_result(value)
