@@ -1,8 +1,8 @@
 """Turns an exception of a Python script into a ScriptError, with the user's lines, columns and frames only."""
 
+import ast
 import errno
 import linecache
-import re
 import socket
 import traceback
 from types import TracebackType
@@ -13,32 +13,40 @@ from runtime.workers.protocol import ScriptError
 SCRIPT_FILE = "script.py"
 #: System calls by the name of Python's function.
 _CALLS = {
-    name: name
-    for name in (
-        *("socket", "connect", "bind", "listen", "accept", "sendto", "sendmsg", "socketpair", "getaddrinfo"),
-        *(
-            "fork",
-            "forkpty",
-            "execv",
-            "execve",
-            "kill",
-            "killpg",
-            "open",
-            "mkdir",
-            "rmdir",
-            "unlink",
-            "rename",
-        ),
-        *("chmod", "chown", "symlink", "link", "mknod", "mkfifo", "mount", "chroot", "utime", "setxattr"),
-        *("setuid", "setgid", "setpriority", "nice", "sched_setaffinity", "memfd_create", "ptrace"),
-    )
-} | {
-    "_fork_exec": "fork",
-    "fork_exec": "fork",
-    "posix_spawn": "fork",
-    "posix_spawnp": "fork",
-    "forkpty": "fork",
+    **{
+        name: name
+        for name in (
+            *(
+                "socket",
+                "socketpair",
+                "getaddrinfo",
+                "connect",
+                "bind",
+                "listen",
+                "accept",
+                "sendto",
+                "sendmsg",
+            ),
+            *(
+                "fork",
+                "execv",
+                "execve",
+                "kill",
+                "open",
+                "listdir",
+                "mkdir",
+                "rmdir",
+                "unlink",
+                "rename",
+                "link",
+            ),
+            *("symlink", "chmod", "chown", "utime", "mknod", "mkfifo", "mount", "chroot", "setxattr", "nice"),
+            *("setuid", "setgid", "setpriority", "sched_setaffinity", "memfd_create"),
+        )
+    },
+    **dict.fromkeys(("_fork_exec", "fork_exec", "forkpty", "posix_spawn", "posix_spawnp"), "fork"),
 }
+_ADDRESS_ERRORS = {value: name for name, value in vars(socket).items() if name.startswith("EAI_")}
 
 
 def syntax_error(error: BaseException, source: str) -> ScriptError:
@@ -103,50 +111,44 @@ def _end(leaving: SystemExit) -> str:
 
 
 def _refusal(error: BaseException) -> dict[str, str] | None:
-    """Return what the system refused, if an error of the system is this exception or the first that led to it."""
-    found, seen = error if isinstance(error, OSError) else None, {id(error)}
-    inner = error.__cause__ or error.__context__
-    while not isinstance(error, OSError) and inner is not None and id(inner) not in seen:
+    """Return what the system refused, if this exception or the first that led to it has an error number."""
+    inner: BaseException | None = error
+    found, seen = None, set()
+    while inner is not None and id(inner) not in seen:
         seen.add(id(inner))
-        found = inner if isinstance(inner, OSError) else found
+        if isinstance(inner, OSError) and (code := _code(inner)):
+            found = {"code": code, "syscall": _call(inner), "path": inner.filename}
+            if inner is error:
+                break
         inner = inner.__cause__ or inner.__context__
-    if found is None:
-        return None
-    refusal = {"code": _code(found), "syscall": _call(found), "path": found.filename}
-    return (
-        {name: value for name, value in refusal.items() if isinstance(value, str)}
-        if refusal["code"]
-        else None
-    )
+    return found and {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _code(error: OSError) -> str | None:
     if isinstance(error, socket.gaierror):
-        return next(
-            (
-                name
-                for name in dir(socket)
-                if name.startswith("EAI_") and getattr(socket, name) == error.errno
-            ),
-            None,
-        )
+        return _ADDRESS_ERRORS.get(error.errno)
     return errno.errorcode.get(error.errno or 0)
 
 
 def _call(error: OSError) -> str | None:
-    """Return the system call that an error came from, by the expression that was evaluated."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
+    """Return the system call that failed, by the call in the source that raised the error."""
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    if innermost is None:
         return None
-    code = trace.tb_frame.f_code
-    line, last_line, start, end = list(code.co_positions())[trace.tb_lasti // 2]
-    if line is None or line != last_line:
+    code = innermost.tb_frame.f_code
+    line, last_line, start, end = list[Any](code.co_positions())[innermost.tb_lasti // 2]
+    if line is None:
         return None
-    text = linecache.getline(code.co_filename, line).encode()[start:end].decode(errors="replace")
-    called = re.match(r"[\w.]*?(\w+)(?:\.__init__)?\(", text)
-    return _CALLS.get(called[1]) if called else None
+    lines = [linecache.getline(code.co_filename, number).encode() for number in range(line, last_line + 1)]
+    lines[-1] = lines[-1][:end]
+    lines[0] = lines[0][start:]
+    try:
+        called = ast.unparse(ast.parse(b"".join(lines), mode="eval").body.func)  # type: ignore[attr-defined]
+    except (SyntaxError, ValueError, AttributeError, RecursionError, MemoryError):
+        return None
+    return _CALLS.get(called.removesuffix(".__init__").rpartition(".")[2])
 
 
 def _from_the_script(trace: TracebackType | None) -> TracebackType | None:

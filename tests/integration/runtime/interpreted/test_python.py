@@ -1,9 +1,13 @@
 """Python: the forms of scripts, the places of errors, pitfalls of its syntax."""
 
+import hashlib
+import json
+
 import pytest
+import requests
 
 from tests.integration.runtime.interpreted.conftest import Serve
-from tests.integration.runtime.interpreted.served import Server
+from tests.integration.runtime.interpreted.served import HEADERS, Server
 
 EVENT = {"params": {"a": 1}, "context": {"user": "ada"}}
 
@@ -128,3 +132,49 @@ def test_a_script_cannot_fork(python: Server) -> None:
 def test_where_it_can_a_forked_copy_of_the_worker_does_not_answer(serve: Serve) -> None:
     server = serve(ISOLATION_OFF="seccomp", ISOLATION_REQUIRED="no_new_privs")
     assert [server.fresh(FORKING).json()["result"], server.run(FORKING).json()["result"]] == [1, 1]
+
+
+LONG = "7" * 5000
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("result = int('7' * 4000) * 10 ** 1000", "7" * 4000 + "0" * 1000),
+        ("import sys\nsys.set_int_max_str_digits(0)\ndef handle(p): return int('7' * 5000)", LONG),
+        ("def handle(params): return params['n']", LONG),
+        ("def handle(params): return [params['n']][0] * -1", "-" + LONG),
+        ("import sys\nsys.set_int_max_str_digits(0)\ndef handle(params): return int(str(params['n']))", LONG),
+    ],
+)
+def test_integers_of_any_length_pass_digit_by_digit(python: Server, script: str, expected: str) -> None:
+    for _ in range(2):
+        assert f'"result":{expected},' in _text_of_run(python, script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["result = str(10 ** 5000)", "def handle(params): return str(params['n'])", "result = int('7' * 5000)"],
+)
+def test_a_script_has_pythons_limit_of_digits(python: Server, script: str) -> None:
+    assert "Exceeds the limit (4300 digits)" in _text_of_run(python, script)
+
+
+def _text_of_run(python: Server, script: str) -> str:
+    """Return the text of the answer to a run with a param of 5000 digits, which this process could not read."""
+    body = {
+        "request_id": "r1",
+        "tenant": "t1",
+        "params": {"n": 0},
+        "context": {},
+        "timeout_ms": 10_000,
+        "script_hash": hashlib.sha256(script.encode()).hexdigest(),
+        "script_content": script,
+    }
+    answer = requests.post(
+        f"{python.address}/runtime/python/test",
+        data=json.dumps(body).replace('"n": 0', f'"n": {LONG}'),
+        headers=HEADERS | {"Content-Type": "application/json"},
+        timeout=60,
+    )
+    return answer.text
