@@ -1,6 +1,7 @@
 """Finds the handler of a Python script, and which arguments to pass to it."""
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -94,25 +95,32 @@ def _signature(function: Callable[..., Any], *, follow_wrapped: bool) -> _Parame
 
 
 def _takes_anything(parameters: _Parameters) -> bool:
-    return any(p.kind is p.VAR_POSITIONAL for p in parameters) and not any(
-        p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters
-    )
+    return any(p.kind is p.VAR_POSITIONAL for p in parameters)
 
 
 def _function_inside(name: str, wrapper: Any) -> Callable[..., Any] | None:
-    """Return the function that was defined as `name` and is held by a wrapper, its closure or its attributes."""
-    pending, seen = [wrapper], {id(wrapper)}
+    """Return the function that a wrapper holds in its closure or attributes.
+
+    It is the one that was defined as `name`, else the only one that a handler's arguments fit.
+    """
+    pending, seen, others = [wrapper], {id(wrapper)}, []
     while pending and len(seen) < _WRAPPERS_MAX:
         found = pending.pop(0)
-        if found is not wrapper and inspect.isfunction(found) and found.__name__ == name:
-            own = _signature(found, follow_wrapped=False)
-            if own is not None and not _takes_anything(own):
+        if found is not wrapper and inspect.isfunction(found) and _fits(found):
+            if found.__name__ == name:
                 return found
+            others.append(found)
+            continue
         for held in _held(found):
             if callable(held) and id(held) not in seen:
                 seen.add(id(held))
                 pending.append(held)
-    return None
+    return others[0] if len(others) == 1 else None
+
+
+def _fits(function: Callable[..., Any]) -> bool:
+    own = _signature(function, follow_wrapped=False)
+    return own is not None and not _takes_anything(own) and len(own) > 0 and _required(own) <= 2
 
 
 def _held(wrapper: Any) -> list[Any]:
@@ -120,6 +128,8 @@ def _held(wrapper: Any) -> list[Any]:
     held = [*getattr(wrapper, "__dict__", {}).values()]
     if inspect.ismethod(wrapper):
         held += [wrapper.__func__, wrapper.__self__]
+    if isinstance(wrapper, functools.partial):
+        held += [wrapper.func, *wrapper.args]
     for cell in getattr(wrapper, "__closure__", None) or ():
         try:
             held.append(cell.cell_contents)
@@ -128,17 +138,23 @@ def _held(wrapper: Any) -> list[Any]:
     return held
 
 
+def _positional(parameters: _Parameters) -> _Parameters:
+    return [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+def _required(parameters: _Parameters) -> int:
+    return sum(p.default is p.empty for p in _positional(parameters))
+
+
 def _argument_count(name: str, parameters: _Parameters) -> int:
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = sum(p.default is p.empty for p in positional)
+    positional, required = _positional(parameters), _required(parameters)
     if required > 2:
         raise _not_callable(name)
     if required == 2 or (len(positional) >= 2 and positional[1].name == "context"):
         return 2
     if positional:
         return 1
-    takes_any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return 2 if takes_any_number else 0
+    return 2 if _takes_anything(parameters) else 0
 
 
 def _keywords(name: str, parameters: _Parameters, count: int) -> list[str]:

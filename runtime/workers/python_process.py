@@ -3,6 +3,7 @@
 import _thread
 import asyncio
 import atexit
+import builtins
 import concurrent.futures.thread as executors
 import io
 import logging
@@ -12,6 +13,7 @@ import site
 import sys
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,11 +29,14 @@ site.sethelper()
 # The first finalizer registers a function of the standard library for the exit. It is not one of the script's.
 weakref.finalize(Any, print).detach()
 
-#: What a run may replace in `sys`.
+_STREAMS = ("stdin", "stdout", "stderr")
+#: What scripts replace, by module.
 _REPLACEABLE = (
-    *("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"),
-    *("exit", "excepthook", "displayhook", "argv", "path"),
+    (sys, (*_STREAMS, *(f"__{name}__" for name in _STREAMS), "exit", "excepthook", "argv", "path")),
+    (builtins, ("print", "input", "open", "__import__")),
 )
+#: The settings and handlers of a new logger.
+_UNSET: tuple[tuple[int, bool, bool], list[logging.Handler]] = ((logging.NOTSET, False, True), [])
 #: How often a thread that still runs is looked at again, each time after a millisecond.
 _LOOKS = 5
 _LOCKS = (_thread.LockType, _thread.RLock, asyncio.mixins._LoopBoundMixin)
@@ -49,7 +54,7 @@ def look_plain(script: str) -> None:
     # Unbuffered as under `python -u`: output before a kill has reached the pipe.
     sys.stdout, sys.stderr = _unbuffered(1), _unbuffered(2)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lives as long as we do
-    for name in ("stdin", "stdout", "stderr"):
+    for name in _STREAMS:
         setattr(sys, f"__{name}__", getattr(sys, name))
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -65,13 +70,16 @@ class ProcessState:
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
-        self._sys = [(name, getattr(sys, name)) for name in _REPLACEABLE]
+        self._replaceable = [
+            (vars(module), name, getattr(module, name)) for module, names in _REPLACEABLE for name in names
+        ]
         self._argv, self._path = list(sys.argv), list(sys.path)
-        self._environment = dict(os.environ)
+        self._environment = dict(_environment())
         self._folder = _folder()
         self.digits = sys.get_int_max_str_digits()
         self._recursion = sys.getrecursionlimit()
-        self._loggers = {logger: (logger.level, list(logger.handlers)) for logger in _loggers()}
+        self._filters = list(warnings.filters)
+        self._loggers = {logger: (_settings(logger), list(logger.handlers)) for logger in _loggers()}
         self._namespace: dict[str, Any] | None = namespace
         self._locks: list[Any] = []
 
@@ -82,28 +90,33 @@ class ProcessState:
             Whether the process can serve another run: none if a thread still runs, a lock is held, or something is
             left in the event loop.
         """
-        for name, value in self._sys:
-            if getattr(sys, name, None) is not value:
-                setattr(sys, name, value)
+        for names, name, value in self._replaceable:
+            if (now := names.get(name)) is not value:
+                _flush(now)
+                names[name] = value
         if sys.argv != self._argv:
             sys.argv[:] = self._argv
         if sys.path != self._path:
             sys.path[:] = self._path
-        if dict(os.environ) != self._environment:
-            os.environ.clear()
-            os.environ.update(self._environment)
+        if _environment() != self._environment:
+            os.environb.clear()
+            os.environb.update(self._environment)
         if self._folder is not None and _folder() != self._folder:
             os.chdir(self._folder)
         if sys.getrecursionlimit() != self._recursion:
             sys.setrecursionlimit(self._recursion)
+        if warnings.filters != self._filters:
+            warnings.resetwarnings()
+            warnings.filters[:] = self._filters  # type: ignore[index]
         self._restore_loggers()
         usable = python_loop.settle() and not sys.stdout.closed and not sys.stderr.closed
         return usable and not self._any_lock_held() and not _threads_at_work()
 
     def _restore_loggers(self) -> None:
         for logger in _loggers():
-            level, handlers = self._loggers.get(logger, (logging.NOTSET, []))
-            if logger.level != level:
+            settings, handlers = self._loggers.get(logger, _UNSET)
+            if _settings(logger) != settings:
+                level, logger.disabled, logger.propagate = settings
                 logger.setLevel(level)
             if logger.handlers != handlers:
                 logger.handlers[:] = handlers
@@ -141,11 +154,26 @@ def _unbuffered(descriptor: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
 
 
+def _environment() -> dict[bytes, bytes]:
+    """Return the data of `os.environ`, as they are: to copy them takes longer than many scripts."""
+    return os.environ._data  # type: ignore[attr-defined,no-any-return]
+
+
 def _folder() -> str | None:
     """Return the current folder, None if it was removed."""
     with suppress(OSError):
         return os.getcwd()  # noqa: PTH109 - it is asked for after each run
     return None
+
+
+def _flush(stream: Any) -> None:
+    """Write what a stream of the script holds back; it may be anything."""
+    with suppress(Exception):
+        stream.flush()
+
+
+def _settings(logger: logging.Logger) -> tuple[int, bool, bool]:
+    return logger.level, logger.disabled, logger.propagate
 
 
 def _loggers() -> Iterable[logging.Logger]:

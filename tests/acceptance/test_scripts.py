@@ -44,6 +44,30 @@ def test_every_form_runs_cold_warm_and_cached(client: Client, language_title: st
     assert [answer.json()["cached"] for answer in answers] == [False, True, False]
 
 
+MORE_FORMS = {
+    "python-exits": "import sys\nresult = params['a'] + params['b']\nsys.exit(0)\n",
+    "python-decorated": (
+        "def plain(f):\n    def wrapper(*args): return f(*args)\n    return wrapper\n\n"
+        "@plain\ndef handle(params): return sum(params.values())\n"
+    ),
+    "python-helper": "def handler(number, frame, more): pass\nresult = sum(params.values())\n",
+    "python-guarded": "if __name__ == '__main__':\n    result = sum(params.values())\n",
+}
+
+
+@pytest.mark.parametrize("language_title", MORE_FORMS)
+def test_a_script_that_runs_on_its_own_runs_here(client: Client, language_title: str) -> None:
+    request_id = client.begin(language_title, MORE_FORMS[language_title])
+    assert [client.result(request_id, SUM, X_Cache_Control="no-cache") for _ in range(2)] == [5, 5]
+
+
+def test_an_integer_of_thousands_of_digits_comes_back_digit_by_digit(client: Client) -> None:
+    request_id = client.begin("python-long", "def handle(params): return [-(10 ** params['n'])]\n")
+    expected = f"[-1{'0' * 6000}]"
+    for _ in range(2):  # the second answer comes from the cache
+        assert f'"result":{expected}' in client.execute(request_id, {"n": 6000}).text
+
+
 def samples() -> list[Any]:
     return [
         pytest.param(path.stem, example, id=f"{path.stem}-{number}")

@@ -24,6 +24,25 @@ FACTORY = (
 )
 
 DECORATED = {
+    "without wraps, another name": (
+        f"{WRAPPER}def main(params): return params\nhandle = plain(main)",
+        PARAMS,
+    ),
+    "without wraps, after one parameter": (
+        "def plain(f):\n    def w(event, *args): return f(event, *args)\n    return w\n"
+        "@plain\ndef handler(event, context): return context",
+        CONTEXT,
+    ),
+    "by a partial": (
+        "import functools\ndef call(f, *args): return f(*args)\ndef handle(params): return params\n"
+        "handle = functools.partial(call, handle)",
+        PARAMS,
+    ),
+    "by a cache": (
+        "import functools\n@functools.lru_cache\ndef handle(*, params=None): return 5\n"
+        "def handle(params, inner=handle): return params",
+        PARAMS,
+    ),
     "without wraps": (f"{WRAPPER}@plain\ndef handle(params): return params", PARAMS),
     "without wraps, twice": (f"{WRAPPER}@plain\n@plain\ndef handler(event): return event.params", PARAMS),
     "without wraps, two parameters": (

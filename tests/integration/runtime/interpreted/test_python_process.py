@@ -106,6 +106,19 @@ def test_a_script_finds_what_it_expects_in_both_runs(python: Server, name: str) 
 
 
 OUTPUTS = {
+    "wrapped": (
+        "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, 'utf-8')\nprint('ラ')",
+        "ラ\n",
+    ),
+    "wrapped and kept": (
+        "import codecs, sys\nkept = sys.stdout = codecs.getwriter('utf-8')(sys.stdout.buffer)\nprint('ラ')",
+        "ラ\n",
+    ),
+    "opened anew": (
+        "import sys\nsys.stdout = open(1, 'w', encoding='utf-8', closefd=False)\nprint('ラ')",
+        "ラ\n",
+    ),
+    "detached": ("import sys\nraw = sys.stdout.detach()\nraw.write(b'a\\n')", "a\n"),
     "captured and restored": (
         "import io, sys\nsys.stdout = io.StringIO()\nprint('a')\nsys.stdout = sys.__stdout__\nprint('b')",
         "b\n",

@@ -6,6 +6,18 @@ from tests.integration.runtime.interpreted.served import Server
 
 #: Scripts that give the same in each run, though each run leaves something behind.
 RUNS = {
+    "a function of all modules replaced": (
+        "import builtins\ntold = []\nn = 5 if 'built-in' in repr(print) else 0\nbuiltins.print = told.append\n"
+        "print('a')\nresult = n if told == ['a'] else told"
+    ),
+    "a filter of warnings": (
+        "import warnings\ndef handle(params):\n    with warnings.catch_warnings(record=True): warnings.warn('a')\n"
+        "    warnings.simplefilter('error')\n    return 5"
+    ),
+    "loggers configured": (
+        "import logging.config\ndef handle(params):\n    log = logging.getLogger('x')\n"
+        "    n = 0 if log.disabled else 5\n    logging.config.dictConfig({'version': 1})\n    return n"
+    ),
     "an event loop closed": (
         "import asyncio\ndef handle(params):\n    loop = asyncio.get_event_loop()\n"
         "    try:\n        return loop.run_until_complete(asyncio.sleep(0, 5))\n    finally:\n        loop.close()"
