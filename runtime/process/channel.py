@@ -14,12 +14,16 @@ class ProcessChannel(Channel):
     """Exchanges frames with a process: one answer to each question.
 
     It waits for the socket before it reads: no process answers fast enough for an immediate read to succeed.
+
+    Attributes:
+        waiting: What the process has said, since the last question, that its answer waits for; or None.
     """
 
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         super().__init__(sock, max_bytes)
         self._hub = get_hub()
         self._readable = self._hub.loop.io(sock.fileno(), _READABLE)
+        self.waiting: object = None
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Send a question and return the answer.
@@ -27,8 +31,13 @@ class ProcessChannel(Channel):
         Raises:
             FrameError: see `send` and `receive`.
         """
+        self.waiting = None
         self.send_encoded(encode(question))
-        return decode(self.receive_encoded())
+        answer = decode(self.receive_encoded())
+        while "waiting" in answer:
+            self.waiting = answer["waiting"]
+            answer = decode(self.receive_encoded())
+        return answer
 
     def close(self) -> None:
         """Stop watching the socket and close it."""

@@ -65,6 +65,7 @@ class Dialogue(Protocol):
 
     sent_bytes: int
     received_bytes: int
+    waiting: object
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:
         """Send a frame and wait for one. Raises FrameError."""

@@ -20,6 +20,10 @@ from runtime.process.process import Process, Usage
 _ENVELOPE_BYTES = 256 * 1024
 #: Seconds in which a process that has closed its channel may end by itself, so that its exit status is known.
 _EXIT_TIMEOUT = 0.2
+#: What a worker may say that it waits for, and what to tell when it waited until the deadline.
+_WAITED_FOR = {
+    "callback": "its handler returned nothing, so its callback was awaited, and it was not called",
+}
 #: What V8 prints before it aborts its process.
 _HEAP_EXHAUSTED = "heap out of memory"
 _NOTHING_ALLOWED = Allowed()
@@ -48,7 +52,7 @@ class Worker:
         allowed: What the deployment allows its scripts, for the hints in errors.
 
     Attributes:
-        loaded: Whether the worker holds its script and can run it.
+        loaded: Whether the worker holds its script and may run it again.
         resident_bytes: Memory that no file backs, at its last answer.
     """
 
@@ -174,14 +178,15 @@ class Worker:
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
-            if answer.get("spent"):
-                self.loaded = False  # so that it serves no other run
             stdout, stderr = self.process.take_output()
             if "result" not in answer:
                 raise script_failure(answer.get("error"), stdout, stderr, self._allowed)
         except ServiceError as error:
             error.usage = self._usage(meter, answer)
             raise
+        finally:
+            if answer.get("spent"):
+                self.loaded = False
         return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
 
     def _usage(self, meter: "_Meter", answer: dict[str, Any]) -> RunUsage:
@@ -233,8 +238,10 @@ class Worker:
 
     def _timed_out(self, timeout_ms: float) -> ServiceError:
         stdout, stderr = self.process.take_output()
+        waiting = self._channel.waiting
+        why = _WAITED_FOR.get(waiting) if isinstance(waiting, str) else None
         return ScriptTimeout(
-            f"the script ran longer than {timeout_ms:.0f} ms",
+            f"the script ran longer than {timeout_ms:.0f} ms" + (f": {why}" if why else ""),
             timeout_ms=timeout_ms,
             stdout=stdout,
             stderr=stderr,

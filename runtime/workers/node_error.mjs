@@ -17,7 +17,7 @@ export class ScriptError extends Error {
   constructor(message, members = {}) {
     super(message);
     const { kind = 'exception', type = null, line = null, column = null } = members;
-    const { stackTrace = null, diagnostics = null } = members;
+    const { stackTrace = null, diagnostics = null, system = null } = members;
     this.answer = {
       message: shortened(message),
       kind,
@@ -26,6 +26,7 @@ export class ScriptError extends Error {
       column,
       stack_trace: stackTrace === null ? null : shortened(stackTrace),
       diagnostics,
+      system,
     };
   }
 
@@ -74,7 +75,14 @@ function ofError(error) {
     line: place ? Number(place[1]) : null,
     column: place ? Number(place[2]) : null,
     stackTrace: stack && withoutOwnFrames(stack),
+    system: systemOf(error),
   });
+}
+
+/** Returns what Node.js says of a failed call of the system, or null. */
+function systemOf({ code, syscall, path }) {
+  const text = (value) => (typeof value === 'string' ? shortened(value) : null);
+  return typeof code === 'string' ? { code: text(code), syscall: text(syscall), path: text(path) } : null;
 }
 
 function ofValue(value) {

@@ -1,23 +1,24 @@
 // Compiles a script in each of the forms that it may have, without running it, and runs it in the form that compiled.
 
-import { createRequire, isBuiltin } from 'node:module';
+import Module, { createRequire, isBuiltin } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isAsyncFunction } from 'node:util/types';
 import vm from 'node:vm';
 
-import { SCRIPT_FILE, ScriptError, syntaxError } from './node_error.mjs';
+import { SCRIPT_FILE, syntaxError } from './node_error.mjs';
+import { exportedHandler, moduleHandler, noHandler } from './node_handler.mjs';
+import { wantsBigInt } from './node_integers.mjs';
 
-const FORMS =
-  'module.exports = async (event) => ..., module.exports = (context, callback) => ..., exports.handler = ..., ' +
-  'an ES module with a default export or an exported handler, or a function body that returns its result';
-
+const PATH = join(process.cwd(), SCRIPT_FILE);
+const URL_OF_SCRIPT = pathToFileURL(PATH).href;
 const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 const NOT_FOUND = 'ERR_MODULE_NOT_FOUND';
 /** Node's errors for a module that is compiled in another form. */
 const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
 /** Imports that may name a package of the deployment: no file and no URL. */
 const PACKAGE = /^[@\w][^:]*$/;
+const FILE = /^(?:file:|\.{0,2}\/)/;
+const FOLDER_URL = new URL('.', URL_OF_SCRIPT).href;
 /** URLs of the deployment's `node_modules` folders. */
 const PLACES = (process.env.NODE_PATH ?? '')
   .split(delimiter)
@@ -37,7 +38,9 @@ export function readScript(source) {
   const failures = [];
   for (const Reading of [CommonJS, AwaitingBody, ESModule]) {
     try {
-      return new Reading(text);
+      const script = new Reading(text);
+      script.wantsBigInt = wantsBigInt(text);
+      return script;
     } catch (error) {
       failures.push(Reading.failure(error, text));
     }
@@ -52,8 +55,12 @@ class CommonJS {
   #scope = {};
   #top;
   #handler = null;
+  #require = null;
+  /** Like a script that was started by its name, if it exports nothing; like an imported one, if it may. */
+  #isMain;
 
   constructor(text) {
+    this.#isMain = !/\bexports\b/.test(text);
     this.#top = this.compile(text, this.#scope);
   }
 
@@ -63,7 +70,7 @@ class CommonJS {
       lineOffset,
       // A scope around the script's, because it may declare `event` itself.
       contextExtensions: [scope],
-      importModuleDynamically: importInstalled,
+      importModuleDynamically: importFrom,
     });
   }
 
@@ -71,28 +78,39 @@ class CommonJS {
     return syntaxError(error, text);
   }
 
-  async run(event) {
-    return this.#handler ? this.#handler(event) : this.#runTopLevel(event);
+  /** Returns the result. `run` is told when the top level is done, and when the handler waits for its callback. */
+  async run(event, run) {
+    return this.#handler ? this.#handler(event, run) : this.#runTopLevel(event, run);
   }
 
-  async #runTopLevel(event) {
-    const path = join(process.cwd(), SCRIPT_FILE);
-    const module = { exports: {}, id: SCRIPT_FILE, filename: path, loaded: false };
+  async #runTopLevel(event, run) {
+    const module = newModule();
     const untouched = module.exports;
+    this.#require ??= createRequire(PATH);
+    this.#require.main = this.#isMain ? module : newModule();
     this.#scope.event = event;
     const returned = await this.#top.call(
-      module.exports, module.exports, createRequire(path), module, path, process.cwd(),
+      untouched, untouched, this.#require, module, PATH, process.cwd(),
     );
+    module.loaded = true;
     const { exports } = module;
-    const handler = firstFunction(exports, exports?.handler, exports?.handle, exports?.default);
+    const handler = exportedHandler(exports);
     if (handler) {
       delete this.#scope.event;
-      this.#handler = adapted(handler);
-      return this.#handler(event);
+      this.#handler = handler;
+      run.evaluated();
+      return handler(event, run);
     }
     if (returned === undefined || exports !== untouched) throw noHandler();
     return returned;
   }
+}
+
+function newModule() {
+  const module = new Module(PATH, null);
+  module.filename = PATH;
+  module.paths = Module._nodeModulePaths(process.cwd());
+  return module;
 }
 
 /** The same for a source that awaits outside any function. */
@@ -135,29 +153,34 @@ class ESModule {
     return syntaxError(error, text);
   }
 
-  async run(event) {
-    this.#handler ??= adapted(await this.#evaluate());
-    return this.#handler(event);
+  async run(event, run) {
+    if (this.#handler === null) {
+      this.#handler = await this.#evaluate();
+      run.evaluated();
+    }
+    return this.#handler(event, run);
   }
 
   async #evaluate() {
     const module = this.#module ?? this.#parse();
     this.#module = null;
-    await module.link(linkInstalled);
+    await module.link(linkImport);
     await module.evaluate();
-    const { default: byDefault, handler, handle } = module.namespace;
-    const found = firstFunction(byDefault, handler, handle, byDefault?.handler);
-    if (!found) throw noHandler();
-    return found;
+    const handler = moduleHandler(module.namespace);
+    if (!handler) throw noHandler();
+    return handler;
   }
 
   #parse() {
     return new vm.SourceTextModule(this.#text, {
       identifier: SCRIPT_FILE,
-      importModuleDynamically: importInstalled,
+      importModuleDynamically: importFrom,
       initializeImportMeta: (meta) => {
-        meta.filename = join(process.cwd(), SCRIPT_FILE);
         meta.dirname = process.cwd();
+        meta.filename = PATH;
+        meta.main = false;
+        meta.resolve = located;
+        meta.url = URL_OF_SCRIPT;
       },
     });
   }
@@ -174,36 +197,17 @@ function withoutModuleSyntax(text) {
     .replace(/^[ \t]*export\b/gm, blank);
 }
 
-function firstFunction(...candidates) {
-  return candidates.find((candidate) => typeof candidate === 'function');
+/** Imports what the script at `URL_OF_SCRIPT` names. Node's arguments: specifier, what imports it, attributes. */
+async function importFrom(specifier, referrer, attributes) {
+  return import(located(specifier), { with: { ...attributes } });
 }
 
-function noHandler() {
-  return new ScriptError(`the script has no handler and returns no result; it may have one of: ${FORMS}`);
-}
-
-/** Returns the handler as a function of the event that returns its result or a promise of it. */
-function adapted(handler) {
-  if (handler.length === 2 && !isAsyncFunction(handler)) return withCallback(handler);
-  return (event) => handler(event, event.context);
-}
-
-function withCallback(handler) {
-  return (event) =>
-    new Promise((resolve, reject) => {
-      const callback = (error, value) => (error == null ? resolve(value) : reject(error));
-      const returned = handler(event, callback);
-      // Some handlers take the callback and return a promise: the first of both counts.
-      if (typeof returned?.then === 'function') returned.then(resolve, reject);
-    });
-}
-
-async function importInstalled(specifier) {
-  return import(isBuiltin(specifier) ? specifier : located(specifier));
-}
-
-/** Returns the URL of a package's module, as a file beside `node_modules` would find it. */
+/** Returns the URL of an import: of a built-in module, a file in the script's folder, a text, or a package. */
 function located(specifier) {
+  if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`;
+  if (specifier.startsWith('data:')) return specifier;
+  const file = FILE.test(specifier) ? new URL(specifier, URL_OF_SCRIPT).href : '';
+  if (file.startsWith(FOLDER_URL)) return file;
   for (const place of PACKAGE.test(specifier) ? PLACES : []) {
     try {
       return import.meta.resolve(specifier, place);
@@ -214,8 +218,8 @@ function located(specifier) {
   throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: NOT_FOUND });
 }
 
-async function linkInstalled(specifier, referencing) {
-  const namespace = await importInstalled(specifier);
+async function linkImport(specifier, referencing, { attributes }) {
+  const namespace = await importFrom(specifier, referencing, attributes);
   const names = Object.keys(namespace);
   return new vm.SyntheticModule(
     names,

@@ -1,20 +1,36 @@
 // The program of a Node.js worker: one script in one process. It implements `protocol.py` on descriptor 3.
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
+import { SCRIPT_FILE, ScriptError, scriptError } from './node_error.mjs';
+import { parseExactly } from './node_integers.mjs';
+import { encodeResult, isIterator, listed } from './node_result.mjs';
 import { readScript } from './node_script.mjs';
-import { encodeResult } from './node_result.mjs';
-import { ScriptError, scriptError } from './node_error.mjs';
+import { Traces } from './node_traces.mjs';
 
 const CHANNEL = 3;
 const HEADER_BYTES = 4;
+/** Milliseconds after which the front is told that a handler waits for its callback. Most answer earlier. */
+const WAITING_NOTE = 50;
+const NEVER_CALLED =
+  'the handler returned nothing and never called its callback; a function of two or more parameters that is not ' +
+  'async returns its result, or calls callback(error, result)';
 const { parse, stringify } = JSON;
 
 let script = null;
-let resultMaxBytes = 0;
-/** Answers the current run; null between runs. */
-let settle = null;
+let resultMaxBytes = Infinity;
+/** The current run; null between runs. */
+let current = null;
+/** Knows the run that a callback, a timer or a promise belongs to. */
+const runs = new AsyncLocalStorage();
+const traces = new Traces();
+
+process.argv[1] = join(process.cwd(), SCRIPT_FILE);
+process.execArgv.length = 0;
 
 // Frames of libraries must not crowd the script's frames out of the trace.
 Error.stackTraceLimit = 50;
@@ -51,23 +67,44 @@ function takePart() {
   header = !header;
   part = Buffer.allocUnsafe(header ? HEADER_BYTES : done.readUInt32BE(0));
   filled = 0;
-  if (header) answer(parse(done.toString('utf8')));
+  if (header) answer((script?.wantsBigInt ? parseExactly : parse)(done.toString('utf8')));
 }
 
 channel.on('end', () => process.exit(0));
 channel.on('error', () => process.exit(1));
 
-// A failure outside the handler's promise belongs to the current run. Between runs it ends the process, and the front
-// replaces it.
-process.on('uncaughtException', fail);
-process.on('unhandledRejection', fail);
+process.on('uncaughtException', (error) => {
+  if (process.listenerCount('uncaughtException') === 1) fail(error);
+});
+// As Node.js does: it is for the script's listeners of this event, else for those of exceptions, else a failure.
+process.on('unhandledRejection', (reason) => {
+  if (process.listenerCount('unhandledRejection') > 1) return;
+  if (process.listenerCount('uncaughtException') === 1) fail(reason);
+  else process.emit('uncaughtException', reason, 'unhandledRejection');
+});
 
+/** A failure outside of the handler's promise fails its run. After that run's answer it only ends this process soon. */
 function fail(error) {
-  if (settle === null) process.exit(1);
-  settle({ error: scriptError(error).answer });
+  const run = runs.getStore() ?? current;
+  if (run !== null && run === current) run.settle({ error: scriptError(error).answer });
+  else traces.failures = true;
 }
 
+// Nothing is left to wait for: a handler that still waits for its callback waits in vain.
+process.on('beforeExit', () => {
+  channel.ref();
+  setImmediate(() => current?.settle({ error: new ScriptError(NEVER_CALLED).answer }));
+});
+
 async function answer(message) {
+  try {
+    await serve(message);
+  } catch {
+    process.exit(1); // the script has broken our program
+  }
+}
+
+async function serve(message) {
   if (message.rehearse) {
     await rehearse();
     send(message.id, { rehearsed: true });
@@ -75,14 +112,15 @@ async function answer(message) {
     resultMaxBytes = message.result_max_bytes;
     send(message.id, load(message.load));
   } else {
-    send(message.id, await run(message.run));
+    send(message.id, await run(message.id, message.run));
   }
 }
 
 /** Loads and runs a script of our own, which makes the first real run faster. */
 async function rehearse() {
   const rehearsed = readScript('module.exports = async (event) => ({ ...event.params });');
-  resultAnswer(await rehearsed.run({ params: { a: 1 }, context: {} }));
+  const nothing = { evaluated() {}, waiting() {} };
+  await resultAnswer(await rehearsed.run({ params: { a: 1 }, context: {} }, nothing));
 }
 
 function load(payload) {
@@ -95,35 +133,66 @@ function load(payload) {
 }
 
 /** Resolves with the first of: the handler's result, its failure, a failure elsewhere in the process. */
-function run({ params, context }) {
-  return new Promise((resolve) => {
-    settle = (outcome) => {
-      settle = null;
-      resolve(outcome);
-    };
-    const mine = settle;
-    const settleMine = (outcome) => settle === mine && settle(outcome);
-    script.run({ params, context }).then(
-      (result) => settleMine(resultAnswer(result)),
-      (error) => settleMine({ error: scriptError(error).answer }),
-    );
+async function run(id, { params, context }) {
+  const settled = new Promise((resolve) => {
+    current = new Run(id, resolve);
   });
+  runs.run(current, runScript, current, { params, context });
+  const outcome = await settled;
+  return traces.end() ? { ...outcome, spent: true } : outcome;
 }
 
-function resultAnswer(result) {
+async function runScript(mine, event) {
   try {
-    const encoded = encodeResult(result);
-    const size = Buffer.byteLength(encoded);
-    if (size <= resultMaxBytes) return { encoded };
-    throw new ScriptError(`the result has ${size} bytes, the limit is ${resultMaxBytes}`, { kind: 'output_limit' });
+    mine.settle(await resultAnswer(await script.run(event, mine)));
   } catch (error) {
-    return { error: scriptError(error).answer };
+    mine.settle({ error: scriptError(error).answer });
   }
 }
 
-function send(id, { encoded, ...members }) {
-  const rest = encoded === undefined ? stringify(members).slice(1) : `"result":${encoded}}`;
-  const body = `{"id":${id},${rest}`;
+/** A run until its answer. The first outcome counts. */
+class Run {
+  #id;
+  #resolve;
+  #note = null;
+
+  constructor(id, resolve) {
+    this.#id = id;
+    this.#resolve = resolve;
+    traces.begin();
+  }
+
+  /** The top level of the script has run. What it has left belongs to the script. */
+  evaluated() {
+    traces.begin();
+  }
+
+  /** The handler has returned nothing: only what the script has begun can call its callback. */
+  waiting() {
+    if (current !== this) return;
+    channel.unref();
+    this.#note = setTimeout(send, WAITING_NOTE, this.#id, { waiting: 'callback' }).unref();
+  }
+
+  settle(outcome) {
+    if (current !== this) return;
+    current = null;
+    if (this.#note !== null) {
+      clearTimeout(this.#note);
+      channel.ref();
+    }
+    this.#resolve(outcome);
+  }
+}
+
+async function resultAnswer(result) {
+  const value = isIterator(result) ? await listed(result, resultMaxBytes) : result;
+  return { encoded: encodeResult(value, resultMaxBytes) };
+}
+
+function send(id, { encoded, spent, ...members }) {
+  const main = encoded === undefined ? stringify(members).slice(1, -1) : `"result":${encoded}`;
+  const body = `{"id":${id},${main}${spent ? ',"spent":true' : ''}}`;
   const length = Buffer.byteLength(body);
   const frame = Buffer.allocUnsafe(HEADER_BYTES + length);
   frame.writeUInt32BE(length, 0);

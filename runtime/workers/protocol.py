@@ -4,14 +4,17 @@ Front to worker, one frame each:
     {"id": N, "rehearse": true}                       warm up; at most once, before load
     {"id": N, "load": {...}, "result_max_bytes": N}   parse or instantiate the script without running it
     {"id": N, "run": {"params": {...}, "context": {...}}}
-Worker to front, exactly one frame for each of them, with its id:
+Worker to front, exactly one answer to each of them, with its id:
     {"id": N, "rehearsed": true}
     {"id": N, "loaded": true}                  after load
     {"id": N, "result": <JSON value>}          after run
     {"id": N, "error": {"message": str, ...}}  after load or run; with the keys of `ScriptError`, null when unknown
 An answer after run may have more members: usage in units that only the program can measure:
     {"id": N, "result": ..., "fuel": N}
-and `"spent": true` if the process must not serve another run, because this one has left something behind in it.
+and `"spent": true` if the process must not serve another run, because this one has left something behind in it. Before
+its answer to a run, a worker may send what it waits for, so that the error at the deadline can tell it:
+    {"id": N, "waiting": "callback"}
+The error may have what failed in the system: `"system": {"code", "syscall", "path"}`.
 
 A script can write to the channel. The id prevents that such a frame counts as the answer to a later run.
 

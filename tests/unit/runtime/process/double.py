@@ -90,6 +90,7 @@ class DoubleChannel:
         self._program = program
         self.asked: list[Mapping[str, Any]] = []
         self.sent_bytes = self.received_bytes = 0
+        self.waiting: object = None
         self.closed = False
 
     def ask(self, question: dict[str, Any]) -> dict[str, Any]:

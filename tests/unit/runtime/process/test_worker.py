@@ -155,6 +155,33 @@ def test_a_run_is_killed_at_its_deadline(stage: Stage) -> None:
     assert staged.process.ended.get() == -signal.SIGKILL
 
 
+@pytest.mark.parametrize(
+    ("waiting", "told"), [(None, False), ("callback", True), ("a bus", False), ({}, False)]
+)
+def test_a_timeout_tells_what_the_program_said_it_waits_for(
+    stage: Stage, waiting: object, told: bool
+) -> None:
+    staged = stage(held)
+    staged.channel.waiting = waiting
+    with pytest.raises(ScriptTimeout, match="longer than 10 ms") as failed:
+        staged.run(timeout_ms=SHORT_MS)
+    assert ("its callback was awaited" in str(failed.value)) is told
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"), [({}, True), ({"last": True}, False), ({"error": {}, "last": True}, False)]
+)
+def test_a_run_that_is_its_programs_last_leaves_no_script(
+    stage: Stage, answer: dict[str, Any], kept: bool
+) -> None:
+    staged = stage(
+        lambda _, question: {**({"loaded": True} if "run" not in question else {"result": 1}), **answer}
+    )
+    staged.worker.load(PAYLOAD, "parse", LONG_MS)
+    staged.run()
+    assert staged.worker.loaded is kept
+
+
 def test_loading_within_a_run_has_the_runs_deadline(stage: Stage) -> None:
     with pytest.raises(ScriptTimeout):
         stage(held).run(timeout_ms=SHORT_MS, payload=PAYLOAD)
