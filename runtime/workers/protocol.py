@@ -11,8 +11,8 @@ Worker to front, exactly one answer to each of them, with its id:
     {"id": N, "error": {"message": str, ...}}  after load or run; with the keys of `ScriptError`, null when unknown
 An answer after run may have more members: usage in units that only the program can measure:
     {"id": N, "result": ..., "fuel": N}
-and `"spent": true` if the process must not serve another run, because this one has left something behind in it. Before
-its answer to a run, a worker may send what it waits for, so that the error at the deadline can tell it:
+and `"spent": true` if the process must not serve another run, because this one has left something behind in it.
+Before its answer to a run, a worker may send what it waits for, so that the error at the deadline can tell it:
     {"id": N, "waiting": "callback"}
 The error may have what failed in the system: `"system": {"code", "syscall", "path"}`.
 

@@ -169,7 +169,7 @@ def test_a_timeout_tells_what_the_program_said_it_waits_for(
 
 
 @pytest.mark.parametrize(
-    ("answer", "kept"), [({}, True), ({"last": True}, False), ({"error": {}, "last": True}, False)]
+    ("answer", "kept"), [({}, True), ({"spent": True}, False), ({"error": {}, "spent": True}, False)]
 )
 def test_a_run_that_is_its_programs_last_leaves_no_script(
     stage: Stage, answer: dict[str, Any], kept: bool
