@@ -16,7 +16,7 @@ QUICK = settings(max_examples=300, derandomize=True, deadline=None, database=Non
 TITLE = "python-hello"
 #: Each route, with the name of a function that serves it.
 PLACES = [(HEALTH.name if route.function is EVERY else route.function.name, route) for route in ROUTES]
-METHODS = ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "post", "Get", "BREW", ""]
+METHODS = ["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "post", ""]
 TOKEN = bearer()
 BODY = b'{"params": {}}'
 
