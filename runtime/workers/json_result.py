@@ -6,23 +6,25 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from runtime.workers.protocol import ScriptError
+from runtime.workers.protocol import ScriptError, any_digits
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+#: Integers of fewer bits have less than 4300 digits.
+_BITS_ALWAYS_WRITTEN = 14_000
 _TEXT = frozenset({str})
 #: A key that may have been none in Python. Two keys can only be equal in JSON if one of them was not a str.
 _LIKE_A_VALUE = re.compile(r'"(?:-?[0-9][^"]*|true|false|null)":')
 
 
 def encode_result(result: Any) -> bytes:
-    """Return a result as JSON in UTF-8. The process must have no limit for the digits of integers.
+    """Return a result as JSON in UTF-8.
 
     Raises:
         ScriptError: It cannot be represented; the message has the JSON pointer of the value (kind result_not_json).
     """
     try:
-        text = _ENCODER.encode(result)
-        if _LIKE_A_VALUE.search(text) and (fault := _first_fault(result)):
+        text = _written(result)
+        if '":' in text and _LIKE_A_VALUE.search(text) and (fault := _first_fault(result)):
             raise fault
     except ScriptError:
         raise
@@ -37,7 +39,16 @@ def encode_result(result: Any) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair: JSON has it as an escape sequence only
-        return json.dumps(result, separators=(",", ":")).encode()
+        with any_digits():
+            return json.dumps(result, separators=(",", ":")).encode()
+
+
+def _written(result: Any) -> str:
+    try:
+        return _ENCODER.encode(result)
+    except ValueError:  # an integer may have more digits than Python writes by default
+        with any_digits():
+            return _ENCODER.encode(result)
 
 
 def _fault_or_reason(result: Any, error: Exception) -> ScriptError:
@@ -111,7 +122,10 @@ def _key_text(key: Any) -> str:
         return float.__repr__(key)
     if key is None or isinstance(key, bool):
         return json.dumps(key)
-    return int.__repr__(key)
+    if int.bit_length(key) < _BITS_ALWAYS_WRITTEN:
+        return int.__repr__(key)
+    with any_digits():
+        return int.__repr__(key)
 
 
 def _place(path: list[Any]) -> str:

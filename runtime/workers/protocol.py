@@ -25,9 +25,11 @@ before the first fork, so that the children need not. A child creates a `Program
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from runtime.frames import Channel, ChannelClosed, encode
+from runtime.frames import Channel, ChannelClosed, FrameError, decode, encode
 
 #: Most characters of a message or a stack trace: the text of an exception may have megabytes.
 MAX_TEXT = 16 * 1024
@@ -107,7 +109,7 @@ def serve(channel: Channel, program: Program) -> None:
     process = os.getpid()
     while True:
         try:
-            message = channel.receive()
+            message = _received(channel)
         except ChannelClosed:
             return
         if "load" in message:
@@ -121,6 +123,26 @@ def serve(channel: Channel, program: Program) -> None:
         if os.getpid() != process:
             return  # the script forked: this is the child, and only the parent answers
         channel.send_encoded(b'{"id":%d,%b}' % (message["id"], answer))
+
+
+@contextmanager
+def any_digits() -> Iterator[None]:
+    """Lift Python's limit for the digits of integers inside a `with` block: requests and results have none."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+def _received(channel: Channel) -> dict[str, Any]:
+    body = channel.receive_encoded()
+    try:
+        return decode(body)
+    except FrameError:  # an integer may have more digits than Python reads by default
+        with any_digits():
+            return decode(body)
 
 
 def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) -> bytes:

@@ -15,8 +15,9 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,24 +63,17 @@ def look_plain(script: str) -> None:
 class ProcessState:
     """What belongs to the process and not to a run, as it is at the construction.
 
-    Args:
-        namespace: The globals that the runs share.
+    What the script's text does not name is not looked at after a run: most scripts change nothing, and to look takes
+    longer than many of them.
 
-    Attributes:
-        digits: Most digits of an integer that the script converts from or to text, 0 for any number.
+    Args:
+        source: The script's text.
+        namespace: The globals that the runs share.
     """
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self._replaceable = [
-            (vars(module), name, getattr(module, name)) for module, names in _REPLACEABLE for name in names
-        ]
-        self._argv, self._path = list(sys.argv), list(sys.path)
-        self._environment = dict(_environment())
-        self._folder = _folder()
-        self.digits = sys.get_int_max_str_digits()
-        self._recursion = sys.getrecursionlimit()
-        self._filters = list(warnings.filters)
-        self._loggers = {logger: (_settings(logger), list(logger.handlers)) for logger in _loggers()}
+    def __init__(self, source: str, namespace: dict[str, Any]) -> None:
+        self._output = sys.stdout, sys.stderr
+        self._restore = [part() for words, part in _PARTS if any(word in source for word in words)]
         self._namespace: dict[str, Any] | None = namespace
         self._locks: list[Any] = []
 
@@ -90,41 +84,91 @@ class ProcessState:
             Whether the process can serve another run: none if a thread still runs, a lock is held, or something is
             left in the event loop.
         """
-        for names, name, value in self._replaceable:
+        for restore in self._restore:
+            restore()
+        if (sys.stdout, sys.stderr) != self._output:
+            _flush(sys.stdout)
+            _flush(sys.stderr)
+            sys.stdout, sys.stderr = self._output
+        if self._namespace is not None:  # it is searched once, after the first run has made what it makes
+            self._locks, self._namespace = list(_locks(self._namespace)), None
+        usable = python_loop.settle() and not sys.stdout.closed and not sys.stderr.closed
+        return usable and not (self._locks and any(map(_is_held, self._locks))) and not _threads_at_work()
+
+
+def _names() -> Callable[[], None]:
+    kept = [(vars(module), name, getattr(module, name)) for module, names in _REPLACEABLE for name in names]
+    lists = [(values, list(values)) for values in (sys.argv, sys.path)]
+    recursion = sys.getrecursionlimit()
+
+    def restore() -> None:
+        for names, name, value in kept:
             if (now := names.get(name)) is not value:
                 _flush(now)
                 names[name] = value
-        if sys.argv != self._argv:
-            sys.argv[:] = self._argv
-        if sys.path != self._path:
-            sys.path[:] = self._path
-        if _environment() != self._environment:
-            os.environb.clear()
-            os.environb.update(self._environment)
-        if self._folder is not None and _folder() != self._folder:
-            os.chdir(self._folder)
-        if sys.getrecursionlimit() != self._recursion:
-            sys.setrecursionlimit(self._recursion)
-        if warnings.filters != self._filters:
-            warnings.resetwarnings()
-            warnings.filters[:] = self._filters  # type: ignore[index]
-        self._restore_loggers()
-        usable = python_loop.settle() and not sys.stdout.closed and not sys.stderr.closed
-        return usable and not self._any_lock_held() and not _threads_at_work()
+        for values, before in lists:
+            if values != before:
+                values[:] = before
+        if sys.getrecursionlimit() != recursion:
+            sys.setrecursionlimit(recursion)
 
-    def _restore_loggers(self) -> None:
+    return restore
+
+
+def _digits() -> Callable[[], None]:
+    return partial(sys.set_int_max_str_digits, sys.get_int_max_str_digits())
+
+
+def _environment() -> Callable[[], None]:
+    before = dict(os.environ)
+
+    def restore() -> None:
+        if dict(os.environ) != before:
+            os.environ.clear()
+            os.environ.update(before)
+
+    return restore
+
+
+def _folder() -> Callable[[], None]:
+    return partial(os.chdir, Path.cwd())
+
+
+def _filters() -> Callable[[], None]:
+    before = list(warnings.filters)
+
+    def restore() -> None:
+        if warnings.filters != before:
+            warnings.resetwarnings()
+            warnings.filters[:] = before  # type: ignore[index]
+
+    return restore
+
+
+def _logging() -> Callable[[], None]:
+    kept = {logger: (_settings(logger), list(logger.handlers)) for logger in _loggers()}
+
+    def restore() -> None:
         for logger in _loggers():
-            settings, handlers = self._loggers.get(logger, _UNSET)
+            settings, handlers = kept.get(logger, _UNSET)
             if _settings(logger) != settings:
                 level, logger.disabled, logger.propagate = settings
                 logger.setLevel(level)
             if logger.handlers != handlers:
                 logger.handlers[:] = handlers
 
-    def _any_lock_held(self) -> bool:
-        if self._namespace is not None:  # it is searched once, after the first run has made what it makes
-            self._locks, self._namespace = list(_locks(self._namespace)), None
-        return any(_is_held(lock) for lock in self._locks)
+    return restore
+
+
+#: What is put back if a script's text has one of the words.
+_PARTS = (
+    (("sys", "builtins", "print ="), _names),
+    (("digits",), _digits),
+    (("environ", "env("), _environment),
+    (("chdir",), _folder),
+    (("warnings",), _filters),
+    (("logg",), _logging),
+)
 
 
 def end_timers() -> None:
@@ -152,18 +196,6 @@ def end_program() -> bool:
 def _unbuffered(descriptor: int) -> io.TextIOWrapper:
     raw = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - it lives as long as we do
     return io.TextIOWrapper(raw, "utf-8", "backslashreplace", write_through=True)
-
-
-def _environment() -> dict[bytes, bytes]:
-    """Return the data of `os.environ`, as they are: to copy them takes longer than many scripts."""
-    return os.environ._data  # type: ignore[attr-defined,no-any-return]
-
-
-def _folder() -> str | None:
-    """Return the current folder, None if it was removed."""
-    with suppress(OSError):
-        return os.getcwd()  # noqa: PTH109 - it is asked for after each run
-    return None
 
 
 def _flush(stream: Any) -> None:

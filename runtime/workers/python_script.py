@@ -40,13 +40,11 @@ class Script:
         self._form = form_of(source, code)
         self._file = os.path.abspath(SCRIPT_FILE)  # noqa: PTH100 - a string is needed
         self._handler: Handler | None = None
-        self._state = ProcessState({})
+        self._state = ProcessState(source, {})
+        self._sets_context = "context" in source
+        #: Whether it may set an alarm.
+        self.may_ring = "alarm" in source or "itimer" in source
         self._ended_simply = True
-
-    @property
-    def digits(self) -> int:
-        """Most digits of an integer that the script converts from or to text, 0 for any number."""
-        return self._state.digits
 
     def run(self, params: dict[str, Any], context: dict[str, Any]) -> Any:
         """Call the handler, or run the program. The first run of a script with a handler runs its top level before.
@@ -65,7 +63,9 @@ class Script:
                 result = contextvars.copy_context().run(self._run_program, self._code, namespace, request)
             if self._handler is None:
                 return result
-        return contextvars.copy_context().run(_called, self._handler, params, context)
+        if self._sets_context:
+            return contextvars.copy_context().run(_called, self._handler, params, context)
+        return _settled(self._handler(params, context))
 
     def end_run(self) -> bool:
         """Put the process back to what it was before the run. Return whether it can serve another one."""
@@ -104,7 +104,7 @@ class Script:
         self._handler = find_handler(namespace)
         if self._handler is not None:
             _forget_request(namespace, request)
-            self._state = ProcessState(namespace)
+            self._state = ProcessState(self._source, namespace)
 
     def _run_program(self, code: CodeType, namespace: dict[str, Any], request: dict[str, Any]) -> Any:
         """Run a program to its end, and return its result if it has no handler."""

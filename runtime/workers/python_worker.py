@@ -21,14 +21,11 @@ class Program(protocol.Program):
 
     The top level of a script with a handler runs once, at the first execution. A script without a handler is a
     program that may assign `result`; it runs each time, in a new namespace.
-
-    The script has Python's limit for the digits of integers, our code has none.
     """
 
     def __init__(self) -> None:
         self._script: Script | None = None
         self._spent = False
-        sys.set_int_max_str_digits(0)
         look_plain(SCRIPT_FILE)
 
     def rehearse(self) -> None:
@@ -48,14 +45,11 @@ class Program(protocol.Program):
         # At the end, so that no package hides a module of the standard library.
         sys.path += payload["packages"]
         source = payload["source"].removeprefix("\ufeff")
-        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
         try:
             code: CodeType = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)
             self._script = Script(source, code)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             raise syntax_error(error, source) from None
-        finally:
-            sys.set_int_max_str_digits(0)
         lines = list(io.StringIO(source, newline=None))
         linecache.cache[SCRIPT_FILE] = (len(source), None, lines, SCRIPT_FILE)
         with suppress(OSError):  # only a script that reads itself needs it
@@ -65,19 +59,19 @@ class Program(protocol.Program):
         """Call the handler, or run the program. Raises ScriptError."""
         if self._script is None:
             raise RuntimeError("run before load")
-        sys.set_int_max_str_digits(self._script.digits)
+        script = self._script
         try:
             try:
-                result = self._script.run(params, context)
+                result = script.run(params, context)
             finally:
-                end_timers()
+                if script.may_ring:
+                    end_timers()
         except ScriptError:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit is a failure of a handler too
             raise script_error(error) from None
         finally:
-            sys.set_int_max_str_digits(0)
-            self._spent = not self._script.end_run()
+            self._spent = not script.end_run()
         return encode_result(result)
 
     def spent(self) -> bool:
