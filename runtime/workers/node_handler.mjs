@@ -9,6 +9,9 @@ const { apply, defineProperty } = Reflect;
 const FORMS =
   'module.exports = async (event) => ..., module.exports = (context, callback) => ..., exports.handler = ..., ' +
   'an ES module with a default export or an exported handler, or a function body that returns its result';
+const NEVER_CALLED =
+  'the handler returned nothing and never called its callback; a function of two or more parameters that is not ' +
+  'async returns its result, or calls callback(error, result)';
 const TIMERS = [setTimeout(() => {}), setImmediate(() => {})];
 const TIMER_TYPES = TIMERS.map((timer) => timer.constructor);
 clearTimeout(TIMERS[0]);
@@ -51,10 +54,15 @@ function sourceOf(handler) {
   return apply(Function.prototype.toString, handler, []);
 }
 
-/** Returns a function of the event and its run, which is told when the handler waits for its callback. */
+/**
+ * Returns a function of the event and its run. The run is told when the handler waits for its callback, and what to do
+ * if nothing is left that could call it.
+ */
 function adapted(handler, receiver) {
   if (!takesMore(handler)) return (event) => apply(handler, receiver, [event]);
   const awaitsCallback = !isAsyncFunction(handler) && (handler.length > 1 || !NATIVE.test(sourceOf(handler)));
+  // It may call back after the end of its promise, or never.
+  const namesCallback = handler.length > 2;
   return (event, run) => {
     let resolve, reject;
     const outcome = new Promise((...settle) => ([resolve, reject] = settle));
@@ -62,8 +70,9 @@ function adapted(handler, receiver) {
     try {
       const returned = apply(handler, receiver, [event, contextOf(callback, reject, event.context), callback]);
       // Not `resolve`, which would decide now: what is called back until the promise settles counts.
-      if (typeof returned?.then === 'function') returned.then(resolve, reject);
-      else if (awaitsCallback && isNoResult(returned)) run.waiting();
+      if (typeof returned?.then === 'function') {
+        returned.then((value) => (value === undefined && namesCallback ? run.waiting(resolve) : resolve(value)), reject);
+      } else if (awaitsCallback && isNoResult(returned)) run.waiting(() => reject(new ScriptError(NEVER_CALLED)));
       else resolve(returned);
     } catch (error) {
       reject(error);

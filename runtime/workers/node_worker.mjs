@@ -6,7 +6,7 @@ import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 
-import { SCRIPT_FILE, ScriptError, scriptError } from './node_error.mjs';
+import { SCRIPT_FILE, scriptError } from './node_error.mjs';
 import { parseExactly } from './node_integers.mjs';
 import { encodeResult, isIterator, listed } from './node_result.mjs';
 import { readScript } from './node_script.mjs';
@@ -16,9 +16,6 @@ const CHANNEL = 3;
 const HEADER_BYTES = 4;
 /** Milliseconds after which the front is told that a handler waits for its callback. Most answer earlier. */
 const WAITING_NOTE = 50;
-const NEVER_CALLED =
-  'the handler returned nothing and never called its callback; a function of two or more parameters that is not ' +
-  'async returns its result, or calls callback(error, result)';
 const { parse, stringify } = JSON;
 
 let script = null;
@@ -93,7 +90,7 @@ function fail(error) {
 // Nothing is left to wait for: a handler that still waits for its callback waits in vain.
 process.on('beforeExit', () => {
   channel.ref();
-  setImmediate(() => current?.settle({ error: new ScriptError(NEVER_CALLED).answer }));
+  setImmediate(() => current?.giveUp?.());
 });
 
 async function answer(message) {
@@ -155,6 +152,8 @@ class Run {
   #id;
   #resolve;
   #note = null;
+  /** Ends the wait for a callback that nothing can call any more. */
+  giveUp = null;
 
   constructor(id, resolve) {
     this.#id = id;
@@ -168,8 +167,9 @@ class Run {
   }
 
   /** The handler has returned nothing: only what the script has begun can call its callback. */
-  waiting() {
+  waiting(giveUp) {
     if (current !== this) return;
+    this.giveUp = giveUp;
     channel.unref();
     this.#note = setTimeout(send, WAITING_NOTE, this.#id, { waiting: 'callback' }).unref();
   }

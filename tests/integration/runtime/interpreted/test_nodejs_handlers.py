@@ -33,6 +33,8 @@ CONTEXT = {"user": "ada"}
         ("module.exports = ({ params }) => { void params; };", None),
         ("module.exports = ({ params: { a, b = (1, 2) } }) => { void [a, b]; };", None),
         ("module.exports = async (event, context) => { void context; };", None),
+        ("module.exports = async (event, context, callback) => { void callback; };", None),
+        ("module.exports = async (event, context, callback) => { setTimeout(callback, 5, null, 2); };", 2),
         ("module.exports = (event, context) => ({ then: (resolve) => resolve(context.user) });", "ada"),
         ("module.exports = async (event, context) => { await null; context.succeed(6); };", 6),
         (
