@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test suite hostile soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -69,9 +69,15 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.fetch.debian_program wrk .local/wrk
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
-	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --ignore tests/acceptance/hostile \
-		--ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
-	@$(VENV)/python -m tools.checks.hostile
+	@$(MAKE) --no-print-directory --jobs 2 suite hostile
+
+suite: # a file stays in one process; tests/conftest.py says which come first
+	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
+		--ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
+
+hostile: # beside the suite, so it is heard only in the end
+	@$(VENV)/python -m tools.checks.hostile > .local/hostile.log 2>&1 || { cat .local/hostile.log; exit 1; }
+	@echo "tests/acceptance/hostile: $$(tail -n 1 .local/hostile.log)"
 
 soak: tests-environment ## each fault under a minute of load; a million rows; all of stack.yml by `make faas`
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py \

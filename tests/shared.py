@@ -1,9 +1,10 @@
-"""What the processes of one run share, made by the first that needs it."""
+"""What processes share, made by the first that needs it."""
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,16 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def used(folder: Path, remove: Callable[[], None]) -> Iterator[None]:
-    """Use what lies in the folder beside other processes. The last one removes it."""
-    with locked(folder, fcntl.LOCK_SH) as descriptor:
-        try:
-            yield
-        finally:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-            remove()
+def used(folder: Path) -> Iterator[None]:
+    """Use what lies in the folder beside other processes, safe from `remove_unused`."""
+    with locked(folder, fcntl.LOCK_SH):
+        yield
+
+
+def remove_unused(folder: Path) -> None:
+    """Remove the folder unless a process uses it."""
+    with suppress(BlockingIOError), locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -5,7 +5,8 @@ import os
 import pickle
 import shutil
 import subprocess
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -65,9 +66,20 @@ class Build:
         stack = yaml.safe_load((ROOT / "stack.yml").read_text())
         self._arguments = {name: one["build_args"] for name, one in stack["functions"].items()}
         self._made: dict[str, BuiltFunction] = {}
+        self._notes = folder / "made"
+        self._unfinished = folder / "unfinished"
+
+    def begun(self) -> None:
+        """Say that functions can be made from the folder."""
+        self._notes.mkdir()
+
+    def usable(self) -> bool:
+        """Return whether no one was killed while making the folder or an image."""
+        return self._notes.is_dir() and not self._unfinished.exists()
 
     def copy_sources(self) -> None:
         """Copy the files that images are built from. Once for all who share the folder."""
+        self.folder.mkdir()
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
@@ -103,12 +115,15 @@ class Build:
         once. Each has a separate /home/app.
         """
         if function not in self._made:
-            note = self.folder / "made" / function
-            note.parent.mkdir(exist_ok=True)
-            with alone(self.folder):
+            note = self._notes / function
+            with alone(self._notes):
                 if not note.exists():
+                    self._unfinished.touch()
                     note.write_bytes(pickle.dumps(self._make(function)))
-                self._made[function] = pickle.loads(note.read_bytes())
+                    self._unfinished.unlink()
+            made: BuiltFunction = pickle.loads(note.read_bytes())
+            # Who built it may have had other variables.
+            self._made[function] = replace(made, image=replace(made.image, machine=self.machine))
         return self._made[function]
 
     def _make(self, function: str) -> BuiltFunction:
@@ -131,6 +146,19 @@ class Build:
             if path != context / "function" / "handler.py":
                 content.update(f"{path.relative_to(context)}\0".encode() + path.read_bytes())
         return content.hexdigest()[:16]
+
+
+def sources_digest(machine: Machine, *others: Path) -> str:
+    """Return a digest of all that images are made of: sources, the wheels of this machine, and `others`."""
+    roots = [ROOT / name for name in COPIED] + [
+        Path(__file__).parent,
+        ROOT / ".local" / "wheels" / "collected",
+    ]
+    found = [path for root in [*roots, *others] for path in ([root] if root.is_file() else root.rglob("*"))]
+    content = hashlib.sha256(repr((sys.version, sorted(machine.paths.items()))).encode())
+    for path in sorted(path for path in found if path.is_file() and path.suffix != ".pyc"):
+        content.update(f"{path}\0".encode() + path.read_bytes())
+    return content.hexdigest()[:16]
 
 
 def surroundings() -> dict[str, str]:

@@ -4,6 +4,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,17 @@ from local.fetch.debian_program import debian_program
 from local.fetch.wheels import collect
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from local.supervisor.account import RUNNER, Account, remove
+from local.supervisor.account import RUNNER, Account
 from runtime.languages.rust.toolchain import Toolchain
 from tests.acceptance.client import Client
 from tests.conftest import missing
 from tests.integration.deploy import compose
-from tests.integration.openfaas.build import ROOT, TEMPLATE, Build, surroundings
+from tests.integration.openfaas.build import ROOT, TEMPLATE, Build, sources_digest, surroundings
 from tests.integration.openfaas.gateway import Gateway
 from tests.integration.openfaas.image import Machine
 from tests.integration.openfaas.served import Serve, Served
 from tests.integration.openfaas.stack import SECRETS, SHORT, Stack, running, secret_files, written
-from tests.shared import folder_of_run, once, used
+from tests.shared import alone, remove_unused, used
 
 GENERIC = "echo"
 HANDLER = Path(__file__).with_name("echo_handler.py")
@@ -58,22 +59,33 @@ def _linker(toolchain: Toolchain, folders: pytest.TempPathFactory) -> str:
 def build(faas_cli: Path, machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
     """The build folders of the whole stack, and of a function that faas-cli created from the template.
 
-    All processes of the run share them, and the images.
+    They and the images are kept for later runs on the same sources, and other processes use them too.
     """
-    asked = folder_of_run(tmp_path_factory) / "checkout"
+    builds = Account.named(RUNNER).folder(ROOT / ".local") / "images"
+    builds.mkdir(exist_ok=True)
+    made = Build(
+        builds / sources_digest(machine, faas_cli.with_name("faas-cli.sources"), HANDLER), faas_cli, machine
+    )
+    with alone(builds):
+        for other in set(builds.iterdir()) - {made.folder}:
+            remove_unused(other)
+        if made.folder.exists() and not made.usable():
+            remove_unused(made.folder)
+        if not made.folder.exists():
+            _begin(made)
+        using = ExitStack()
+        using.enter_context(used(made.folder))
+    with using:
+        yield made
 
-    def begun() -> str:
-        remove(Account.named(RUNNER).folder(asked))  # what a killed run has left there
-        made = Build(Account.named(RUNNER).folder(asked), faas_cli, machine)
-        made.copy_sources()
-        made.shrinkwrap()
-        made.faas("new", "--lang", TEMPLATE, GENERIC)
-        (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
-        made.shrinkwrap(f"{GENERIC}.yml")
-        return str(made.folder)
 
-    with used(folder_of_run(tmp_path_factory), lambda: remove(asked)):
-        yield Build(Path(once(tmp_path_factory, "build", begun)), faas_cli, machine)
+def _begin(made: Build) -> None:
+    made.copy_sources()
+    made.shrinkwrap()
+    made.faas("new", "--lang", TEMPLATE, GENERIC)
+    (made.folder / GENERIC / "handler.py").write_text(HANDLER.read_text())
+    made.shrinkwrap(f"{GENERIC}.yml")
+    made.begun()
 
 
 @pytest.fixture(scope="session")
