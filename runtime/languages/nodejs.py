@@ -7,7 +7,7 @@ from pathlib import Path
 from configuration.errors import UnusableSetting
 from runtime.languages.base import Interpreted
 from runtime.process.process import Launch, Preload
-from runtime.sandbox.confine import Confinement
+from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
@@ -34,9 +34,10 @@ class NodeJS(Interpreted):
         heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
         folders = os.pathsep.join(f"{folder}/node_modules" for folder in settings.packages)
         self._environment = {"NODE_PATH": folders} if folders else {}
-        self._argv = (node, *_FLAGS, heap, str(_WORKER))
+        self._argv = (node, *_FLAGS, "--require", str(_WORKERS / "node_machine.cjs"), heap, str(_WORKER))
         self._confinement = Confinement(
-            # No `memory_bytes`: V8 reserves far more address space than it uses. Its own option limits the heap.
+            # The limits watcher and V8's own option bound what is used. This bounds what is used between two looks.
+            memory_bytes=settings.memory_max_bytes + RESERVED_BYTES,
             run=(node,),
             read=(str(_WORKERS), *settings.packages),
             cpu_seconds=settings.cpu_max_seconds,

@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.languages.base import Host, Interpreted, Script
 from runtime.process.process import Launch, Preload
-from runtime.sandbox.confine import Confinement, interpreter_paths
+from runtime.sandbox.confine import RESERVED_BYTES, Confinement, interpreter_paths
 from runtime.settings import Settings
 
 #: Modules that scripts import most. The first import of one in a worker takes up to 60 ms.
@@ -35,7 +35,8 @@ class Python(Interpreted):
         self._packages = settings.packages
         self._confinement = Confinement(
             read=(*interpreter_paths(), *settings.packages),
-            memory_bytes=settings.memory_max_bytes,
+            # The limits watcher bounds what is used. This bounds what is used between two of its looks.
+            memory_bytes=settings.memory_max_bytes + RESERVED_BYTES,
             cpu_seconds=settings.cpu_max_seconds,
             network=settings.network,
             off=settings.isolation_off,

@@ -29,6 +29,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -36,10 +37,13 @@ from typing import Any, NoReturn
 from runtime.frames import Channel
 from runtime.process import child_signals, remove_tree
 from runtime.sandbox import confine
+from runtime.sandbox.metadata import Listener
 from runtime.workers.protocol import serve
 
 _MAX_PACKET = 64 * 1024
 _CHANNEL = 3
+#: Descriptor of the socket to the fork server, until the child is confined.
+_SUPERVISOR = 4
 #: Largest frame from the front. The front is trusted: this only limits the damage of a bug.
 _MAX_MESSAGE = 1 << 30
 _RESET_SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
@@ -54,6 +58,7 @@ class ForkServer:
         self._control = control
         self._worker = worker
         self._children: set[int] = set()
+        self._selector = selectors.DefaultSelector()
         self._wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         child_signals.ignore_stops()
@@ -61,7 +66,7 @@ class ForkServer:
 
     def run(self) -> None:
         """Serve until the front closes its end."""
-        with selectors.DefaultSelector() as selector:
+        with self._selector as selector:
             selector.register(self._control, selectors.EVENT_READ, self._handle_request)
             selector.register(self._wakeup_read, selectors.EVENT_READ, self._reap)
             self._send({"ready": os.getpid()})
@@ -89,15 +94,36 @@ class ForkServer:
 
     def _spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
         server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            _become_child(request, descriptors, server, self._worker)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            pid = os.fork()
+            if pid == 0:
+                _become_child(request, [*descriptors, theirs.fileno()], server, self._worker)
         self._children.add(pid)
+        self._selector.register(ours, selectors.EVENT_READ, partial(self._listen, ours, request["folder"]))
         pidfd = os.pidfd_open(pid)
         try:
             self._send({"spawned": request["spawn"], "pid": pid}, pidfd)
         finally:
             os.close(pidfd)
+
+    def _listen(self, child: socket.socket, folder: str) -> bool:
+        """Receive the listener of a child that has confined itself."""
+        self._selector.unregister(child)
+        with child:
+            _, descriptors, _, _ = socket.recv_fds(child, 1, 1)
+        for descriptor in descriptors:
+            listener = Listener(descriptor, folder)
+            self._selector.register(
+                descriptor, selectors.EVENT_READ, partial(self._change_metadata, listener)
+            )
+        return True
+
+    def _change_metadata(self, listener: Listener) -> bool:
+        if not listener.answer():
+            self._selector.unregister(listener.descriptor)
+            listener.close()
+        return True
 
     def _reap(self) -> bool:
         """Wait for the children that have ended and report them.
@@ -171,7 +197,8 @@ def _become_child(
         _place_descriptors(*descriptors)
         _restore_signals(executes=bool(request["argv"]))
         _enter_folder(request["folder"], request["env"])
-        confine.confine(confine.Confinement.of(request["confinement"]), request["folder"])
+        with socket.socket(fileno=_SUPERVISOR) as supervisor:
+            confine.confine(confine.Confinement.of(request["confinement"]), request["folder"], supervisor)
         if request["argv"]:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
         channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)
@@ -187,19 +214,24 @@ def _become_child(
         os._exit(1)
 
 
-def _place_descriptors(channel: int, stdout: int, stderr: int) -> None:
-    """Put /dev/null on descriptor 0, the outputs on 1 and 2, the channel on 3, and close all others."""
+def _place_descriptors(channel: int, stdout: int, stderr: int, supervisor: int) -> None:
+    """Put /dev/null on descriptor 0, the outputs on 1 and 2, the channel on 3, the supervisor on 4.
+
+    All others are closed.
+    """
     nothing = os.open(os.devnull, os.O_RDONLY)
     # A received descriptor may be 1, 2 or 3 itself, so all are moved above the targets first.
-    sources = [_duplicate_above_targets(descriptor) for descriptor in (nothing, stdout, stderr, channel)]
+    sources = [
+        _duplicate_above_targets(descriptor) for descriptor in (nothing, stdout, stderr, channel, supervisor)
+    ]
     for target, source in enumerate(sources):
         os.dup2(source, target, inheritable=True)
         os.set_blocking(target, True)
-    os.closerange(_CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(_SUPERVISOR + 1, os.sysconf("SC_OPEN_MAX"))
 
 
 def _duplicate_above_targets(descriptor: int) -> int:
-    while descriptor <= _CHANNEL:
+    while descriptor <= _SUPERVISOR:
         descriptor = os.dup(descriptor)
     return descriptor
 
@@ -214,10 +246,7 @@ def _restore_signals(*, executes: bool) -> None:
 def _enter_folder(folder: str, environment: dict[str, str]) -> None:
     os.chdir(folder)
     os.environ.clear()
-    os.environ.update(
-        {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": folder, "TMPDIR": folder}
-    )
-    os.environ.update(environment)
+    os.environ.update({**confine.environment(folder), **environment})
 
 
 def _preload(modules: list[str], worker: str | None) -> ModuleType | None:

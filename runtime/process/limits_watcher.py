@@ -15,14 +15,19 @@ from runtime.process import disk_usage
 from runtime.process.confined import Watched
 from runtime.process.process import number_of
 
-#: Seconds between two rounds over all busy processes.
+#: Most seconds between two looks at a busy process.
 INTERVAL = 0.05
+#: Least seconds between two looks at the memory of a process that comes close to its limit.
+_SHORTEST = 0.004
+#: Bytes in a second that a process may take from one look to the next, even if it took less before. The kernel gives
+#: two or three times as many; with the limit far away, a look is early enough all the same.
+_SUDDEN_GROWTH = 1 << 30
 #: A process with runs shorter than INTERVAL is inspected after this CPU time or this time, whichever is first: an
 #: inspection costs about as much as one short run, and a process must work to use resources.
 INSPECTION_CPU_SECONDS = INTERVAL / 2
 INSPECTION_SECONDS = 0.5
-#: Fields of /proc/<pid>/status, in KiB: memory that no file backs.
-_OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:")
+#: Fields of /proc/<pid>/status, in KiB: memory that no file backs, and the kernel's tables of all mapped memory.
+_OWN_MEMORY = (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")
 #: Field that is missing in the status of a thread that has ended.
 _MEMORY = b"VmRSS:"
 
@@ -59,27 +64,40 @@ class Watch:
         self.late = False
         self.breach: Breach | None = None
         self._limits_watcher = limits_watcher
+        #: When to look at its memory again.
+        self.look_at = 0.0
         self._begun = 0.0
         self._inspected = (0.0, 0.0)
+        self._memory = (0.0, 0)
 
     def begin(self, seconds: float) -> None:
         """Start watching a run that may take `seconds`."""
         self._begun = monotonic()
+        self.look_at = self._begun + INTERVAL
         self._limits_watcher.begin(self, seconds)
 
     def end(self) -> None:
         """Stop watching: the run is over."""
         self._limits_watcher.end(self)
 
-    def is_due(self) -> bool:
-        """Return whether to inspect the process now: its run is long, or its short runs add up."""
-        now, cpu = monotonic(), self.process.cpu_seconds()
+    def is_due(self, now: float) -> bool:
+        """Return whether to inspect the process: its run is long, or its short runs add up."""
+        cpu = self.process.cpu_seconds()
         inspected, cpu_then = self._inspected
-        short = now - self._begun < INTERVAL
-        if short and cpu - cpu_then < INSPECTION_CPU_SECONDS and now - inspected < INSPECTION_SECONDS:
-            return False
-        self._inspected = (now, cpu)
-        return True
+        if now - self._begun < INTERVAL:
+            due = cpu - cpu_then >= INSPECTION_CPU_SECONDS or now - inspected >= INSPECTION_SECONDS
+        else:
+            due = now - inspected >= INTERVAL - _SHORTEST
+        if due:
+            self._inspected = (now, cpu)
+        return due
+
+    def schedule(self, now: float, memory_bytes: int, limit_bytes: int) -> None:
+        """Set `look_at`: half of the time until the process reaches its limit if it grows as since the last look."""
+        then, bytes_then = self._memory
+        self._memory = (now, memory_bytes)
+        growth = max(2 * (memory_bytes - bytes_then) / max(now - then, _SHORTEST), _SUDDEN_GROWTH)
+        self.look_at = now + min(INTERVAL, max(_SHORTEST, (limit_bytes - memory_bytes) / growth))
 
     def expire(self) -> None:
         """Kill the process because its run has passed the deadline."""
@@ -88,7 +106,7 @@ class Watch:
 
 
 class LimitsWatcher:
-    """Checks all busy processes every INTERVAL, and the deadlines of their runs."""
+    """Checks all busy processes every INTERVAL or more often, and the deadlines of their runs."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -121,22 +139,41 @@ class LimitsWatcher:
     def _check_repeatedly(self) -> None:
         while True:
             self._busy.wait()
-            gevent.sleep(INTERVAL)
-            for watch in [watch for watch in self._watched if watch.is_due()]:
-                watch.breach = watch.breach or self._breach(watch.process)
-                if watch.breach is not None:
-                    watch.process.kill()
+            gevent.sleep(self._pause())
+            now = monotonic()
+            for watch in list(self._watched):
+                self._check(watch, now)
             if not self._watched:
                 self._busy.clear()
 
-    def _breach(self, process: Watched) -> Breach | None:
-        limits = self._limits
+    def _pause(self) -> float:
+        """Return the seconds until the next look."""
+        first = min((watch.look_at for watch in self._watched), default=0.0) - monotonic()
+        return min(INTERVAL, max(_SHORTEST, first))
+
+    def _check(self, watch: Watch, now: float) -> None:
+        inspected = watch.is_due(now)
+        if watch.breach is not None or not (inspected or now >= watch.look_at):
+            return
         try:
-            thread, status = _living_thread(process)
+            thread, status = _living_thread(watch.process)
         except OSError:
-            return None  # it has ended
-        if sum(number_of(status, name) for name in _OWN_MEMORY) * 1024 > limits.memory_bytes:
-            return Breach("memory_limit", f"the script used more than {limits.memory_bytes} bytes of memory")
+            return  # it has ended
+        memory = sum(number_of(status, name) for name in _OWN_MEMORY) * 1024
+        watch.schedule(now, memory, self._limits.memory_bytes)
+        if memory > self._limits.memory_bytes:
+            message = (
+                f"the script used more than {self._limits.memory_bytes} bytes of memory: it had {memory}"
+            )
+            watch.breach = Breach("memory_limit", message)
+        elif inspected:
+            watch.breach = self._breach(watch.process, thread, status)
+        if watch.breach is not None:
+            watch.process.kill()
+
+    def _breach(self, process: Watched, thread: Path, status: bytes) -> Breach | None:
+        """Return the limit other than memory that a process has broken."""
+        limits = self._limits
         if number_of(status, b"Threads:") > limits.threads:
             return Breach("process_limit", f"the script started more than {limits.threads} threads")
         if disk_usage.used_bytes(process.folder, thread) > limits.files_bytes:

@@ -20,7 +20,7 @@ from runtime.frames import Channel, FrameError
 from runtime.process.folder_locks import LockedFolder
 from runtime.process.output import Output
 from runtime.process.process import End, Launch, Preload, Process, Usage
-from runtime.sandbox.confine import Confinement
+from runtime.sandbox.confine import Confinement, environment
 
 _MAX_PACKET = 64 * 1024
 _START_TIMEOUT = 30.0
@@ -180,7 +180,8 @@ class _Server:
         search_path = os.pathsep.join(map(str, (package_folder, *preload.path)))
         return subprocess.Popen(
             [sys.executable, "-P", "-s", "-S", "-m", "runtime.process.forkserver", str(control.fileno())],
-            env={"PYTHONPATH": search_path, "LANG": "C.UTF-8"},
+            # Forks get the settings of libc from their server's environment.
+            env={**environment(os.devnull), "PYTHONPATH": search_path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=(control.fileno(),),

@@ -7,6 +7,7 @@ which a runtime does not start. Standard library only: the fork server loads it.
 import ctypes
 import os
 import resource
+import socket
 import sys
 import sysconfig
 from dataclasses import asdict, dataclass, field
@@ -21,17 +22,31 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 #: Layers without which a runtime does not start, unless the deployment allows it.
 REQUIRED = ("no_new_privs", "seccomp", "limits", "landlock_files")
-#: Files that every program needs: shared libraries, time zones, the settings and root certificates of OpenSSL.
+#: Files that programs and libraries read on any machine, and that say nothing about its users.
 MACHINE = (
+    # Shared libraries, and their settings.
     *("/lib", "/lib64", "/usr/lib", "/usr/local/lib", "/etc/ld.so.cache"),
-    *(
-        "/etc/localtime",
-        "/usr/share/zoneinfo",
-        "/etc/ssl/openssl.cnf",
-        "/etc/ssl/certs",
-        "/usr/share/ca-certificates",
-    ),
+    # Time zones, languages, certificates.
+    *("/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/usr/share/locale", "/usr/share/i18n"),
+    *("/etc/ssl/openssl.cnf", "/etc/ssl/certs", "/etc/pki/tls", "/usr/share/ca-certificates"),
+    # Types of files; names of services and protocols.
+    *("/etc/mime.types", "/etc/apache2/mime.types", "/etc/httpd/mime.types", "/etc/httpd/conf/mime.types"),
+    *("/usr/share/mime", "/etc/services", "/etc/protocols"),
+    # Number and kind of the cores, memory, load.
+    *("/proc/cpuinfo", "/proc/stat", "/proc/meminfo", "/proc/loadavg", "/proc/sys/vm/overcommit_memory"),
+    *(f"/sys/devices/system/cpu/{name}" for name in ("online", "possible", "present")),
 )
+#: What libraries size their memory and threads by: limits of a control group, in both versions of the interface.
+_GROUP_LIMITS = (
+    *("{group}/cpu.max", "{group}/memory.max", "/memory{group}/memory.limit_in_bytes"),
+    *("/cpu{group}/cpu.cfs_quota_us", "/cpu{group}/cpu.cfs_period_us"),
+)
+#: Writable memory that programs reserve and do not use: V8 takes 600 MiB to start, 64 threads 512 MiB, DuckDB 1 GiB.
+RESERVED_BYTES = 2 << 30
+#: Name of the account of every script.
+USER = "script"
+#: Most threads in each pool of a numerical library.
+_CORES_MAX = 4
 #: The kernel's files with an end, and those without one. A process can read its own memory in /proc/self endlessly.
 _FINITE = ("/dev/null",)
 _ENDLESS = ("/dev/zero", "/dev/urandom", "/dev/random", "/proc/self")
@@ -41,6 +56,18 @@ _LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
 #: Read on import, because the seccomp filter forbids the system call.
 _LANDLOCK = landlock.layers(landlock.version())
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _limits_of_control_groups() -> set[str]:
+    """Return the files with the limits of this process's control groups, in a container or on a machine."""
+    groups = {line.split(":", 2)[2] for line in Path("/proc/self/cgroup").read_text().splitlines()}
+    return {
+        f"/sys/fs/cgroup{name.format(group=g.rstrip('/'))}" for g in {"", *groups} for name in _GROUP_LIMITS
+    }
+
+
+#: Sought once: a worker would spend as long on those that are missing.
+_PRESENT = tuple(path for path in (*MACHINE, *_limits_of_control_groups()) if os.path.exists(path))  # noqa: PTH110
 
 
 @dataclass(frozen=True)
@@ -54,7 +81,8 @@ class Confinement:
     network: bool = False
     #: Whether it may start processes.
     processes: bool = False
-    #: Most mapped memory, for a fork in addition to its start. None where a program reserves far more than it uses.
+    #: Most private memory that it may write to, for a fork in addition to its start. Stacks of threads count in full,
+    #: whatever of them is used.
     memory_bytes: int | None = None
     cpu_seconds: int | None = None
     #: Largest size of one file.
@@ -76,7 +104,7 @@ class Confinement:
         return cls(**{**message, **lists})
 
 
-def confine(confinement: Confinement, folder: str) -> None:
+def confine(confinement: Confinement, folder: str, supervisor: socket.socket) -> None:
     """Confine the calling process. This cannot be undone.
 
     The seccomp filter comes last, because it refuses system calls that the other layers need.
@@ -84,6 +112,7 @@ def confine(confinement: Confinement, folder: str) -> None:
     Args:
         confinement: What the process may use.
         folder: Its private folder.
+        supervisor: Where to send the descriptor for a `runtime.sandbox.metadata.Listener`, if there is one.
 
     Raises:
         OSError: A layer cannot be applied.
@@ -96,9 +125,22 @@ def confine(confinement: Confinement, folder: str) -> None:
     if "landlock_files" not in off and _LANDLOCK["landlock_files"]:
         landlock.restrict(_grants(confinement, folder), network=confinement.network)
     if "seccomp" not in off:
+        metadata = _hand_over_metadata(supervisor)
+        network, processes = confinement.network, confinement.processes
         seccomp.install(
-            seccomp.worker_filter(os.getpid(), network=confinement.network, processes=confinement.processes)
+            seccomp.worker_filter(os.getpid(), network=network, processes=processes, metadata=metadata)
         )
+
+
+def _hand_over_metadata(supervisor: socket.socket) -> bool:
+    """Have the supervisor make changes of modes and times. Return False where the kernel cannot hand them over."""
+    try:
+        listener = seccomp.install_with_listener(seccomp.metadata_filter())
+    except OSError:
+        return False
+    socket.send_fds(supervisor, [b"x"], [listener])
+    os.close(listener)
+    return True
 
 
 def required_layers() -> tuple[str, ...]:
@@ -122,7 +164,24 @@ def active_layers() -> dict[str, bool]:
         "limits": resource.getrlimit(resource.RLIMIT_CORE)[1] == 0,
         **{name: files and present for name, present in _LANDLOCK.items()},
         "own_session": os.getsid(0) == os.getpid(),
-        "clean_environment": set(os.environ) <= {"HOME", "LANG", "PATH", "TMPDIR"},
+        "clean_environment": set(os.environ) <= set(environment("")),
+    }
+
+
+def environment(folder: str) -> dict[str, str]:
+    """Return the variables that every process gets. `folder` is its private folder.
+
+    A library that starts a thread for each core would break the limit of threads on a large machine.
+    """
+    cores = str(min(len(os.sched_getaffinity(0)), _CORES_MAX))
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": folder,
+        "TMPDIR": folder,
+        **dict.fromkeys(("USER", "LOGNAME"), USER),
+        **dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), cores),
+        "MALLOC_ARENA_MAX": cores,
     }
 
 
@@ -139,7 +198,7 @@ def adopt_orphans() -> None:
 
 
 def _grants(confinement: Confinement, folder: str) -> list[tuple[str, int]]:
-    grants = [(path, landlock.READ) for path in (*MACHINE, *confinement.read)]
+    grants = [(path, landlock.READ) for path in (*_PRESENT, *confinement.read)]
     kernel_files = (*_FINITE, *_ENDLESS) if confinement.endless else _FINITE
     grants += [(path, landlock.WRITE) for path in kernel_files]
     grants += [(path, landlock.RUN) for path in confinement.run]
@@ -149,6 +208,8 @@ def _grants(confinement: Confinement, folder: str) -> list[tuple[str, int]]:
 
 
 def _limit(confinement: Confinement) -> None:
+    # Where the machine's memory runs out, the kernel then ends a worker rather than the service.
+    Path("/proc/self/oom_score_adj").write_text("1000")
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 64 << 10,
@@ -157,9 +218,9 @@ def _limit(confinement: Confinement) -> None:
         resource.RLIMIT_NOFILE: confinement.open_files,
     }
     if confinement.memory_bytes is not None:
-        # An executed program starts with no mapped memory, a fork with everything that the server has mapped.
-        start = 0 if confinement.run else _address_space()
-        limits[resource.RLIMIT_AS] = start + confinement.memory_bytes
+        # An executed program starts with no memory, a fork with everything that the server has.
+        start = 0 if confinement.run else _written_memory()
+        limits[resource.RLIMIT_DATA] = start + confinement.memory_bytes
     for number, value in limits.items():
         resource.setrlimit(number, (value, value))
     if confinement.cpu_seconds is not None:
@@ -168,9 +229,9 @@ def _limit(confinement: Confinement) -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, soft + 5))
 
 
-def _address_space() -> int:
-    """Return the bytes that the process has mapped already. It shares them with the fork server."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+def _written_memory() -> int:
+    """Return the bytes of private memory that the process may write to. It shares them with the fork server."""
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
     return pages * resource.getpagesize()
 
 

@@ -2,7 +2,8 @@
 
 A call that is not listed fails with ENOSYS, as if the kernel did not have it. Libraries have a fallback for that, and
 a script gets an error that it can report; killing the process would allow neither. Some calls are allowed only with
-certain arguments, and fail with a fitting error number otherwise.
+certain arguments, and fail with a fitting error number otherwise. Calls that change a file's mode or times are handed
+to the fork server (see `runtime.sandbox.metadata`), by a second filter whose answer precedes that of the first.
 
 Standard library only: the fork server loads it.
 """
@@ -17,10 +18,14 @@ from dataclasses import dataclass
 from runtime.sandbox import syscalls
 
 _SECCOMP_SET_MODE_FILTER = 1
+_FILTER_FLAG_NEW_LISTENER = 1 << 3
+#: A signal does not interrupt a call that is being answered. Since Linux 5.19.
+_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5
 _SECCOMP_SYSCALL = {"x86_64": 317, "aarch64": 277}
 
 _RET_KILL_PROCESS = 0x80000000
 _RET_ERRNO = 0x00050000
+_RET_USER_NOTIF = 0x7FC00000
 _RET_ALLOW = 0x7FFF0000
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
@@ -39,6 +44,19 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
 #: sendmsg is among them because a message can carry descriptors, and keep files open that the limits do not see.
 _CONNECTING = ("connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg")
+#: Landlock does not cover these calls, and a filter cannot read the path or know what a descriptor is.
+METADATA = (
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "futimesat", "utimensat"),
+)
+#: Calls that fail with the error number of an ordinary user, or of a file system that does not support them: programs
+#: that copy files go on after these.
+_REFUSED = {
+    errno.EPERM: ("mknod", "mknodat", "setpriority"),
+    errno.ENOTSUP: tuple(
+        f"{prefix}{name}xattr" for name in ("set", "get", "list", "remove") for prefix in ("", "l", "f")
+    ),
+}
 _CONDITIONAL = frozenset(
     {
         "clone",
@@ -53,7 +71,10 @@ _CONDITIONAL = frozenset(
         "ioctl",
         "socket",
         "socketpair",
+        "sched_setaffinity",
         *_CONNECTING,
+        *METADATA,
+        *(name for names in _REFUSED.values() for name in names),
     }
 )
 
@@ -99,21 +120,15 @@ class Filter:
 
     def allow(self, names: Iterable[str]) -> None:
         """Allow calls with any arguments."""
-        for name in names:
-            if name in self._numbers:
-                self._add(_EQUAL, self._numbers[name], 0, 1)
-                self._return(_RET_ALLOW)
+        self._answer(names, _RET_ALLOW)
 
     def refuse(self, names: Iterable[str], error: int) -> None:
         """Make calls fail with an error number."""
-        for name in names:
-            if name in self._numbers:
-                self._add(_EQUAL, self._numbers[name], 0, 1)
-                self._return(_RET_ERRNO | error)
+        self._answer(names, _RET_ERRNO | error)
 
     def allow_when(self, name: str, conditions: Sequence[Condition], error: int) -> None:
         """Allow a call if all conditions hold; make it fail with an error number otherwise."""
-        checks = [instructions for condition in conditions for instructions in [condition.instructions()]]
+        checks = [condition.instructions() for condition in conditions]
         length = sum(map(len, checks)) + 2
         self._add(_EQUAL, self._numbers[name], 0, length)
         left = length
@@ -126,10 +141,24 @@ class Filter:
         self._return(_RET_ALLOW)
         self._return(_RET_ERRNO | error)
 
-    def finished(self) -> bytes:
-        """Return the BPF program. It refuses all calls without a rule."""
-        self._return(_RET_ERRNO | errno.ENOSYS)
+    def notify(self, names: Iterable[str]) -> None:
+        """Hand calls to the process that has the filter's listener."""
+        self._answer(names, _RET_USER_NOTIF)
+
+    def finished(self, default: int = _RET_ERRNO | errno.ENOSYS) -> bytes:
+        """Return the BPF program.
+
+        Args:
+            default: The answer to all calls without a rule.
+        """
+        self._return(default)
         return b"".join(self._program)
+
+    def _answer(self, names: Iterable[str], value: int) -> None:
+        for name in names:
+            if name in self._numbers:
+                self._add(_EQUAL, self._numbers[name], 0, 1)
+                self._return(value)
 
     def _return(self, value: int) -> None:
         self._add(_RETURN, value)
@@ -138,13 +167,21 @@ class Filter:
         self._program.append(struct.pack("<HBBI", code, on_true, on_false, operand))
 
 
-def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
+def metadata_filter() -> bytes:
+    """Return the filter that hands the calls of METADATA to the listener and allows all others."""
+    rules = Filter()
+    rules.notify(METADATA)
+    return rules.finished(default=_RET_ALLOW)
+
+
+def worker_filter(pid: int, *, network: bool, processes: bool, metadata: bool) -> bytes:
     """Return the filter of a worker process.
 
     Args:
         pid: The pid of the process, the only one that it may signal.
         network: Whether it may open internet sockets.
         processes: Whether it may start processes, as a compiler does, or threads only.
+        metadata: Whether the process has `metadata_filter` too, which hands over the calls of METADATA.
     """
     rules = Filter()
     rules.allow(name for name in syscalls.numbers() if name not in _CONDITIONAL)
@@ -166,6 +203,13 @@ def worker_filter(pid: int, *, network: bool, processes: bool) -> bytes:
     nothing_new = [Condition(2, (0,)), Condition(2, (0,), upper_half=True)]
     rules.allow_when("prlimit64", [Condition(0, (0, pid)), *nothing_new], errno.EPERM)
     rules.allow_when("ioctl", [Condition(1, _IOCTLS)], errno.ENOTTY)
+    rules.allow_when("sched_setaffinity", [Condition(0, (0, pid))], errno.EPERM)
+    for error, names in _REFUSED.items():
+        rules.refuse(names, error)
+    if metadata:
+        rules.allow(METADATA)
+    else:
+        rules.refuse(METADATA, errno.EPERM)
     _allow_sockets(rules, network=network)
     return rules.finished()
 
@@ -195,9 +239,29 @@ def install(program: bytes) -> None:
     Raises:
         OSError: The kernel refused the filter.
     """
+    _install(program, 0)
+
+
+def install_with_listener(program: bytes) -> int:
+    """Apply a filter as `install`. Return the descriptor on which the calls that it hands over are received.
+
+    Raises:
+        OSError: The kernel refused the filter, for instance because a container's filter has a listener already.
+    """
+    try:
+        return _install(program, _FILTER_FLAG_NEW_LISTENER | _FILTER_FLAG_WAIT_KILLABLE_RECV)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return _install(program, _FILTER_FLAG_NEW_LISTENER)
+
+
+def _install(program: bytes, flags: int) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     described = _SockFprog(len(program) // 8, program)
     number = _SECCOMP_SYSCALL[os.uname().machine]
-    if libc.syscall(number, _SECCOMP_SET_MODE_FILTER, 0, ctypes.byref(described)) != 0:
+    answer: int = libc.syscall(number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(described))
+    if answer < 0:
         error = ctypes.get_errno()
         raise OSError(error, f"seccomp: {os.strerror(error)}")
+    return answer

@@ -1,4 +1,4 @@
-"""Numbers of the system calls that a worker may use.
+"""Numbers of the system calls that a worker may use, or that fail with an error number that programs expect.
 
 From the kernel's headers (asm/unistd_64.h for x86-64, asm-generic/unistd.h for arm64), as name:x86-64:arm64. A dash
 means that the machine does not have the call.
@@ -37,7 +37,11 @@ _TABLE = """
     shutdown:48:210 getsockname:51:204 getpeername:52:205 getsockopt:55:209 setsockopt:54:208 execve:59:221
     clone:56:220 clone3:435:435 fork:57:- vfork:58:- kill:62:129 tgkill:234:131 prctl:157:167
     prlimit64:302:261 ioctl:16:29 socket:41:198 socketpair:53:199 connect:42:203 bind:49:200 listen:50:201
-    accept:43:202 accept4:288:242
+    accept:43:202 accept4:288:242 sched_setaffinity:203:122 setpriority:141:140 mknod:133:- mknodat:259:33
+    chmod:90:- fchmod:91:52 fchmodat:268:53 fchmodat2:452:452 utime:132:- utimes:235:- futimesat:261:-
+    utimensat:280:88 chown:92:- fchown:93:55 lchown:94:- fchownat:260:54 setxattr:188:5 lsetxattr:189:6
+    fsetxattr:190:7 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12
+    flistxattr:196:13 removexattr:197:14 lremovexattr:198:15 fremovexattr:199:16
 """
 #: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64: the machine's number in a filter's data.
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from runtime.workers import protocol
+from runtime.workers import protocol, python_machine
 from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import ScriptError
 from runtime.workers.python_process import end_timers, look_plain
@@ -27,6 +27,7 @@ class Program(protocol.Program):
         self._script: Script | None = None
         self._spent = False
         look_plain(SCRIPT_FILE)
+        python_machine.settle()
 
     def rehearse(self) -> None:
         """Load and run a script of our own, and forget it."""

@@ -168,4 +168,5 @@ _NUMBERS = {
     "tkill": (200, 130),
     "unshare": (272, 97),
     "userfaultfd": (323, 282),
+    "utimensat": (280, 88),
 }

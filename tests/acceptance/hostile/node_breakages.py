@@ -27,6 +27,21 @@ RESOURCES = [
         watched=True,
     ),
     node_case(
+        "growth between two looks",
+        """
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        globalThis.block = Buffer.alloc(384 << 20, 1);
+        """,
+        "RUNTIME_ERROR memory_limit",
+        watched=True,
+    ),
+    node_case(
+        "reserved memory",
+        "globalThis.block = new ArrayBuffer(4 * 2 ** 30);",
+        "RUNTIME_ERROR exception",
+        LIMITS,
+    ),
+    node_case(
         "one large file",
         _FILL + "for (let i = 0; i < 96; i += 1) appendFileSync('large', block);",
         r"refused (EFBIG|ENOSPC)|RUNTIME_ERROR (\w+_limit|crashed|exception)",

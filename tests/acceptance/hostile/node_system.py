@@ -187,13 +187,40 @@ FILE_SYSTEM = [
     node_case(
         "mode of a file outside",
         "require('fs').chmodSync(`${params.outside}/kept.txt`, 0o600);",
-        "refused ENOSYS",
+        "refused EPERM",
         SECCOMP,
     ),
     node_case(
         "mode of a package",
         "require('fs').fchmodSync(require('fs').openSync(`${params.package}/shared.py`), 0o600);",
-        "refused (EPERM|ENOSYS)",
+        "refused EPERM",
+        SECCOMP,
+    ),
+    node_case(
+        "mode through a symbolic link",
+        """
+        require("fs").symlinkSync(`${params.outside}/kept.txt`, "link");
+        require("fs").chmodSync("link", 0o600);
+        """,
+        "refused EPERM",
+        SECCOMP,
+    ),
+    node_case(
+        "times of a file outside",
+        "require('fs').utimesSync(`${params.outside}/kept.txt`, 1, 1);",
+        "refused EPERM",
+        SECCOMP,
+    ),
+    node_case(
+        "times by a descriptor",
+        "require('fs').futimesSync(require('fs').openSync(`${params.package}/shared.py`), 1, 1);",
+        "refused EPERM",
+        SECCOMP,
+    ),
+    node_case(
+        "owner of a file outside",
+        "require('fs').chownSync(`${params.outside}/kept.txt`, process.getuid(), process.getgid());",
+        "refused EPERM",
         SECCOMP,
     ),
     node_case(

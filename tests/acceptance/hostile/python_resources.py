@@ -3,14 +3,13 @@
 What they take is bounded: a hole must do no harm.
 """
 
-from tests.acceptance.hostile.cases import LIMITS, SECCOMP, number, python_case
+from tests.acceptance.hostile.cases import FILES, LIMITS, SECCOMP, number, python_case
 
 CASES = [
     python_case(
         "memory bomb",
         "blocks = [bytearray(16 << 20) for _ in range(24)]",
         "RUNTIME_ERROR memory_limit",
-        LIMITS,
         watched=True,
     ),
     python_case(
@@ -28,7 +27,6 @@ CASES = [
         call(EXIT, 0)
         """.replace("EXIT", str(number("exit"))),
         "RUNTIME_ERROR (memory_limit|crashed)",
-        LIMITS,
         watched=True,
     ),
     python_case(
@@ -40,9 +38,92 @@ CASES = [
             maps.append(mmap.mmap(-1, 16 << 20))
             maps[-1].write(b"x" * (16 << 20))
         """,
-        "refused ENOMEM|RUNTIME_ERROR memory_limit",
-        LIMITS,
+        "RUNTIME_ERROR memory_limit",
         watched=True,
+    ),
+    python_case(
+        "growth between two looks",
+        """
+        import time
+        time.sleep(0.3)
+        block = bytearray(b"x") * (384 << 20)
+        """,
+        "RUNTIME_ERROR memory_limit",
+        watched=True,
+    ),
+    python_case(
+        "growth close below the limit",
+        """
+        import time
+        block = bytearray(b"x") * (144 << 20)
+        time.sleep(0.3)
+        blocks = [bytearray(b"x") * (16 << 20) for _ in range(15)]
+        """,
+        "RUNTIME_ERROR memory_limit",
+        watched=True,
+    ),
+    python_case(
+        "memory of many threads",
+        """
+        import threading
+        blocks = []
+        threads = [
+            threading.Thread(target=lambda: blocks.append(bytearray(b"x") * (48 << 20))) for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        """,
+        "RUNTIME_ERROR memory_limit",
+        watched=True,
+    ),
+    # 256 MiB of the kernel's tables, for memory that is never written to.
+    python_case(
+        "page tables",
+        """
+        libc = ctypes.CDLL(None)
+        libc.mmap.restype = ctypes.c_void_p
+        place = libc.mmap(None, ctypes.c_size_t(256 << 30), 1, 0x4022, -1, ctypes.c_long(0))
+        for offset in range(0, 256 << 30, 2 << 20):
+            ctypes.c_char.from_address(place + offset).value
+        """,
+        "RUNTIME_ERROR memory_limit",
+        watched=True,
+    ),
+    python_case(
+        "reserved memory",
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mmap.restype = ctypes.c_void_p
+        if libc.mmap(None, ctypes.c_size_t(4 << 30), 3, 0x4022, -1, ctypes.c_long(0)) == 2**64 - 1:
+            raise OSError(ctypes.get_errno(), "mmap")
+        """,
+        "refused ENOMEM",
+        LIMITS,
+    ),
+    python_case(
+        "semaphore of the machine",
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.sem_open.restype = ctypes.c_void_p
+        if not libc.sem_open(b"/hostile", os.O_CREAT, 0o600, 1):
+            raise OSError(ctypes.get_errno(), "sem_open")
+        libc.sem_unlink(b"/hostile")
+        """,
+        "refused EACCES",
+        FILES,
+    ),
+    python_case(
+        "shared memory of the machine",
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.shm_open(b"/hostile", os.O_CREAT | os.O_RDWR, 0o600) < 0:
+            raise OSError(ctypes.get_errno(), "shm_open")
+        libc.shm_unlink(b"/hostile")
+        """,
+        "refused EACCES",
+        FILES,
     ),
     python_case(
         "one large file",

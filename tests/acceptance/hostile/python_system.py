@@ -3,7 +3,7 @@
 What they do is bounded, and signals are 0: a hole must do no harm.
 """
 
-from tests.acceptance.hostile.cases import BOTH, FILES, LIMITS, SECCOMP, Case, number, python, python_case
+from tests.acceptance.hostile.cases import BOTH, FILES, SECCOMP, Case, number, python, python_case
 
 
 def _call(name: str, arguments: str, refusal: str = "ENOSYS") -> Case:
@@ -106,7 +106,6 @@ def handle(params):
     return {"done": True}
 """,
         "RUNTIME_ERROR process_limit",
-        LIMITS,
         watched=True,
     ),
     _trace("parent"),
@@ -147,7 +146,13 @@ def handle(params):
         "refused EPERM",
         SECCOMP,
     ),
-    python_case("priority", "os.nice(1)", "refused ENOSYS", SECCOMP),
+    python_case("priority", "os.nice(1)", "refused EPERM", SECCOMP),
+    python_case(
+        "cores of a sibling",
+        "os.sched_setaffinity(params['sibling'], os.sched_getaffinity(0))",
+        "refused EPERM",
+        SECCOMP,
+    ),
     _call("setsid", ""),
     # A thread with separate descriptors; the kernel answers that the last two flags exclude each other.
     _call("clone", "0x10000 | 0x800 | 0x100 | 0x200 | 0x20000, 0, 0, 0, 0", refusal="EAGAIN"),

@@ -11,6 +11,7 @@ from tests.acceptance.hostile import (
     node_system,
     python_breakages,
     python_files,
+    python_metadata,
     python_resources,
     python_system,
     rust_cases,
@@ -23,6 +24,7 @@ from tests.acceptance.hostile.served import Answer
 _TABLES = (
     python_system,
     python_files,
+    python_metadata,
     python_resources,
     python_breakages,
     node_system,
