@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from jsonschema import Draft202012Validator
 from psycopg2.extensions import connection
 
 from controller.database.postgres import QUERIES
+from controller.json_schema.checks import check_schema
 from controller.models.registered import Script
 
 ENDINGS = {"nodejs": ".js", "python": ".py", "rust": ".rs"}
@@ -23,7 +23,7 @@ def load_samples(opened: connection, folder: Path) -> list[str]:
         language, _, title = description.stem.partition("-")
         about = json.loads(description.read_text())
         for schema in about["schema"].values():
-            Draft202012Validator.check_schema(schema)
+            check_schema(schema)
         script = Script.of(description.with_suffix(ENDINGS[language]).read_text())
         with opened:
             QUERIES.put_script(opened, script_hash=script.hash, script_content=script.content)

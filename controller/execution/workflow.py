@@ -13,9 +13,9 @@ from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import NotFound, StoreUnavailable
 from controller.execution.idempotency import IdempotencyKeys, Replay
-from controller.execution.params_schema import check_params
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import Execution, FlightResult, SingleFlight, Watch
+from controller.json_schema.checks import check_params
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
