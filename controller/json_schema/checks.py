@@ -34,7 +34,7 @@ def check_schema(document: Any) -> None:
     Raises:
         InvalidRequest: it is not, or takes too long to compile. The details have a JSON pointer to the reason.
     """
-    _validator(dumps(document).decode())
+    compiled_schema(dumps(document).decode())
 
 
 def check_params(schema: str, params: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ def errors_of(schema: str, value: Any) -> list[dict[str, str]]:
         InvalidParams: the check reached its bound.
         InvalidRequest: the schema is refused.
     """
-    validator = _validator(schema)
+    validator = compiled_schema(schema)
     try:
         with Work(CHECK_STEPS):
             return [
@@ -75,7 +75,8 @@ def errors_of(schema: str, value: Any) -> list[dict[str, str]]:
         raise InvalidParams("the check against the function's schema reached its bound") from error
 
 
-def _validator(schema: str) -> Any:
+def compiled_schema(schema: str) -> Any:
+    """Return the validator of a schema's JSON text, from memory if it is there. Raises InvalidRequest."""
     if len(schema) > SCHEMA_MAX_LENGTH:
         raise InvalidRequest(f"the schema is longer than {SCHEMA_MAX_LENGTH} characters")
     return _large(schema) if len(schema) > LARGE else _small(schema)

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from controller.errors import InvalidParams
-from controller.json_schema.checks import ERRORS_MAX, check_params, errors_of
+from controller.json_schema.checks import (
+    ERRORS_MAX,
+    LARGE,
+    LARGE_REMEMBERED,
+    check_params,
+    compiled_schema,
+    errors_of,
+)
 from controller.json_schema.compiler import MESSAGE_MAX, POINTER_MAX
 from controller.json_schema.values import QUOTED_MAX
 
@@ -148,3 +155,13 @@ def test_recursive_schemas_descend() -> None:
     for _ in range(40):
         value = {"name": "x", "of": [value]}
     assert [error["pointer"] for error in errors_of(tree, value)] == ["/of/0" * 40 + "/name"]
+
+
+def test_schemas_are_remembered_and_large_ones_are_few() -> None:
+    small, large = '{"items": true}', json.dumps({"description": "x" * LARGE})
+    assert compiled_schema(small) is compiled_schema(small)
+    first = compiled_schema(large)
+    assert compiled_schema(large) is first
+    for number in range(LARGE_REMEMBERED):
+        compiled_schema(json.dumps({"description": "x" * LARGE, "title": str(number)}))
+    assert compiled_schema(large) is not first
