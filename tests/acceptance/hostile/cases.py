@@ -34,7 +34,7 @@ class Case:
     watched: bool = False
     because: str = ""
     unconfined: str = "done"
-    timeout_ms: int = 20_000
+    timeout_ms: int = 120_000
 
     def __post_init__(self) -> None:
         if self.switchable == bool(self.because):

@@ -9,7 +9,7 @@ _COMPILER = "the compiler's own rules cannot be switched off"
 _KIND = '.map_err(|error| format!("{:?}", error.kind()))?;'
 
 
-def _case(name: str, body: str, verdict: str, because: str = _WASI, timeout_ms: int = 20_000) -> Case:
+def _case(name: str, body: str, verdict: str, because: str = _WASI, timeout_ms: int = 120_000) -> Case:
     return Case(name, "rust", rust(body), verdict, because=because, timeout_ms=timeout_ms)
 
 

@@ -19,7 +19,7 @@ from runtime.settings import Settings
 #: Descriptors of the front for each worker: its channel, its pidfd, its status and statm, and its output's two pipes.
 _DESCRIPTORS_OF_A_WORKER = 6
 #: Seconds after which a call has failed: far more than any deadline of a script.
-_ANSWER_TIMEOUT = 60
+_ANSWER_TIMEOUT = 180
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Runtime:
         if prepared.status != 200:
             return prepared
         source = {} if self.language == "rust" else {"script_content": content}
-        body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 20_000, **source}
+        body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 120_000, **source}
         return self._post(f"/runtime/{self.language}/test", content, **{**body, **more})
 
     def prepare(self, content: str, **more: Any) -> Answer:
@@ -122,7 +122,7 @@ def open_descriptors() -> int:
     return len(list(PROC.joinpath("self/fd").iterdir()))
 
 
-def until(condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
+def until(condition: Callable[[], bool], what: str, timeout: float = 120.0) -> None:
     """Returns once `condition` holds; fails after `timeout` seconds. The runtimes here go on while it waits."""
     with gevent.Timeout(timeout, AssertionError(f"waited {timeout} s in vain: {what}")):
         while not condition():

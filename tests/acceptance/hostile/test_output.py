@@ -100,7 +100,7 @@ def test_output_before_a_timeout_is_returned(language: str, runtimes: Runtimes) 
 @pytest.mark.parametrize("language", _BUSY_AFTERWARDS)
 def test_worker_does_nothing_between_calls(language: str, runtimes: Runtimes) -> None:
     pid = runtimes(language).run(_BUSY_AFTERWARDS[language]).json["result"]
-    until(lambda: _is_at_rest(pid), "the worker to be stopped or killed", timeout=5.0)
+    until(lambda: _is_at_rest(pid), "the worker to be stopped or killed")
     check_clean(runtimes, language)
 
 
