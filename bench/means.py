@@ -43,7 +43,7 @@ class Means:
 
     def __init__(self) -> None:
         """Raises PartError where there is no Node.js."""
-        self._node = node.program(announce)
+        self._node = node.program()
         self._rust = rust_toolchain()
         self._languages = list(RUNTIMES)
         if not (self._rust / "toolchain.json").exists():

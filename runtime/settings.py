@@ -104,7 +104,9 @@ class Settings:
         unit="bytes",
         doc="Largest call from the controller, in bytes.",
     )
-    node: str = variable("NODE", text(), "node", doc="Node.js program: a path, or a name on `PATH`.")
+    node: str = variable(
+        "NODE", text(), "node", doc="Node.js program, version 24 or newer: a path, or a name on `PATH`."
+    )
     rust_toolchain: Path | None = variable(
         "RUST_TOOLCHAIN",
         Parser(_toolchain, "a path"),

@@ -62,9 +62,9 @@ def missing(what: str, why: object = "") -> NoReturn:
 
 @pytest.fixture(scope="session")
 def node_program() -> str:
-    """Node.js of the machine or of the wheel."""
+    """Node.js of the wheel, or the one that NODE names."""
     try:
-        return node.program(print)
+        return node.program()
     except PartError as reason:
         missing("no Node.js", reason)
 

@@ -1,7 +1,9 @@
-"""Node.js: each worker is a process of the installed `node`, version 20 or later."""
+"""Node.js: each worker is a process of the installed `node`, version 24 or later."""
 
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 from configuration.errors import UnusableSetting
@@ -12,6 +14,10 @@ from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
 _WORKER = _WORKERS / "node_worker.mjs"
+#: The oldest major version that runs the worker program.
+_OLDEST = 24
+#: Seconds for the answer of `node --version`.
+_VERSION_TIMEOUT = 10
 #: Flags for experimental interfaces: to compile ES modules without running them, and to find packages for them.
 _FLAGS = (
     "--experimental-vm-modules",
@@ -27,10 +33,7 @@ class NodeJS(Interpreted):
     inventory = _WORKERS / "node_libraries.mjs"
 
     def __init__(self, settings: Settings) -> None:
-        program = shutil.which(settings.node)
-        if program is None:
-            raise UnusableSetting(f"NODE: there is no program {settings.node!r}")
-        node = str(Path(program).resolve())
+        node = _program(settings.node)
         heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
         folders = os.pathsep.join(f"{folder}/node_modules" for folder in settings.packages)
         self._environment = {"NODE_PATH": folders} if folders else {}
@@ -52,3 +55,22 @@ class NodeJS(Interpreted):
     def launch(self) -> Launch:
         """Return the command line of `node`."""
         return Launch(argv=self._argv, environment=self._environment, confinement=self._confinement)
+
+
+def _program(name: str) -> str:
+    """Return the path of Node.js. Raises UnusableSetting if it is missing or too old."""
+    found = shutil.which(name)
+    if found is None:
+        raise UnusableSetting(f"NODE: there is no program {name!r}")
+    path = str(Path(found).resolve())
+    try:
+        told = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnusableSetting(f"NODE: {path} does not run: {error}") from None
+    version = re.match(r"v(\d+)\.", told.stdout)
+    if version is None or int(version[1]) < _OLDEST:
+        what = f"Node.js {told.stdout.strip()}" if version else "no Node.js"
+        raise UnusableSetting(f"NODE: {path} is {what}; version {_OLDEST} or newer is needed")
+    return path

@@ -34,7 +34,7 @@ PORT = 31112
 def start(service: LocalService, choice: Choice, tools: Tools) -> None:
     """Start the provider and what it needs. Raises PartError or Interrupted."""
     service.launch_stores()
-    defaults = {"NODE": node.program(announce)}
+    defaults = {"NODE": node.program()}
     if service.rust_is_ready():
         defaults["RUST_TOOLCHAIN"] = str(service.parts.rust)
     service.migrate()
