@@ -16,7 +16,7 @@ Check: TypeAlias = "gevent.Greenlet[..., bool]"
 
 #: Timeout in seconds of all checks together. A check that has not finished by then has failed.
 PATIENCE = 2.0
-OWN_LANGUAGES = ("nodejs", "python", "rust")
+OWN_LANGUAGES = ("nodejs", "python", "rust", "typescript")
 
 
 class HealthCheck:
@@ -34,13 +34,18 @@ class HealthCheck:
         """Return the health as the contract defines it."""
         redis: Check = gevent.spawn(self._cache.available)
         postgres: Check = gevent.spawn(self._postgres.available)
-        runtimes: dict[str, list[Check]] = {
-            language: [gevent.spawn(self._runtimes.healthy, address) for address in addresses]
-            for language, addresses in self._selector.addresses().items()
+        addresses = self._selector.addresses()
+        # Once for each address, which may serve several languages.
+        checks: dict[str, Check] = {
+            address: gevent.spawn(self._runtimes.healthy, address)
+            for address in set(chain.from_iterable(addresses.values()))
         }
-        gevent.joinall([redis, postgres, *chain.from_iterable(runtimes.values())], timeout=PATIENCE)
+        gevent.joinall([redis, postgres, *checks.values()], timeout=PATIENCE)
         states: dict[str, RuntimeState] = dict.fromkeys(OWN_LANGUAGES, "absent")
-        states |= {language: _verdict_of_all(checks) for language, checks in runtimes.items()}
+        states |= {
+            language: _verdict_of_all([checks[address] for address in own])
+            for language, own in addresses.items()
+        }
         components = Components("ok", _verdict(redis), _verdict(postgres), states)
         return HealthAnswer(_status(components), VERSION, components)
 

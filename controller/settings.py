@@ -89,7 +89,7 @@ class Settings:
             example=_LOCAL_RUNTIMES,
         ),
         doc="Addresses of the runtimes by language; a language may have several. A language that is neither listed "
-        "nor discovered is not served.",
+        "nor discovered is not served; `typescript` has the addresses of `nodejs` unless it has others.",
     )
     runtime_mappings_file: Path | None = optional(
         "RUNTIME_MAPPINGS_FILE",

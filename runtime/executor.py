@@ -163,6 +163,11 @@ class Executor:
         finally:
             self._end()
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The names that paths may have for this runtime's language; the first is the runtime's own."""
+        return (self._language.name, *self._language.dialects)
+
     def isolation(self) -> dict[str, bool]:
         """Return which layers of confinement are active, as a probe process finds them."""
         return self._spawner.probe(self._language.launch().confinement)

@@ -19,7 +19,7 @@ Runtimes = Annotated[
     dict[str, RuntimeState],
     Meta(
         description="State of each language's runtime; languages may be added.",
-        extra_json_schema={"required": ["nodejs", "python", "rust"]},
+        extra_json_schema={"required": ["nodejs", "python", "rust", "typescript"]},
     ),
 ]
 

@@ -13,6 +13,8 @@ from controller.models.registered import LanguageTitle
 
 #: Language to base URLs, without a slash at the end. Empty: the language is known, but no runtime is ready.
 Addresses = Mapping[str, tuple[str, ...]]
+#: Languages that another language's runtimes run too, unless they have runtimes for themselves.
+DIALECTS = {"typescript": "nodejs"}
 
 
 class RuntimeRoute(Struct, frozen=True):
@@ -58,6 +60,7 @@ class RuntimeSelector:
         self._fixed = {
             language: tuple(url.rstrip("/") for url in urls) for language, urls in addresses.items()
         }
+        self._all_fixed = _with_dialects(self._fixed)
         self._mappings = mappings
         self._discovery = discovery
 
@@ -80,4 +83,11 @@ class RuntimeSelector:
 
     def addresses(self) -> Addresses:
         """Return the base URLs of every served language."""
-        return self._fixed if self._discovery is None else {**self._fixed, **self._discovery.addresses()}
+        if self._discovery is None:
+            return self._all_fixed
+        return _with_dialects({**self._fixed, **self._discovery.addresses()})
+
+
+def _with_dialects(addresses: Addresses) -> Addresses:
+    shared = {dialect: addresses[other] for dialect, other in DIALECTS.items() if other in addresses}
+    return {**shared, **addresses}

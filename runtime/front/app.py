@@ -46,7 +46,7 @@ class Front(Flask):
         self._executor = executor
         self._secret = settings.secret.encode()
         self._tracer = tracer
-        self._run = RunRoute(language, executor, self._secret, settings.body_max_bytes, tracer)
+        self._run = RunRoute(executor.languages, executor, self._secret, settings.body_max_bytes, tracer)
         #: The server passes on larger requests without their body; they are refused here.
         self.body_max_bytes = settings.body_max_bytes
         self.config["MAX_CONTENT_LENGTH"] = self.body_max_bytes
@@ -68,12 +68,12 @@ class Front(Flask):
 
     def prepare(self, language: str, title: str) -> dict[str, Any]:
         """Parse or compile a script without running it."""
-        if language != self.language or not _TITLE.fullmatch(title):
+        if language not in self._executor.languages or not _TITLE.fullmatch(title):
             self.no_such_language(language, title)
         self._call.check_secret(self._secret)
         if not request.is_json:
             raise UnsupportedBody("Content-Type must be application/json")
-        reference = prepare_request(json_object(request.get_data(cache=False)))
+        reference = prepare_request(language, json_object(request.get_data(cache=False)))
         self._call.user = reference.tenant
         self._call.end_with_client()
         script, known = self._executor.prepare(reference)
@@ -83,7 +83,8 @@ class Front(Flask):
 
     def no_such_language(self, language: str, title: str) -> Any:
         """Refuse a path that `RunRoute` does not serve."""
-        raise NotFound(f"this runtime serves /runtime/{self.language}/<title>")
+        served = " and ".join(f"/runtime/{name}/<title>" for name in self._executor.languages)
+        raise NotFound(f"this runtime serves {served}")
 
     def isolation(self) -> dict[str, Any]:
         """Return which layers of confinement hold a worker, as a probe process finds them now."""

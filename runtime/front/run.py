@@ -4,7 +4,7 @@ docs/adr/0008 has the cost of Flask here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse
@@ -25,7 +25,7 @@ class RunRoute:
     """The route that executes a script once.
 
     Args:
-        language: The language in the path.
+        languages: The languages that paths may name.
         executor: Executes the script.
         secret: The shared secret.
         body_max_bytes: Largest body of a request.
@@ -34,14 +34,14 @@ class RunRoute:
 
     def __init__(
         self,
-        language: str,
+        languages: Sequence[str],
         executor: Executor,
         secret: bytes,
         body_max_bytes: int,
         tracer: Tracer = UNTRACED,
     ) -> None:
         self._tracer = tracer
-        self._path = re.compile(rf"/runtime/{language}/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}")
+        self._path = re.compile(rf"/runtime/(?:{'|'.join(languages)})/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}")
         self._executor = executor
         self._secret = secret
         self._body_max_bytes = body_max_bytes
@@ -75,7 +75,8 @@ class RunRoute:
         body = self._body(environ)
         session = body.get("request_id")
         call.session = session if isinstance(session, str) else None
-        reference, arguments = run_request(body)
+        # `takes` has checked the path: /runtime/{language}/{title}
+        reference, arguments = run_request(environ["PATH_INFO"].split("/", 3)[2], body)
         call.user = reference.tenant
         call.end_with_client()
         done = self._executor.run(reference, **arguments)

@@ -52,23 +52,23 @@ _PREPARE = _Prepare()
 _RUN = _Run()
 
 
-def prepare_request(body: dict[str, Any]) -> ScriptReference:
-    """Return the script to prepare.
+def prepare_request(language: str, body: dict[str, Any]) -> ScriptReference:
+    """Return the script to prepare. `language` is the one in the path.
 
     Raises:
         InvalidRequest: The body does not fit the schema.
     """
-    return _reference(_load(_PREPARE, body))
+    return _reference(language, _load(_PREPARE, body))
 
 
-def run_request(body: dict[str, Any]) -> tuple[ScriptReference, dict[str, Any]]:
-    """Return the script to run and the keyword arguments of `Executor.run`.
+def run_request(language: str, body: dict[str, Any]) -> tuple[ScriptReference, dict[str, Any]]:
+    """Return the script to run, in the language of the path, and the keyword arguments of `Executor.run`.
 
     Raises:
         InvalidRequest: The body does not fit the schema.
     """
     values = body if _is_plainly_valid(body) else _load(_RUN, body)
-    return _reference(values), {
+    return _reference(language, values), {
         "params": values["params"],
         "context": values["context"],
         "timeout_ms": values["timeout_ms"],
@@ -111,8 +111,9 @@ def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _reference(values: dict[str, Any]) -> ScriptReference:
+def _reference(language: str, values: dict[str, Any]) -> ScriptReference:
     return ScriptReference(
+        language=language,
         tenant=values["tenant"],
         script_hash=values["script_hash"],
         compile_options=values["compile_options"],

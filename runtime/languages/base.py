@@ -80,6 +80,8 @@ class Language(Protocol):
     """One language. Implementations keep no state of a request."""
 
     name: str
+    #: Further names in paths and in `Language-Title`, for what the same workers run.
+    dialects: tuple[str, ...]
     #: Whether its worker program counts fuel. The script must not be able to change the count.
     counts_fuel: bool
 
@@ -89,8 +91,12 @@ class Language(Protocol):
     def launch(self) -> Launch:
         """Return how a worker process starts."""
 
-    def options(self, compile_options: Mapping[str, Any]) -> str:
+    def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
         """Return the canonical text of the options that this language uses. It is part of every key.
+
+        Args:
+            language: The name in the path of the call: `name` or one of `dialects`.
+            compile_options: The options of the session.
 
         Raises:
             InitializationFailed: The language does not support a value.
@@ -119,9 +125,10 @@ class Interpreted:
     #: A script in that language that returns the members of `Libraries`. Its parameter `packages` has the folders of
     #: the deployment. None where scripts import nothing.
     inventory: Path | None = None
+    dialects: tuple[str, ...] = ()
     counts_fuel = False
 
-    def options(self, compile_options: Mapping[str, Any]) -> str:
+    def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
         """Return an empty text: there are no options."""
         return ""
 

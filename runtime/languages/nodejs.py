@@ -4,16 +4,25 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from configuration.errors import UnusableSetting
-from runtime.languages.base import Interpreted
+from runtime.errors import ScriptFailed, ScriptTimeout
+from runtime.languages.base import Host, Interpreted, Script
+from runtime.languages.compiler_slots import CompilerSlots
+from runtime.process.failures import initialization_failure
+from runtime.process.hints import Allowed
 from runtime.process.process import Launch, Preload
 from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
 _WORKER = _WORKERS / "node_worker.mjs"
+_STRIPPER = _WORKERS / "node_types.mjs"
 #: The oldest major version that runs the worker program.
 _OLDEST = 24
 #: Seconds for the answer of `node --version`.
@@ -27,9 +36,10 @@ _FLAGS = (
 
 
 class NodeJS(Interpreted):
-    """JavaScript: a CommonJS module, an ES module, or a bare function body."""
+    """JavaScript: a CommonJS module, an ES module, or a bare function body. The same in TypeScript."""
 
     name = "nodejs"
+    dialects: tuple[str, ...] = ("typescript",)
     inventory = _WORKERS / "node_libraries.mjs"
 
     def __init__(self, settings: Settings) -> None:
@@ -37,6 +47,8 @@ class NodeJS(Interpreted):
         heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
         folders = os.pathsep.join(f"{folder}/node_modules" for folder in settings.packages)
         self._environment = {"NODE_PATH": folders} if folders else {}
+        self._slots = CompilerSlots()
+        self._allowed = Allowed(self.name, settings.network)
         self._argv = (node, *_FLAGS, "--require", str(_WORKERS / "node_machine.cjs"), heap, str(_WORKER))
         self._confinement = Confinement(
             # The limits watcher and V8's own option bound what is used. This bounds what is used between two looks.
@@ -55,6 +67,32 @@ class NodeJS(Interpreted):
     def launch(self) -> Launch:
         """Return the command line of `node`."""
         return Launch(argv=self._argv, environment=self._environment, confinement=self._confinement)
+
+    def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
+        """Return the dialect, empty for JavaScript: the same text means something else in each."""
+        return "" if language == self.name else language
+
+    def compile(self, script: Script, host: Host) -> Script:
+        """Return TypeScript as JavaScript, without its types; JavaScript unchanged.
+
+        Raises:
+            InitializationFailed: It does not parse, or has syntax that is more than types.
+            RateLimited: Too many others are stripped at the moment.
+        """
+        if not script.options:
+            return script
+        stripper = Script(hash="", options="", content=_STRIPPER.read_text())
+        with self._slots.one(host), closing(host.worker()) as worker:
+            payload = self.load_payload(stripper, worker.process.folder, host)
+            try:
+                told = worker.run(
+                    {"source": script.content}, {}, host.settings.prepare_timeout, payload
+                ).result
+            except (ScriptFailed, ScriptTimeout) as error:
+                told = {"error": {"message": f"the types cannot be taken out: {error.message}"}}
+        if "error" in told:
+            raise initialization_failure(told["error"], "parse", self._allowed)
+        return replace(script, content=told["text"])
 
 
 def _program(name: str) -> str:

@@ -1,8 +1,8 @@
 """Says in one sentence what the confinement did not allow in a run, and what to use instead: `details.hint`.
 
-Only what the service itself refuses gets a hint. It is derived from the document of the error, which is untrusted. A
-worker may add `system` to it: `{"code": "EACCES", "syscall": "open", "path": "/etc/shadow"}`, each member optional.
-Without it the facts are read from the texts of the language.
+Only what the service itself refuses gets a hint, and TypeScript that is more than types. It is derived from the
+document of the error, which is untrusted. A worker may add `system` to it: `{"code": "EACCES", "syscall": "open",
+"path": "/etc/shadow"}`, each member optional. Without it the facts are read from the texts of the language.
 """
 
 import re
@@ -78,6 +78,33 @@ _MODULES = (
     "(PACKAGES), to which its operator may add it."
 )
 _ONE_FILE = "A script is one file, so that there is no `{name}` beside it: put the code into the script."
+
+#: What a script in TypeScript may have that is more than types, by the parser's words for it.
+_TYPESCRIPT = (
+    (
+        re.compile(r"\benum\b"),
+        "Types are stripped, so an enum has no values: use an object, `const Color = { Red: 0, Blue: 1 } as const`.",
+    ),
+    (
+        re.compile(r"\bnamespace\b"),
+        "Types are stripped, so a namespace holds only types: put values into an object, or at the top level.",
+    ),
+    (
+        re.compile(r"\bparameter property\b"),
+        "Types are stripped, so a parameter declares no property: declare it in the class (`private x: number;`) "
+        "and assign it in the constructor (`this.x = x;`).",
+    ),
+    (
+        re.compile(r"\bexport assignment\b"),
+        "Types are stripped, so `export =` is no export: use `module.exports =` or `export default`.",
+    ),
+    (
+        re.compile(r"\bimport equals\b"),
+        "Types are stripped, so `import x = …` is no import: use `const x = require('…')` or `import x from '…'`.",
+    ),
+)
+_TYPESCRIPT_OTHER = "Types are stripped and no code is made of them: write this part in JavaScript."
+_TYPESCRIPT_CODE = "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
 
 #: Longest name or path in a hint.
 _MAX_NAME = 200
@@ -159,6 +186,8 @@ def hint(report: Mapping[str, Any], kind: str | None, allowed: Allowed) -> str |
         return None
     if allowed.language == "rust":
         return _of_rust(message, kind)
+    if kind is None and report.get("type") == _TYPESCRIPT_CODE:
+        return next((text for words, text in _TYPESCRIPT if words.search(message)), _TYPESCRIPT_OTHER)
     return _of_module(report, message) or _of_system(report, message, allowed)
 
 

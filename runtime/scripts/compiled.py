@@ -16,6 +16,8 @@ from runtime.scripts.memory import ScriptStore
 class ScriptReference(NamedTuple):
     """The script that a request names, and its content or artifact if the controller sent one."""
 
+    #: The name in the path of the call, which may be a dialect of the runtime's language.
+    language: str
     tenant: str
     script_hash: str
     compile_options: Mapping[str, Any]
@@ -50,7 +52,7 @@ class CompiledScripts:
             InvalidRequest: The content does not have the given hash.
             InitializationFailed: The script does not compile.
         """
-        options = self._language.options(reference.compile_options)
+        options = self._language.options(reference.language, reference.compile_options)
         if reference.script_content is not None:
             _check_hash(reference.script_content, reference.script_hash)
         if known := self._store.get(reference.script_hash, options):

@@ -200,7 +200,7 @@ def test_health_needs_no_token(client: Client) -> None:
     document = answer.json()
     assert document["status"] == "ok"
     assert document["components"]["controller"] == "ok"
-    assert set(document["components"]["runtimes"]) == {"nodejs", "python", "rust"}
+    assert set(document["components"]["runtimes"]) == {"nodejs", "python", "rust", "typescript"}
 
 
 def test_metrics_count_what_was_done(client: Client) -> None:

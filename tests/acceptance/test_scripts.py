@@ -21,6 +21,9 @@ FORMS = {
     "nodejs-method": "class Sum { n = 3; handler(e) { return e.params.a + this.n; } } module.exports = new Sum();",
     "nodejs-body": "return event.params.a + event.params.b;",
     "nodejs-esm-default": "export default (event) => event.params.a + event.params.b;",
+    "typescript-module": "export default (e: { params: { a: number; b: number } }) => e.params.a + e.params.b;",
+    "typescript-exports": "type E = any;\nexports.handler = (e: E): number => e.params.a + e.params.b!;",
+    "typescript-body": "const { a, b } = event.params as Record<string, number>;\nreturn a + b;",
     "nodejs-esm-handler": "export async function handler(event) { return event.params.a + event.params.b; }",
     "python-handle-params": "def handle(params):\n    return params['a'] + params['b']\n",
     "python-handler-event": "def handler(event):\n    return event.params['a'] + event['params']['b']\n",
@@ -98,6 +101,12 @@ RAISING = [
     ("python-body-raises", "x = {}\nresult = x['missing']\n", 2, "KeyError"),
     ("nodejs-throws", "module.exports = () => {\n\n  throw new RangeError('no');\n};\n", 3, "RangeError"),
     ("nodejs-rejects", "module.exports = async () => {\n  await null;\n  null.x;\n};\n", 3, "TypeError"),
+    (
+        "typescript-throws",
+        "export default (e: any): never => {\n\n  throw new RangeError('no');\n};\n",
+        3,
+        "RangeError",
+    ),
     ("nodejs-throws-string", "module.exports = () => { throw 'just text'; };", None, None),
     (
         "rust-panics",
@@ -140,6 +149,8 @@ def test_a_failing_script_is_explained(
     [
         ("python-syntax", "def handle(params):\n    return (1 +\n", 2, 12),
         ("nodejs-syntax", "module.exports = () => {\n  return 1 +* 2;\n};\n", 2, 13),
+        ("typescript-syntax", "export default (e: any) => {\n  return 1 +* 2;\n};\n", 2, 13),
+        ("typescript-enum", "type A = 1;\nexport enum B { C }\n", 2, 8),
         ("nodejs-esm-syntax", "export default () => {\n  return 1 +* 2;\n};\n", 2, 13),
         (
             "rust-types",

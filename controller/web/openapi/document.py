@@ -14,7 +14,7 @@ from controller.web.parameters import REQUEST_ID_HEADER
 from controller.web.route import Failures, Route
 from controller.web.routes import ROUTES
 
-DESCRIPTION = """Registers scripts in Node.js, Python or Rust, and runs them.
+DESCRIPTION = """Registers scripts in Node.js, TypeScript, Python or Rust, and runs them.
 
 The order of checks: path and method (404, 405), body size and type (413, 415), token (401), rate (429), body (400),
 owner (404), scope (403), idempotency (409). Behind the OpenFaaS gateway the same handlers answer at

@@ -6,9 +6,8 @@ workers that run the script only map the serialized module.
 """
 
 import importlib.util
-import os
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from weakref import WeakValueDictionary
 from gevent.lock import BoundedSemaphore
 
 from configuration.errors import UnusableSetting
-from runtime.errors import RateLimited, RuntimeUnavailable, ScriptNeeded
+from runtime.errors import RuntimeUnavailable, ScriptNeeded
 from runtime.languages.base import Host, Libraries, Package, Script
+from runtime.languages.compiler_slots import CompilerSlots
 from runtime.languages.rust.artifacts import ArtifactStore
 from runtime.languages.rust.compiler import (
     MODULE,
@@ -60,6 +60,7 @@ class Rust:
     """
 
     name = "rust"
+    dialects: tuple[str, ...] = ()
     counts_fuel = True
 
     def __init__(self, settings: Settings) -> None:
@@ -75,7 +76,7 @@ class Rust:
             off=settings.isolation_off,
         )
         self._compiler = _compiler(settings.rust_toolchain)
-        self._compiler_slots = BoundedSemaphore(os.cpu_count() or 1)
+        self._slots = CompilerSlots()
         self._serializing: WeakValueDictionary[bytes, BoundedSemaphore] = WeakValueDictionary()
 
     def preload(self) -> Preload:
@@ -89,7 +90,7 @@ class Rust:
         """Return a fork of the fork server."""
         return Launch(confinement=self._confinement)
 
-    def options(self, compile_options: Mapping[str, Any]) -> str:
+    def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
         """Return the canonical text of the options. Raises InitializationFailed."""
         return Options.of(compile_options).text
 
@@ -144,7 +145,7 @@ class Rust:
                 endless=False,
             ),
         )
-        with self._compiler_slot(host), closing(host.start(launch)) as process:
+        with self._slots.one(host), closing(host.start(launch)) as process:
             return _module_of(process, script.content, host.settings.compile_timeout)
 
     def _module(self, artifact: bytes, host: Host) -> Path:
@@ -154,22 +155,12 @@ class Rust:
             return self._artifacts.serialized(artifact) or self._serialize(artifact, host)
 
     def _serialize(self, artifact: bytes, host: Host) -> Path:
-        with self._compiler_slot(host), closing(host.worker()) as worker:
+        with self._slots.one(host), closing(host.worker()) as worker:
             folder = worker.process.folder
             (folder / _PORTABLE).write_bytes(artifact)
             payload = {"portable": _PORTABLE, "module": _SERIALIZED}
             worker.load(payload, "compile", host.settings.compile_timeout)
             return self._artifacts.keep_serialized(artifact, (folder / _SERIALIZED).read_bytes())
-
-    @contextmanager
-    def _compiler_slot(self, host: Host) -> Iterator[None]:
-        """Limit the compilers to one per CPU, because each uses all of one and 150 MB. Raises RateLimited."""
-        if not self._compiler_slots.acquire(timeout=host.settings.queue_timeout / 1000):
-            raise RateLimited("all compilers of this runtime are busy")
-        try:
-            yield
-        finally:
-            self._compiler_slots.release()
 
 
 def _compiler(folder: Path | None) -> tuple[Toolchain, Glue] | None:

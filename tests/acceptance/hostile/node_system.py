@@ -41,8 +41,7 @@ PROCESSES = [
         "program by process.binding",
         """
         const { Process } = process.binding("process_wrap");
-        const options = { file: "/bin/true", args: ["true"], envPairs: [], stdio: [] };
-        const status = new Process().spawn(options);
+        const status = new Process().spawn("/bin/true", ["true"], undefined, [], [], 0);
         if (status !== 0) throw Object.assign(new Error("no process"), { code: String(status) });
         """,
         "refused -11",

@@ -58,6 +58,13 @@ def packaged_nodejs(runtime_settings: Settings, packages: Path) -> Iterator[Serv
 
 
 @pytest.fixture(scope="session")
+def typescript(runtime_settings: Settings) -> Iterator[ServedRuntime]:
+    """The Node.js runtime, called for TypeScript."""
+    with ServedRuntime("nodejs", runtime_settings, dialect="typescript") as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="session")
 def rust_runtime(runtime_settings: Settings, rust_toolchain: Path) -> Iterator[ServedRuntime]:
     """Rust with a compiler."""
     with ServedRuntime("rust", replace(runtime_settings, rust_toolchain=rust_toolchain)) as runtime:

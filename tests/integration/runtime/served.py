@@ -27,8 +27,11 @@ class ServedRuntime:
         language: str,
         settings: Settings,
         languages: Mapping[str, Callable[[Settings], Language]] = LANGUAGES,
+        dialect: str | None = None,
     ) -> None:
         self.language = language
+        #: The language in the paths of its calls.
+        self.dialect = dialect or language
         self.settings = settings
         self.executor = Executor(languages[language](settings), settings, RuntimeMetrics(language))
         self._front = Front(language, self.executor, settings)
@@ -40,13 +43,13 @@ class ServedRuntime:
         )
 
     def prepare(self, script: str, **more: Any) -> TestResponse:
-        return self._post(f"/runtime/{self.language}/test/prepare", script, {"script_content": script} | more)
+        return self._post(f"/runtime/{self.dialect}/test/prepare", script, {"script_content": script} | more)
 
     def run(self, script: str, params: dict[str, Any] | None = None, **more: Any) -> TestResponse:
         """Run a script, sending its content along."""
         body = {"script_content": script, "params": params or {}, "context": {}, "timeout_ms": 10_000}
         return self._post(
-            f"/runtime/{self.language}/test",
+            f"/runtime/{self.dialect}/test",
             script,
             body | {"request_id": "r1", "isolation": "session"} | more,
         )

@@ -11,7 +11,13 @@ from tests.conftest import ROOT
 from tests.integration.runtime.served import ServedRuntime
 
 PAGE = (ROOT / "docs" / "scripts.md").read_text()
-LANGUAGES = {"js": "packaged_nodejs", "python": "packaged_python", "rust": "rust_runtime"}
+#: Fixtures by the language of a block.
+LANGUAGES = {
+    "js": "packaged_nodejs",
+    "ts": "typescript",
+    "python": "packaged_python",
+    "rust": "rust_runtime",
+}
 
 
 class Example(NamedTuple):
@@ -29,7 +35,7 @@ class Example(NamedTuple):
 EXAMPLES = [
     Example(*found)
     for found in re.findall(
-        r"```(js|python|rust)\n(.*?)```\nWith `(.*?)`"
+        r"```(js|ts|python|rust)\n(.*?)```\nWith `(.*?)`"
         r"(?:: `(.*?)`\.| it fails: `(\w+)`(?:, `(\w+)`)?(?:, line (\d+))?\.)$",
         PAGE,
         re.DOTALL | re.MULTILINE,

@@ -105,7 +105,7 @@ def test_a_predefined_function(client: Client) -> None:
 
 def test_health(client: Client) -> None:
     components = '{"controller":"ok","redis":"ok","postgres":"ok","runtimes":%s}'
-    runtimes = '{"nodejs":"absent","python":"ok","rust":"absent"}'
+    runtimes = '{"nodejs":"absent","python":"ok","rust":"absent","typescript":"absent"}'
     expected = f'{{"status":"ok","version":"{VERSION}","components":{components % runtimes}}}\n'.encode()
     for path in ("/health", "/"):
         assert client.request("GET", path).content == expected

@@ -27,7 +27,7 @@ def looping(settings: Settings) -> Iterator[Worker]:
     """A worker with LOOP loaded."""
     language = Rust(settings)
     executor = Executor(language, settings, RuntimeMetrics("rust"))
-    source = Script(hashlib.sha256(LOOP.encode()).hexdigest(), language.options({}), content=LOOP)
+    source = Script(hashlib.sha256(LOOP.encode()).hexdigest(), language.options("rust", {}), content=LOOP)
     with closing(executor), closing(executor.worker()) as worker:
         compiled = language.compile(source, executor)
         payload = language.load_payload(compiled, worker.process.folder, executor)

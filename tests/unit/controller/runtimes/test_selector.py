@@ -38,6 +38,17 @@ def test_the_prefix_decides() -> None:
     assert selector.route(LanguageTitle("nodejs", "x")) == RuntimeRoute("nodejs", ("http://three",))
 
 
+def test_typescript_has_the_runtimes_of_nodejs_unless_there_are_others_for_it() -> None:
+    name = LanguageTitle("typescript", "x")
+    assert RuntimeSelector(FIXED).route(name) == RuntimeRoute("typescript", ("http://three",))
+    found = Found({"nodejs": ("http://pod",)})
+    assert RuntimeSelector(FIXED, discovery=found).route(name).addresses == ("http://pod",)
+    own = {**FIXED, "typescript": ["http://four"]}
+    assert RuntimeSelector(own, discovery=found).route(name).addresses == ("http://four",)
+    with pytest.raises(NotFound, match="typescript"):
+        RuntimeSelector({"python": ["http://one"]}).route(name)
+
+
 def test_a_language_without_a_runtime_is_not_found() -> None:
     for discovery in (None, Found({})):
         with pytest.raises(NotFound, match="rust"):
@@ -54,7 +65,7 @@ def test_a_mapping_names_another_language_or_an_address() -> None:
 def test_what_is_discovered_comes_before_what_is_configured() -> None:
     selector = RuntimeSelector(FIXED, discovery=Found({"python": ("http://pod:1",), "ruby": ("http://r",)}))
     assert selector.route(HELLO).addresses == ("http://pod:1",)
-    assert set(selector.addresses()) == {"python", "nodejs", "ruby"}
+    assert set(selector.addresses()) == {"python", "nodejs", "typescript", "ruby"}
 
 
 @pytest.mark.parametrize("discovery", [Found({"python": ()}), Found({}, complete=False)])

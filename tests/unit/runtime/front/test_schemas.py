@@ -31,7 +31,7 @@ CHANGES: list[dict[str, Any]] = [
 
 def outcome(body: dict[str, Any]) -> Any:
     try:
-        return schemas.run_request(body)
+        return schemas.run_request("python", body)
     except InvalidRequest as error:
         return error.details
 
