@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana test suite hostile soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite hostile soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,6 +59,9 @@ dashboards: environment ## a Prometheus beside `make run`, with our rules, until
 grafana: tests-environment ## write the dashboards of deploy/grafana anew
 	@$(VENV)/python -m deploy.grafana.source deploy/grafana/dashboards
 
+packages-table: environment ## install popular packages, run a call of each, and write docs/packages.md anew
+	@$(VENV)/python -m tools.docs.packages
+
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
 test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
@@ -68,6 +71,7 @@ test: lint ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.fetch.debian_program prometheus .local/prometheus
 	-@$(VENV)/python -m local.fetch.debian_program wrk .local/wrk
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
+	-@$(VENV)/python -m tools.docs.packages --sample
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
 	@$(MAKE) --no-print-directory --jobs 2 suite hostile
 
