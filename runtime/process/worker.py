@@ -24,8 +24,9 @@ _EXIT_TIMEOUT = 0.2
 _WAITED_FOR = {
     "callback": "its handler returned nothing, so its callback was awaited, and it was not called",
 }
-#: What V8 prints before it aborts its process.
-_HEAP_EXHAUSTED = "heap out of memory"
+#: What V8 prints before it ends its process by one of these signals: in a script's code, or in a thread that starts.
+_MEMORY_EXHAUSTED = "out of memory"
+_ENDS_OF_V8 = (-signal.SIGABRT, -signal.SIGTRAP)
 _NOTHING_ALLOWED = Allowed()
 
 
@@ -264,7 +265,7 @@ class Worker:
             return broken_run(
                 "exception", "the script wrote a file that is too large", *output, self._allowed
             )
-        if status == -signal.SIGABRT and _HEAP_EXHAUSTED in output[1]:
+        if status in _ENDS_OF_V8 and _MEMORY_EXHAUSTED in output[1]:
             return broken_run(
                 "memory_limit", "the script used more memory than it may", *output, self._allowed
             )

@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("--sample", action="store_true", help="only install what tests run")
     chosen = parser.parse_args()
     try:
-        program = node.program(print)
+        program = node.program()
         if chosen.sample:
             sample(ROOT / ".local" / "packages-sample", program)
         else:

@@ -99,8 +99,8 @@ RUNS = {
         "    os.rmdir('../inner')\n    return 5"
     ),
     "the environment": (
-        "import os\ndef handle(params):\n    n = len(os.environ)\n    os.environ['X'] = '1'\n"
-        "    del os.environ['HOME']\n    return n + 1"
+        "import os\ndef handle(params):\n    fresh = 'HOME' in os.environ and 'X' not in os.environ\n"
+        "    os.environ['X'] = '1'\n    del os.environ['HOME']\n    return 5 if fresh else 0"
     ),
     "the path": (
         "import sys\ndef handle(params):\n    sys.path.insert(0, '/x')\n"

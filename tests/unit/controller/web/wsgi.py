@@ -130,5 +130,5 @@ class Functions:
 def bearer(user: str = "alice", scope: str = "execute:all read:functions", **claims: Any) -> str:
     """An `Authorization` header that holds."""
     return "Bearer " + jwt.encode(
-        {"sub": user, "exp": time() + 600, "scope": scope} | claims, SECRET, "HS256"
+        {"sub": user, "exp": time() + 86_400, "scope": scope} | claims, SECRET, "HS256"
     )
