@@ -36,7 +36,7 @@ _BELOW = {
     *("items", "contains", "additionalProperties", "propertyNames", "contentSchema"),
     *("unevaluatedItems", "unevaluatedProperties"),
 }
-#: Keywords whose subschemas are applied to the same value.
+#: Keywords that apply their subschemas to the same value.
 _SAME_VALUE = _LISTED_HERE | _NAMED_HERE | _HERE
 Path = tuple[str | int, ...]
 

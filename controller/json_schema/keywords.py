@@ -44,7 +44,7 @@ def _reference(validator: Any, reference: Reference, instance: Any, _: Any) -> E
 
 
 def _type(validator: Any, types: Any, instance: Any, schema: Any) -> Any:
-    # The commonest keyword, whose commonest case the library reaches late. It pays for the counting.
+    # The most frequent keyword. The library reaches its most frequent case late, and this saves what counting costs.
     if isinstance(types, str) and validator.TYPE_CHECKER.is_type(instance, types):
         return ()
     return Draft202012Validator.VALIDATORS["type"](validator, types, instance, schema)

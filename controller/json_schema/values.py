@@ -1,4 +1,4 @@
-"""JSON whose arrays and objects count the looks at their members, and whose texts in messages are short."""
+"""JSON values that count each look at a member of an array or object, and that messages quote in short."""
 
 from collections.abc import Iterator
 from itertools import islice

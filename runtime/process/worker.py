@@ -1,7 +1,6 @@
 """A warm process for one script: loads it once, runs it many times, is killed at a deadline."""
 
 import signal
-import time
 from typing import Any, NamedTuple
 
 import gevent
@@ -14,7 +13,8 @@ from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
 from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import LimitsWatcher, Watch
-from runtime.process.process import Process, Usage
+from runtime.process.process import Process
+from runtime.process.run_meter import RunMeter
 
 #: Largest answer without the result; also the largest error.
 _ENVELOPE_BYTES = 256 * 1024
@@ -175,7 +175,7 @@ class Worker:
             WorkerLost: The process ended before it read the request.
         """
         self.process.discard_output()
-        meter = _Meter(self.process, self._channel, cold=payload is not None)
+        meter = RunMeter(self.process, self._channel, cold=payload is not None)
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
@@ -190,7 +190,7 @@ class Worker:
                 self.loaded = False
         return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
 
-    def _usage(self, meter: "_Meter", answer: dict[str, Any]) -> RunUsage:
+    def _usage(self, meter: "RunMeter", answer: dict[str, Any]) -> RunUsage:
         fuel = answer.get("fuel") if self._counts_fuel else None
         usage = meter.read(fuel if type(fuel) is int else None)
         self.resident_bytes = meter.used.resident_bytes
@@ -278,34 +278,6 @@ class Worker:
         if status is None or status >= 0:
             return f"it ended with status {status}"
         return f"it was ended by {signal.Signals(-status).name}"
-
-
-class _Meter:
-    """Measures one run, from the construction to `read`."""
-
-    def __init__(self, process: Confined, channel: Dialogue, *, cold: bool) -> None:
-        self._process = process
-        self._channel = channel
-        self._cold = cold
-        self._sent = channel.sent_bytes
-        self._received = channel.received_bytes
-        self._cpu_seconds = process.cpu_seconds()
-        self._started = time.perf_counter()
-        self.used = Usage(0, 0)
-
-    def read(self, fuel: int | None) -> RunUsage:
-        """Return what the run has used."""
-        elapsed = time.perf_counter() - self._started
-        used = self.used = self._process.usage()
-        return RunUsage(
-            execution_time=round(elapsed * 1000, 3),
-            cpu_time=round(max(0.0, used.cpu_seconds - self._cpu_seconds) * 1000, 3),
-            memory_usage_bytes=used.peak_memory_bytes,
-            bytes_in=self._channel.sent_bytes - self._sent,
-            bytes_out=self._channel.received_bytes - self._received + self._process.printed_bytes,
-            fuel=fuel,
-            cold=self._cold,
-        )
 
 
 def _check_read(error: FrameError) -> None:

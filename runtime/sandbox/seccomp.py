@@ -3,7 +3,7 @@
 A call that is not listed fails with ENOSYS, as if the kernel did not have it. Libraries have a fallback for that, and
 a script gets an error that it can report; killing the process would allow neither. Some calls are allowed only with
 certain arguments, and fail with a fitting error number otherwise. Calls that change a file's mode or times are handed
-to the fork server (see `runtime.sandbox.metadata`), by a second filter whose answer precedes that of the first.
+to the fork server (see `runtime.sandbox.metadata`) by a second filter: its answer precedes that of the first.
 
 Standard library only: the fork server loads it.
 """

@@ -79,10 +79,11 @@ function ofError(error) {
   });
 }
 
-/** Returns what Node.js says of a failed call of the system, or null. */
-function systemOf({ code, syscall, path }) {
+/** Returns what Node.js says of a failed call of the system, or null. Some of its errors have the code in `info`. */
+function systemOf({ code, syscall, path, info }) {
   const text = (value) => (typeof value === 'string' ? shortened(value) : null);
-  return typeof code === 'string' ? { code: text(code), syscall: text(syscall), path: text(path) } : null;
+  const name = text(info?.code) ?? text(code);
+  return name && { code: name, syscall: text(syscall)?.replace(/^uv_(?:os_)?/, '') ?? null, path: text(path) };
 }
 
 function ofValue(value) {

@@ -50,11 +50,15 @@ def function() -> dict[str, Any]:
         "One function, call by call, from the log of requests: choose its language and title above. "
         "LOG_RETENTION_DAYS says for how long calls are known.",
         (LANGUAGE, TITLE, ENDPOINT),
-        {"Chosen time": _figures(), "Course": _course(), "Single calls": _calls()},
+        {
+            "Chosen time": [*_figures_of_calls(), *_figures_of_runs()],
+            "Course": _course(),
+            "Single calls": _calls(),
+        },
     )
 
 
-def _figures() -> list[Panel]:
+def _figures_of_calls() -> list[Panel]:
     return [
         stat(
             "Calls",
@@ -79,6 +83,11 @@ def _figures() -> list[Panel]:
             red="Has no limit. How many are hurt when something else is red.",
             span=THIRD,
         ),
+    ]
+
+
+def _figures_of_runs() -> list[Panel]:
+    return [
         stat(
             "Time of a run, 95th percentile",
             Sql(

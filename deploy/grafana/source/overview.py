@@ -26,7 +26,7 @@ def overview() -> dict[str, Any]:
         "section in docs/operations.md.",
         (NAMESPACE, LANGUAGE, ENDPOINT),
         {
-            "Now": _now(),
+            "Now": [*_well_now(), *_asked_now()],
             "Requests": _requests(),
             "OpenFaaS gateway": _gateway(),
             "Inventory": _inventory(),
@@ -34,8 +34,7 @@ def overview() -> dict[str, Any]:
     )
 
 
-def _now() -> list[Panel]:
-    requests = chosen("language", "endpoint")
+def _well_now() -> list[Panel]:
     return [
         stat(
             "Targets that answer Prometheus",
@@ -69,9 +68,14 @@ def _now() -> list[Panel]:
             red="One function, or all of a language? The dashboard of one function says. "
             "docs/operations.md#runtime-latency-is-high",
         ),
+    ]
+
+
+def _asked_now() -> list[Panel]:
+    return [
         stat(
             "Requests a second",
-            Prom(rate(REQUESTS, requests)),
+            Prom(rate(REQUESTS, chosen("language", "endpoint"))),
             unit="reqps",
             red="Has no limit. None at all: is the gateway's route in place? docs/operations.md#first-look",
         ),

@@ -40,6 +40,7 @@ CASES = [
     ("nodejs", nodejs("await require('dns').promises.lookup('example.org')"), "no network"),
     ("nodejs", nodejs("require('child_process').execSync('ls')"), "no processes"),
     ("nodejs", nodejs("process.kill(1)"), "no process but their own"),
+    ("nodejs", nodejs("require('os').setPriority(5)"), "`setpriority` is closed"),
     ("nodejs", nodejs("require('axios')"), "`axios` is not installed"),
     ("nodejs", nodejs("await import('left-pad')"), "`left-pad` is not installed"),
     ("nodejs", nodejs("require('./other')"), "one file"),

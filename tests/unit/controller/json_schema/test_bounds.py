@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -160,7 +161,8 @@ def test_a_schema_that_takes_too_long_to_compile_is_refused() -> None:
     assert work.longest <= SLICE + ONE_KEYWORD
 
 
-def test_others_run_while_a_check_is_long() -> None:
+def rounds_beside(check: Callable[[], None]) -> int:
+    """Return how many turns another greenlet gets while a check runs."""
     rounds = 0
 
     def other() -> None:
@@ -171,11 +173,18 @@ def test_others_run_while_a_check_is_long() -> None:
 
     running = gevent.spawn(other)
     try:
-        assert checked(TWICE, deep(90), FEW_STEPS)[0] is None
+        check()
     finally:
         running.kill()
+    return rounds
+
+
+def test_others_run_while_a_check_is_long() -> None:
+    def check() -> None:
+        assert checked(TWICE, deep(90), FEW_STEPS)[0] is None
+
     # The event loop ran after each slice.
-    assert rounds >= FEW_STEPS // (SLICE + ONE_KEYWORD)
+    assert rounds_beside(check) >= FEW_STEPS // (SLICE + ONE_KEYWORD)
 
 
 def test_long_checks_take_turns_and_give_them_back() -> None:
@@ -206,18 +215,7 @@ def test_a_killed_check_gives_its_turn_back() -> None:
 
 
 def test_a_long_search_leaves_the_event_loop() -> None:
-    rounds = 0
+    def check() -> None:
+        assert checked({"pattern": "[ab]*a[ab]{400}c"}, letters(2500))[0] is False
 
-    def other() -> None:
-        nonlocal rounds
-        while True:
-            gevent.sleep(0.0001)
-            rounds += 1
-
-    running = gevent.spawn(other)
-    try:
-        holds, _ = checked({"pattern": "[ab]*a[ab]{400}c"}, letters(2500))
-    finally:
-        running.kill()
-    assert holds is False
-    assert rounds > 1
+    assert rounds_beside(check) > 1
