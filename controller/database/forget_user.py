@@ -27,11 +27,12 @@ from controller.models.registered import now
 
 #: Every table with a column `user_id`, so new tables are included.
 TABLES = """
-SELECT DISTINCT nspname, relname FROM pg_attribute
+SELECT nspname, relname FROM pg_attribute
 JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE attname = 'user_id' AND relkind IN ('r', 'p') AND NOT relispartition AND NOT attisdropped
     AND nspname NOT IN ('pg_catalog', 'information_schema')
-ORDER BY nspname, relname
+-- `functions` first: deleting there writes to `function_numbers`.
+ORDER BY relname <> 'functions', nspname, relname
 """
 SCRIPTS = """
 SELECT script_hash FROM sessions WHERE user_id = %(sub)s

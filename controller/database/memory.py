@@ -6,71 +6,31 @@ Its data ends with the process.
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count, islice
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any
 from uuid import UUID
 
+from controller.database.memory_functions import MemoryFunctions
+from controller.database.memory_state import Execution
 from controller.errors import StoreRejected
 from controller.models.registered import ArtifactKey, LanguageTitle, Session, now
-from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+from controller.models.stored import Held, Statements, StoredSession
 
 #: How long an expired session can still be read.
 KEPT_AFTER_EXPIRY = timedelta(days=1)
-#: Most difference between the clocks of controllers. Within it, the last write wins.
-CLOCK_SKEW = timedelta(seconds=10)
-
-FunctionKey = tuple[str | None, LanguageTitle]
 
 
-class _Function(NamedTuple):
-    id: int
-    row: StoredFunction
-
-
-class _Execution(NamedTuple):
-    session_id: str
-    created_at: datetime
-    counted: bool
-
-
-@dataclass
-class _State:
-    """All rows. Rows are immutable, so a copy of the dictionaries is a snapshot."""
-
-    scripts: dict[str, str] = field(default_factory=dict)
-    artifacts: dict[ArtifactKey, bytes] = field(default_factory=dict)
-    functions: dict[FunctionKey, _Function] = field(default_factory=dict)
-    #: Function and version to the time of the function's deletion.
-    versions: dict[tuple[int, int], datetime | None] = field(default_factory=dict)
-    sessions: dict[str, StoredSession] = field(default_factory=dict)
-    #: Ends of sessions with rows that are not written yet.
-    ends: dict[str, str] = field(default_factory=dict)
-    executions: dict[UUID, _Execution] = field(default_factory=dict)
-
-    def copy(self) -> "_State":
-        return _State(*(getattr(self, one.name).copy() for one in fields(self)))
-
-    def require_script(self, script_hash: str) -> None:
-        """Raise StoreRejected if the script of a row is missing."""
-        if script_hash not in self.scripts:
-            raise StoreRejected(f"there is no script {script_hash}")
-
-
-class MemoryTables:
+class MemoryTables(MemoryFunctions):
     """Sessions, functions, scripts and artifacts in dictionaries."""
-
-    def __init__(self) -> None:
-        self._state = _State()
-        self._function_ids = count()
 
     def available(self) -> bool:
         """Return True: memory always answers."""
         return True
 
-    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    def write_together(self, statements: Statements) -> None:
         """Execute named statements, all or none.
 
         Raises:
@@ -114,45 +74,13 @@ class MemoryTables:
         state.executions = {key: ran for key, ran in state.executions.items() if ran.session_id not in gone}
         return len(gone), sum(map(_live, state.sessions.values()))
 
-    def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
-        """See `FunctionRows.function`."""
-        found = self._state.functions.get((owner, name)) or self._state.functions.get((None, name))
-        return None if found is None else (found.row, self._state.scripts[found.row.script_hash])
-
-    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """See `FunctionRows.function_hash`."""
-        found = self._state.functions.get((owner, name))
-        return None if found is None else found.row.script_hash
-
-    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
-        """See `FunctionRows.functions`."""
-        return self._visible(owner, chosen)[skipped : skipped + most]
-
-    def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
-        """See `FunctionRows.count_functions`."""
-        return len(self._visible(owner, chosen))
-
-    def delete_function(self, name: LanguageTitle, owner: str) -> bool:
-        """See `FunctionRows.delete_function`."""
-        gone = self._state.functions.pop((owner, name), None)
-        if gone is None:
-            return False
-        versions = self._state.versions
-        versions.update({key: now() for key in versions if key[0] == gone.id})
-        return True
-
-    def delete_old_versions(self, days: int, batch: int) -> int:
-        """See `FunctionRows.delete_old_versions`."""
-        versions, before = self._state.versions, now() - timedelta(days=days)
-        gone = list(islice((key for key, ended in versions.items() if ended and ended < before), batch))
-        for key in gone:
-            del versions[key]
-        return len(gone)
-
     def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
         """See `HeldByUser.held_by_user`."""
         state = self._state
-        sessions = sum(_live(one) and one.session.user_id == owner for one in state.sessions.values())
+        sessions = sum(
+            _live(one) and one.session.user_id == owner and request_id not in state.by_name
+            for request_id, one in state.sessions.items()
+        )
         functions = sum(user == owner and name != other_than for user, name in state.functions)
         return Held(min(sessions, most.sessions), min(functions, most.functions))
 
@@ -164,18 +92,6 @@ class MemoryTables:
         """See `ScriptRows.artifact`."""
         return self._state.artifacts.get(key)
 
-    def _visible(self, owner: str, chosen: FunctionFilter) -> list[StoredFunction]:
-        """Return the functions that the owner sees, by name. The owner's functions hide predefined ones."""
-        functions = self._state.functions
-        seen = [
-            one.row
-            for (user, name), one in functions.items()
-            if user == owner or (user is None and (owner, name) not in functions)
-        ]
-        return sorted(
-            (one for one in seen if _chosen(one, chosen)), key=lambda one: (one.name.language, one.name.title)
-        )
-
     def _put_script(self, script_hash: str, script_content: str) -> None:
         self._state.scripts.setdefault(script_hash, script_content)
 
@@ -183,56 +99,6 @@ class MemoryTables:
         self._state.require_script(script_hash)
         key = ArtifactKey(script_hash, language, compile_options)
         self._state.artifacts.setdefault(key, b64decode(artifact))
-
-    def _put_function(
-        self, user_id: str, language: str, title: str, script_hash: str, compile_options: str, updated_at: str
-    ) -> None:
-        moment, name = datetime.fromisoformat(updated_at), LanguageTitle(language, title)
-        known = self._state.functions.get((user_id, name))
-        if known and known.row.updated_at > moment and moment <= now() - CLOCK_SKEW:
-            return
-        self._put(
-            StoredFunction(
-                name=name,
-                user_id=user_id,
-                description="",
-                version=_version(known, script_hash),
-                script_hash=script_hash,
-                compile_options=json.loads(compile_options),
-                schema={},
-                examples=[],
-                tags=[],
-                created_at=known.row.created_at if known else moment,
-                updated_at=max(moment, known.row.updated_at) if known else moment,
-            )
-        )
-
-    def _put_predefined_function(
-        self, language: str, title: str, script_hash: str, *, schema: str, examples: str, **texts: Any
-    ) -> None:
-        name, moment = LanguageTitle(language, title), now()
-        known = self._state.functions.get((None, name))
-        row = StoredFunction(
-            name=name,
-            user_id=None,
-            version=_version(known, script_hash),
-            script_hash=script_hash,
-            compile_options={},
-            schema=json.loads(schema),
-            examples=json.loads(examples),
-            created_at=known.row.created_at if known else moment,
-            updated_at=known.row.updated_at if known else moment,
-            **texts,
-        )
-        if known is None or row != known.row:
-            self._put(replace(row, updated_at=moment))
-
-    def _put(self, row: StoredFunction) -> None:
-        self._state.require_script(row.script_hash)
-        known = self._state.functions.get((row.user_id, row.name))
-        one = _Function(next(self._function_ids) if known is None else known.id, row)
-        self._state.functions[row.user_id, row.name] = one
-        self._state.versions.setdefault((one.id, row.version), None)
 
     def _put_session(self, request_id: str, **columns: Any) -> None:
         state = self._state
@@ -249,12 +115,19 @@ class MemoryTables:
                 early = _counted(early, one)
         state.sessions[request_id] = early
 
+    def _mark_session(self, request_id: str, by_name: bool, result_schema: str | None) -> None:
+        stored = self._state.sessions[request_id]
+        marked = replace(stored.session, result_schema=result_schema)
+        self._state.sessions[request_id] = replace(stored, session=marked)
+        if by_name:
+            self._state.by_name.add(request_id)
+
     def _write_requests(self, rows: str) -> None:
         for row in json.loads(rows):
             key, moment = UUID(row["id"]), datetime.fromisoformat(row["created_at"])
             if not row["executed"] or row.get("session_id") is None or key in self._state.executions:
                 continue
-            one = _Execution(row["session_id"], moment, row["counted"])
+            one = Execution(row["session_id"], moment, row["counted"])
             self._state.executions[key] = one
             if (stored := self._state.sessions.get(one.session_id)) is not None:
                 self._state.sessions[one.session_id] = _counted(stored, one)
@@ -267,9 +140,10 @@ _STATEMENTS: Mapping[str, Callable[..., object]] = {
     "lock_log": MemoryTables._skip,
     "put_script": MemoryTables._put_script,
     "put_artifact": MemoryTables._put_artifact,
-    "put_function": MemoryTables._put_function,
-    "put_predefined_function": MemoryTables._put_predefined_function,
+    "put_function": MemoryTables.put_function,
+    "put_predefined_function": MemoryTables.put_predefined_function,
     "put_session": MemoryTables._put_session,
+    "mark_session": MemoryTables._mark_session,
     "end_session": MemoryTables.end_session,
     "write_requests": MemoryTables._write_requests,
     "write_errors": MemoryTables._skip,
@@ -280,16 +154,7 @@ def _live(stored: StoredSession) -> bool:
     return stored.session.status == "active" and not stored.session.expired()
 
 
-def _chosen(one: StoredFunction, chosen: FunctionFilter) -> bool:
-    values = one.name.language, one.user_id, one.type
-    return all(wanted in (None, value) for wanted, value in zip(chosen, values, strict=True))
-
-
-def _version(known: _Function | None, script_hash: str) -> int:
-    return 1 if known is None else known.row.version + (known.row.script_hash != script_hash)
-
-
-def _counted(stored: StoredSession, ran: _Execution) -> StoredSession:
+def _counted(stored: StoredSession, ran: Execution) -> StoredSession:
     last = max(filter(None, (stored.last_executed_at, ran.created_at)))
     uncounted = stored.uncounted + (not ran.counted)
     return StoredSession(stored.session, stored.execution_count + 1, uncounted, last)

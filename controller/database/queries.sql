@@ -30,14 +30,17 @@ WHERE script_hash = :script_hash AND language = :language AND compile_options = 
 
 -- name: put_function(user_id, language, title, script_hash, compile_options, updated_at)^
 -- Register a user's function, or replace its script, and return the version if it is new.
--- A new text makes a new version; the same text again changes only the time. A write that waited while PostgreSQL
--- was away does not replace a later registration. Within ten seconds the order of writing decides, because clocks
--- differ.
+-- Another text or other options make a new version, which keeps all else of the one before; the same again changes
+-- only the time. A write that waited while PostgreSQL was away does not replace a later registration. Within ten
+-- seconds the order of writing decides, because clocks differ. Triggers number versions and fill them from `functions`.
 WITH function AS (
     INSERT INTO functions (user_id, language, title, type, script_hash, compile_options, created_at, updated_at)
     VALUES (:user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :updated_at, :updated_at)
     ON CONFLICT (user_id, language, title) WHERE user_id IS NOT NULL DO UPDATE SET
-        version = functions.version + (functions.script_hash <> excluded.script_hash)::integer,
+        version = functions.version + (
+            (functions.script_hash, functions.compile_options::jsonb)
+            <> (excluded.script_hash, excluded.compile_options::jsonb)
+        )::integer,
         script_hash = excluded.script_hash,
         compile_options = excluded.compile_options,
         updated_at = greatest(functions.updated_at, excluded.updated_at)
@@ -49,14 +52,132 @@ SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
 
+-- name: put_version(user_id, language, title, based_on, script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults)$
+-- Make a version of a user's function, and return its number.
+-- Nothing is made if the newest version is not `based_on` any more; 0: there is no function.
+WITH function AS (
+    INSERT INTO functions (
+        user_id, language, title, type, script_hash, compile_options, description, tags, schema, enforce_result,
+        examples, defaults
+    )
+    SELECT
+        :user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :description, :tags::text[], :schema,
+        :enforce_result, :examples, :defaults
+    WHERE :based_on = 0 OR EXISTS (
+        SELECT FROM functions WHERE (user_id, language, title, version) = (:user_id, :language, :title, :based_on)
+    )
+    ON CONFLICT (user_id, language, title) WHERE user_id IS NOT NULL DO UPDATE SET
+        version = functions.version + 1,
+        script_hash = excluded.script_hash,
+        compile_options = excluded.compile_options,
+        description = excluded.description,
+        tags = excluded.tags,
+        schema = excluded.schema,
+        enforce_result = excluded.enforce_result,
+        examples = excluded.examples,
+        defaults = excluded.defaults,
+        updated_at = greatest(functions.updated_at, excluded.updated_at)
+    WHERE functions.version = :based_on
+    RETURNING function_id, version, script_hash
+)
+INSERT INTO function_versions (function_id, version, script_hash)
+SELECT function_id, version, script_hash FROM function
+RETURNING version;
+
 -- name: delete_function(language, title, owner)!
--- Delete a user's function.
+-- Delete a user's function and its aliases.
 -- Its versions stay until `delete_old_versions` removes them.
 WITH gone AS (
     DELETE FROM functions WHERE language = :language AND title = :title AND user_id = :owner RETURNING function_id
 )
 UPDATE function_versions SET user_id = :owner, deleted_at = now() FROM gone
 WHERE function_versions.function_id = gone.function_id;
+
+-- name: lock_function(language, title, owner)^
+-- Return a user's function, and let no other transaction change it, its versions or its aliases.
+SELECT function_id, version FROM functions
+WHERE language = :language AND title = :title AND user_id = :owner FOR UPDATE;
+
+-- name: version_use(function_id, version)^
+-- Return whether a version is there, whether it is the only one, and whether an alias names it.
+SELECT
+    EXISTS (SELECT FROM function_versions WHERE (function_id, version) = (:function_id, :version)) AS known,
+    NOT EXISTS (SELECT FROM function_versions WHERE function_id = :function_id AND version <> :version) AS only_one,
+    EXISTS (
+        SELECT FROM function_aliases
+        WHERE function_id = :function_id AND :version IN (version, canary_version)
+    ) AS named;
+
+-- name: delete_version(function_id, version)!
+-- Delete a version.
+DELETE FROM function_versions WHERE (function_id, version) = (:function_id, :version);
+
+-- name: show_newest_version(function_id)!
+-- Make the row of a function show its newest version, after a version was deleted.
+UPDATE functions SET
+    version = newest.version, script_hash = newest.script_hash, compile_options = newest.compile_options,
+    description = newest.description, tags = newest.tags, schema = newest.schema,
+    enforce_result = newest.enforce_result, examples = newest.examples, defaults = newest.defaults,
+    updated_at = greatest(functions.updated_at + interval '1 microsecond', now())
+FROM (
+    SELECT * FROM function_versions WHERE function_id = :function_id ORDER BY version DESC LIMIT 1
+) AS newest
+WHERE functions.function_id = newest.function_id;
+
+-- name: versions(language, title, owner, before, most)
+-- Return versions of a function, the newest first, each with the aliases that name it.
+-- A user's function takes precedence over a predefined one of the same name.
+SELECT v.version, v.script_hash, v.created_at, ARRAY(
+    SELECT alias FROM function_aliases a
+    WHERE a.function_id = v.function_id AND v.version IN (a.version, a.canary_version) ORDER BY alias
+) AS aliases
+FROM function_versions v
+WHERE v.function_id = (
+    SELECT function_id FROM functions
+    WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
+    ORDER BY user_id NULLS LAST LIMIT 1
+) AND v.version < :before
+ORDER BY v.version DESC LIMIT :most;
+
+-- name: put_alias(function_id, alias, version, canary_version, canary_weight)$
+-- Set an alias, and return whether it is new.
+INSERT INTO function_aliases (function_id, alias, version, canary_version, canary_weight)
+VALUES (:function_id, :alias, :version, :canary_version, :canary_weight)
+ON CONFLICT (function_id, alias) DO UPDATE SET
+    version = excluded.version, canary_version = excluded.canary_version, canary_weight = excluded.canary_weight
+RETURNING xmax = 0;
+
+-- name: delete_alias(language, title, owner, alias)!
+-- Delete an alias of a user's function.
+DELETE FROM function_aliases WHERE alias = :alias AND function_id = (
+    SELECT function_id FROM functions WHERE language = :language AND title = :title AND user_id = :owner
+);
+
+-- name: aliases(function_id)
+-- Return the aliases of a function.
+SELECT alias, version, canary_version, canary_weight FROM function_aliases
+WHERE function_id = :function_id ORDER BY alias;
+
+-- name: function_targets(language, title, owner)^
+-- Return what references to a function may name: its newest version and its aliases.
+-- A user's function takes precedence over a predefined one of the same name. The owner null sees predefined ones only.
+SELECT f.function_id, f.user_id, f.version, f.updated_at, (
+    SELECT coalesce(json_object_agg(a.alias, json_build_object(
+        'version', a.version, 'canary_version', a.canary_version, 'canary_weight', a.canary_weight
+    )), '{}') FROM function_aliases a WHERE a.function_id = f.function_id
+) AS aliases
+FROM functions f
+WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
+ORDER BY user_id NULLS LAST LIMIT 1;
+
+-- name: function_version(function_id, version)^
+-- Return a version of a function with its script.
+SELECT
+    f.function_id, f.user_id, f.language, f.title, f.created_at, f.updated_at, f.version AS newest, v.version,
+    v.script_hash, v.compile_options, v.description, v.tags, v.schema, v.enforce_result, v.examples, v.defaults,
+    s.script_content
+FROM functions f JOIN function_versions v USING (function_id) JOIN scripts s ON s.script_hash = v.script_hash
+WHERE f.function_id = :function_id AND v.version = :version;
 
 -- name: delete_old_versions(days, batch)!
 -- Delete versions of functions that were deleted long ago.
@@ -71,7 +192,8 @@ DELETE FROM function_versions WHERE (function_id, version) IN (
 SELECT
     (
         SELECT count(*) FROM (
-            SELECT FROM sessions WHERE user_id = :owner AND expires_at > now() AND status = 'active'
+            SELECT FROM sessions
+            WHERE user_id = :owner AND expires_at > now() AND status = 'active' AND NOT by_name
             LIMIT :sessions_max
         ) AS live
     ) AS sessions,
@@ -83,12 +205,12 @@ SELECT
     ) AS functions;
 
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
--- Register a predefined function, and return its version if it is new.
+-- Register a predefined function, and return its version if it is new. Any difference makes a new version.
 WITH function AS (
     INSERT INTO functions (language, title, type, description, tags, schema, examples, script_hash)
     VALUES (:language, :title, 'predefined', :description, :tags, :schema, :examples, :script_hash)
     ON CONFLICT (language, title) WHERE user_id IS NULL DO UPDATE SET
-        version = functions.version + (functions.script_hash <> excluded.script_hash)::integer,
+        version = functions.version + 1,
         script_hash = excluded.script_hash,
         description = excluded.description,
         tags = excluded.tags,
@@ -104,13 +226,6 @@ INSERT INTO function_versions (function_id, version, script_hash)
 SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
-
--- name: function(language, title, owner)^
--- Return a function with its script.
--- A user's function takes precedence over a predefined one of the same name.
-SELECT f.*, s.script_content FROM functions f JOIN scripts s USING (script_hash)
-WHERE language = :language AND title = :title AND (user_id = :owner OR user_id IS NULL)
-ORDER BY user_id NULLS LAST LIMIT 1;
 
 -- name: function_hash(language, title, owner)$
 -- Return the script hash of a user's function.
@@ -163,6 +278,11 @@ SELECT
     :created_at, :expires_at, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
 FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= :created_at
 ON CONFLICT DO NOTHING;
+
+-- name: mark_session(request_id, by_name, result_schema)!
+-- Write what few sessions have: that they are behind executions by name, and the schema of their results.
+-- `put_session` lacks these, because those of an earlier release may wait in the spool.
+UPDATE sessions SET by_name = :by_name, result_schema = :result_schema WHERE request_id = :request_id;
 
 -- name: session(request_id)^
 -- Return a session.

@@ -3,12 +3,23 @@
 `memory` has the same methods without a server. Every method raises StoreUnavailable while PostgreSQL is away.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import json
 
 from controller.database.postgres import QUERIES, Postgres
 from controller.models.registered import ArtifactKey, LanguageTitle
-from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+from controller.models.stored import (
+    Alias,
+    AliasWrite,
+    Deletion,
+    FunctionContent,
+    FunctionFilter,
+    FunctionTargets,
+    Held,
+    Statements,
+    StoredFunction,
+    StoredSession,
+    StoredVersion,
+)
 
 #: Name of the lock for deleting expired sessions: one process at a time does it.
 CLEANING = "clean up sessions"
@@ -20,7 +31,7 @@ class PostgresTables:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    def write_together(self, statements: Statements) -> None:
         """Execute named queries in one transaction, see `Postgres.write_together`."""
         self._postgres.write_together(statements)
 
@@ -46,11 +57,6 @@ class PostgresTables:
             deleted = QUERIES.delete_expired_sessions(connection, batch=batch)
             return deleted, QUERIES.count_active_sessions(connection)
 
-    def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
-        """Return a function and its script: the owner's own, else the predefined one."""
-        row = self._postgres.query("function", language=name.language, title=name.title, owner=owner)
-        return None if row is None else (StoredFunction.of(row), row["script_content"])
-
     def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
         """Return the hash of the script that the owner has registered under the name."""
         found: str | None = self._postgres.query(
@@ -70,11 +76,90 @@ class PostgresTables:
         found: int = self._postgres.query("count_functions", owner=owner, **chosen._asdict())
         return found
 
+    def function_targets(self, name: LanguageTitle, owner: str | None) -> FunctionTargets | None:
+        """See `FunctionRows.function_targets`."""
+        row = self._postgres.query("function_targets", **_owned(name, owner))
+        if row is None:
+            return None
+        aliases = {alias: Alias(**target) for alias, target in row["aliases"].items()}
+        return FunctionTargets(row["function_id"], row["user_id"], row["version"], row["updated_at"], aliases)
+
+    def function_version(self, function_id: str, version: int) -> tuple[StoredFunction, str] | None:
+        """See `FunctionRows.function_version`."""
+        row = self._postgres.query("function_version", function_id=function_id, version=version)
+        return None if row is None else (StoredFunction.of(row), row["script_content"])
+
+    def versions(self, name: LanguageTitle, owner: str, before: int, most: int) -> list[StoredVersion]:
+        """See `FunctionRows.versions`."""
+        rows = self._postgres.query("versions", **_owned(name, owner), before=before, most=most)
+        return [StoredVersion(**row) for row in rows]
+
+    def put_version(
+        self, name: LanguageTitle, owner: str, based_on: int, content: FunctionContent, writes: Statements
+    ) -> int | None:
+        """See `FunctionRows.put_version`."""
+        documents = {
+            key: json.dumps(getattr(content, key))
+            for key in ("compile_options", "schema", "examples", "defaults")
+        }
+        with self._postgres.transaction("put_version") as connection:
+            for query, parameters in writes:
+                getattr(QUERIES, query)(connection, **parameters)
+            made: int | None = QUERIES.put_version(
+                connection,
+                user_id=owner,
+                language=name.language,
+                title=name.title,
+                based_on=based_on,
+                script_hash=content.script_hash,
+                description=content.description,
+                tags=list(content.tags),
+                enforce_result=content.enforce_result,
+                **documents,
+            )
+        return made
+
+    def delete_version(self, name: LanguageTitle, owner: str, version: int) -> Deletion:
+        """See `FunctionRows.delete_version`."""
+        with self._postgres.transaction("delete_version") as connection:
+            function = QUERIES.lock_function(connection, **_owned(name, owner))
+            if function is None:
+                return Deletion.UNKNOWN
+            chosen = {"function_id": function["function_id"], "version": version}
+            use = QUERIES.version_use(connection, **chosen)
+            if not use["known"]:
+                return Deletion.UNKNOWN
+            if use["named"]:
+                return Deletion.NAMED
+            if use["only_one"]:
+                return Deletion.ONLY
+            QUERIES.delete_version(connection, **chosen)
+            QUERIES.show_newest_version(connection, function_id=function["function_id"])
+        return Deletion.DONE
+
+    def put_alias(self, name: LanguageTitle, owner: str, alias: str, target: Alias, most: int) -> AliasWrite:
+        """See `FunctionRows.put_alias`."""
+        with self._postgres.transaction("put_alias") as connection:
+            function = QUERIES.lock_function(connection, **_owned(name, owner))
+            if function is None:
+                return AliasWrite.UNKNOWN
+            function_id = function["function_id"]
+            for version in {target.version, target.canary_version} - {None}:
+                if not QUERIES.version_use(connection, function_id=function_id, version=version)["known"]:
+                    return AliasWrite.UNKNOWN
+            others = {row["alias"] for row in QUERIES.aliases(connection, function_id=function_id)} - {alias}
+            if len(others) >= most:
+                return AliasWrite.FULL
+            new = QUERIES.put_alias(connection, function_id=function_id, alias=alias, **target._asdict())
+        return AliasWrite.CREATED if new else AliasWrite.CHANGED
+
+    def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> bool:
+        """See `FunctionRows.delete_alias`."""
+        return bool(self._postgres.query("delete_alias", **_owned(name, owner), alias=alias))
+
     def delete_function(self, name: LanguageTitle, owner: str) -> bool:
-        """Delete the owner's function and keep its versions. Return False if there is none."""
-        return bool(
-            self._postgres.query("delete_function", language=name.language, title=name.title, owner=owner)
-        )
+        """Delete the owner's function and its aliases, and keep its versions. Return False if there is none."""
+        return bool(self._postgres.query("delete_function", **_owned(name, owner)))
 
     def delete_old_versions(self, days: int, batch: int) -> int:
         """Delete up to `batch` versions of functions that were deleted more than `days` ago. Return how many."""
@@ -107,3 +192,7 @@ class PostgresTables:
             compile_options=key.compile_options,
         )
         return None if stored is None else bytes(stored)
+
+
+def _owned(name: LanguageTitle, owner: str | None) -> dict[str, str | None]:
+    return {"language": name.language, "title": name.title, "owner": owner}

@@ -19,10 +19,11 @@ from controller.json_schema.checks import check_params
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
-from controller.models.registered import Identity, LanguageTitle, Session, now, rfc3339
+from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, now, rfc3339
 from controller.models.requests import ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
+from controller.registry.references import point_of
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_writes
 from controller.runtimes.client import Prepared
@@ -89,7 +90,7 @@ class WorkflowManager:
         call.payload = {"context": request.context, "script_given": request.script is not None}
         route = self._runner.route(request.name)
         call.language = route.language
-        function = self._function(identity, request)
+        function = self._function(call, identity, request)
         require_execute(identity, request.name.language)
         registers = request.script is not None
         self._quotas.check(identity.subject, request.name, registers=registers)
@@ -214,10 +215,13 @@ class WorkflowManager:
             return None
         return None if registered == session.script_hash else registered
 
-    def _function(self, identity: Identity, request: InitializeRequest) -> Registered:
+    def _function(self, call: Call, identity: Identity, request: InitializeRequest) -> Registered:
         if request.script is not None:
             return Registered(request.script)
-        return self._functions.registered(request.name, identity.subject)
+        ref = FunctionRef(request.name, request.selector)
+        return self._functions.registered(
+            ref, identity.subject, point_of(identity.subject, call.ids.http_request_id)
+        )
 
     def _session(
         self, identity: Identity, request: InitializeRequest, function: Registered, prepared: Prepared
@@ -229,6 +233,7 @@ class WorkflowManager:
             name=request.name,
             script_hash=function.script.hash,
             params_schema=function.params_schema,
+            result_schema=function.result_schema,
             compile_options=request.compile_options,
             context=request.context,
             isolation=request.isolation,

@@ -45,6 +45,18 @@ class LanguageTitle:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A reference to a version of a function: `<name>`, `<name>@<version>` or `<name>@<alias>`."""
+
+    name: LanguageTitle
+    #: The number of a version, or an alias. Empty: the alias `live` where it is set, else the newest version.
+    selector: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.selector}" if self.selector else str(self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A script's text and its hash, the SHA-256 of its UTF-8 bytes."""
 
@@ -94,6 +106,8 @@ class Session:
     expires_at: datetime
     #: JSON Schema of the params.
     params_schema: str | None = None
+    #: JSON Schema that results have to meet.
+    result_schema: str | None = None
     #: `active`, `closed` (after its only run) or `deleted` (by its owner).
     status: str = "active"
 
@@ -120,7 +134,9 @@ class Session:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Session":
         """Return the session of a row in PostgreSQL, or of the parsed text of `to_json`."""
-        fields = {name: record[name] for name in SESSION_FIELDS}
+        # Of a session that a controller of the release before began, Redis has no `result_schema`.
+        known = {"result_schema": None, **record}
+        fields = {name: known[name] for name in SESSION_FIELDS}
         for name in ("created_at", "expires_at"):
             if isinstance(fields[name], str):
                 fields[name] = datetime.fromisoformat(fields[name])
@@ -138,6 +154,7 @@ SESSION_FIELDS = (
     "retain_session",
     "compile_status",
     "params_schema",
+    "result_schema",
     "created_at",
     "expires_at",
     "status",

@@ -20,6 +20,8 @@ class InitializeRequest:
     isolation: str
     timeout_ms: int
     retain_session: bool
+    #: What follows the name of a registered function, see `FunctionRef`.
+    selector: str = ""
 
 
 class CacheDirectives(msgspec.Struct, frozen=True):

@@ -96,17 +96,35 @@ class FunctionSchemas(Struct, frozen=True, forbid_unknown_fields=True):
 class FunctionExample(Struct, frozen=True, forbid_unknown_fields=True):
     """Params and their result."""
 
-    params: dict[str, Any]
-    result: Any
+    name: str | UnsetType = UNSET
+    params: dict[str, Any] | UnsetType = UNSET
+    result: Any | UnsetType = UNSET
+
+
+class FunctionDefaults(Struct, frozen=True, forbid_unknown_fields=True):
+    """What executions by name take where the request says nothing."""
+
+    timeout_ms: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    isolation: Literal["session", "execution"] | UnsetType = UNSET
+    compile_options: dict[str, Any] | UnsetType = UNSET
+    context: dict[str, Any] | UnsetType = UNSET
+    cache_ttl: Annotated[int, Meta(description="Seconds that a result is kept.", ge=0)] | UnsetType = UNSET
 
 
 class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
-    """A registered function in detail."""
+    """A version of a registered function in detail."""
 
     version: Annotated[int, Meta(ge=1)]
+    newest: Annotated[int, Meta(description="The number of the newest version.", ge=1)]
+    script_hash: str
     tags: list[str]
     schema: FunctionSchemas
+    enforce_result: Annotated[bool, Meta(description="Whether results have to meet `schema.result`.")]
     examples: list[FunctionExample]
+    defaults: FunctionDefaults
+    packages: list[str]
+    environment: str | None
+    aliases: Annotated[list[str], Meta(description="The aliases that name this version.")]
     compile_options: dict[str, Any]
     script_content: (
         Annotated[str, Meta(description="Dynamic functions only: the caller owns them.")] | UnsetType

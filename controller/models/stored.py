@@ -1,11 +1,15 @@
 """The rows of sessions and functions in PostgreSQL."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from controller.models.registered import LanguageTitle, Session
+
+#: Named queries with their parameters.
+Statements = Iterable[tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +34,38 @@ class StoredSession:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionContent:
+    """All that a version of a function consists of. Any difference makes another version."""
+
+    script_hash: str
+    compile_options: Mapping[str, Any]
+    description: str = ""
+    tags: Sequence[str] = field(default_factory=list)
+    #: `params` and `result`, each a JSON Schema, if it is there.
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether results have to meet `schema.result`.
+    enforce_result: bool = False
+    examples: Sequence[Any] = field(default_factory=list)
+    #: `timeout_ms`, `isolation`, `compile_options`, `context`, `cache_ttl` of executions by name, as far as set.
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "FunctionContent":
+        """Read a row of `functions` or `function_versions`."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFunction:
-    """A registered function. If `user_id` is None it is predefined and every user sees it."""
+    """A version of a registered function. If `user_id` is None it is predefined and every user sees it."""
 
     name: LanguageTitle
     user_id: str | None
-    description: str
     version: int
-    script_hash: str
-    compile_options: Mapping[str, Any]
-    schema: Mapping[str, Any]
-    examples: Sequence[Any]
-    tags: Sequence[str]
+    #: The number of the newest version.
+    newest: int
+    content: FunctionContent
+    #: When the function was first and last registered.
     created_at: datetime
     updated_at: datetime
 
@@ -52,9 +76,68 @@ class StoredFunction:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "StoredFunction":
-        """Read a row of `functions`."""
-        fields = {name: row[name] for name in cls.__slots__ if name != "name"}
-        return cls(name=LanguageTitle(row["language"], row["title"]), **fields)
+        """Read a row of `functions`, or of the query `function_version`."""
+        return cls(
+            name=LanguageTitle(row["language"], row["title"]),
+            user_id=row["user_id"],
+            version=row["version"],
+            newest=row.get("newest", row["version"]),
+            content=FunctionContent.of(row),
+            created_at=row["created_at"],
+            updated_at=row["updated_at"],
+        )
+
+
+class Alias(NamedTuple):
+    """The version that an alias names. A share `canary_weight` of the calls, 0 to 1, goes to `canary_version`."""
+
+    version: int
+    canary_version: int | None = None
+    canary_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTargets:
+    """What references to a function may name."""
+
+    function_id: str
+    user_id: str | None
+    newest: int
+    #: Changes with each change of the function.
+    updated_at: datetime
+    aliases: Mapping[str, Alias]
+
+
+class StoredVersion(NamedTuple):
+    """A version in the list of a function's versions."""
+
+    version: int
+    script_hash: str
+    created_at: datetime
+    #: The aliases that name it.
+    aliases: Sequence[str]
+
+
+class AliasWrite(StrEnum):
+    """How the write of an alias ended."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    #: The function, or a version that the alias is to name, is not there.
+    UNKNOWN = "unknown"
+    #: The function has as many aliases as it may have.
+    FULL = "full"
+
+
+class Deletion(StrEnum):
+    """How the deletion of a version ended."""
+
+    DONE = "done"
+    UNKNOWN = "unknown"
+    #: An alias names it.
+    NAMED = "named"
+    #: It is the only version.
+    ONLY = "only"
 
 
 class FunctionFilter(NamedTuple):

@@ -7,15 +7,27 @@ from typing import Any, Protocol, cast
 from msgspec import UNSET
 
 from controller.errors import NotFound
-from controller.models.registered import LanguageTitle, Script, canonical, rfc3339
+from controller.models.registered import FunctionRef, LanguageTitle, Script, canonical, rfc3339
 from controller.models.responses import (
+    FunctionDefaults,
     FunctionDetail,
     FunctionExample,
     FunctionPage,
     FunctionSchemas,
     FunctionSummary,
 )
-from controller.models.stored import FunctionFilter, StoredFunction
+from controller.models.stored import (
+    Alias,
+    AliasWrite,
+    Deletion,
+    FunctionContent,
+    FunctionFilter,
+    FunctionTargets,
+    Statements,
+    StoredFunction,
+    StoredVersion,
+)
+from controller.registry.references import MAIN, choose
 
 #: Days that the versions of a deleted function are kept.
 VERSIONS_KEPT_DAYS = 30
@@ -25,8 +37,42 @@ CLEANING_BATCH = 1000
 class FunctionRows(Protocol):
     """The permanent store of functions. Every method raises StoreUnavailable while the store is away."""
 
-    def function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str] | None:
-        """Return a function and its script: the owner's own, else the predefined one."""
+    def function_targets(self, name: LanguageTitle, owner: str | None) -> FunctionTargets | None:
+        """Return what references to a function may name: the owner's own, else the predefined one.
+
+        The owner None sees predefined functions only.
+        """
+
+    def function_version(self, function_id: str, version: int) -> tuple[StoredFunction, str] | None:
+        """Return a version and its script. None: the function or the version is not there."""
+
+    def versions(self, name: LanguageTitle, owner: str, before: int, most: int) -> list[StoredVersion]:
+        """Return up to `most` versions below the number `before`, the newest first."""
+
+    def put_version(
+        self, name: LanguageTitle, owner: str, based_on: int, content: FunctionContent, writes: Statements
+    ) -> int | None:
+        """Make a version of the owner's function, after `writes`, and return its number.
+
+        Args:
+            name: the function.
+            owner: its owner.
+            based_on: the number of the newest version. 0: there is no such function.
+            content: the new version.
+            writes: statements of its script and artifact, see `registry.writes`.
+
+        Returns:
+            The number. None: `based_on` does not hold any more, and nothing was written.
+        """
+
+    def delete_version(self, name: LanguageTitle, owner: str, version: int) -> Deletion:
+        """Delete a version of the owner's function, unless an alias names it or it is the only one."""
+
+    def put_alias(self, name: LanguageTitle, owner: str, alias: str, target: Alias, most: int) -> AliasWrite:
+        """Set an alias of the owner's function, which may have `most` of them."""
+
+    def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> bool:
+        """Delete an alias of the owner's function. Return False if there is none."""
 
     def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
         """Return the hash of the script that the owner has registered under the name."""
@@ -46,10 +92,21 @@ class FunctionRows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The script of a session, and the JSON Schema of its params if the function has one."""
+    """The script of a session, and the JSON Schemas of its params and results if the function has them."""
 
     script: Script
     params_schema: str | None = None
+    result_schema: str | None = None
+
+    @classmethod
+    def of(cls, content: FunctionContent, script: str) -> "Registered":
+        """Return what a session of a version takes from it."""
+        schemas = {name: canonical(schema) for name, schema in content.schema.items()}
+        return cls(
+            Script(script, content.script_hash),
+            schemas.get("params"),
+            schemas.get("result") if content.enforce_result else None,
+        )
 
 
 class FunctionCatalog:
@@ -58,15 +115,19 @@ class FunctionCatalog:
     def __init__(self, rows: FunctionRows) -> None:
         self._rows = rows
 
-    def registered(self, name: LanguageTitle, owner: str) -> Registered:
-        """Return the function that is registered under `name`.
+    def registered(self, ref: FunctionRef, owner: str, point: float = MAIN) -> Registered:
+        """Return what `ref` names, for a new session.
+
+        Args:
+            ref: the reference.
+            owner: the caller.
+            point: where the request stands, see `references.point_of`.
 
         Raises:
             NotFound: there is none.
         """
-        function, content = self._function(name, owner)
-        schema = function.schema.get("params")
-        return Registered(Script.of(content), None if schema is None else canonical(schema))
+        function, script, _ = self._function(ref, owner, point)
+        return Registered.of(function.content, script)
 
     def require_own(self, name: LanguageTitle, owner: str) -> None:
         """Check that the function belongs to the owner.
@@ -74,9 +135,9 @@ class FunctionCatalog:
         Raises:
             NotFound: it does not, or there is none.
         """
-        function, _ = self._function(name, owner)
-        if function.user_id != owner:
-            raise _unknown(name)
+        targets = self._rows.function_targets(name, owner)
+        if targets is None or targets.user_id != owner:
+            raise unknown(name)
 
     def delete(self, name: LanguageTitle, owner: str) -> None:
         """Delete the owner's function. Its versions stay until they are cleaned up, its sessions until they expire.
@@ -85,7 +146,7 @@ class FunctionCatalog:
             NotFound: there is none.
         """
         if not self._rows.delete_function(name, owner):
-            raise _unknown(name)
+            raise unknown(name)
 
     def clean_up(self) -> int:
         """Delete old versions of deleted functions. Return how many."""
@@ -103,33 +164,50 @@ class FunctionCatalog:
         total = self._rows.count_functions(owner, chosen)
         return FunctionPage(total, page, per_page, [FunctionSummary(**_summary(each)) for each in functions])
 
-    def detail(self, name: LanguageTitle, owner: str) -> FunctionDetail:
-        """Return a function in detail. The script is included only for its owner.
+    def detail(self, ref: FunctionRef, owner: str) -> FunctionDetail:
+        """Return a version of a function in detail. The script is included only for its owner.
 
         Raises:
             NotFound: there is none.
         """
-        function, content = self._function(name, owner)
+        function, script, targets = self._function(ref, owner)
+        content = function.content
         return FunctionDetail(
             **_summary(function),
             version=function.version,
-            tags=list(function.tags),
+            newest=function.newest,
+            script_hash=content.script_hash,
+            tags=list(content.tags),
             # Passed on as they are stored: only clients read these documents.
-            schema=cast(FunctionSchemas, function.schema),
-            examples=cast(list[FunctionExample], function.examples),
-            compile_options=dict(function.compile_options),
-            script_content=content if function.type == "dynamic" else UNSET,
+            schema=cast(FunctionSchemas, content.schema),
+            enforce_result=content.enforce_result,
+            examples=cast(list[FunctionExample], content.examples),
+            defaults=cast(FunctionDefaults, content.defaults),
+            packages=[],
+            environment=None,
+            aliases=sorted(
+                alias for alias, target in targets.aliases.items() if function.version in target[:2]
+            ),
+            compile_options=dict(content.compile_options),
+            script_content=script if function.type == "dynamic" else UNSET,
         )
 
-    def _function(self, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str]:
-        found = self._rows.function(name, owner)
+    def _function(
+        self, ref: FunctionRef, owner: str, point: float = MAIN
+    ) -> tuple[StoredFunction, str, FunctionTargets]:
+        targets = self._rows.function_targets(ref.name, owner)
+        choice = None if targets is None else choose(targets, ref.selector, point)
+        if targets is None or choice is None:
+            raise unknown(ref)
+        found = self._rows.function_version(targets.function_id, choice.version)
         if found is None:
-            raise _unknown(name)
-        return found
+            raise unknown(ref)
+        return *found, targets
 
 
-def _unknown(name: LanguageTitle) -> NotFound:
-    return NotFound(f"there is no function {name}")
+def unknown(ref: FunctionRef | LanguageTitle) -> NotFound:
+    """Return the error for a reference that names nothing that the caller sees."""
+    return NotFound(f"there is no function {ref}")
 
 
 def _summary(function: StoredFunction) -> dict[str, Any]:
@@ -137,7 +215,7 @@ def _summary(function: StoredFunction) -> dict[str, Any]:
         "language": function.name.language,
         "title": function.name.title,
         "language_title": str(function.name),
-        "description": function.description,
+        "description": function.content.description,
         "type": function.type,
         "user_id": function.user_id,
         "created_at": rfc3339(function.created_at),

@@ -70,8 +70,20 @@ def session_writes(session: Session) -> list[Write]:
     ]
 
 
+def session_mark_writes(request_id: str, result_schema: str | None, *, by_name: bool) -> list[Write]:
+    """Return the write of what few sessions have, after that of the session.
+
+    Args:
+        request_id: the session.
+        result_schema: the JSON Schema that its results have to meet.
+        by_name: whether the session is behind executions by name.
+    """
+    parameters = {"request_id": request_id, "by_name": by_name, "result_schema": result_schema}
+    return [Write("mark_session", parameters)] if by_name or result_schema is not None else []
+
+
 def initialization_writes(
-    session: Session, script: Script, artifact: bytes | None, *, registers: bool
+    session: Session, script: Script, artifact: bytes | None, *, registers: bool, by_name: bool = False
 ) -> list[Write]:
     """Return all writes of a new session, in the order of their references.
 
@@ -80,13 +92,15 @@ def initialization_writes(
         script: its script.
         artifact: its compiled artifact, if the language has artifacts.
         registers: whether its function is registered as well.
+        by_name: whether the session is behind executions by name.
     """
     rows = script_writes(script)
     if artifact is not None:
         rows += artifact_writes(session.artifact_key, artifact)
     if registers:
         rows += function_writes(session)
-    return rows + session_writes(session)
+    marks = session_mark_writes(session.request_id, session.result_schema, by_name=by_name)
+    return rows + session_writes(session) + marks
 
 
 def session_end_writes(session: Session, status: str) -> list[Write]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controller.observability.correlation import REQUEST_ID
-from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX
+from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
 
 Parameter = dict[str, Any]
 
@@ -19,9 +19,16 @@ def _language_title(place: str, name: str) -> Parameter:
     return _matching(place, name, pattern, "The function.", maxLength=LANGUAGE_TITLE_MAX) | {"required": True}
 
 
+def _function_ref(place: str, name: str) -> Parameter:
+    pattern = f"{LANGUAGE_TITLE.pattern}(?:@(?:{SELECTOR.pattern}))?"
+    text = "The function; `@` and a version's number or an alias may follow. Without, `live` or the newest version."
+    return _matching(place, name, pattern, text) | {"required": True}
+
+
 SESSION = _matching("path", "request_id", REQUEST_ID.pattern, "The session.")
-NAME = _language_title("path", "language_title")
-NAME_HEADER = _language_title("header", "Language-Title")
+NAME = _language_title("path", "function_ref")
+REF = _function_ref("path", "function_ref")
+REF_HEADER = _function_ref("header", "Language-Title")
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
-from controller.models.registered import LanguageTitle, Script
+from controller.models.registered import FunctionRef, LanguageTitle, Script
 from controller.models.requests import NO_DIRECTIVES, CacheDirectives, ExecuteRequest, InitializeRequest
 from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
@@ -17,6 +17,9 @@ from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
+ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+#: What follows the `@` of a reference: the number of a version, or an alias.
+SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
 #: RFC 8941 has the key as a string in quotes; many clients send it without.
 IDEMPOTENCY_KEY = re.compile(f'"(?P<quoted>{REQUEST_ID.pattern})"|(?P<bare>{REQUEST_ID.pattern})', re.ASCII)
 #: Keys of `context` that control the service. The script sees all others.
@@ -71,12 +74,17 @@ class RequestParser:
         Raises:
             InvalidRequest: the header or a field is missing or malformed.
         """
-        name = self.language_title(environ.get("HTTP_LANGUAGE_TITLE"))
+        ref = self.function_ref(environ.get("HTTP_LANGUAGE_TITLE"))
         loaded = _load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
+        if ref.selector and loaded["script_content"] is not None:
+            raise InvalidRequest(
+                "a script makes a new version of its function: Language-Title must have no @"
+            )
         return InitializeRequest(
-            name=name,
+            name=ref.name,
+            selector=ref.selector,
             script=self._script(loaded["script_content"]),
             context=context,
             **controls,
@@ -127,6 +135,20 @@ class RequestParser:
                 "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
             )
         return LanguageTitle(match[1], match[2])
+
+    def function_ref(self, given: str | None) -> FunctionRef:
+        """Parse `<language>-<title>`, `<language>-<title>@<version>` or `<language>-<title>@<alias>`.
+
+        Raises:
+            InvalidRequest: the text is missing or malformed.
+        """
+        written, at, selector = (given or "").replace("%40", "@").partition("@")
+        name = self.language_title(None if given is None else written)
+        if at and not SELECTOR.fullmatch(selector):
+            raise InvalidRequest(
+                "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
+            )
+        return FunctionRef(name, selector)
 
     def _script(self, content: str | None) -> Script | None:
         if content is None:

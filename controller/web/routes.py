@@ -8,7 +8,7 @@ from controller.models import responses
 from controller.web import views
 from controller.web.execute import ExecuteRoute
 from controller.web.id_fallback import Address
-from controller.web.parameters import CACHE_CONTROL, IDEMPOTENCY_KEY, NAME, NAME_HEADER, SESSION
+from controller.web.parameters import CACHE_CONTROL, IDEMPOTENCY_KEY, REF, REF_HEADER, SESSION
 from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema
 from controller.web.route import DeployedFunction, Permission, Route
 
@@ -38,7 +38,7 @@ ROUTES = (
         view=views.initialize,
         permission=MAY_EXECUTE,
         window="initialize",
-        parameters=(NAME_HEADER,),
+        parameters=(REF_HEADER,),
         body=InitializeSchema,
         answer=responses.InitializeAnswer,
         failures={400: ("INVALID_REQUEST", "INITIALIZATION_ERROR")},
@@ -98,26 +98,26 @@ ROUTES = (
     Route(
         function=FUNCTIONS,
         method="GET",
-        path="/{language_title}",
+        path="/{function_ref}",
         name="describe_function",
         description="A function.",
         view=views.describe_function,
         permission=MAY_READ,
         window="functions",
-        parameters=(NAME,),
+        parameters=(REF,),
         answer=responses.FunctionDetail,
     ),
     Route(
         function=FUNCTIONS,
         method="DELETE",
-        path="/{language_title}",
+        path="/{function_ref}",
         name="delete_function",
         description="Deletes a function of the caller. Its sessions continue.",
         view=views.delete_function,
         # A caller who may register may delete. The scope to read is not enough.
         permission=MAY_EXECUTE,
         window="functions",
-        parameters=(NAME,),
+        parameters=(REF,),
         status=204,
     ),
     Route(

@@ -45,15 +45,17 @@ def list_functions(services: Services, admitted: Admitted) -> Reply:
 
 def describe_function(services: Services, admitted: Admitted) -> Reply:
     """Describe a function."""
-    name = services.parser.language_title(admitted.ids["language_title"])
-    detail = services.functions.detail(name, admitted.identity.subject)
-    admitted.permit(name.language)
-    return jsonify(detail)
+    ref = services.parser.function_ref(admitted.ids["function_ref"])
+    detail = services.functions.detail(ref, admitted.identity.subject)
+    admitted.permit(ref.name.language)
+    answer = jsonify(detail)
+    answer.set_etag(str(detail.version))
+    return answer
 
 
 def delete_function(services: Services, admitted: Admitted) -> Reply:
     """Delete a function of the caller."""
-    name = services.parser.language_title(admitted.ids["language_title"])
+    name = services.parser.language_title(admitted.ids["function_ref"])
     services.functions.require_own(name, admitted.identity.subject)
     admitted.permit(name.language)
     services.functions.delete(name, admitted.identity.subject)

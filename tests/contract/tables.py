@@ -67,7 +67,9 @@ def register(tables: Tables, owner: str, name: LanguageTitle, text: str, made: d
 
 
 def function(tables: Tables, name: LanguageTitle, owner: str) -> tuple[StoredFunction, str]:
-    found = tables.function(name, owner)
+    targets = tables.function_targets(name, owner)
+    assert targets is not None
+    found = tables.function_version(targets.function_id, targets.newest)
     assert found is not None
     return found
 

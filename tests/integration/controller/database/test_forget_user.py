@@ -12,6 +12,7 @@ from redis import Redis
 from controller.database.forget_user import TABLES
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, Session
+from controller.models.stored import Alias
 from controller.registry.functions import FunctionCatalog
 from controller.registry.writes import function_writes, script_writes
 from local.stores.postgres import PostgresServer
@@ -69,6 +70,7 @@ def test_one_user_is_forgotten_and_the_other_is_not(
     catalog = FunctionCatalog(parts.tables)
     try:
         hers = begin(parts, "alice", "hers", "result = 'only hers'")
+        parts.tables.put_alias(hers.name, "alice", "live", Alias(1), 20)
         begin(parts, "alice", "shared", SHARED)
         deleted = begin(parts, "alice", "deleted", "result = 'deleted before'")
         catalog.delete(deleted.name, "alice")

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from controller.errors import NotFound, RateLimited
 from controller.limits.quotas import Quotas
-from controller.models.registered import LanguageTitle, Script
+from controller.models.registered import FunctionRef, LanguageTitle, Script
 from controller.models.responses import FunctionPage
 from controller.registry.functions import FunctionCatalog
 from controller.registry.writes import function_writes, script_writes
@@ -52,9 +52,9 @@ def test_a_user_sees_only_their_own_functions(catalog: FunctionCatalog, parts: P
     register(parts, owner, mine, "result = 1")
     assert "python-mine" in titles(catalog.page(owner, query()))
     assert "python-mine" not in titles(catalog.page("somebody", query()))
-    assert catalog.registered(mine, owner).script.content == "result = 1"
+    assert catalog.registered(FunctionRef(mine), owner).script.content == "result = 1"
     with pytest.raises(NotFound):
-        catalog.registered(mine, "somebody")
+        catalog.registered(FunctionRef(mine), "somebody")
 
 
 def test_ones_own_shadows_a_predefined_one(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
@@ -63,8 +63,8 @@ def test_ones_own_shadows_a_predefined_one(catalog: FunctionCatalog, parts: Part
     page = catalog.page(owner, query(language="nodejs"))
     assert [(f.title, f.type) for f in page.functions] == [("calculator", "dynamic")]
     assert catalog.page(owner, query(language="nodejs", type="predefined")).total == 0
-    assert catalog.detail(name, owner).script_content == "return 1"
-    assert catalog.detail(name, "somebody").script_content is UNSET
+    assert catalog.detail(FunctionRef(name), owner).script_content == "return 1"
+    assert catalog.detail(FunctionRef(name), "somebody").script_content is UNSET
 
 
 def test_filters_and_pages(catalog: FunctionCatalog, parts: Parts, owner: str) -> None:
@@ -81,13 +81,13 @@ def test_another_text_is_another_version(catalog: FunctionCatalog, parts: Parts,
     versions = []
     for text in ("result = 1", "result = 1", "result = 2"):
         register(parts, owner, name, text)
-        versions.append(catalog.detail(name, owner).version)
+        versions.append(catalog.detail(FunctionRef(name), owner).version)
     assert versions == [1, 1, 2]
 
 
 def test_an_unknown_function_is_not_found(catalog: FunctionCatalog, owner: str) -> None:
     with pytest.raises(NotFound, match="python-nothing"):
-        catalog.detail(LanguageTitle("python", "nothing"), owner)
+        catalog.detail(FunctionRef(LanguageTitle("python", "nothing")), owner)
 
 
 def test_a_deleted_function_is_gone_and_its_versions_stay(
@@ -98,9 +98,12 @@ def test_a_deleted_function_is_gone_and_its_versions_stay(
         register(parts, owner, name, text)
     catalog.require_own(name, owner)
     catalog.delete(name, owner)
-    for look in (catalog.detail, catalog.registered, catalog.require_own, catalog.delete):
+    for look in (catalog.detail, catalog.registered):
         with pytest.raises(NotFound):
-            look(name, owner)
+            look(FunctionRef(name), owner)
+    for change in (catalog.require_own, catalog.delete):
+        with pytest.raises(NotFound):
+            change(name, owner)
     with parts.postgres.transaction() as opened, opened.cursor() as cursor:
         cursor.execute("SELECT version FROM function_versions WHERE user_id = %s ORDER BY version", (owner,))
         assert [dict(row)["version"] for row in cursor.fetchall()] == [1, 2]
@@ -118,7 +121,7 @@ def test_a_function_may_be_registered_again_after_its_end(
     register(parts, owner, name, "result = 1")
     catalog.delete(name, owner)
     register(parts, owner, name, "result = 2")
-    assert catalog.detail(name, owner).version == 1
+    assert catalog.detail(FunctionRef(name), owner).version == 2
 
 
 def test_the_end_of_an_own_function_shows_the_predefined_one(
@@ -128,9 +131,9 @@ def test_the_end_of_an_own_function_shows_the_predefined_one(
     with pytest.raises(NotFound):
         catalog.require_own(name, owner)
     register(parts, owner, name, "return 1")
-    assert catalog.registered(name, owner).params_schema is None
+    assert catalog.registered(FunctionRef(name), owner).params_schema is None
     catalog.delete(name, owner)
-    assert "operation" in str(catalog.registered(name, owner).params_schema)
+    assert "operation" in str(catalog.registered(FunctionRef(name), owner).params_schema)
 
 
 def test_quotas_count_what_is_live(parts: Parts, owner: str) -> None:

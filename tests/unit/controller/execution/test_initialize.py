@@ -50,10 +50,10 @@ def test_a_compiled_scripts_artifact_is_kept_in_both_stores(one: Process, stores
 
 def test_a_registered_function_needs_no_script(one: Process, other: Process, stores: Stores) -> None:
     registered = one.begin()
-    versions = stores.postgres.function(HELLO, "alice")[0].version
+    versions = stores.postgres.function_targets(HELLO, "alice").newest
     session = other.begin(script=None)
     assert session.script_hash == registered.script_hash
-    assert stores.postgres.function(HELLO, "alice")[0].version == versions
+    assert stores.postgres.function_targets(HELLO, "alice").newest == versions
     assert result(other.execute(session)) == (1, False)
 
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from controller.errors import NotFound
-from controller.models.registered import LanguageTitle
+from controller.models.registered import FunctionRef, LanguageTitle
 from controller.models.responses import FunctionPage
 from tests.unit.controller.heart import BOB, HELLO, Process, Stores
 
@@ -61,9 +61,9 @@ def test_pages_are_cut_and_counted(one: Process) -> None:
 
 def test_the_script_of_an_own_function_alone_is_shown(one: Process) -> None:
     one.begin()
-    own = one.functions.detail(HELLO, "alice")
+    own = one.functions.detail(FunctionRef(HELLO), "alice")
     assert (own.script_content, own.version, own.user_id) == ("result = 1", 1, "alice")
-    predefined = one.functions.detail(CALCULATOR, "alice")
+    predefined = one.functions.detail(FunctionRef(CALCULATOR), "alice")
     assert predefined.script_content is UNSET
     assert (predefined.type, predefined.tags, predefined.user_id) == ("predefined", ["math"], None)
     assert predefined.created_at.endswith("Z")
@@ -71,15 +71,17 @@ def test_the_script_of_an_own_function_alone_is_shown(one: Process) -> None:
 
 def test_a_function_is_registered_for_its_owner_alone(one: Process) -> None:
     one.begin()
-    registered = one.functions.registered(HELLO, "alice")
+    registered = one.functions.registered(FunctionRef(HELLO), "alice")
     assert (registered.script.content, registered.params_schema) == ("result = 1", None)
     for look in (one.functions.registered, one.functions.detail):
         with pytest.raises(NotFound, match="python-hello"):
-            look(HELLO, "bob")
+            look(FunctionRef(HELLO), "bob")
 
 
 def test_the_schema_of_params_is_canonical(one: Process) -> None:
-    assert one.functions.registered(CALCULATOR, "alice").params_schema == '{"a":1,"type":"object"}'
+    assert (
+        one.functions.registered(FunctionRef(CALCULATOR), "alice").params_schema == '{"a":1,"type":"object"}'
+    )
 
 
 def test_an_own_function_alone_can_be_deleted(one: Process) -> None:
@@ -91,10 +93,12 @@ def test_an_own_function_alone_can_be_deleted(one: Process) -> None:
         one.functions.delete(CALCULATOR, "alice")
     one.functions.require_own(HELLO, "alice")
     one.functions.delete(HELLO, "alice")
-    for look in (one.functions.registered, one.functions.require_own, one.functions.delete):
+    with pytest.raises(NotFound):
+        one.functions.registered(FunctionRef(HELLO), "alice")
+    for change in (one.functions.require_own, one.functions.delete):
         with pytest.raises(NotFound):
-            look(HELLO, "alice")
-    assert one.functions.registered(HELLO, "bob").script.content == "result = 2"
+            change(HELLO, "alice")
+    assert one.functions.registered(FunctionRef(HELLO), "bob").script.content == "result = 2"
 
 
 def test_versions_of_a_deleted_function_are_kept_for_a_month(one: Process) -> None:

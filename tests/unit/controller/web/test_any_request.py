@@ -38,9 +38,7 @@ def session(functions: Functions) -> str:
 
 
 def paths(route: Route) -> list[str]:
-    return [
-        path.format(request_id="a-session", language_title=TITLE) for path in (route.path, *route.aliases)
-    ]
+    return [path.format(request_id="a-session", function_ref=TITLE) for path in (route.path, *route.aliases)]
 
 
 def spellings(path: str) -> Iterator[str]:
@@ -214,7 +212,7 @@ def test_any_headers(
 ) -> None:
     function, route = place
     token = {"HTTP_AUTHORIZATION": TOKEN} if held else {}
-    path = route.path.format(request_id=session if function == "execute" else "x", language_title=TITLE)
+    path = route.path.format(request_id=session if function == "execute" else "x", function_ref=TITLE)
     method = "OPTIONS" if preflight else route.method
     answer = functions.ask(function, method, path, BODY, **(JSON | token | headers))
     answer.check(method)
