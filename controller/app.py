@@ -20,6 +20,7 @@ from controller.database.retention import Retention
 from controller.database.statistics import Statistics
 from controller.database.tables import PostgresTables
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
 from controller.execution.workflow import SessionBounds, WorkflowManager
@@ -123,10 +124,11 @@ def compose(settings: Settings) -> Controller:
     balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
     runner = ScriptRunner(selector, runtimes, ScriptStore(kept, tables), metrics)
+    quotas = Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max)
     workflow = WorkflowManager(
         sessions=sessions,
         functions=functions,
-        quotas=Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max),
+        quotas=quotas,
         runner=runner,
         flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
         idempotency=IdempotencyKeys(kept),
@@ -140,6 +142,7 @@ def compose(settings: Settings) -> Controller:
         workflow=workflow,
         sessions=sessions,
         functions=functions,
+        registrar=FunctionRegistrar(functions=functions, quotas=quotas, runner=runner, cache=kept),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
     )

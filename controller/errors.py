@@ -130,6 +130,20 @@ class IdempotencyConflict(ServiceError):
     status = 409
 
 
+class PreconditionFailed(ServiceError):
+    """`If-Match` does not name the newest version."""
+
+    code = "PRECONDITION_FAILED"
+    status = 412
+
+
+class Conflict(ServiceError):
+    """The state of a function does not allow the change."""
+
+    code = "CONFLICT"
+    status = 409
+
+
 class InitializationFailed(ServiceError):
     """The script does not parse or compile."""
 

@@ -9,7 +9,7 @@ from controller.call import Call
 from controller.errors import RuntimeUnavailable
 from controller.models.outcome import Run
 from controller.models.registered import ArtifactKey, LanguageTitle, Script, ScriptPayload, Session, canonical
-from controller.models.requests import ExecuteRequest, InitializeRequest
+from controller.models.requests import ExecuteRequest
 from controller.observability.correlation import CorrelationIds
 from controller.observability.metrics import MetricsCollector
 from controller.registry.scripts import ScriptStore
@@ -85,7 +85,12 @@ class ScriptRunner:
         return self._selector.route(name)
 
     def prepare(
-        self, route: RuntimeRoute, request: InitializeRequest, script: Script, call: Call
+        self,
+        route: RuntimeRoute,
+        name: LanguageTitle,
+        script: Script,
+        compile_options: Mapping[str, Any],
+        call: Call,
     ) -> Prepared:
         """Parse or compile a script, unless a stored artifact shows that this was done before.
 
@@ -93,24 +98,24 @@ class ScriptRunner:
             InitializationFailed: the script does not parse or compile.
             RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime gave no answer, or a late one.
         """
-        key = ArtifactKey(script.hash, request.name.language, canonical(request.compile_options))
+        key = ArtifactKey(script.hash, name.language, canonical(compile_options))
         if route.language not in self._interpreted and self._scripts.artifact(key) is not None:
             prepared = Prepared(artifact_cached=True)
         else:
             with call.at_runtime():
                 prepared = self._runtimes.prepare(
                     route,
-                    request.name,
+                    name,
                     script,
                     tenant=call.user_id,
-                    compile_options=request.compile_options,
+                    compile_options=compile_options,
                     deadline_ms=PREPARE_DEADLINE_MS,
                     ids=call.ids,
                 )
         if prepared.artifact_cached is None:
             self._interpreted.add(route.language)
         else:
-            self._metrics.artifact_made(request.name.language, prepared.artifact_cached)
+            self._metrics.artifact_made(name.language, prepared.artifact_cached)
         return prepared
 
     def run(self, session: Session, request: ExecuteRequest, call: Call) -> Run:

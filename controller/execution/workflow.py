@@ -95,7 +95,7 @@ class WorkflowManager:
         registers = request.script is not None
         self._quotas.check(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
-        prepared = self._runner.prepare(route, request, function.script, call)
+        prepared = self._runner.prepare(route, request.name, function.script, request.compile_options, call)
         session = self._session(identity, request, function, prepared)
         call.session_id = session.request_id
         replaced = self._replaced(session) if registers else None

@@ -31,26 +31,28 @@ class Quotas:
         self._sessions_max = sessions_max
         self._functions_max = functions_max
 
-    def check(self, owner: str, name: LanguageTitle, *, registers: bool) -> None:
+    def check(self, owner: str, name: LanguageTitle, *, registers: bool, begins: bool = True) -> None:
         """Check that the user may have one more session, and the named function.
 
         Args:
             owner: the user.
-            name: the function of the session.
+            name: the function.
             registers: whether the request registers the function.
+            begins: whether the request begins a session.
 
         Raises:
             RateLimited: a quota is used up.
         """
         functions_max = self._functions_max if registers else 0
-        if not (self._sessions_max or functions_max):
+        sessions_max = self._sessions_max if begins else 0
+        if not (sessions_max or functions_max):
             return
         try:
-            held = self._rows.held_by_user(owner, name, Held(self._sessions_max, functions_max))
+            held = self._rows.held_by_user(owner, name, Held(sessions_max, functions_max))
         except StoreUnavailable:
             return
-        if 0 < self._sessions_max <= held.sessions:
-            raise _full(f"{self._sessions_max} live sessions", "delete one, or wait until one expires")
+        if 0 < sessions_max <= held.sessions:
+            raise _full(f"{sessions_max} live sessions", "delete one, or wait until one expires")
         if 0 < functions_max <= held.functions:
             raise _full(f"{functions_max} registered functions", "delete one")
 

@@ -64,7 +64,10 @@ class RateLimiter:
         self._limits = limits
 
     def admission(
-        self, endpoint: Literal["execute", "initialize", "functions"] | None, identity: Identity, address: str
+        self,
+        endpoint: Literal["execute", "initialize", "functions", "manage"] | None,
+        identity: Identity,
+        address: str,
     ) -> Admission:
         """Return a slot for one request, not taken yet.
 

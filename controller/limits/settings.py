@@ -51,3 +51,10 @@ class Limits:
         unit=_UNIT,
         doc="Most calls of the functions' endpoints by one user in any minute. `off` or 0: no limit.",
     )
+    manage: int = variable(
+        "RATE_LIMIT_MANAGE",
+        _LIMIT,
+        600,
+        unit=_UNIT,
+        doc="Most calls for versions and aliases by one user in any minute. `off` or 0: no limit.",
+    )

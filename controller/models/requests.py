@@ -24,6 +24,24 @@ class InitializeRequest:
     selector: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PutFunctionRequest:
+    """A request that makes a version of a function.
+
+    Attributes:
+        script: None: that of the newest version.
+        fields: the given fields of `FunctionContent`; those left out are as in the newest version.
+        if_match: the numbers that `If-Match` allows for the newest version; `*`: any. None: no condition.
+        verify: whether the examples are run first.
+    """
+
+    name: LanguageTitle
+    script: Script | None
+    fields: Mapping[str, Any]
+    if_match: frozenset[str] | None = None
+    verify: bool = False
+
+
 class CacheDirectives(msgspec.Struct, frozen=True):
     """`X-Cache-Control`: whether a cached result may be used, and the seconds to keep a new one."""
 

@@ -131,6 +131,43 @@ class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
     ) = UNSET
 
 
+class FunctionVersion(Struct, frozen=True, forbid_unknown_fields=True):
+    """A version in the list of a function's versions."""
+
+    version: Annotated[int, Meta(ge=1)]
+    script_hash: str
+    created_at: Moment
+    aliases: Annotated[list[str], Meta(description="The aliases that name it.")]
+
+
+class FunctionVersions(Struct, frozen=True, forbid_unknown_fields=True):
+    """One page of a function's versions, the newest first."""
+
+    versions: list[FunctionVersion]
+    cursor: Annotated[str | None, Meta(description="Names the next page. null: this is the last one.")]
+
+
+class Canary(Struct, frozen=True, forbid_unknown_fields=True):
+    """The version that gets a share of an alias's calls."""
+
+    version: Annotated[int, Meta(ge=1)]
+    weight: Annotated[float, Meta(ge=0, le=1)]
+
+
+class AliasAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """An alias of a function."""
+
+    alias: str
+    version: Annotated[int, Meta(ge=1)]
+    canary: Canary | UnsetType = UNSET
+
+
+class Aliases(Struct, frozen=True, forbid_unknown_fields=True):
+    """The aliases of a function."""
+
+    aliases: list[AliasAnswer]
+
+
 class Components(Struct, frozen=True, forbid_unknown_fields=True):
     """State of each component."""
 

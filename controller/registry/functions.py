@@ -1,20 +1,23 @@
 """FunctionCatalog: the registered functions that a user sees: their own and the predefined ones."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
-from controller.errors import NotFound
+from controller.errors import Conflict, NotFound
 from controller.models.registered import FunctionRef, LanguageTitle, Script, canonical, rfc3339
 from controller.models.responses import (
+    AliasAnswer,
+    Canary,
     FunctionDefaults,
     FunctionDetail,
     FunctionExample,
     FunctionPage,
     FunctionSchemas,
     FunctionSummary,
+    FunctionVersion,
 )
 from controller.models.stored import (
     Alias,
@@ -28,10 +31,13 @@ from controller.models.stored import (
     StoredVersion,
 )
 from controller.registry.references import MAIN, choose
+from controller.request_log.writes import Write
 
 #: Days that the versions of a deleted function are kept.
 VERSIONS_KEPT_DAYS = 30
 CLEANING_BATCH = 1000
+#: Most aliases of a function.
+ALIASES_MAX = 20
 
 
 class FunctionRows(Protocol):
@@ -109,6 +115,14 @@ class Registered:
         )
 
 
+class OwnFunction(NamedTuple):
+    """The newest version of a user's function."""
+
+    version: int
+    content: FunctionContent
+    script: Script
+
+
 class FunctionCatalog:
     """Reads and deletes functions in PostgreSQL. Every method raises StoreUnavailable while PostgreSQL is away."""
 
@@ -138,6 +152,83 @@ class FunctionCatalog:
         targets = self._rows.function_targets(name, owner)
         if targets is None or targets.user_id != owner:
             raise unknown(name)
+
+    def newest_own(self, name: LanguageTitle, owner: str) -> OwnFunction | None:
+        """Return the newest version of the owner's function. None: there is none."""
+        targets = self._rows.function_targets(name, owner)
+        if targets is None or targets.user_id != owner:
+            return None
+        found = self._rows.function_version(targets.function_id, targets.newest)
+        if found is None:
+            return None
+        content = found[0].content
+        return OwnFunction(targets.newest, content, Script(found[1], content.script_hash))
+
+    def put_version(
+        self,
+        name: LanguageTitle,
+        owner: str,
+        based_on: int,
+        content: FunctionContent,
+        writes: Iterable[Write],
+    ) -> int | None:
+        """Make a version. Return its number, or None if `based_on` is not the newest any more."""
+        statements = [(write.query, write.parameters) for write in writes]
+        return self._rows.put_version(name, owner, based_on, content, statements)
+
+    def versions(self, name: LanguageTitle, owner: str, before: int, most: int) -> list[FunctionVersion]:
+        """Return up to `most` versions with numbers below `before`, the newest first.
+
+        Raises:
+            NotFound: there is no such function.
+        """
+        if self._rows.function_targets(name, owner) is None:
+            raise unknown(name)
+        return [
+            FunctionVersion(one.version, one.script_hash, rfc3339(one.created_at), list(one.aliases))
+            for one in self._rows.versions(name, owner, before, most)
+        ]
+
+    def delete_version(self, name: LanguageTitle, owner: str, version: int) -> None:
+        """Delete a version of the owner's function.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: an alias names it, or it is the only one.
+        """
+        ended = self._rows.delete_version(name, owner, version)
+        if ended is Deletion.UNKNOWN:
+            raise unknown(FunctionRef(name, str(version)))
+        if ended is Deletion.NAMED:
+            raise Conflict(f"an alias names version {version}")
+        if ended is Deletion.ONLY:
+            raise Conflict("this is the only version: delete the function")
+
+    def put_alias(self, name: LanguageTitle, owner: str, alias: str, target: Alias) -> bool:
+        """Set an alias of the owner's function. Return whether it is new.
+
+        Raises:
+            NotFound: the function or the version is not there.
+            Conflict: the function has as many aliases as it may have.
+        """
+        written = self._rows.put_alias(name, owner, alias, target, ALIASES_MAX)
+        if written is AliasWrite.UNKNOWN:
+            raise NotFound("there is no such function or version")
+        if written is AliasWrite.FULL:
+            raise Conflict(f"a function may have {ALIASES_MAX} aliases: delete one")
+        return written is AliasWrite.CREATED
+
+    def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> None:
+        """Delete an alias of the owner's function. Raises NotFound if there is none."""
+        if not self._rows.delete_alias(name, owner, alias):
+            raise unknown(FunctionRef(name, alias))
+
+    def aliases(self, name: LanguageTitle, owner: str) -> list[AliasAnswer]:
+        """Return the aliases of a function, by name. Raises NotFound if there is no such function."""
+        targets = self._rows.function_targets(name, owner)
+        if targets is None:
+            raise unknown(name)
+        return [alias_answer(alias, target) for alias, target in sorted(targets.aliases.items())]
 
     def delete(self, name: LanguageTitle, owner: str) -> None:
         """Delete the owner's function. Its versions stay until they are cleaned up, its sessions until they expire.
@@ -203,6 +294,14 @@ class FunctionCatalog:
         if found is None:
             raise unknown(ref)
         return *found, targets
+
+
+def alias_answer(alias: str, target: Alias) -> AliasAnswer:
+    """Return an alias as the contract defines it."""
+    canary: Canary | UnsetType = UNSET
+    if target.canary_version is not None and target.canary_weight is not None:
+        canary = Canary(target.canary_version, target.canary_weight)
+    return AliasAnswer(alias, target.version, canary)
 
 
 def unknown(ref: FunctionRef | LanguageTitle) -> NotFound:

@@ -4,11 +4,14 @@ from collections.abc import Collection
 
 from flask import Flask, Response, request
 
-METHODS = "GET, POST, DELETE, OPTIONS"
+METHODS = "GET, POST, PUT, DELETE, OPTIONS"
 ALLOWED_HEADERS = (
-    "Content-Type, Authorization, Language-Title, X-Request-ID, X-Cache-Control, Idempotency-Key, traceparent"
+    "Content-Type, Authorization, Language-Title, X-Request-ID, X-Cache-Control, Idempotency-Key, If-Match, "
+    "traceparent"
 )
-EXPOSED_HEADERS = "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+EXPOSED_HEADERS = (
+    "X-Request-ID, ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+)
 #: Seconds that a browser may cache the response to a preflight.
 MAX_AGE = "86400"
 ANY = "*"

@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Flask, Response, g, jsonify, request
 from flask.json.provider import DefaultJSONProvider
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import BaseConverter
 
 from controller.call import Call, CallFactory
 from controller.errors import InvalidRequest, NotFound, ServiceError
@@ -17,6 +18,12 @@ from controller.web.services import Services
 log = logging.getLogger(__name__)
 #: The folder of Flask's templates.
 PAGES = Path(__file__).parent / "openapi"
+
+
+class NameOnly(BaseConverter):
+    """A part of a path without `@`."""
+
+    regex = "[^/@]+"
 
 
 class Json(DefaultJSONProvider):
@@ -39,6 +46,7 @@ class Function(Flask):
     def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
         super().__init__(f"lambda-{name}", root_path=str(PAGES), template_folder=".")
         self.json = Json(self)
+        self.url_map.converters["name"] = NameOnly
         self.url_map.strict_slashes = self.url_map.merge_slashes = False
         self.close = close
         self.body_max_bytes = body_max_bytes
@@ -56,6 +64,8 @@ def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:
         view = _refused(route) if route.view is None else _checked(route, route.view, services)
         for path in (route.path, *route.aliases):
             rule = path.replace("{", "<").replace("}", ">")
+            if route.name_only:
+                rule = rule.replace("<function_ref>", "<name:function_ref>")
             app.add_url_rule(rule, route.name, view, methods=[route.method])
 
 

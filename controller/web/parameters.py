@@ -3,7 +3,7 @@
 from typing import Any
 
 from controller.observability.correlation import REQUEST_ID
-from controller.web.parsing import LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
+from controller.web.parsing import ALIAS, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
 
 Parameter = dict[str, Any]
 
@@ -27,6 +27,14 @@ def _function_ref(place: str, name: str) -> Parameter:
 
 SESSION = _matching("path", "request_id", REQUEST_ID.pattern, "The session.")
 NAME = _language_title("path", "function_ref")
+PARTS_OF = _language_title("path", "language_title")
+ALIAS_NAME = _matching("path", "alias", ALIAS.pattern, "The alias.")
+IF_MATCH: Parameter = {
+    "in": "header",
+    "name": "If-Match",
+    "description": "The number of the newest version, in double quotes. Another one is 412.",
+    "schema": {"type": "string", "examples": ['"3"']},
+}
 REF = _function_ref("path", "function_ref")
 REF_HEADER = _function_ref("header", "Language-Title")
 CACHE_CONTROL: Parameter = {

@@ -10,13 +10,24 @@ from marshmallow import Schema, ValidationError
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
 from controller.models.registered import FunctionRef, LanguageTitle, Script
-from controller.models.requests import NO_DIRECTIVES, CacheDirectives, ExecuteRequest, InitializeRequest
+from controller.models.requests import (
+    NO_DIRECTIVES,
+    CacheDirectives,
+    ExecuteRequest,
+    InitializeRequest,
+    PutFunctionRequest,
+)
+from controller.models.stored import Alias
 from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
-from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE
+from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
+from controller.web.function_schemas import PUT_FUNCTION
+from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, VERSIONS
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
+#: Most bytes of a version without its script, as JSON.
+DETAILS_MAX = 256 * 1024
 ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 #: What follows the `@` of a reference: the number of a version, or an alias.
 SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
@@ -117,6 +128,40 @@ class RequestParser:
             _idempotency_key(environ),
         )
 
+    def put_function(self, environ: Environ, ref: str, body: bytes) -> PutFunctionRequest:
+        """Parse a request that makes a version of a function.
+
+        Raises:
+            InvalidRequest: a field is malformed, or all fields together are too long.
+        """
+        name = self.language_title(ref)
+        loaded = _load(PUT_FUNCTION, json_object(body))
+        for key in ("packages", "lock", "refresh_packages"):
+            if loaded.pop(key):
+                raise _field_error(key, "packages of a script are not available: leave it out")
+        script, verify = self._script(loaded.pop("script_content", None)), loaded.pop("verify")
+        if len(dumps(loaded)) > DETAILS_MAX:
+            raise InvalidRequest(
+                f"description, tags, schemas, examples and defaults have more than {DETAILS_MAX} bytes together"
+            )
+        return PutFunctionRequest(name, script, loaded, _if_match(environ), verify)
+
+    def alias(self, given: str) -> str:
+        """Return an alias from a path. Raises InvalidRequest if it cannot be one."""
+        if not ALIAS.fullmatch(given):
+            raise InvalidRequest("an alias is a lower-case letter, then up to 31 of a-z0-9-")
+        return given
+
+    def alias_target(self, body: bytes) -> Alias:
+        """Parse what an alias is to name. Raises InvalidRequest."""
+        loaded = _load(ALIAS_SCHEMA, json_object(body))
+        canary = loaded.get("canary", {})
+        return Alias(loaded["version"], canary.get("version"), canary.get("weight"))
+
+    def versions(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Parse the query of the versions list: `cursor`, `per_page`. Raises InvalidRequest."""
+        return _load(VERSIONS, dict(query))
+
     def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Parse the query of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
         return _load(FUNCTIONS, dict(query))
@@ -201,6 +246,13 @@ def _field_error(name: str, message: str) -> InvalidRequest:
     return InvalidRequest(
         f"/{name}: {message}", details={"errors": [{"pointer": f"/{name}", "message": message}]}
     )
+
+
+def _if_match(environ: Environ) -> frozenset[str] | None:
+    header = environ.get("HTTP_IF_MATCH")
+    if header is None:
+        return None
+    return frozenset(tag.strip().strip('"') for tag in header.split(","))
 
 
 def _directives(header: str) -> CacheDirectives:

@@ -72,4 +72,17 @@ class FunctionsSchema(Schema):
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 
+class VersionsSchema(Schema):
+    """Query of the versions list."""
+
+    class Meta:
+        """Ignores unknown parameters."""
+
+        unknown = EXCLUDE
+
+    cursor = fields.String()
+    per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
+
+
 INITIALIZE, EXECUTE, FUNCTIONS = InitializeSchema(), ExecuteSchema(), FunctionsSchema()
+VERSIONS = VersionsSchema()

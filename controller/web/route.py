@@ -9,6 +9,7 @@ from marshmallow import Schema
 from msgspec import Struct
 
 from controller.call import Call, CallFactory
+from controller.errors import Unauthorized
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity
 from controller.web.cors import OriginPolicy
@@ -18,7 +19,7 @@ from controller.web.services import Services
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-WindowName = Literal["execute", "initialize", "functions"]
+WindowName = Literal["execute", "initialize", "functions", "manage"]
 Reply = Response | tuple[Response, int] | tuple[str, int]
 Failures = Mapping[int, tuple[str, ...]]
 #: The caller of a route that needs no token.
@@ -47,10 +48,12 @@ class Permission:
     Attributes:
         scopes: the scope as the OpenAPI document names it.
         require: raises Forbidden if the caller's token lacks the scope for a language.
+        anonymous: whether callers without a token, where they are allowed, may have it.
     """
 
     scopes: str
     require: Callable[[Identity, str], None]
+    anonymous: bool = True
 
 
 class Admitted(Struct, frozen=True):
@@ -102,12 +105,14 @@ class Route:
         parameters: the operation's parameters: OpenAPI objects, or schemas for apispec.
         body: the schema of the body. None: there is no body.
         answer: the struct of the response, or a media type if it is not JSON. None: there is no body.
+        name_only: whether the id is a function's name without `@`. With one, the method is refused (405).
         status: the status of a success.
+        created: whether a success may be 201 as well.
         failures: error codes by status, in addition to those of all similar routes.
     """
 
     function: DeployedFunction
-    method: Literal["GET", "POST", "DELETE"]
+    method: Literal["GET", "PUT", "POST", "DELETE"]
     path: str
     aliases: tuple[str, ...] = ()
     name: str
@@ -119,7 +124,9 @@ class Route:
     parameters: tuple[Any, ...] = ()
     body: type[Schema] | None = None
     answer: type[Struct] | str | None = None
+    name_only: bool = False
     status: int = 200
+    created: bool = False
     failures: Failures = field(default_factory=dict)
 
     @property
@@ -142,6 +149,8 @@ class Route:
         if self.permission is not None:
             identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
             call.called_by(identity)
+            if identity.anonymous and not self.permission.anonymous:
+                raise Unauthorized("a bearer token is needed")
         admission = services.limiter.admission(self.window, identity, environ.get("REMOTE_ADDR", ""))
         call.admission = admission
         return Admitted(call, identity, admission, self.permission, body, ids)

@@ -5,11 +5,22 @@ Flask's rules, the dispatcher of `function.service`, the ids outside the path an
 
 from controller.auth.authenticator import require_execute, require_scope
 from controller.models import responses
-from controller.web import views
+from controller.web import function_views, views
 from controller.web.execute import ExecuteRoute
+from controller.web.function_schemas import AliasSchema, PutFunctionSchema
 from controller.web.id_fallback import Address
-from controller.web.parameters import CACHE_CONTROL, IDEMPOTENCY_KEY, REF, REF_HEADER, SESSION
-from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema
+from controller.web.parameters import (
+    ALIAS_NAME,
+    CACHE_CONTROL,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    NAME,
+    PARTS_OF,
+    REF,
+    REF_HEADER,
+    SESSION,
+)
+from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema, VersionsSchema
 from controller.web.route import DeployedFunction, Permission, Route
 
 SESSION_ADDRESS = Address("request_id", "X-Session-ID")
@@ -26,7 +37,10 @@ EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 
 MAY_EXECUTE = Permission("`execute:all` or `execute:<language>`", require_execute)
+#: A caller who may register may also change and delete. The scope to read is not enough.
+MAY_WRITE = Permission(MAY_EXECUTE.scopes, require_execute, anonymous=False)
 MAY_READ = Permission("`read:functions`", lambda identity, _: require_scope(identity, "read:functions"))
+MAY_READ_OWN = Permission(MAY_READ.scopes, MAY_READ.require, anonymous=False)
 
 ROUTES = (
     Route(
@@ -89,7 +103,7 @@ ROUTES = (
         path="/",
         name="list_functions",
         description="The caller's functions and the predefined ones.",
-        view=views.list_functions,
+        view=function_views.list_functions,
         permission=MAY_READ,
         window="functions",
         parameters=({"in": "query", "schema": FunctionsSchema},),
@@ -101,7 +115,7 @@ ROUTES = (
         path="/{function_ref}",
         name="describe_function",
         description="A function.",
-        view=views.describe_function,
+        view=function_views.describe_function,
         permission=MAY_READ,
         window="functions",
         parameters=(REF,),
@@ -112,12 +126,95 @@ ROUTES = (
         method="DELETE",
         path="/{function_ref}",
         name="delete_function",
-        description="Deletes a function of the caller. Its sessions continue.",
-        view=views.delete_function,
-        # A caller who may register may delete. The scope to read is not enough.
-        permission=MAY_EXECUTE,
+        description="Deletes a function of the caller, or a version of it. Its sessions continue.",
+        view=function_views.delete_function,
+        permission=MAY_WRITE,
         window="functions",
         parameters=(REF,),
+        status=204,
+        failures={409: ("CONFLICT",)},
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="PUT",
+        path="/{function_ref}",
+        name="put_function",
+        description="Makes a version of a function of the caller, unless it would equal the newest one.",
+        view=function_views.put_function,
+        permission=MAY_WRITE,
+        window="initialize",
+        parameters=(NAME, IF_MATCH),
+        name_only=True,
+        body=PutFunctionSchema,
+        answer=responses.FunctionDetail,
+        created=True,
+        failures={
+            400: ("INVALID_REQUEST", "INITIALIZATION_ERROR"),
+            409: ("CONFLICT",),
+            412: ("PRECONDITION_FAILED",),
+        },
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="GET",
+        path="/{language_title}/versions",
+        name="list_versions",
+        description="The versions of a function, the newest first.",
+        view=function_views.list_versions,
+        permission=MAY_READ,
+        window="manage",
+        parameters=(PARTS_OF, {"in": "query", "schema": VersionsSchema}),
+        answer=responses.FunctionVersions,
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="GET",
+        path="/{language_title}/aliases",
+        name="list_aliases",
+        description="The aliases of a function.",
+        view=function_views.list_aliases,
+        permission=MAY_READ_OWN,
+        window="manage",
+        parameters=(PARTS_OF,),
+        answer=responses.Aliases,
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="GET",
+        path="/{language_title}/aliases/{alias}",
+        name="describe_alias",
+        description="An alias of a function.",
+        view=function_views.describe_alias,
+        permission=MAY_READ_OWN,
+        window="manage",
+        parameters=(PARTS_OF, ALIAS_NAME),
+        answer=responses.AliasAnswer,
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="PUT",
+        path="/{language_title}/aliases/{alias}",
+        name="put_alias",
+        description="Makes an alias name a version, and a share of its calls go to another one.",
+        view=function_views.put_alias,
+        permission=MAY_WRITE,
+        window="manage",
+        parameters=(PARTS_OF, ALIAS_NAME),
+        body=AliasSchema,
+        answer=responses.AliasAnswer,
+        created=True,
+        failures={409: ("CONFLICT",)},
+    ),
+    Route(
+        function=FUNCTIONS,
+        method="DELETE",
+        path="/{language_title}/aliases/{alias}",
+        name="delete_alias",
+        description="Deletes an alias of a function.",
+        view=function_views.delete_alias,
+        permission=MAY_WRITE,
+        window="manage",
+        parameters=(PARTS_OF, ALIAS_NAME),
         status=204,
     ),
     Route(

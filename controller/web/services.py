@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.auth.authenticator import Authenticator
+from controller.execution.registration import FunctionRegistrar
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.rate_limit import RateLimiter
@@ -23,5 +24,6 @@ class Services:
     workflow: WorkflowManager
     sessions: SessionManager
     functions: FunctionCatalog
+    registrar: FunctionRegistrar
     health: HealthCheck
     contract: Mapping[str, Any]

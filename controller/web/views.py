@@ -36,32 +36,6 @@ def end_session(services: Services, admitted: Admitted) -> Reply:
     return "", 204
 
 
-def list_functions(services: Services, admitted: Admitted) -> Reply:
-    """List a page of the functions that the caller sees."""
-    query = services.parser.functions(request.args)
-    admitted.permit()
-    return jsonify(services.functions.page(admitted.identity.subject, query))
-
-
-def describe_function(services: Services, admitted: Admitted) -> Reply:
-    """Describe a function."""
-    ref = services.parser.function_ref(admitted.ids["function_ref"])
-    detail = services.functions.detail(ref, admitted.identity.subject)
-    admitted.permit(ref.name.language)
-    answer = jsonify(detail)
-    answer.set_etag(str(detail.version))
-    return answer
-
-
-def delete_function(services: Services, admitted: Admitted) -> Reply:
-    """Delete a function of the caller."""
-    name = services.parser.language_title(admitted.ids["function_ref"])
-    services.functions.require_own(name, admitted.identity.subject)
-    admitted.permit(name.language)
-    services.functions.delete(name, admitted.identity.subject)
-    return "", 204
-
-
 def health(services: Services, _: Admitted) -> Reply:
     """Report whether the service can serve."""
     document = services.health.document()

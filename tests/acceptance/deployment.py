@@ -16,7 +16,7 @@ from local.supervisor.python_server import HttpServer
 from tests.acceptance.client import Client
 
 #: What a test does in one go may be more than a user's share of a minute.
-LIMITS = {f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS")}
+LIMITS = {f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS", "MANAGE")}
 
 
 class Deployment(TemporaryService):

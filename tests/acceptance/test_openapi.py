@@ -34,7 +34,17 @@ include-name = "DELETE /api/v1/sessions/{{request_id}}"
 parameters = {{ "path.request_id" = "{doomed}" }}
 
 [[operations]]
-include-name = "GET /api/v1/functions/{{language_title}}"
+include-name = "GET /api/v1/functions/{{function_ref}}"
+parameters = {{ "path.function_ref" = "nodejs-calculator" }}
+
+[[operations]]
+include-name = "PUT /api/v1/functions/{{function_ref}}"
+parameters = {{ "path.function_ref" = "python-made_up", "header.If-Match" = "*" }}
+# A text that is no Python, a schema that is none and packages are well-formed and refused all the same.
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "GET /api/v1/functions/{{language_title}}/versions"
 parameters = {{ "path.language_title" = "nodejs-calculator" }}
 """
 

@@ -79,9 +79,11 @@ def _described(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.description,
         "parameters": [*route.parameters, REQUEST_ID_HEADER],
-        "responses": {str(route.status): _success(route)}
+        "responses": {str(route.status): _success(route, route.status)}
         | {str(status): _response_name(status, codes) for status, codes in failures},
     }
+    if route.created:
+        described["responses"]["201"] = _success(route, 201)
     if route.body is not None:
         content = {"application/json": {"schema": route.body}}
         described["requestBody"] = {"required": True, "content": content}
@@ -91,9 +93,9 @@ def _described(route: Route) -> dict[str, Any]:
     return described
 
 
-def _success(route: Route) -> dict[str, Any]:
+def _success(route: Route, status: int) -> dict[str, Any]:
     answer = route.answer
-    response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase, "headers": _headers()}
+    response: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": _headers()}
     if isinstance(answer, str):
         response["content"] = {
             answer: {"schema": {"type": "object"} if "json" in answer else {"type": "string"}}

@@ -30,6 +30,8 @@ def pair(
     tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
 ) -> Iterator[Pair]:
     """Two controllers without limits, behind servers that others use too."""
-    off = dict.fromkeys(("RATE_LIMIT_EXECUTE", "RATE_LIMIT_INITIALIZE", "RATE_LIMIT_FUNCTIONS"), "off")
+    off = dict.fromkeys(
+        ("RATE_LIMIT_EXECUTE", "RATE_LIMIT_INITIALIZE", "RATE_LIMIT_FUNCTIONS", "RATE_LIMIT_MANAGE"), "off"
+    )
     with Pair(tmp_path_factory.mktemp("pair"), postgres_database, redis_server, **off) as made:
         yield made

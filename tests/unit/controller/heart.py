@@ -26,6 +26,7 @@ from controller.errors import (
     StoreUnavailable,
 )
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
 from controller.execution.single_flight import SingleFlight
 from controller.execution.workflow import SessionBounds, WorkflowManager
@@ -111,10 +112,14 @@ class Process:
         selector = RuntimeSelector(ADDRESSES)
         self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics)
         self.flights = SingleFlight(self.cache, self.runner, lease_ms)
+        bounds = Quotas(tables, *quotas)
+        self.registrar = FunctionRegistrar(
+            functions=self.functions, quotas=bounds, runner=self.runner, cache=self.cache
+        )
         self.workflow = WorkflowManager(
             sessions=self.sessions,
             functions=self.functions,
-            quotas=Quotas(tables, *quotas),
+            quotas=bounds,
             runner=self.runner,
             flights=self.flights,
             idempotency=IdempotencyKeys(self.cache),

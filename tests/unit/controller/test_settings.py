@@ -122,7 +122,9 @@ def test_the_error_says_what_is_accepted(
 
 @pytest.mark.usefixtures("environment")
 def test_the_limits_are_those_of_the_contract() -> None:
-    assert Settings.from_environment().rate_limits == Limits(100, anonymous=10, initialize=100, functions=60)
+    assert Settings.from_environment().rate_limits == Limits(
+        100, anonymous=10, initialize=100, functions=60, manage=600
+    )
 
 
 @pytest.mark.parametrize(("value", "limit"), [("off", 0), ("0", 0), ("5000", 5000)])

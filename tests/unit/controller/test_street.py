@@ -64,10 +64,11 @@ def route(one: Process) -> ExecuteRoute:
     services = Services(
         parser=RequestParser(1000, 1000),
         authenticator=Authenticator(FixedKey("HS256", SECRET), "HS256"),
-        limiter=RateLimiter(one.cache, Limits(execute=100, anonymous=1, initialize=1, functions=1)),
+        limiter=RateLimiter(one.cache, Limits(execute=100, anonymous=1, initialize=1, functions=1, manage=1)),
         workflow=one.workflow,
         sessions=one.sessions,
         functions=one.functions,
+        registrar=one.registrar,
         health=HealthCheck(one.cache, Postgres("", size=1, timeout=1), selector, runtimes),
         contract={},
     )

@@ -90,7 +90,10 @@ def session(client: Client) -> str:
 def places() -> Iterator[tuple[Route, str]]:
     for route in ROUTES:
         for path in (*route.paths, *route.aliases):
-            yield route, path.format(request_id="no-session", language_title=TITLE)
+            yield (
+                route,
+                path.format(request_id="no-session", function_ref=TITLE, language_title=TITLE, alias="live"),
+            )
 
 
 @pytest.mark.parametrize(("route", "path"), list(places()), ids=lambda value: getattr(value, "name", value))

@@ -22,7 +22,7 @@ def cache() -> CacheManager:
 
 @pytest.fixture
 def limiter(cache: CacheManager) -> RateLimiter:
-    return RateLimiter(cache, Limits(execute=2, anonymous=1, initialize=0, functions=1))
+    return RateLimiter(cache, Limits(execute=2, anonymous=1, initialize=0, functions=1, manage=1))
 
 
 def test_each_user_has_a_window_of_their_own_for_each_endpoint(limiter: RateLimiter) -> None:

@@ -38,7 +38,8 @@ def session(functions: Functions) -> str:
 
 
 def paths(route: Route) -> list[str]:
-    return [path.format(request_id="a-session", function_ref=TITLE) for path in (route.path, *route.aliases)]
+    ids = {"request_id": "a-session", "function_ref": TITLE, "language_title": TITLE, "alias": "live"}
+    return [path.format(**ids) for path in (route.path, *route.aliases)]
 
 
 def spellings(path: str) -> Iterator[str]:
@@ -212,7 +213,8 @@ def test_any_headers(
 ) -> None:
     function, route = place
     token = {"HTTP_AUTHORIZATION": TOKEN} if held else {}
-    path = route.path.format(request_id=session if function == "execute" else "x", function_ref=TITLE)
+    ids = {"function_ref": TITLE, "language_title": TITLE, "alias": "live"}
+    path = route.path.format(request_id=session if function == "execute" else "x", **ids)
     method = "OPTIONS" if preflight else route.method
     answer = functions.ask(function, method, path, BODY, **(JSON | token | headers))
     answer.check(method)

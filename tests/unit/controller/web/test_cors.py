@@ -33,11 +33,11 @@ def test_a_preflight_is_answered_as_the_contract_says() -> None:
     assert (response.status_code, response.data) == (204, b"")
     assert cors_headers(response) == {
         "Access-Control-Allow-Origin": PAGE,
-        "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
+        "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE, OPTIONS",
         "Access-Control-Allow-Headers": "Content-Type, Authorization, Language-Title, X-Request-ID, "
-        "X-Cache-Control, Idempotency-Key, traceparent",
-        "Access-Control-Expose-Headers": "X-Request-ID, Retry-After, RateLimit-Limit, RateLimit-Remaining, "
-        "RateLimit-Reset",
+        "X-Cache-Control, Idempotency-Key, If-Match, traceparent",
+        "Access-Control-Expose-Headers": "X-Request-ID, ETag, Location, Retry-After, RateLimit-Limit, "
+        "RateLimit-Remaining, RateLimit-Reset",
         "Access-Control-Max-Age": "86400",
     }
 

@@ -24,7 +24,7 @@ from controller.observability.metrics import MetricsCollector
 from controller.request_log.writes import Write
 from controller.web.parsing import RequestParser
 from controller.web.route import Route
-from controller.web.routes import DEPLOYED, EVERY, MAY_READ, ROUTES, routes_of
+from controller.web.routes import DEPLOYED, EVERY, MAY_READ, MAY_READ_OWN, ROUTES, routes_of
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 
@@ -53,12 +53,12 @@ def log_context_of_its_own() -> Iterator[None]:
 @pytest.fixture
 def services() -> Services:
     """What `admit` asks; it asks nothing else."""
-    one_each = Limits(execute=1, anonymous=1, initialize=1, functions=1)
+    one_each = Limits(execute=1, anonymous=1, initialize=1, functions=1, manage=1)
     return Services(
         parser=RequestParser(script_max_bytes=100, body_max_bytes=100),
         authenticator=Authenticator(FixedKey("HS256", SECRET), "HS256"),
         limiter=RateLimiter(CacheManager(MemoryBackend(), 60, 60), one_each),
-        **cast(Any, dict.fromkeys(("workflow", "sessions", "functions", "health", "contract"))),
+        **cast(Any, dict.fromkeys(("workflow", "sessions", "functions", "registrar", "health", "contract"))),
     )
 
 
@@ -126,7 +126,7 @@ def test_the_body_is_refused_before_the_token(services: Services, route: Route) 
 def test_the_scope_is_that_of_the_row(services: Services, route: Route) -> None:
     request = environ(route)
     admitted = route.admit(services, CALLS.begin(request), request)
-    if route.permission is MAY_READ:
+    if route.permission in (MAY_READ, MAY_READ_OWN):
         admitted.permit("python")
     else:
         with pytest.raises(Forbidden, match="execute:python"):

@@ -81,10 +81,11 @@ class Functions:
         services = Services(
             parser=RequestParser(script_max_bytes=100, body_max_bytes=BODY_MAX),
             authenticator=Authenticator(FixedKey("HS256", SECRET), "HS256"),
-            limiter=RateLimiter(process.cache, Limits(*((1,) * 4 if spent else (0,) * 4))),
+            limiter=RateLimiter(process.cache, Limits(*((1,) * 5 if spent else (0,) * 5))),
             workflow=process.workflow,
             sessions=process.sessions,
             functions=process.functions,
+            registrar=process.registrar,
             health=cast(Any, Healthy()),
             contract=document(),
         )

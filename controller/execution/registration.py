@@ -1,0 +1,148 @@
+"""FunctionRegistrar: makes versions of functions (`PUT /functions/{language_title}`)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from controller.auth.authenticator import require_execute
+from controller.cache.manager import CacheManager
+from controller.call import Call
+from controller.errors import Conflict, InvalidRequest, PreconditionFailed
+from controller.execution.params_schema import check_schema
+from controller.execution.runner import ScriptRunner
+from controller.limits.quotas import Quotas
+from controller.models.registered import ArtifactKey, FunctionRef, Identity, Script, canonical
+from controller.models.requests import PutFunctionRequest
+from controller.models.responses import FunctionDetail
+from controller.models.stored import FunctionContent
+from controller.registry.functions import FunctionCatalog, OwnFunction
+from controller.registry.writes import artifact_writes, script_writes
+from controller.runtimes.client import Prepared
+
+#: How often a version is tried that others overtake. Each time, one of them succeeds.
+TRIES = 50
+#: What a new function has where its request says nothing.
+NEW = FunctionContent("", {})
+
+
+class FunctionRegistrar:
+    """Makes versions of functions.
+
+    Args:
+        functions: reads and writes functions.
+        quotas: bound what one user may have.
+        runner: prepares scripts.
+        cache: keeps the scripts and artifacts that runtimes will ask for.
+    """
+
+    def __init__(
+        self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner, cache: CacheManager
+    ) -> None:
+        self._functions = functions
+        self._quotas = quotas
+        self._runner = runner
+        self._cache = cache
+
+    def put(self, call: Call, identity: Identity, request: PutFunctionRequest) -> tuple[FunctionDetail, bool]:
+        """Make a version of the caller's function, unless it would equal the newest one.
+
+        Two requests at the same time make two versions, each from the newest that it finds.
+
+        Returns:
+            The newest version, and whether it is new.
+
+        Raises:
+            ServiceError: one of its subclasses, see the contract.
+        """
+        name, owner = request.name, identity.subject
+        call.name, call.payload = name, {"given": sorted(request.fields)}
+        call.language = self._runner.route(name).language
+        require_execute(identity, name.language)
+        check_schemas(request.fields.get("schema", {}))
+        prepared: dict[ArtifactKey, Prepared] = {}
+        for _ in range(TRIES):
+            newest = self._functions.newest_own(name, owner)
+            _check_condition(request, newest)
+            content, script = _content(request, newest)
+            if newest is not None and canonical_content(newest.content) == canonical_content(content):
+                return self._shown(request, owner, newest.version), False
+            if newest is None:
+                self._quotas.check(owner, name, registers=True, begins=False)
+            call.script_hash = script.hash
+            key = ArtifactKey(script.hash, name.language, canonical(content.compile_options))
+            if key not in prepared:
+                prepared[key] = self._prepare(call, request, content, script, key)
+            made = self._write(request, owner, newest, content, script, key, prepared[key])
+            if made is not None:
+                return self._shown(request, owner, made), True
+        raise Conflict("others change this function all the time: try again")
+
+    def _shown(self, request: PutFunctionRequest, owner: str, version: int) -> FunctionDetail:
+        return self._functions.detail(FunctionRef(request.name, str(version)), owner)
+
+    def _prepare(
+        self,
+        call: Call,
+        request: PutFunctionRequest,
+        content: FunctionContent,
+        script: Script,
+        key: ArtifactKey,
+    ) -> Prepared:
+        """Parse or compile the script, and cache what a runtime that has just started will ask for."""
+        route = self._runner.route(request.name)
+        prepared = self._runner.prepare(route, request.name, script, content.compile_options, call)
+        self._cache.put_script(script.hash, script.content)
+        if prepared.artifact is not None:
+            self._cache.put_artifact(key, prepared.artifact)
+        return prepared
+
+    def _write(
+        self,
+        request: PutFunctionRequest,
+        owner: str,
+        newest: OwnFunction | None,
+        content: FunctionContent,
+        script: Script,
+        key: ArtifactKey,
+        prepared: Prepared,
+    ) -> int | None:
+        writes = script_writes(script)
+        if prepared.artifact is not None:
+            writes += artifact_writes(key, prepared.artifact)
+        based_on = 0 if newest is None else newest.version
+        return self._functions.put_version(request.name, owner, based_on, content, writes)
+
+
+def check_schemas(schemas: Mapping[str, Any]) -> None:
+    """Check the JSON Schemas of a function. Raises InvalidRequest."""
+    for name, schema in schemas.items():
+        check_schema(schema, f"/schema/{name}")
+
+
+def canonical_content(content: FunctionContent) -> str:
+    """Return a text that is the same for equal versions alone."""
+    return canonical({name: getattr(content, name) for name in FunctionContent.__slots__})
+
+
+def _check_condition(request: PutFunctionRequest, newest: OwnFunction | None) -> None:
+    """Raise PreconditionFailed if the newest version is not one that `If-Match` names."""
+    if request.if_match is None:
+        return
+    if newest is None or not request.if_match & {"*", str(newest.version)}:
+        found = "there is no such function" if newest is None else f"the newest version is {newest.version}"
+        raise PreconditionFailed(f"If-Match does not hold: {found}")
+
+
+def _content(request: PutFunctionRequest, newest: OwnFunction | None) -> tuple[FunctionContent, Script]:
+    """Return the version that the request asks for. Fields that it leaves out are those of the newest version."""
+    fields = dict(request.fields)
+    script = request.script
+    if script is None:
+        if newest is None:
+            fault = {"pointer": "/script_content", "message": "a new function needs it"}
+            raise InvalidRequest("a new function needs script_content", details={"errors": [fault]})
+        script = newest.script
+    if "defaults" in fields:
+        fields["compile_options"] = fields["defaults"].get("compile_options", {})
+    content = NEW if newest is None else newest.content
+    return replace(content, script_hash=script.hash, **fields), script

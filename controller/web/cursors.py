@@ -1,0 +1,44 @@
+"""Cursors: opaque texts that name the next page of a list."""
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from controller.errors import InvalidRequest
+
+
+def cursor_of(place: Any) -> str:
+    """Return the cursor of the page after `place`, which is JSON."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def place_of(cursor: str) -> Any:
+    """Return the place that `cursor_of` wrote.
+
+    Raises:
+        InvalidRequest: it is no cursor.
+    """
+    try:
+        text = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), b"-_", validate=True)
+        return json.loads(text)
+    except (ValueError, RecursionError, binascii.Error) as error:
+        raise no_cursor() from error
+
+
+def number_of(cursor: str | None, without: int) -> int:
+    """Return the number that a cursor stands for, or `without` if there is none.
+
+    Raises:
+        InvalidRequest: it is no cursor of a list of numbers.
+    """
+    place = without if cursor is None else place_of(cursor)
+    if type(place) is not int or not 0 <= place <= without:
+        raise no_cursor()
+    return place
+
+
+def no_cursor() -> InvalidRequest:
+    """Return the error for a cursor that no answer had."""
+    problem = {"pointer": "/cursor", "message": "is no cursor of this list"}
+    return InvalidRequest("/cursor: is no cursor of this list", details={"errors": [problem]})

@@ -1,0 +1,107 @@
+"""The schemas of requests that change functions and their aliases, as the contract defines them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from controller.web.request_schemas import CompileOptionsSchema
+
+#: Most examples of a function.
+EXAMPLES_MAX = 50
+#: Keys of `context` that control the service, not the script.
+RESERVED = (
+    "timeout_ms",
+    "retain_session",
+    "compile_options",
+    "isolation",
+    "packages",
+    "lock",
+    "refresh_packages",
+)
+VERSION_MAX = 999_999_999
+
+
+def text(value: str) -> None:
+    """Refuse what PostgreSQL cannot keep as text."""
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValidationError("must have no NUL and no lone surrogate")
+
+
+def faults_of_context(context: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, list[str]]:
+    """Return a message for each key that controls the service and is not the script's."""
+    return {key: ["is not part of the script's context"] for key in reserved if key in context}
+
+
+class _Strict(Schema):
+    class Meta:
+        """Refuses unknown fields."""
+
+        unknown = RAISE
+
+
+class SchemasSchema(_Strict):
+    """`schema` of a function: JSON Schemas, draft 2020-12."""
+
+    params = fields.Dict()
+    result = fields.Dict()
+
+
+class ExampleSchema(_Strict):
+    """An example of a function."""
+
+    name = fields.String(validate=[validate.Length(1, 100)])
+    params = fields.Dict()
+    result = fields.Raw(allow_none=True)
+
+
+class DefaultsSchema(_Strict):
+    """What executions by name take where the request says nothing."""
+
+    timeout_ms = fields.Integer(strict=True, validate=validate.Range(min=1, max=2**31 - 1))
+    isolation = fields.String(validate=validate.OneOf(["session", "execution"]))
+    compile_options = fields.Nested(CompileOptionsSchema)
+    context = fields.Dict()
+    cache_ttl = fields.Integer(strict=True, validate=validate.Range(min=0, max=VERSION_MAX))
+
+    @validates_schema
+    def refuse_controls(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse keys of the context that control the service."""
+        faults = faults_of_context(data.get("context", {}), RESERVED)
+        if faults:
+            raise ValidationError({"context": faults})
+
+
+class PutFunctionSchema(_Strict):
+    """Body of a request that makes a version. Fields left out keep their value."""
+
+    script_content = fields.String(validate=validate.Length(min=1))
+    description = fields.String(validate=[validate.Length(max=10_000), text])
+    tags = fields.List(
+        fields.String(validate=[validate.Length(1, 64), text]), validate=validate.Length(max=50)
+    )
+    schema = fields.Nested(SchemasSchema)
+    enforce_result = fields.Boolean(truthy={True}, falsy={False})
+    examples = fields.List(fields.Nested(ExampleSchema), validate=validate.Length(max=EXAMPLES_MAX))
+    defaults = fields.Nested(DefaultsSchema)
+    packages = fields.List(fields.String(), load_default=list)
+    lock = fields.String(load_default="")
+    refresh_packages = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    verify = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+
+
+class CanarySideSchema(_Strict):
+    """The version that gets a share of an alias's calls."""
+
+    version = fields.Integer(strict=True, required=True, validate=validate.Range(1, VERSION_MAX))
+    weight = fields.Float(required=True, allow_nan=False, validate=validate.Range(0, 1))
+
+
+class AliasSchema(_Strict):
+    """Body of a request that sets an alias."""
+
+    version = fields.Integer(strict=True, required=True, validate=validate.Range(1, VERSION_MAX))
+    canary = fields.Nested(CanarySideSchema)
+
+
+PUT_FUNCTION, ALIAS = PutFunctionSchema(), AliasSchema()
