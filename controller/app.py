@@ -20,10 +20,12 @@ from controller.database.retention import Retention
 from controller.database.statistics import Statistics
 from controller.database.tables import PostgresTables
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.named_sessions import NamedSessions
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
+from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
-from controller.execution.workflow import SessionBounds, WorkflowManager
+from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
@@ -48,7 +50,7 @@ from controller.web.flask_app import Function, add_routes, answer_errors, observ
 from controller.web.id_fallback import WithFallbackId
 from controller.web.openapi.document import document
 from controller.web.parsing import RequestParser
-from controller.web.routes import DEPLOYED, routes_of
+from controller.web.routes import DEPLOYED, EXECUTE, plain_routes_of, routes_of
 from controller.web.services import Services
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
@@ -123,17 +125,28 @@ def compose(settings: Settings) -> Controller:
     followed, selector = _runtime_selector(settings)
     balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
-    runner = ScriptRunner(selector, runtimes, ScriptStore(kept, tables), metrics)
+    scripts = ScriptStore(kept, tables)
+    runner = ScriptRunner(selector, runtimes, scripts, metrics)
+    bounds = SessionBounds(settings.session_ttl, settings.script_timeout_max)
+    named = NamedSessions(
+        functions=functions,
+        sessions=sessions,
+        scripts=scripts,
+        runner=runner,
+        metrics=metrics,
+        bounds=bounds,
+    )
     quotas = Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max)
     workflow = WorkflowManager(
         sessions=sessions,
         functions=functions,
+        named=named,
         quotas=quotas,
         runner=runner,
         flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
         idempotency=IdempotencyKeys(kept),
         cache=kept,
-        bounds=SessionBounds(settings.session_ttl, settings.script_timeout_max),
+        bounds=bounds,
     )
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
@@ -142,7 +155,7 @@ def compose(settings: Settings) -> Controller:
         workflow=workflow,
         sessions=sessions,
         functions=functions,
-        registrar=FunctionRegistrar(functions=functions, quotas=quotas, runner=runner, cache=kept),
+        registrar=FunctionRegistrar(functions=functions, quotas=quotas, runner=runner),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
     )
@@ -239,7 +252,8 @@ def assembled(name: str, shared: Controller) -> Function:
     if (address := DEPLOYED[name].address) is not None:
         app.wsgi_app = WithFallbackId(app.wsgi_app, address)  # type: ignore[method-assign]
     pages = origins if shared.settings.cors_origins else None
-    for route in routes:
+    executions = CallFactory(EXECUTE.name, shared.metrics, shared.tracer, shared.logger, shared.masker)
+    for route in plain_routes_of(name):
         if route.plain is not None:
-            app.wsgi_app = route.plain(route, shared.services, calls, pages, app.wsgi_app)  # type: ignore[assignment, method-assign]
+            app.wsgi_app = route.plain(route, shared.services, executions, pages, app.wsgi_app)  # type: ignore[assignment, method-assign]
     return app

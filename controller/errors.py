@@ -115,6 +115,10 @@ class NotFound(ServiceError):
     status = 404
 
 
+class SessionEnded(NotFound):
+    """The session has ended, and another process has told so."""
+
+
 class RateLimited(ServiceError):
     """The caller is over a limit, or the runtime is at its concurrency limit."""
 

@@ -61,12 +61,14 @@ class ResultKeys:
     def _session_keys(self, session: Session) -> _Common:
         index = results_index(session.user_id, session.name.language, session.script_hash)
         # Without the version, which the key begins with: the digest is the same in every version.
-        inputs = canonical([index.removeprefix(FORMAT), session.compile_options, session.context])
+        inputs = [index.removeprefix(FORMAT), session.compile_options, session.context]
+        if session.result_schema is not None:
+            inputs.append(session.result_schema)
         common = _Common(
             session,
             session_key(session.request_id),
             index,
-            hashlib.sha256(inputs.encode()),
+            hashlib.sha256(canonical(inputs).encode()),
             f":{session.timeout_ms}:{session.isolation}",
         )
         self._sessions[session.request_id] = common

@@ -1,8 +1,8 @@
 """IdempotencyKeys: a repeated execution gets the first one's answer and does not run again.
 
-A key belongs to one user and one session, and is kept for a day. Results and failures of the script are kept. After
-any other failure the next request with the key runs. While Redis is away it is unknown whether the first request
-ran, so a request with a key is refused.
+A key belongs to one user and one session, or by name one function, and is kept for a day. Results and failures of the
+script are kept. After any other failure the next request with the key runs. While Redis is away it is unknown whether
+the first request ran, so a request with a key is refused.
 """
 
 import hashlib
@@ -28,6 +28,8 @@ class KeptReplay(KeptOutcome, frozen=True, kw_only=True):
     name: tuple[str, str]
     script_hash: str
     cached: bool
+    version: int | None = None
+    session_id: str | None = None
 
 
 _REPLAYS = Reader(KeptReplay, raw=["result"])
@@ -41,6 +43,9 @@ class Replay:
     script_hash: str
     outcome: Outcome
     cached: bool
+    #: By name: the version of the function, and the session behind it.
+    version: int | None = None
+    session_id: str | None = None
 
     def to_json(self) -> bytes:
         """Return the replay as Redis keeps it."""
@@ -50,6 +55,8 @@ class Replay:
                 name=name,
                 script_hash=self.script_hash,
                 cached=self.cached,
+                version=self.version,
+                session_id=self.session_id,
                 run=kept.run,
                 error=kept.error,
             )
@@ -59,7 +66,14 @@ class Replay:
     def from_json(cls, text: bytes) -> "Replay":
         """Return the replay that `to_json` wrote."""
         kept = _REPLAYS.read(text)
-        return cls(LanguageTitle(*kept.name), kept.script_hash, Outcome.of_kept(kept), kept.cached)
+        return cls(
+            LanguageTitle(*kept.name),
+            kept.script_hash,
+            Outcome.of_kept(kept),
+            kept.cached,
+            kept.version,
+            kept.session_id,
+        )
 
 
 class IdempotencyKeys:
@@ -110,7 +124,14 @@ class IdempotencyKeys:
         try:
             result = execute()
             if result.outcome.executed:
-                kept = Replay(session.name, session.script_hash, result.outcome, result.cached).to_json()
+                kept = Replay(
+                    session.name,
+                    session.script_hash,
+                    result.outcome,
+                    result.cached,
+                    request.version,
+                    None if request.by_name is None else request.request_id,
+                ).to_json()
             return result
         finally:
             self._cache.settle_key(*_key_and_body(identity, request), token, kept, KEPT_SECONDS)
@@ -131,8 +152,12 @@ class IdempotencyKeys:
 
 def _key_and_body(identity: Identity, request: ExecuteRequest) -> tuple[str, str]:
     """Return the key in Redis and the digest of the body."""
-    parts = (identity.subject, request.request_id, request.idempotency_key)
-    return idempotency_key(_digest(parts)), _digest(request.params)
+    named, key = request.by_name, request.idempotency_key
+    if named is None:
+        return idempotency_key(_digest((identity.subject, request.request_id, key))), _digest(request.params)
+    # Per function, not per version: a repeat gets its answer even after an alias has moved.
+    body = (request.params, named.context, named.timeout_ms, named.isolation)
+    return idempotency_key(_digest((identity.subject, "function", str(named.ref.name), key))), _digest(body)
 
 
 def _digest(value: object) -> str:

@@ -5,11 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from controller.auth.authenticator import require_execute
-from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import Conflict, InvalidRequest, PreconditionFailed
-from controller.execution.params_schema import check_schema
 from controller.execution.runner import ScriptRunner
+from controller.json_schema.checks import check_schema
 from controller.limits.quotas import Quotas
 from controller.models.registered import ArtifactKey, FunctionRef, Identity, Script, canonical
 from controller.models.requests import PutFunctionRequest
@@ -32,16 +31,12 @@ class FunctionRegistrar:
         functions: reads and writes functions.
         quotas: bound what one user may have.
         runner: prepares scripts.
-        cache: keeps the scripts and artifacts that runtimes will ask for.
     """
 
-    def __init__(
-        self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner, cache: CacheManager
-    ) -> None:
+    def __init__(self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner) -> None:
         self._functions = functions
         self._quotas = quotas
         self._runner = runner
-        self._cache = cache
 
     def put(self, call: Call, identity: Identity, request: PutFunctionRequest) -> tuple[FunctionDetail, bool]:
         """Make a version of the caller's function, unless it would equal the newest one.
@@ -56,7 +51,8 @@ class FunctionRegistrar:
         """
         name, owner = request.name, identity.subject
         call.name, call.payload = name, {"given": sorted(request.fields)}
-        call.language = self._runner.route(name).language
+        route = self._runner.route(name)
+        call.language = route.language
         require_execute(identity, name.language)
         check_schemas(request.fields.get("schema", {}))
         prepared: dict[ArtifactKey, Prepared] = {}
@@ -71,7 +67,7 @@ class FunctionRegistrar:
             call.script_hash = script.hash
             key = ArtifactKey(script.hash, name.language, canonical(content.compile_options))
             if key not in prepared:
-                prepared[key] = self._prepare(call, request, content, script, key)
+                prepared[key] = self._runner.prepare(route, name, script, content.compile_options, call)
             made = self._write(request, owner, newest, content, script, key, prepared[key])
             if made is not None:
                 return self._shown(request, owner, made), True
@@ -79,22 +75,6 @@ class FunctionRegistrar:
 
     def _shown(self, request: PutFunctionRequest, owner: str, version: int) -> FunctionDetail:
         return self._functions.detail(FunctionRef(request.name, str(version)), owner)
-
-    def _prepare(
-        self,
-        call: Call,
-        request: PutFunctionRequest,
-        content: FunctionContent,
-        script: Script,
-        key: ArtifactKey,
-    ) -> Prepared:
-        """Parse or compile the script, and cache what a runtime that has just started will ask for."""
-        route = self._runner.route(request.name)
-        prepared = self._runner.prepare(route, request.name, script, content.compile_options, call)
-        self._cache.put_script(script.hash, script.content)
-        if prepared.artifact is not None:
-            self._cache.put_artifact(key, prepared.artifact)
-        return prepared
 
     def _write(
         self,
@@ -114,9 +94,16 @@ class FunctionRegistrar:
 
 
 def check_schemas(schemas: Mapping[str, Any]) -> None:
-    """Check the JSON Schemas of a function. Raises InvalidRequest."""
+    """Check the JSON Schemas of a function. Raises InvalidRequest, with pointers into the request."""
     for name, schema in schemas.items():
-        check_schema(schema, f"/schema/{name}")
+        try:
+            check_schema(schema)
+        except InvalidRequest as error:
+            place = f"/schema/{name}"
+            inside = error.details.get("errors") or [{"pointer": "", "message": error.message}]
+            errors = [{"pointer": place + each["pointer"], "message": each["message"]} for each in inside]
+            message = "; ".join(f"{each['pointer']}: {each['message']}" for each in errors)
+            raise InvalidRequest(message, details={"errors": errors}) from error
 
 
 def canonical_content(content: FunctionContent) -> str:

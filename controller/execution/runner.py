@@ -1,12 +1,14 @@
 """ScriptRunner: prepares or runs one script. It chooses the runtime and sends the script if the runtime lacks it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from msgspec import Raw
 
 from controller.call import Call
-from controller.errors import RuntimeUnavailable
+from controller.errors import InvalidParams, RuntimeUnavailable, ScriptFailed
+from controller.json_schema.checks import errors_of
 from controller.models.outcome import Run
 from controller.models.registered import ArtifactKey, LanguageTitle, Script, ScriptPayload, Session, canonical
 from controller.models.requests import ExecuteRequest
@@ -92,7 +94,7 @@ class ScriptRunner:
         compile_options: Mapping[str, Any],
         call: Call,
     ) -> Prepared:
-        """Parse or compile a script, unless a stored artifact shows that this was done before.
+        """Parse or compile a script, unless a stored artifact shows that this was done before. Cache the script.
 
         Raises:
             InitializationFailed: the script does not parse or compile.
@@ -116,17 +118,20 @@ class ScriptRunner:
             self._interpreted.add(route.language)
         else:
             self._metrics.artifact_made(name.language, prepared.artifact_cached)
+        self._scripts.keep(script, key, prepared.artifact)
         return prepared
 
     def run(self, session: Session, request: ExecuteRequest, call: Call) -> Run:
         """Run a session's script once.
 
         Raises:
-            ScriptFailed, DeadlinePassed: the script failed.
+            ScriptFailed, DeadlinePassed: the script failed, or its result breaks the schema of the session.
             RuntimeUnavailable, RateLimited, NotFound, StoreUnavailable: the script did not run.
         """
         with call.at_runtime():
             run = self._run(session, request, call)
+        if session.result_schema is not None:
+            _check_result(session.result_schema, run)
         self._metrics.script_ran(session.name.language, run.execution_time)
         return run
 
@@ -140,3 +145,33 @@ class ScriptRunner:
             return self._runtimes.run(route, session, request.params_text, call.ids, payload)
         except ScriptNeeded as error:
             raise RuntimeUnavailable("the runtime did not take the script") from error
+
+
+def _check_result(schema: str, run: Run) -> None:
+    """Check a result against a schema.
+
+    Raises:
+        ScriptFailed: the result breaks the schema, or the check reached its bound. The details have a JSON pointer
+            to each error.
+    """
+    message = "the result breaks the function's schema"
+    try:
+        errors = errors_of(schema, json.loads(bytes(run.result)))
+    except InvalidParams as error:
+        errors, message = [{"pointer": "", "message": error.message}], error.message
+    except ValueError:
+        errors = [{"pointer": "", "message": "an integer is too long to be checked"}]
+    if errors:
+        details: dict[str, Any] = {
+            "kind": "result_invalid",
+            "type": None,
+            "line": None,
+            "column": None,
+            "stack_trace": "",
+            "stdout": run.stdout,
+            "stderr": run.stderr,
+            "errors": errors,
+        }
+        failure = ScriptFailed(message, details=details)
+        failure.usage = run.usage
+        raise failure

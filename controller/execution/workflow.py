@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 
 from msgspec import UNSET
@@ -11,16 +10,18 @@ from controller.auth.authenticator import require_execute
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.cache.manager import CacheManager
 from controller.call import Call
-from controller.errors import NotFound, StoreUnavailable
+from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.execution.idempotency import IdempotencyKeys, Replay
+from controller.execution.named_sessions import NamedSessions
 from controller.execution.runner import ScriptRunner
+from controller.execution.session_bounds import SessionBounds, compile_status
 from controller.execution.single_flight import Execution, FlightResult, SingleFlight, Watch
 from controller.json_schema.checks import check_params
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
 from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, now, rfc3339
-from controller.models.requests import ExecuteRequest, InitializeRequest
+from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.references import point_of
@@ -32,25 +33,13 @@ from controller.runtimes.client import Prepared
 LOOKUPS = {"hit": "hit", "follower": "coalesced"}
 
 
-@dataclass(frozen=True, slots=True)
-class SessionBounds:
-    """The limits of every session.
-
-    Attributes:
-        ttl: seconds from a session's creation to its expiry.
-        timeout_ms: longest deadline of a script. A longer one is reduced to it.
-    """
-
-    ttl: int
-    timeout_ms: int
-
-
 class WorkflowManager:
     """Initializes sessions and executes their scripts.
 
     Args:
         sessions: creates, finds and ends sessions.
         functions: finds registered functions.
+        named: finds the sessions behind executions by name.
         quotas: bound what one user may have.
         runner: prepares scripts, and knows which languages have a runtime.
         flights: runs scripts, and shares runs.
@@ -64,6 +53,7 @@ class WorkflowManager:
         *,
         sessions: SessionManager,
         functions: FunctionCatalog,
+        named: NamedSessions,
         quotas: Quotas,
         runner: ScriptRunner,
         flights: SingleFlight,
@@ -73,6 +63,7 @@ class WorkflowManager:
     ) -> None:
         self._sessions = sessions
         self._functions = functions
+        self._named = named
         self._quotas = quotas
         self._runner = runner
         self._flights = flights
@@ -101,7 +92,8 @@ class WorkflowManager:
         replaced = self._replaced(session) if registers else None
         writes = initialization_writes(session, function.script, prepared.artifact, registers=registers)
         self._sessions.create(session, writes)
-        self._keep(session, function, prepared)
+        if registers:
+            self._functions.forget(session.name, session.user_id)
         if replaced is not None:
             self._cache.drop_results(session.user_id, session.name.language, replaced)
         return _initialized(session, prepared.artifact_cached)
@@ -137,6 +129,48 @@ class WorkflowManager:
             return self._replayed(call, identity, request, replay)
         call.name, call.script_hash, call.language = session.name, session.script_hash, session.name.language
         require_execute(identity, session.name.language)
+        return self._ended(call, identity, session, request, admission, watch)
+
+    def execute_by_name(
+        self,
+        call: Call,
+        identity: Identity,
+        request: ExecuteRequest,
+        named: CallByName,
+        admission: Admission,
+        watch: Watch,
+    ) -> ExecuteAnswer:
+        """Execute a version of a function, in the session behind it. Arguments and errors as `execute` has them.
+
+        Args:
+            call: the record of the request.
+            identity: the caller.
+            request: what the client sent.
+            named: what it says beyond an execution by id.
+            admission: the request's slot in the rate limit.
+            watch: registers a callback for a client that hangs up.
+        """
+        call.payload = {"params": request.params_text, "context": named.context}
+        if request.idempotency_key is not None:
+            admission.charge()
+        while True:
+            session, asked = self._named.resolve(call, identity, request, named, admission)
+            try:
+                return self._ended(call, identity, session, asked, admission, watch)
+            except SessionEnded:
+                # It was deleted: the next turn begins its successor.
+                self._named.forget(session)
+
+    def _ended(
+        self,
+        call: Call,
+        identity: Identity,
+        session: Session,
+        request: ExecuteRequest,
+        admission: Admission,
+        watch: Watch,
+    ) -> ExecuteAnswer:
+        """Check the params, execute the request in its session, and return the response."""
         if session.params_schema is not None:
             check_params(session.params_schema, request.params)
         if request.idempotency_key is None:
@@ -239,16 +273,10 @@ class WorkflowManager:
             isolation=request.isolation,
             timeout_ms=min(request.timeout_ms, self._bounds.timeout_ms),
             retain_session=request.retain_session,
-            compile_status=None if prepared.artifact_cached is None else "compiled",
+            compile_status=compile_status(prepared),
             created_at=created_at,
             expires_at=created_at + timedelta(seconds=self._bounds.ttl),
         )
-
-    def _keep(self, session: Session, function: Registered, prepared: Prepared) -> None:
-        """Cache the script and artifact: a runtime that has just started will ask for them."""
-        self._cache.put_script(function.script.hash, function.script.content)
-        if prepared.artifact is not None:
-            self._cache.put_artifact(session.artifact_key, prepared.artifact)
 
 
 def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:
@@ -268,14 +296,18 @@ def _answer(
     """Return the response to an execution that has ended, or raise its error."""
     call.cached = ended.cached
     call.run = run = ended.outcome.answer()
+    session_id, version = request.request_id, request.version
+    if isinstance(ended, Replay) and ended.session_id is not None:
+        session_id, version = ended.session_id, ended.version
     return ExecuteAnswer(
-        request.request_id,
+        session_id,
         str(name),
         run.execution_time,
         ended.cached,
         run.result,
         run.stdout or UNSET,
         run.stderr or UNSET,
+        version or UNSET,
     )
 
 

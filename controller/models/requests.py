@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from controller.models.registered import LanguageTitle, Script
+from controller.models.registered import FunctionRef, LanguageTitle, Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,19 @@ class CacheDirectives(msgspec.Struct, frozen=True):
 NO_DIRECTIVES = CacheDirectives()
 
 
+class CallByName(msgspec.Struct, frozen=True):
+    """What an execution by name says beyond one by id."""
+
+    ref: FunctionRef
+    #: Laid over the context of the function's defaults.
+    context: Mapping[str, Any] = {}
+    #: Not yet limited. None: the function's default.
+    timeout_ms: int | None = None
+    isolation: str | None = None
+
+
 class ExecuteRequest(msgspec.Struct, frozen=True):
-    """An execute request."""
+    """An execute request. By name, it has no `request_id` until the session behind it is found."""
 
     request_id: str
     params: Mapping[str, Any]
@@ -61,3 +72,6 @@ class ExecuteRequest(msgspec.Struct, frozen=True):
     params_text: msgspec.Raw
     directives: CacheDirectives = NO_DIRECTIVES
     idempotency_key: str | None = None
+    by_name: CallByName | None = None
+    #: By name: the version of the function.
+    version: int | None = None

@@ -47,6 +47,9 @@ class ExecuteAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     result: Raw
     stdout: Printed | UnsetType = UNSET
     stderr: Printed | UnsetType = UNSET
+    version: Annotated[int, Meta(description="By name only: the version of the function.")] | UnsetType = (
+        UNSET
+    )
 
 
 class SessionAnswer(Struct, frozen=True, forbid_unknown_fields=True):

@@ -117,6 +117,11 @@ class MetricsCollector:
             "Initializations of compiled languages, by whether an artifact was at hand",
             ["language", "source"],
         )
+        self._references = counter(
+            "lambda_references_total",
+            "Executions by name, by what named the version (newest, live, alias, version) and the side of a canary",
+            ["kind", "side"],
+        )
         self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
 
     def _make_gauges(self, registry: CollectorRegistry) -> None:
@@ -192,6 +197,10 @@ class MetricsCollector:
     def artifact_made(self, language: str, cached: bool) -> None:
         """Count an artifact that was compiled or reused."""
         self._artifacts[language, "cache" if cached else "compiler"].inc()
+
+    def referenced(self, kind: str, side: str) -> None:
+        """Count an execution by name: what named the version, and the side of a canary."""
+        self._references[kind, side].inc()
 
     def session_created(self, language: str) -> None:
         """Count a new session."""

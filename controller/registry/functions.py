@@ -1,8 +1,9 @@
 """FunctionCatalog: the registered functions that a user sees: their own and the predefined ones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from time import monotonic
+from typing import Any, NamedTuple, cast
 
 from msgspec import UNSET, UnsetType
 
@@ -26,11 +27,11 @@ from controller.models.stored import (
     FunctionContent,
     FunctionFilter,
     FunctionTargets,
-    Statements,
     StoredFunction,
-    StoredVersion,
 )
-from controller.registry.references import MAIN, choose
+from controller.registry.function_memory import FunctionMemory
+from controller.registry.function_rows import FunctionRows
+from controller.registry.references import MAIN, Choice, choose
 from controller.request_log.writes import Write
 
 #: Days that the versions of a deleted function are kept.
@@ -38,62 +39,6 @@ VERSIONS_KEPT_DAYS = 30
 CLEANING_BATCH = 1000
 #: Most aliases of a function.
 ALIASES_MAX = 20
-
-
-class FunctionRows(Protocol):
-    """The permanent store of functions. Every method raises StoreUnavailable while the store is away."""
-
-    def function_targets(self, name: LanguageTitle, owner: str | None) -> FunctionTargets | None:
-        """Return what references to a function may name: the owner's own, else the predefined one.
-
-        The owner None sees predefined functions only.
-        """
-
-    def function_version(self, function_id: str, version: int) -> tuple[StoredFunction, str] | None:
-        """Return a version and its script. None: the function or the version is not there."""
-
-    def versions(self, name: LanguageTitle, owner: str, before: int, most: int) -> list[StoredVersion]:
-        """Return up to `most` versions below the number `before`, the newest first."""
-
-    def put_version(
-        self, name: LanguageTitle, owner: str, based_on: int, content: FunctionContent, writes: Statements
-    ) -> int | None:
-        """Make a version of the owner's function, after `writes`, and return its number.
-
-        Args:
-            name: the function.
-            owner: its owner.
-            based_on: the number of the newest version. 0: there is no such function.
-            content: the new version.
-            writes: statements of its script and artifact, see `registry.writes`.
-
-        Returns:
-            The number. None: `based_on` does not hold any more, and nothing was written.
-        """
-
-    def delete_version(self, name: LanguageTitle, owner: str, version: int) -> Deletion:
-        """Delete a version of the owner's function, unless an alias names it or it is the only one."""
-
-    def put_alias(self, name: LanguageTitle, owner: str, alias: str, target: Alias, most: int) -> AliasWrite:
-        """Set an alias of the owner's function, which may have `most` of them."""
-
-    def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> bool:
-        """Delete an alias of the owner's function. Return False if there is none."""
-
-    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """Return the hash of the script that the owner has registered under the name."""
-
-    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
-        """Return up to `most` functions that the owner sees, by name, without the first `skipped`."""
-
-    def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
-        """Return how many functions the owner sees."""
-
-    def delete_function(self, name: LanguageTitle, owner: str) -> bool:
-        """Delete the owner's function and keep its versions. Return False if there is none."""
-
-    def delete_old_versions(self, days: int, batch: int) -> int:
-        """Delete up to `batch` versions of functions that were deleted more than `days` ago. Return how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +68,25 @@ class OwnFunction(NamedTuple):
     script: Script
 
 
-class FunctionCatalog:
-    """Reads and deletes functions in PostgreSQL. Every method raises StoreUnavailable while PostgreSQL is away."""
+class Use(NamedTuple):
+    """The version that an execution by name runs, and how it was named."""
 
-    def __init__(self, rows: FunctionRows) -> None:
+    function_id: str
+    function: StoredFunction
+    choice: Choice
+
+
+class FunctionCatalog:
+    """Functions, their versions and aliases in PostgreSQL. All raise StoreUnavailable while it is away.
+
+    Args:
+        rows: the permanent store.
+        clock: seconds that go on evenly.
+    """
+
+    def __init__(self, rows: FunctionRows, clock: Callable[[], float] = monotonic) -> None:
         self._rows = rows
+        self._memory = FunctionMemory(rows, clock)
 
     def registered(self, ref: FunctionRef, owner: str, point: float = MAIN) -> Registered:
         """Return what `ref` names, for a new session.
@@ -142,6 +101,34 @@ class FunctionCatalog:
         """
         function, script, _ = self._function(ref, owner, point)
         return Registered.of(function.content, script)
+
+    def remembers(self, name: LanguageTitle, owner: str | None) -> bool:
+        """Return whether `use` finds the function in memory."""
+        return self._memory.remembers((owner, name))
+
+    def use(self, ref: FunctionRef, owner: str | None, point: float) -> Use:
+        """Return the version that an execution by name runs, as it was less than a second ago.
+
+        Args:
+            ref: the reference.
+            owner: the caller. None: one who sees predefined functions only.
+            point: where the request stands, see `references.point_of`.
+
+        Raises:
+            NotFound: there is none.
+        """
+        known = self._memory.function((owner, ref.name))
+        choice = None if known is None else choose(known.targets, ref.selector, point)
+        if known is None or choice is None:
+            raise unknown(ref)
+        function = self._memory.version(known, choice.version)
+        if function is None:
+            raise unknown(ref)
+        return Use(known.targets.function_id, function, choice)
+
+    def forget(self, name: LanguageTitle, owner: str) -> None:
+        """Forget what is remembered of a function, since this process changes it."""
+        self._memory.forget((owner, name))
 
     def require_own(self, name: LanguageTitle, owner: str) -> None:
         """Check that the function belongs to the owner.
@@ -174,7 +161,9 @@ class FunctionCatalog:
     ) -> int | None:
         """Make a version. Return its number, or None if `based_on` is not the newest any more."""
         statements = [(write.query, write.parameters) for write in writes]
-        return self._rows.put_version(name, owner, based_on, content, statements)
+        made = self._rows.put_version(name, owner, based_on, content, statements)
+        self.forget(name, owner)
+        return made
 
     def versions(self, name: LanguageTitle, owner: str, before: int, most: int) -> list[FunctionVersion]:
         """Return up to `most` versions with numbers below `before`, the newest first.
@@ -197,6 +186,7 @@ class FunctionCatalog:
             Conflict: an alias names it, or it is the only one.
         """
         ended = self._rows.delete_version(name, owner, version)
+        self.forget(name, owner)
         if ended is Deletion.UNKNOWN:
             raise unknown(FunctionRef(name, str(version)))
         if ended is Deletion.NAMED:
@@ -212,6 +202,7 @@ class FunctionCatalog:
             Conflict: the function has as many aliases as it may have.
         """
         written = self._rows.put_alias(name, owner, alias, target, ALIASES_MAX)
+        self.forget(name, owner)
         if written is AliasWrite.UNKNOWN:
             raise NotFound("there is no such function or version")
         if written is AliasWrite.FULL:
@@ -220,7 +211,9 @@ class FunctionCatalog:
 
     def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> None:
         """Delete an alias of the owner's function. Raises NotFound if there is none."""
-        if not self._rows.delete_alias(name, owner, alias):
+        deleted = self._rows.delete_alias(name, owner, alias)
+        self.forget(name, owner)
+        if not deleted:
             raise unknown(FunctionRef(name, alias))
 
     def aliases(self, name: LanguageTitle, owner: str) -> list[AliasAnswer]:
@@ -236,7 +229,9 @@ class FunctionCatalog:
         Raises:
             NotFound: there is none.
         """
-        if not self._rows.delete_function(name, owner):
+        deleted = self._rows.delete_function(name, owner)
+        self.forget(name, owner)
+        if not deleted:
             raise unknown(name)
 
     def clean_up(self) -> int:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from controller.cache.manager import CacheManager
 from controller.errors import StoreUnavailable
-from controller.models.registered import ArtifactKey, ScriptPayload, Session
+from controller.models.registered import ArtifactKey, Script, ScriptPayload, Session
 
 
 class ScriptRows(Protocol):
@@ -33,7 +33,7 @@ class ScriptStore:
         Raises:
             StoreUnavailable: neither the cache nor PostgreSQL has the script now.
         """
-        payload: ScriptPayload = {"script_content": self._script(session.script_hash)}
+        payload: ScriptPayload = {"script_content": self.text(session.script_hash)}
         artifact = self.artifact(session.artifact_key) if session.compile_status is not None else None
         if artifact is not None:
             payload["artifact"] = base64.b64encode(artifact).decode()
@@ -52,7 +52,18 @@ class ScriptStore:
             self._cache.put_artifact(key, artifact)
         return artifact
 
-    def _script(self, script_hash: str) -> str:
+    def keep(self, script: Script, key: ArtifactKey, artifact: bytes | None) -> None:
+        """Cache a script and its artifact: a runtime that has just started will ask for them."""
+        self._cache.put_script(script.hash, script.content)
+        if artifact is not None:
+            self._cache.put_artifact(key, artifact)
+
+    def text(self, script_hash: str) -> str:
+        """Return the text of a script.
+
+        Raises:
+            StoreUnavailable: neither the cache nor PostgreSQL has the script now.
+        """
         kept = self._cache.script(script_hash)
         if kept is not None:
             return kept

@@ -11,7 +11,7 @@ from functools import reduce
 from typing import Any, Protocol
 
 from controller.cache.manager import CacheManager
-from controller.errors import NotFound, StoreUnavailable
+from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.models.registered import Session
 from controller.models.stored import StoredSession
 from controller.observability.metrics import MetricsCollector
@@ -21,6 +21,7 @@ from controller.request_log.writes import RequestLog, Write
 from telemetry.tracing import UNTRACED, Tracer
 
 CLEANING_BATCH = 1000
+UNKNOWN = "there is no such session"
 
 
 class SessionRows(Protocol):
@@ -140,7 +141,18 @@ class SessionManager:
             if stored is None or stored.status == "active":
                 return
         self._memory.pop(session.request_id, None)
-        raise _unknown()
+        raise SessionEnded(UNKNOWN)
+
+    def state_of(self, request_id: str) -> tuple[Session | None, str | None]:
+        """Return a session that may be there, and its state. No state: it is not known, or the stores are away."""
+        kept = self._cache.session(request_id)
+        if kept is not None:
+            return kept.session, kept.state
+        try:
+            session = self._stored(request_id)
+        except StoreUnavailable:
+            session = None
+        return session, None if session is None else session.status
 
     def end(self, session: Session, status: str) -> bool:
         """End a session in every process.
@@ -269,4 +281,4 @@ class SessionManager:
 
 
 def _unknown() -> NotFound:
-    return NotFound("there is no such session")
+    return NotFound(UNKNOWN)

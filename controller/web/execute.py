@@ -1,15 +1,22 @@
-"""ExecuteRoute: `POST /{request_id}`, which runs a session's script. Plain WSGI beside Flask: see docs/adr/0016."""
+"""ExecuteRoute: `POST /{request_id}`, which runs a session's script, and ExecuteByNameRoute, which runs a function.
+
+Plain WSGI beside Flask: see docs/adr/0016.
+"""
 
 import re
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from controller.call import Call, CallFactory
+from controller.execution.single_flight import Watch
 from controller.json_codec import dumps
+from controller.limits.rate_limit import Admission
+from controller.models.registered import Identity
+from controller.models.responses import ExecuteAnswer
 from controller.web.cors import OriginPolicy
 from controller.web.flask_app import known_failure
-from controller.web.id_fallback import ROOTS
+from controller.web.id_fallback import ROOTS, Address
 from controller.web.route import Route
 from controller.web.services import Services
 
@@ -18,6 +25,20 @@ if TYPE_CHECKING:
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 Headers = list[tuple[str, str]]
+#: Where the functions `functions` and `execute` find the reference if the path has none.
+BY_NAME = Address("function", "X-Function")
+
+
+class Execution(NamedTuple):
+    """A request that has passed the checks before its body is parsed."""
+
+    call: Call
+    identity: Identity
+    path_id: str
+    environ: dict[str, Any]
+    body: bytes
+    admission: Admission
+    watch: Watch
 
 
 class ExecuteRoute:
@@ -31,6 +52,9 @@ class ExecuteRoute:
         others: answers all other requests.
     """
 
+    #: Flask's routes take a slash at the end, too.
+    PATH = re.compile("/([^/]+)/?")
+
     def __init__(
         self,
         route: Route,
@@ -40,19 +64,16 @@ class ExecuteRoute:
         others: "WSGIApplication",
     ) -> None:
         self._route = route
-        self._address = route.function.address
         self._services = services
         self._calls = calls
         self._origins = origins
         self._others = others
-        # Flask's routes take a slash at the end, too.
-        self._path = re.compile(re.sub(r"{\w+}", "([^/]+)", route.path) + "/?")
 
     def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         """Answer an execution, or pass the request on."""
-        if self._address is not None and environ["PATH_INFO"] in ROOTS:
-            self._address.restore(environ)
-        path = self._path.fullmatch(environ["PATH_INFO"])
+        if environ["PATH_INFO"] in ROOTS:
+            self._restore(environ)
+        path = self.PATH.fullmatch(environ["PATH_INFO"])
         if path is None or environ["REQUEST_METHOD"] != self._route.method:
             return self._others(environ, start_response)
         call = self._calls.begin(environ)
@@ -66,6 +87,11 @@ class ExecuteRoute:
         finally:
             call.end()
 
+    def _restore(self, environ: dict[str, Any]) -> None:
+        """Put the id into a path without one, if it is elsewhere."""
+        if (address := self._route.function.address) is not None:
+            address.restore(environ)
+
     def _response(self, call: Call, request_id: str, environ: dict[str, Any]) -> tuple[int, Headers, bytes]:
         headers = [("Content-Type", "application/json")]
         try:
@@ -76,7 +102,7 @@ class ExecuteRoute:
             headers += failure.headers().items()
             return failure.status, headers, dumps(failure.document())
 
-    def _execute(self, call: Call, request_id: str, environ: dict[str, Any]) -> bytes:
+    def _execute(self, call: Call, path_id: str, environ: dict[str, Any]) -> bytes:
         services = self._services
         # The same checks as `Route.admit`, without its struct: this is the hot path.
         body = services.parser.body(environ)
@@ -85,14 +111,40 @@ class ExecuteRoute:
         admission = services.limiter.admission(self._route.window, identity, environ.get("REMOTE_ADDR", ""))
         call.admission = admission
         try:
-            request = services.parser.execute(request_id, environ, body)
             watch = environ.get("client.hangup", _unwatched)
-            # The workflow checks the scope once it has found the session.
-            answer = services.workflow.execute(call, identity, request, admission, watch)
-            return dumps(answer)
+            return dumps(self._answer(Execution(call, identity, path_id, environ, body, admission, watch)))
         finally:
             # A failed request costs a slot, too. RateLimited takes precedence over its error.
             admission.charge()
+
+    def _answer(self, asked: Execution) -> ExecuteAnswer:
+        services = self._services
+        request = services.parser.execute(asked.path_id, asked.environ, asked.body)
+        # The workflow checks the scope once it has found the session.
+        return services.workflow.execute(asked.call, asked.identity, request, asked.admission, asked.watch)
+
+
+class ExecuteByNameRoute(ExecuteRoute):
+    """The WSGI application of executions by name. At the path `/` it takes the reference from elsewhere alone."""
+
+    PATH = re.compile("/([^/]+)/execute/?")
+
+    def __call__(self, environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
+        """Answer an execution by name, or pass the request on."""
+        if self._route.path == "/" and environ["PATH_INFO"] not in ROOTS:
+            return self._others(environ, start_response)
+        return super().__call__(environ, start_response)
+
+    def _restore(self, environ: dict[str, Any]) -> None:
+        if environ["REQUEST_METHOD"] == self._route.method and (ref := BY_NAME.find(environ)):
+            environ["PATH_INFO"] = f"/{ref}/execute"
+
+    def _answer(self, asked: Execution) -> ExecuteAnswer:
+        services = self._services
+        request, named = services.parser.execute_by_name(asked.path_id, asked.environ, asked.body)
+        return services.workflow.execute_by_name(
+            asked.call, asked.identity, request, named, asked.admission, asked.watch
+        )
 
 
 def _unwatched(_: Callable[[], object]) -> None:

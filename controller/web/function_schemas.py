@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from controller.web.request_schemas import CompileOptionsSchema
 
@@ -90,6 +90,38 @@ class PutFunctionSchema(_Strict):
     verify = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
 
 
+class CallContextSchema(Schema):
+    """`context` of an execution by name."""
+
+    class Meta:
+        """Keeps unknown fields: the script sees them."""
+
+        unknown = INCLUDE
+
+    environment = fields.String()
+    user_id = fields.String()
+    timeout_ms = fields.Integer(strict=True, validate=validate.Range(min=1))
+    isolation = fields.String(validate=validate.OneOf(["session", "execution"]))
+
+    @validates_schema
+    def refuse_controls(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse what only a session may be told."""
+        if faults := faults_of_context(data, set(RESERVED) - {"timeout_ms", "isolation"}):
+            raise ValidationError(faults)
+
+
+class ContextOfCallSchema(_Strict):
+    """The part of an execution by name that one by id does not have."""
+
+    context = fields.Nested(CallContextSchema)
+
+
+class ExecuteByNameSchema(ContextOfCallSchema):
+    """Body of an execution by name."""
+
+    params = fields.Dict(load_default=dict)
+
+
 class CanarySideSchema(_Strict):
     """The version that gets a share of an alias's calls."""
 
@@ -104,4 +136,4 @@ class AliasSchema(_Strict):
     canary = fields.Nested(CanarySideSchema)
 
 
-PUT_FUNCTION, ALIAS = PutFunctionSchema(), AliasSchema()
+PUT_FUNCTION, ALIAS, CONTEXT_OF_CALL = PutFunctionSchema(), AliasSchema(), ContextOfCallSchema()

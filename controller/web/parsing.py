@@ -13,6 +13,7 @@ from controller.models.registered import FunctionRef, LanguageTitle, Script
 from controller.models.requests import (
     NO_DIRECTIVES,
     CacheDirectives,
+    CallByName,
     ExecuteRequest,
     InitializeRequest,
     PutFunctionRequest,
@@ -21,7 +22,7 @@ from controller.models.stored import Alias
 from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
 from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
-from controller.web.function_schemas import PUT_FUNCTION
+from controller.web.function_schemas import CONTEXT_OF_CALL, PUT_FUNCTION
 from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, VERSIONS
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
@@ -110,7 +111,29 @@ class RequestParser:
             InvalidParams: `params` is not an object.
         """
         session_id = self.session_id(request_id)
+        return self._execute(session_id, environ, body, json_object(body))
+
+    def execute_by_name(self, ref: str, environ: Environ, body: bytes) -> tuple[ExecuteRequest, CallByName]:
+        """Parse a request that executes a function by name.
+
+        Raises:
+            InvalidRequest: as `execute` does. Or the reference is malformed, or `context` has a key that is not the
+                script's.
+            InvalidParams: `params` is not an object.
+        """
+        parsed = self.function_ref(ref)
         document = json_object(body)
+        context = document.pop("context", {})
+        if context != {}:
+            _load(CONTEXT_OF_CALL, {"context": context})
+        own = {key: value for key, value in context.items() if key not in ("timeout_ms", "isolation")}
+        named = CallByName(parsed, own, context.get("timeout_ms"), context.get("isolation"))
+        request = self._execute("", environ, body, document)
+        return msgspec.structs.replace(request, by_name=named), named
+
+    def _execute(
+        self, session_id: str, environ: Environ, body: bytes, document: dict[str, Any]
+    ) -> ExecuteRequest:
         params = document.get("params", {})
         if not isinstance(params, dict):
             raise InvalidParams(

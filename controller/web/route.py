@@ -9,7 +9,7 @@ from marshmallow import Schema
 from msgspec import Struct
 
 from controller.call import Call, CallFactory
-from controller.errors import Unauthorized
+from controller.errors import TokenMissing
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity
 from controller.web.cors import OriginPolicy
@@ -150,7 +150,7 @@ class Route:
             identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
             call.called_by(identity)
             if identity.anonymous and not self.permission.anonymous:
-                raise Unauthorized("a bearer token is needed")
+                raise TokenMissing("a bearer token is needed")
         admission = services.limiter.admission(self.window, identity, environ.get("REMOTE_ADDR", ""))
         call.admission = admission
         return Admitted(call, identity, admission, self.permission, body, ids)

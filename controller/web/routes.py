@@ -3,11 +3,13 @@
 Flask's rules, the dispatcher of `function.service`, the ids outside the path and the OpenAPI document come from it.
 """
 
+from dataclasses import replace
+
 from controller.auth.authenticator import require_execute, require_scope
 from controller.models import responses
 from controller.web import function_views, views
-from controller.web.execute import ExecuteRoute
-from controller.web.function_schemas import AliasSchema, PutFunctionSchema
+from controller.web.execute import ExecuteByNameRoute, ExecuteRoute
+from controller.web.function_schemas import AliasSchema, ExecuteByNameSchema, PutFunctionSchema
 from controller.web.id_fallback import Address
 from controller.web.parameters import (
     ALIAS_NAME,
@@ -21,7 +23,7 @@ from controller.web.parameters import (
     SESSION,
 )
 from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema, VersionsSchema
-from controller.web.route import DeployedFunction, Permission, Route
+from controller.web.route import DeployedFunction, Failures, Permission, Route
 
 SESSION_ADDRESS = Address("request_id", "X-Session-ID")
 INITIALIZE = DeployedFunction("initialize", ("/api/v1/initialize", "/initialize"))
@@ -37,10 +39,29 @@ EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 
 MAY_EXECUTE = Permission("`execute:all` or `execute:<language>`", require_execute)
+OF_EXECUTIONS: Failures = {
+    400: ("INVALID_REQUEST", "INVALID_PARAMS"),
+    409: ("IDEMPOTENCY_CONFLICT",),
+    500: ("RUNTIME_ERROR", "INTERNAL_ERROR"),
+}
 #: A caller who may register may also change and delete. The scope to read is not enough.
 MAY_WRITE = Permission(MAY_EXECUTE.scopes, require_execute, anonymous=False)
 MAY_READ = Permission("`read:functions`", lambda identity, _: require_scope(identity, "read:functions"))
 MAY_READ_OWN = Permission(MAY_READ.scopes, MAY_READ.require, anonymous=False)
+BY_NAME = Route(
+    function=FUNCTIONS,
+    method="POST",
+    path="/{function_ref}/execute",
+    name="execute_by_name",
+    description="Runs a version of a function, or answers with a cached result.",
+    plain=ExecuteByNameRoute,
+    permission=MAY_EXECUTE,
+    window="execute",
+    parameters=(REF, CACHE_CONTROL, IDEMPOTENCY_KEY),
+    body=ExecuteByNameSchema,
+    answer=responses.ExecuteAnswer,
+    failures=OF_EXECUTIONS,
+)
 
 ROUTES = (
     Route(
@@ -69,11 +90,7 @@ ROUTES = (
         parameters=(SESSION, CACHE_CONTROL, IDEMPOTENCY_KEY),
         body=ExecuteSchema,
         answer=responses.ExecuteAnswer,
-        failures={
-            400: ("INVALID_REQUEST", "INVALID_PARAMS"),
-            409: ("IDEMPOTENCY_CONFLICT",),
-            500: ("RUNTIME_ERROR", "INTERNAL_ERROR"),
-        },
+        failures=OF_EXECUTIONS,
     ),
     Route(
         function=SESSIONS,
@@ -217,6 +234,7 @@ ROUTES = (
         parameters=(PARTS_OF, ALIAS_NAME),
         status=204,
     ),
+    BY_NAME,
     Route(
         function=HEALTH,
         method="GET",
@@ -259,3 +277,9 @@ ROUTES = (
 def routes_of(function: str) -> list[Route]:
     """Return the routes of the deployed function with this name."""
     return [route for route in ROUTES if route.function.name == function]
+
+
+def plain_routes_of(function: str) -> list[Route]:
+    """Return the routes that answer before Flask. `execute` has a door to those by name."""
+    routes = [route for route in routes_of(function) if route.plain is not None]
+    return [*routes, replace(BY_NAME, path="/")] if function == EXECUTE.name else routes

@@ -59,6 +59,8 @@ class HeldRuntime:
         self.payloads: list[ScriptPayload] = []
         self.artifact: bytes | None = None
         self.scripts: set[str] = set()
+        #: Those of the runs, in their order.
+        self.sessions: list[Session] = []
         #: Whether it takes the scripts that it is given.
         self.takes = True
         self._released = Event()
@@ -99,6 +101,7 @@ class HeldRuntime:
         if session.script_hash not in self.scripts:
             raise ScriptNeeded
         self.runs += 1
+        self.sessions.append(session)
         number, asked = self.runs, json.loads(bytes(params))
         if asked.get("held"):
             self._hold()

@@ -5,7 +5,8 @@ runtime holds runs until a test releases them.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -26,15 +27,23 @@ from controller.errors import (
     StoreUnavailable,
 )
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.named_sessions import NamedSessions
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
+from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
-from controller.execution.workflow import SessionBounds, WorkflowManager
+from controller.execution.workflow import WorkflowManager
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
-from controller.models.registered import Identity, LanguageTitle, Script, Session, now
-from controller.models.requests import CacheDirectives, ExecuteRequest, InitializeRequest
-from controller.models.responses import ExecuteAnswer, InitializeAnswer
+from controller.models.registered import FunctionRef, Identity, LanguageTitle, Script, Session, now
+from controller.models.requests import (
+    CacheDirectives,
+    CallByName,
+    ExecuteRequest,
+    InitializeRequest,
+    PutFunctionRequest,
+)
+from controller.models.responses import ExecuteAnswer, FunctionDetail, InitializeAnswer
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.registry.functions import FunctionCatalog
@@ -87,6 +96,16 @@ class Client:
         settle()
 
 
+class Clock:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class Process:
     """One process's share of the controller."""
 
@@ -107,24 +126,32 @@ class Process:
         self.cache = CacheManager(cast(Backend, stores.redis), ttl=60, scripts_ttl=60)
         self.logger = DatabaseLogger(tables, 1000, self.metrics)
         self.sessions = SessionManager(self.cache, tables, self.logger, self.metrics, remembered)
-        self.functions = FunctionCatalog(tables)
+        self.clock = Clock()
+        self.functions = FunctionCatalog(tables, self.clock)
         self.scripts = ScriptStore(self.cache, tables)
         selector = RuntimeSelector(ADDRESSES)
         self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics)
         self.flights = SingleFlight(self.cache, self.runner, lease_ms)
-        bounds = Quotas(tables, *quotas)
-        self.registrar = FunctionRegistrar(
-            functions=self.functions, quotas=bounds, runner=self.runner, cache=self.cache
+        bounds, of_sessions = Quotas(tables, *quotas), SessionBounds(ttl=3600, timeout_ms=5000)
+        self.named = NamedSessions(
+            functions=self.functions,
+            sessions=self.sessions,
+            scripts=self.scripts,
+            runner=self.runner,
+            metrics=self.metrics,
+            bounds=of_sessions,
         )
+        self.registrar = FunctionRegistrar(functions=self.functions, quotas=bounds, runner=self.runner)
         self.workflow = WorkflowManager(
             sessions=self.sessions,
             functions=self.functions,
+            named=self.named,
             quotas=bounds,
             runner=self.runner,
             flights=self.flights,
             idempotency=IdempotencyKeys(self.cache),
             cache=self.cache,
-            bounds=SessionBounds(ttl=3600, timeout_ms=5000),
+            bounds=of_sessions,
         )
 
     def initialize(
@@ -147,18 +174,8 @@ class Process:
             **(fields | {"retain_session": True} | asked),
         )
         calls = CallFactory("initialize", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
-        call = calls.begin(environ("/initialize"))
-        call.called_by(identity)
-        try:
-            made = self.workflow.initialize(call, identity, request)
-            call.answered(200)
-        except ServiceError as error:
-            call.failed(error)
-            call.answered(error.status)
-            raise
-        finally:
-            call.end()
-        return made
+        with self._served(calls, "/initialize", identity) as call:
+            return self.workflow.initialize(call, identity, request)
 
     def begin(self, identity: Identity = ALICE, **asked: Any) -> Session:
         """Begin a session."""
@@ -172,6 +189,39 @@ class Process:
         settle()
         return greenlet
 
+    def put(self, identity: Identity = ALICE, script: str | None = None, **fields: Any) -> FunctionDetail:
+        """Serve a request that makes a version of the function."""
+        content = None if script is None else Script.of(script)
+        calls = CallFactory("functions", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
+        with self._served(calls, "/hello", identity) as call:
+            detail, _ = self.registrar.put(call, identity, PutFunctionRequest(HELLO, content, fields))
+        return detail
+
+    def by_name(
+        self,
+        params: Mapping[str, Any] | None = None,
+        *,
+        ref: str = "",
+        identity: Identity = ALICE,
+        key: str | None = None,
+        directives: CacheDirectives | None = None,
+        request: str | None = None,
+        **named: Any,
+    ) -> ExecuteAnswer:
+        """Serve an execution by name. `request`: its X-Request-ID."""
+        by_name = CallByName(FunctionRef(HELLO, ref), **named)
+        asked = _request("", params, directives, key, by_name)
+        calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
+        with self._served(calls, "/hello/execute", identity, request) as call:
+            self.calls.append(call)
+            return self.workflow.execute_by_name(
+                call, identity, asked, by_name, self.admission(0), Client().watch
+            )
+
+    def ask_by_name(self, params: Mapping[str, Any]) -> "Greenlet[..., ExecuteAnswer]":
+        """Begin an execution by name. It goes as far as it gets."""
+        return gevent.spawn(self.by_name, params)
+
     def execute(
         self,
         session: Session,
@@ -184,17 +234,23 @@ class Process:
         client: Client | None = None,
     ) -> ExecuteAnswer:
         """Serve an execution from its beginning to its rows in the log."""
-        given, watch = params or {}, (client or Client()).watch
-        request = ExecuteRequest(
-            session.request_id, given, Raw(json.dumps(given).encode()), directives or CacheDirectives(), key
-        )
+        watch = (client or Client()).watch
+        request = _request(session.request_id, params, directives, key)
         calls = CallFactory("execute", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
-        call = calls.begin(environ(f"/{session.request_id}"))
-        self.calls.append(call)
+        with self._served(calls, f"/{session.request_id}", identity) as call:
+            self.calls.append(call)
+            return self.workflow.execute(call, identity, request, admission or self.admission(0), watch)
+
+    @contextmanager
+    def _served(
+        self, calls: CallFactory, path: str, identity: Identity, request_id: str | None = None
+    ) -> Iterator[Call]:
+        """The record of a request, from its first byte to its rows in the log."""
+        call = calls.begin(environ(path) | ({} if request_id is None else {"HTTP_X_REQUEST_ID": request_id}))
         call.called_by(identity)
         try:
             with gevent.Timeout(PATIENCE, AssertionError("a request was not answered")):
-                answer = self.workflow.execute(call, identity, request, admission or self.admission(0), watch)
+                yield call
             call.answered(200)
         except ServiceError as error:
             call.failed(error)
@@ -202,7 +258,6 @@ class Process:
             raise
         finally:
             call.end()
-        return answer
 
     def admission(self, limit: int) -> Admission:
         """A place in Alice's window. 0: no limit."""
@@ -221,6 +276,18 @@ def result(asked: "ExecuteAnswer | Greenlet[..., ExecuteAnswer]") -> tuple[int, 
     """The result of a request, and whether it is another run's."""
     answer = asked.get(timeout=PATIENCE) if isinstance(asked, Greenlet) else asked
     return int(bytes(answer.result)), answer.cached
+
+
+def _request(
+    request_id: str,
+    params: Mapping[str, Any] | None,
+    directives: CacheDirectives | None,
+    key: str | None,
+    by_name: CallByName | None = None,
+) -> ExecuteRequest:
+    given = params or {}
+    text = Raw(json.dumps(given).encode())
+    return ExecuteRequest(request_id, given, text, directives or CacheDirectives(), key, by_name)
 
 
 def environ(path: str) -> dict[str, Any]:

@@ -1,0 +1,176 @@
+"""Executions by name over HTTP, at two controllers."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+
+from local.stores.redis import RedisServer
+from tests.acceptance.client import Client, error_of
+from tests.databases import Database
+from tests.integration.controller.pair import Pair
+
+NAME = "python-named"
+PATH = f"/api/v1/functions/{NAME}"
+CLIENTS = 64
+
+
+@pytest.fixture
+def clients(pair: Pair) -> tuple[Client, Client]:
+    one, other = pair.clients()
+    for script in ("result = 1", "result = 2"):
+        assert one.request("PUT", PATH, json={"script_content": script}).status_code == 201
+    return one, other
+
+
+def execute(
+    client: Client, ref: str = "", context: dict[str, Any] | None = None, **headers: str
+) -> requests.Response:
+    body = {"params": {"mark": client.sub}} | ({} if context is None else {"context": context})
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.request("POST", f"{PATH}{ref}/execute", json=body, headers=named)
+
+
+def test_by_name_is_answered_as_by_id_with_the_version(clients: tuple[Client, Client]) -> None:
+    one, other = clients
+    answer = execute(one).json()
+    assert set(answer) == {"request_id", "language_title", "execution_time", "cached", "result", "version"}
+    assert (answer["language_title"], answer["version"], answer["cached"]) == (NAME, 2, False)
+    again = execute(other).json()
+    assert again == answer | {"cached": True}
+    assert one.session(answer["request_id"]).json()["execution_count"] == 2
+    assert execute(one, "@1").json()["version"] == 1
+    assert execute(one, "%401").json()["version"] == 1
+
+
+def test_an_idempotency_key_counts_per_function(clients: tuple[Client, Client]) -> None:
+    one, other = clients
+    first = execute(one, X_Cache_Control="no-cache", Idempotency_Key="k").json()
+    assert execute(other, X_Cache_Control="no-cache", Idempotency_Key="k").json() == first
+    assert execute(other, "@1", X_Cache_Control="no-cache", Idempotency_Key="k").json() == first
+    error_of(execute(one, "", {"a": 1}, Idempotency_Key="k"), "IDEMPOTENCY_CONFLICT")
+
+
+@pytest.mark.parametrize("function", ["functions", "execute"])
+def test_the_reference_may_stand_beside_the_path(clients: tuple[Client, Client], function: str) -> None:
+    one, _ = clients
+    body = {"params": {"mark": one.sub}}
+    in_query = one.request("POST", f"/api/v1/{function}?function={NAME}@1", json=body)
+    in_header = one.request("POST", f"/api/v1/{function}", json=body, headers={"X-Function": NAME})
+    assert (in_query.json()["version"], in_header.json()["version"]) == (1, 2)
+    assert one.request("POST", f"/api/v1/execute/{NAME}/execute", json=body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("context", "pointer"),
+    [
+        ({"retain_session": False}, "/context/retain_session"),
+        ({"compile_options": {}}, "/context/compile_options"),
+        ({"packages": []}, "/context/packages"),
+        ({"timeout_ms": "1"}, "/context/timeout_ms"),
+        ({"isolation": "none"}, "/context/isolation"),
+    ],
+)
+def test_a_malformed_context_is_pointed_at(
+    clients: tuple[Client, Client], context: dict[str, Any], pointer: str
+) -> None:
+    refused = execute(clients[0], "", context)
+    assert refused.status_code == 400
+    assert [fault["pointer"] for fault in error_of(refused, "INVALID_REQUEST")["details"]["errors"]] == [
+        pointer
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ref", "status"), [("@9", 404), ("@none", 404), ("@a@b", 400), ("@", 400), ("@0", 400)]
+)
+def test_a_reference_to_nothing_runs_nothing(clients: tuple[Client, Client], ref: str, status: int) -> None:
+    refused = execute(clients[0], ref)
+    assert refused.status_code == status
+    error_of(refused, "NOT_FOUND" if status == 404 else "INVALID_REQUEST")
+
+
+def test_unknown_members_and_other_methods_are_refused(clients: tuple[Client, Client]) -> None:
+    one, _ = clients
+    refused = one.request("POST", f"{PATH}/execute", json={"parms": {}})
+    assert error_of(refused, "INVALID_REQUEST")["details"]["errors"][0]["pointer"] == "/parms"
+    error_of(one.request("POST", f"{PATH}/execute", json={"params": []}), "INVALID_PARAMS")
+    error_of(one.request("POST", f"{PATH}/execute", json={"context": []}), "INVALID_REQUEST")
+    assert one.request("GET", f"{PATH}/execute").status_code == 405
+
+
+def test_a_failure_of_the_script_names_the_session(clients: tuple[Client, Client]) -> None:
+    one, _ = clients
+    session = execute(one).json()["request_id"]
+    body = {"params": {"mark": one.sub, "fails": "RUNTIME_ERROR"}}
+    failed = one.request("POST", f"{PATH}/execute", json=body)
+    assert (failed.status_code, failed.json()["request_id"]) == (500, session)
+
+
+def test_a_rollback_under_load_is_known_within_a_second_and_fails_nothing(
+    clients: tuple[Client, Client],
+) -> None:
+    for client in clients:
+        assert execute(client).json()["version"] == 2
+    ended = threading.Event()
+    seen: list[tuple[float, int, int]] = []
+
+    def ask(number: int) -> None:
+        client = clients[number % 2].again()
+        while not ended.is_set():
+            started = time.monotonic()
+            answer = execute(client)
+            seen.append((started, answer.status_code, answer.json().get("version", 0)))
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        asked = [threads.submit(ask, number) for number in range(CLIENTS)]
+        try:
+            before = len(seen)
+            while len(seen) < before + 10 * CLIENTS:
+                time.sleep(0.01)
+            moved = clients[0].request("PUT", f"{PATH}/aliases/live", json={"version": 1})
+            at = time.monotonic()
+            assert moved.status_code == 201
+            while not seen or seen[-1][0] < at + 2:
+                time.sleep(0.01)
+        finally:
+            ended.set()
+        for one in asked:
+            one.result(timeout=60)
+    assert {status for _, status, _ in seen} == {200}
+    assert {version for started, _, version in seen if started > at + 1} == {1}
+    assert {version for started, _, version in seen if started < at - 1} <= {2}
+
+
+@pytest.fixture
+def open_pair(
+    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
+) -> Iterator[Pair]:
+    """Two controllers that callers without a token may use."""
+    settings = {"ANONYMOUS": "execute:all,read:functions", "RATE_LIMIT_ANONYMOUS": "off"}
+    with Pair(tmp_path_factory.mktemp("open"), postgres_database, redis_server, **settings) as made:
+        yield made
+
+
+def test_callers_without_a_token_change_nothing_and_run_what_all_may(open_pair: Pair) -> None:
+    one, _ = open_pair.clients()
+    stranger = requests.Session()
+    for method, path in (
+        ("PUT", PATH),
+        ("DELETE", PATH),
+        ("GET", f"{PATH}/aliases"),
+        ("PUT", f"{PATH}/aliases/live"),
+        ("DELETE", f"{PATH}/aliases/live"),
+    ):
+        refused = stranger.request(method, one.url + path, json={} if method == "PUT" else None, timeout=60)
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+    body = {"params": {"mark": one.sub, "text": "a"}}
+    sample = f"{one.url}/api/v1/functions/python-text_processor/execute"
+    keyed = stranger.post(sample, json=body, headers={"Idempotency-Key": "k"}, timeout=60)
+    assert keyed.status_code == 400
+    error_of(keyed, "INVALID_REQUEST")
+    assert stranger.post(f"{one.url}{PATH}/execute", json=body, timeout=60).status_code == 404
