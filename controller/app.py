@@ -25,6 +25,7 @@ from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
 from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
+from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.quotas import Quotas
@@ -155,7 +156,9 @@ def compose(settings: Settings) -> Controller:
         workflow=workflow,
         sessions=sessions,
         functions=functions,
-        registrar=FunctionRegistrar(functions=functions, quotas=quotas, runner=runner),
+        registrar=FunctionRegistrar(
+            functions=functions, quotas=quotas, runner=runner, verifier=ExampleVerifier(runner, bounds)
+        ),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
     )

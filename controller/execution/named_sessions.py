@@ -19,21 +19,19 @@ from controller.auth.authenticator import require_execute
 from controller.call import Call
 from controller.errors import InvalidRequest
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds, compile_status
+from controller.execution.session_bounds import SessionBounds, session_of_version
 from controller.limits.rate_limit import Admission
-from controller.models.registered import Identity, Session, canonical, now
+from controller.models.registered import Identity, Script, Session, canonical
 from controller.models.requests import CallByName, ExecuteRequest
 from controller.models.stored import StoredFunction
 from controller.observability.metrics import MetricsCollector
 from controller.registry.function_memory import KeyedLocks
-from controller.registry.functions import FunctionCatalog, Registered, Use
+from controller.registry.functions import FunctionCatalog, Use
 from controller.registry.references import point_of
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_writes
 
-#: What a version says nothing of, as at initialize.
-ISOLATION, TIMEOUT_MS = "session", 30_000
 #: Of ids of sessions. A change makes new sessions of all.
 NAMESPACE = uuid.UUID("6f1c7f2e-52f5-4c0e-9e37-6a1d4b7c9f10")
 #: Sessions in memory.
@@ -160,30 +158,20 @@ class NamedSessions:
 
     def _begun(self, call: Call, request_id: str, use: Use, user_id: str, expires_at: datetime) -> Session:
         function, content = use.function, use.function.content
-        registered = Registered.of(content, self._scripts.text(content.script_hash))
+        script = Script(self._scripts.text(content.script_hash), content.script_hash)
         route = self._runner.route(function.name)
-        prepared = self._runner.prepare(
-            route, function.name, registered.script, content.compile_options, call
-        )
-        session = Session(
-            request_id=request_id,
-            user_id=user_id,
-            name=function.name,
-            script_hash=content.script_hash,
-            compile_options=content.compile_options,
-            context=content.defaults.get("context", {}),
-            isolation=content.defaults.get("isolation", ISOLATION),
-            timeout_ms=min(content.defaults.get("timeout_ms", TIMEOUT_MS), self._bounds.timeout_ms),
-            retain_session=True,
-            compile_status=compile_status(prepared),
-            created_at=now(),
+        prepared = self._runner.prepare(route, function.name, script, content.compile_options, call)
+        session = session_of_version(
+            request_id,
+            user_id,
+            function.name,
+            content,
+            script=script.content,
+            prepared=prepared,
+            bounds=self._bounds,
             expires_at=expires_at,
-            params_schema=registered.params_schema,
-            result_schema=registered.result_schema,
         )
-        writes = initialization_writes(
-            session, registered.script, prepared.artifact, registers=False, by_name=True
-        )
+        writes = initialization_writes(session, script, prepared.artifact, registers=False, by_name=True)
         self._sessions.create(session, writes)
         return session
 

@@ -8,6 +8,7 @@ from controller.auth.authenticator import require_execute
 from controller.call import Call
 from controller.errors import Conflict, InvalidRequest, PreconditionFailed
 from controller.execution.runner import ScriptRunner
+from controller.execution.verification import ExampleVerifier
 from controller.json_schema.checks import check_schema
 from controller.limits.quotas import Quotas
 from controller.models.registered import ArtifactKey, FunctionRef, Identity, Script, canonical
@@ -31,12 +32,16 @@ class FunctionRegistrar:
         functions: reads and writes functions.
         quotas: bound what one user may have.
         runner: prepares scripts.
+        verifier: runs the examples of a version.
     """
 
-    def __init__(self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner) -> None:
+    def __init__(
+        self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner, verifier: ExampleVerifier
+    ) -> None:
         self._functions = functions
         self._quotas = quotas
         self._runner = runner
+        self._verifier = verifier
 
     def put(self, call: Call, identity: Identity, request: PutFunctionRequest) -> tuple[FunctionDetail, bool]:
         """Make a version of the caller's function, unless it would equal the newest one.
@@ -56,6 +61,7 @@ class FunctionRegistrar:
         require_execute(identity, name.language)
         check_schemas(request.fields.get("schema", {}))
         prepared: dict[ArtifactKey, Prepared] = {}
+        verified: set[str] = set()
         for _ in range(TRIES):
             newest = self._functions.newest_own(name, owner)
             _check_condition(request, newest)
@@ -68,6 +74,10 @@ class FunctionRegistrar:
             key = ArtifactKey(script.hash, name.language, canonical(content.compile_options))
             if key not in prepared:
                 prepared[key] = self._runner.prepare(route, name, script, content.compile_options, call)
+            text = canonical_content(content)
+            if request.verify and text not in verified:
+                self._verifier.verify(call, name, content, script, prepared[key])
+                verified.add(text)
             made = self._write(request, owner, newest, content, script, key, prepared[key])
             if made is not None:
                 return self._shown(request, owner, made), True

@@ -1,8 +1,15 @@
 """What all sessions have in common, however they begin."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from controller.models.registered import LanguageTitle, Session, now
+from controller.models.stored import FunctionContent
+from controller.registry.functions import Registered
 from controller.runtimes.client import Prepared
+
+#: What a version says nothing of, as at initialize.
+ISOLATION, TIMEOUT_MS = "session", 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +28,34 @@ class SessionBounds:
 def compile_status(prepared: Prepared) -> str | None:
     """Return the status of a session whose script was prepared. None: there is nothing to compile."""
     return None if prepared.artifact_cached is None else "compiled"
+
+
+def session_of_version(
+    request_id: str,
+    user_id: str,
+    name: LanguageTitle,
+    content: FunctionContent,
+    *,
+    script: str,
+    prepared: Prepared,
+    bounds: SessionBounds,
+    expires_at: datetime,
+) -> Session:
+    """Return a session with a version's script, schemas and defaults."""
+    registered, defaults = Registered.of(content, script), content.defaults
+    return Session(
+        request_id=request_id,
+        user_id=user_id,
+        name=name,
+        script_hash=content.script_hash,
+        compile_options=content.compile_options,
+        context=defaults.get("context", {}),
+        isolation=defaults.get("isolation", ISOLATION),
+        timeout_ms=min(defaults.get("timeout_ms", TIMEOUT_MS), bounds.timeout_ms),
+        retain_session=True,
+        compile_status=compile_status(prepared),
+        created_at=now(),
+        expires_at=expires_at,
+        params_schema=registered.params_schema,
+        result_schema=registered.result_schema,
+    )

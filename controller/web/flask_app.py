@@ -24,6 +24,7 @@ class NameOnly(BaseConverter):
     """A part of a path without `@`."""
 
     regex = "[^/@]+"
+    part_isolating = True
 
 
 class Json(DefaultJSONProvider):

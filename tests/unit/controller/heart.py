@@ -32,6 +32,7 @@ from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
 from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
+from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
@@ -141,7 +142,12 @@ class Process:
             metrics=self.metrics,
             bounds=of_sessions,
         )
-        self.registrar = FunctionRegistrar(functions=self.functions, quotas=bounds, runner=self.runner)
+        self.registrar = FunctionRegistrar(
+            functions=self.functions,
+            quotas=bounds,
+            runner=self.runner,
+            verifier=ExampleVerifier(self.runner, of_sessions),
+        )
         self.workflow = WorkflowManager(
             sessions=self.sessions,
             functions=self.functions,
@@ -189,12 +195,16 @@ class Process:
         settle()
         return greenlet
 
-    def put(self, identity: Identity = ALICE, script: str | None = None, **fields: Any) -> FunctionDetail:
+    def put(
+        self, identity: Identity = ALICE, script: str | None = None, *, verify: bool = False, **fields: Any
+    ) -> FunctionDetail:
         """Serve a request that makes a version of the function."""
         content = None if script is None else Script.of(script)
         calls = CallFactory("functions", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
         with self._served(calls, "/hello", identity) as call:
-            detail, _ = self.registrar.put(call, identity, PutFunctionRequest(HELLO, content, fields))
+            detail, _ = self.registrar.put(
+                call, identity, PutFunctionRequest(HELLO, content, fields, verify=verify)
+            )
         return detail
 
     def by_name(

@@ -1,0 +1,122 @@
+"""Runs the examples of a version before it is made, and tells what differs."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import jsonpatch
+import msgspec
+
+from controller.call import Call
+from controller.errors import InitializationFailed, ServiceError
+from controller.execution.params_schema import check_params
+from controller.execution.runner import ScriptRunner
+from controller.execution.session_bounds import SessionBounds, session_of_version
+from controller.json_codec import dumps
+from controller.models.registered import LanguageTitle, Script, Session, canonical, now
+from controller.models.requests import ExecuteRequest
+from controller.models.stored import FunctionContent
+from controller.runtimes.client import Prepared
+
+#: Seconds that the runs of all examples of a version have together.
+BUDGET = 30.0
+#: Most bytes of all differences in an answer. The rest is left out.
+DIFFERENCES_MAX = 64 * 1024
+
+
+class ExampleVerifier:
+    """Runs examples.
+
+    Args:
+        runner: runs scripts.
+        bounds: the limits of every session.
+    """
+
+    def __init__(self, runner: ScriptRunner, bounds: SessionBounds) -> None:
+        self._runner = runner
+        self._bounds = bounds
+
+    def verify(
+        self, call: Call, name: LanguageTitle, content: FunctionContent, script: Script, prepared: Prepared
+    ) -> None:
+        """Run the examples of a version, confined as any run.
+
+        Args:
+            call: the record of the request.
+            name: the function.
+            content: the version.
+            script: its script.
+            prepared: what the runtime made of it.
+
+        Raises:
+            InitializationFailed: an example fails, or its result differs. The details say where, as JSON Patch.
+            ServiceError: the runtime cannot run them.
+        """
+        session = session_of_version(
+            str(uuid.uuid4()),
+            call.user_id,
+            name,
+            content,
+            script=script.content,
+            prepared=prepared,
+            bounds=self._bounds,
+            expires_at=now() + timedelta(seconds=BUDGET),
+        )
+        ends = monotonic() + BUDGET
+        found: list[dict[str, Any]] = []
+        for number, example in enumerate(content.examples):
+            left_ms = int((ends - monotonic()) * 1000)
+            if left_ms <= 0:
+                raise _refused(f"the examples take more than {BUDGET:.0f} s together", found)
+            limited = replace(session, timeout_ms=min(session.timeout_ms, left_ms))
+            if (difference := self._difference(call, limited, example)) is not None:
+                named = {"name": example["name"]} if "name" in example else {}
+                found.append({"example": number, **named, **difference})
+        if found:
+            raise _refused(f"{len(found)} of {len(content.examples)} examples differ", found)
+
+    def _difference(self, call: Call, session: Session, example: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Run an example. Return its error, or how its result differs. None: it does not."""
+        params = example.get("params", {})
+        request = ExecuteRequest(session.request_id, params, msgspec.Raw(dumps(params)))
+        try:
+            if session.params_schema is not None:
+                check_params(session.params_schema, params)
+            run = self._runner.run(session, request, call)
+        except ServiceError as error:
+            if error.status in (429, 503):
+                raise
+            return {"error": {"code": error.code, "message": error.message, "details": error.details}}
+        if "result" not in example:
+            return None
+        expected, result = _plain(example["result"]), _plain(json.loads(bytes(run.result)))
+        if canonical(expected) == canonical(result):
+            return None
+        return {"patch": jsonpatch.make_patch(expected, result).patch}
+
+
+def _plain(value: Any) -> Any:
+    """Return JSON with whole numbers as such: 1.0 and 1 are the same number."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return value
+
+
+def _refused(message: str, found: list[dict[str, Any]]) -> InitializationFailed:
+    shown: list[dict[str, Any]] = []
+    size = 0
+    for difference in found:
+        size += len(dumps(difference))
+        if size > DIFFERENCES_MAX:
+            break
+        shown.append(difference)
+    details = {"stage": "verify", "line": None, "column": None, "diagnostics": [], "differences": shown}
+    return InitializationFailed(message, details=details)
