@@ -102,3 +102,13 @@ CREATE TRIGGER drop_oldest_versions AFTER INSERT ON function_versions
 ALTER TABLE sessions ADD COLUMN by_name boolean NOT NULL DEFAULT false;
 -- The JSON Schema that results of the session have to meet.
 ALTER TABLE sessions ADD COLUMN result_schema text;
+
+-- Whether a function is chosen by the filters of a list. Null: any. `words` is searched in name, description and tags.
+CREATE FUNCTION function_chosen(f functions, language text, user_id text, type text, words text, tag text)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT ($2 IS NULL OR f.language = $2) AND ($3 IS NULL OR f.user_id = $3) AND ($4 IS NULL OR f.type = $4)
+        AND ($5 IS NULL OR strpos(
+            lower(concat_ws(E'\n', f.language || '-' || f.title, f.description, array_to_string(f.tags, E'\n'))), lower($5)
+        ) > 0)
+        AND ($6 IS NULL OR $6 = ANY (f.tags))
+$$;

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from controller.database.memory_state import Function, FunctionKey, MemoryState, Version
-from controller.models.registered import LanguageTitle, now
+from controller.models.registered import FIRST, LanguageTitle, now
 from controller.models.stored import (
     Alias,
     AliasWrite,
@@ -126,9 +126,12 @@ class MemoryFunctions(ABC):
         found = self._state.functions.get((owner, name))
         return None if found is None else found.row.content.script_hash
 
-    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
+    def functions(
+        self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST
+    ) -> list[StoredFunction]:
         """See `FunctionRows.functions`."""
-        return self._listed(owner, chosen)[skipped : skipped + most]
+        listed = [one for one in self._listed(owner, chosen) if _order(one.name) > _order(after)]
+        return listed[skipped : skipped + most]
 
     def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
         """See `FunctionRows.count_functions`."""
@@ -220,11 +223,19 @@ class MemoryFunctions(ABC):
             for (user, name), one in functions.items()
             if user == owner or (user is None and (owner, name) not in functions)
         ]
-        return sorted(
-            (one for one in seen if _chosen(one, chosen)), key=lambda one: (one.name.language, one.name.title)
-        )
+        return sorted((one for one in seen if _chosen(one, chosen)), key=lambda one: _order(one.name))
 
 
 def _chosen(one: StoredFunction, chosen: FunctionFilter) -> bool:
     values = one.name.language, one.user_id, one.type
-    return all(wanted in (None, value) for wanted, value in zip(chosen, values, strict=True))
+    content = one.content
+    searched = "\n".join((str(one.name), content.description, *content.tags)).lower()
+    return (
+        all(wanted in (None, value) for wanted, value in zip(chosen[:3], values, strict=True))
+        and (chosen.words is None or chosen.words.lower() in searched)
+        and (chosen.tag is None or chosen.tag in content.tags)
+    )
+
+
+def _order(name: LanguageTitle) -> tuple[str, str]:
+    return name.language, name.title

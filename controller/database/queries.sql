@@ -231,35 +231,33 @@ RETURNING version;
 -- Return the script hash of a user's function.
 SELECT script_hash FROM functions WHERE language = :language AND title = :title AND user_id = :owner;
 
--- name: count_functions(owner, language, user_id, type)$
+-- name: count_functions(owner, language, user_id, type, words, tag)$
 -- Count the functions that a user sees and that match the filters.
 -- A predefined function is hidden by the user's function of the same name.
-SELECT count(*) FROM (
-    SELECT * FROM functions WHERE user_id = :owner
-    UNION ALL
-    SELECT * FROM functions AS predefined WHERE user_id IS NULL AND NOT EXISTS (
-        SELECT FROM functions AS own
-        WHERE own.user_id = :owner AND (own.language, own.title) = (predefined.language, predefined.title)
-    )
-) AS visible
-WHERE (:language::text IS NULL OR language = :language)
-    AND (:user_id::text IS NULL OR user_id = :user_id)
-    AND (:type::text IS NULL OR type = :type);
+SELECT count(*) FROM functions AS f
+WHERE (user_id = :owner OR user_id IS NULL AND NOT EXISTS (
+    SELECT FROM functions AS own WHERE own.user_id = :owner AND (own.language, own.title) = (f.language, f.title)
+)) AND function_chosen(f, :language, :user_id, :type, :words, :tag);
 
--- name: functions(owner, language, user_id, type, per_page, skipped)
--- Return one page of the functions that `count_functions` counts.
--- Only the rows of the page are sorted, not all functions of the user.
+-- name: functions(owner, language, user_id, type, words, tag, after_language, after_title, per_page, skipped)
+-- Return one page of the functions that `count_functions` counts, after a name.
+-- Each part is read in the order of its index, as far as the page goes: the functions beyond it cost nothing.
 SELECT * FROM (
-    SELECT * FROM functions WHERE user_id = :owner
+    (
+        SELECT f.* FROM functions AS f
+        WHERE user_id = :owner AND (language, title) > (:after_language, :after_title)
+            AND function_chosen(f, :language, :user_id, :type, :words, :tag)
+        ORDER BY language, title LIMIT :per_page + :skipped
+    )
     UNION ALL
-    SELECT * FROM functions AS predefined WHERE user_id IS NULL AND NOT EXISTS (
-        SELECT FROM functions AS own
-        WHERE own.user_id = :owner AND (own.language, own.title) = (predefined.language, predefined.title)
+    (
+        SELECT f.* FROM functions AS f
+        WHERE user_id IS NULL AND (language, title) > (:after_language, :after_title) AND NOT EXISTS (
+            SELECT FROM functions AS own WHERE own.user_id = :owner AND (own.language, own.title) = (f.language, f.title)
+        ) AND function_chosen(f, :language, :user_id, :type, :words, :tag)
+        ORDER BY language, title LIMIT :per_page + :skipped
     )
 ) AS visible
-WHERE (:language::text IS NULL OR language = :language)
-    AND (:user_id::text IS NULL OR user_id = :user_id)
-    AND (:type::text IS NULL OR type = :type)
 ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 

@@ -6,7 +6,7 @@
 import json
 
 from controller.database.postgres import QUERIES, Postgres
-from controller.models.registered import ArtifactKey, LanguageTitle
+from controller.models.registered import FIRST, ArtifactKey, LanguageTitle
 from controller.models.stored import (
     Alias,
     AliasWrite,
@@ -64,10 +64,18 @@ class PostgresTables:
         )
         return found
 
-    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
+    def functions(
+        self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST
+    ) -> list[StoredFunction]:
         """Return up to `most` functions that the owner sees, by name, without the first `skipped`."""
         rows = self._postgres.query(
-            "functions", owner=owner, per_page=most, skipped=skipped, **chosen._asdict()
+            "functions",
+            owner=owner,
+            per_page=most,
+            skipped=skipped,
+            after_language=after.language,
+            after_title=after.title,
+            **chosen._asdict(),
         )
         return [StoredFunction.of(row) for row in rows]
 

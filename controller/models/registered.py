@@ -44,6 +44,10 @@ class LanguageTitle:
         return f"{self.language}-{self.title}"
 
 
+#: Comes before every name.
+FIRST = LanguageTitle("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionRef:
     """A reference to a version of a function: `<name>`, `<name>@<version>` or `<name>@<alias>`."""

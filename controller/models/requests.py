@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from controller.models.registered import FunctionRef, LanguageTitle, Script
+from controller.models.registered import FIRST, FunctionRef, LanguageTitle, Script
+from controller.models.stored import FunctionFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,16 @@ class InitializeRequest:
     retain_session: bool
     #: What follows the name of a registered function, see `FunctionRef`.
     selector: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionsQuery:
+    """A request for a page of the list of functions: the one with the number `page`, or the one after a name."""
+
+    chosen: FunctionFilter
+    per_page: int
+    page: int | None = 1
+    after: LanguageTitle = FIRST
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,15 @@ class FunctionSummary(Struct, frozen=True, forbid_unknown_fields=True):
 class FunctionPage(Struct, frozen=True, forbid_unknown_fields=True):
     """One page of the functions that a user sees."""
 
-    total: Count
-    page: int
     per_page: int
     functions: list[FunctionSummary]
+    cursor: Annotated[str | None, Meta(description="Names the next page. null: this is the last one.")]
+    total: Annotated[int, Meta(description="Absent from a page that a cursor names.", ge=0)] | UnsetType = (
+        UNSET
+    )
+    page: Annotated[int, Meta(description="Absent from a page that a cursor names.", ge=1)] | UnsetType = (
+        UNSET
+    )
 
 
 class FunctionSchemas(Struct, frozen=True, forbid_unknown_fields=True):

@@ -146,6 +146,9 @@ class FunctionFilter(NamedTuple):
     language: str | None = None
     user_id: str | None = None
     type: str | None = None
+    #: Searched in name, description and tags, in any case.
+    words: str | None = None
+    tag: str | None = None
 
 
 class Held(NamedTuple):

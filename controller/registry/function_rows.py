@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from controller.models.registered import LanguageTitle
+from controller.models.registered import FIRST, LanguageTitle
 from controller.models.stored import (
     Alias,
     AliasWrite,
@@ -59,8 +59,10 @@ class FunctionRows(Protocol):
     def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
         """Return the hash of the script that the owner has registered under the name."""
 
-    def functions(self, owner: str, chosen: FunctionFilter, most: int, skipped: int) -> list[StoredFunction]:
-        """Return up to `most` functions that the owner sees, by name, without the first `skipped`."""
+    def functions(
+        self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST
+    ) -> list[StoredFunction]:
+        """Return up to `most` functions that the owner sees, by name after `after`, without the first `skipped`."""
 
     def count_functions(self, owner: str, chosen: FunctionFilter) -> int:
         """Return how many functions the owner sees."""

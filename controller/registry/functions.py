@@ -1,6 +1,6 @@
 """FunctionCatalog: the registered functions that a user sees: their own and the predefined ones."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple, cast
@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, cast
 from msgspec import UNSET, UnsetType
 
 from controller.errors import Conflict, NotFound
+from controller.models.cursors import cursor_of
 from controller.models.registered import FunctionRef, LanguageTitle, Script, canonical, rfc3339
+from controller.models.requests import FunctionsQuery
 from controller.models.responses import (
     AliasAnswer,
     Canary,
@@ -25,7 +27,6 @@ from controller.models.stored import (
     AliasWrite,
     Deletion,
     FunctionContent,
-    FunctionFilter,
     FunctionTargets,
     StoredFunction,
 )
@@ -242,13 +243,17 @@ class FunctionCatalog:
         """Return the hash of the script that the owner has registered under `name`. None: there is none."""
         return self._rows.function_hash(name, owner)
 
-    def page(self, owner: str, query: Mapping[str, Any]) -> FunctionPage:
-        """Return one page of the list, with the filters of `query`, see FunctionsSchema."""
-        chosen = FunctionFilter(query.get("language"), query.get("user_id"), query.get("type"))
-        page, per_page = query["page"], query["per_page"]
-        functions = self._rows.functions(owner, chosen, per_page, (page - 1) * per_page)
-        total = self._rows.count_functions(owner, chosen)
-        return FunctionPage(total, page, per_page, [FunctionSummary(**_summary(each)) for each in functions])
+    def page(self, owner: str, query: FunctionsQuery) -> FunctionPage:
+        """Return one page of the list. A page that a cursor names costs the same however many functions there are."""
+        skipped = 0 if query.page is None else (query.page - 1) * query.per_page
+        found = self._rows.functions(owner, query.chosen, query.per_page + 1, skipped, query.after)
+        functions = [FunctionSummary(**_summary(each)) for each in found[: query.per_page]]
+        last = found[query.per_page - 1].name if len(found) > query.per_page else None
+        cursor = None if last is None else cursor_of([last.language, last.title])
+        if query.page is None:
+            return FunctionPage(query.per_page, functions, cursor)
+        total = self._rows.count_functions(owner, query.chosen)
+        return FunctionPage(query.per_page, functions, cursor, total, query.page)
 
     def detail(self, ref: FunctionRef, owner: str) -> FunctionDetail:
         """Return a version of a function in detail. The script is included only for its owner.

@@ -6,9 +6,9 @@ Each calls `Admitted.permit` after it has found what the caller owns.
 from flask import Response, jsonify, request
 
 from controller.errors import InvalidRequest, NotFound
+from controller.models.cursors import cursor_of, number_of
 from controller.models.responses import Aliases, FunctionDetail, FunctionVersions
 from controller.registry.functions import alias_answer
-from controller.web.cursors import cursor_of, number_of
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 

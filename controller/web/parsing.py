@@ -9,16 +9,18 @@ from marshmallow import Schema, ValidationError
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
+from controller.models.cursors import names_of
 from controller.models.registered import FunctionRef, LanguageTitle, Script
 from controller.models.requests import (
     NO_DIRECTIVES,
     CacheDirectives,
     CallByName,
     ExecuteRequest,
+    FunctionsQuery,
     InitializeRequest,
     PutFunctionRequest,
 )
-from controller.models.stored import Alias
+from controller.models.stored import Alias, FunctionFilter
 from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
 from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
@@ -185,9 +187,20 @@ class RequestParser:
         """Parse the query of the versions list: `cursor`, `per_page`. Raises InvalidRequest."""
         return _load(VERSIONS, dict(query))
 
-    def functions(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Parse the query of the functions list: `language`, `user_id`, `type`, `page`, `per_page`."""
-        return _load(FUNCTIONS, dict(query))
+    def functions(self, query: Mapping[str, str]) -> FunctionsQuery:
+        """Parse the query of the functions list.
+
+        Raises:
+            InvalidRequest: a parameter is malformed, or `page` stands beside `cursor`.
+        """
+        loaded = _load(FUNCTIONS, dict(query))
+        names = ("language", "user_id", "type", "query", "tag")
+        chosen = FunctionFilter(*(loaded.get(name) for name in names))
+        if "cursor" not in loaded:
+            return FunctionsQuery(chosen, loaded["per_page"], loaded.get("page", 1))
+        if "page" in loaded:
+            raise _field_error("page", "stands beside a cursor: give one of them")
+        return FunctionsQuery(chosen, loaded["per_page"], None, LanguageTitle(*names_of(loaded["cursor"])))
 
     def language_title(self, given: str | None) -> LanguageTitle:
         """Parse `<language>-<title>`.

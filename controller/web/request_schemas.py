@@ -68,7 +68,14 @@ class FunctionsSchema(Schema):
     language = fields.String(validate=validate.ContainsNoneOf("\0"), metadata={"pattern": NO_NUL})
     user_id = fields.String(validate=validate.ContainsNoneOf("\0"), metadata={"pattern": NO_NUL})
     type = fields.String(validate=validate.OneOf(["predefined", "dynamic"]))
-    page = fields.Integer(load_default=1, validate=validate.Range(1, 1_000_000))
+    query = fields.String(
+        validate=[validate.Length(1, 200), validate.ContainsNoneOf("\0")], metadata={"pattern": NO_NUL}
+    )
+    tag = fields.String(
+        validate=[validate.Length(1, 64), validate.ContainsNoneOf("\0")], metadata={"pattern": NO_NUL}
+    )
+    cursor = fields.String()
+    page = fields.Integer(validate=validate.Range(1, 1_000_000), metadata={"default": 1})
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 

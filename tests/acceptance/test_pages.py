@@ -17,7 +17,7 @@ from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
 from tests.waiting import until
 
-PAGES = ("README.md", "docs/using.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "docs/using.md", "docs/functions.md", "CONTRIBUTING.md")
 #: Variables that a page sets for its reader. The test sets them for the service under test.
 SET_BY_TEST = ("URL", "AUTH", "ID")
 #: Stands for the rest of a text, in what a page prints.
@@ -115,7 +115,8 @@ def test_the_commands_of_a_page_answer_what_it_prints(
         answered = shell.run(step)
         if step.printed:
             compared += 1
-            assert list(differences(json.loads(step.printed), json.loads(answered))) == [], step.command
+            found = list(differences(json.loads(step.printed), json.loads(answered)))
+            assert found == [], f"{step.command}{answered}"
     assert compared
 
 

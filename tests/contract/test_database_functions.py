@@ -3,8 +3,9 @@
 import uuid
 from datetime import timedelta
 
-from controller.models.registered import LanguageTitle, now
-from controller.models.stored import FunctionFilter, Held
+from controller.models.registered import FIRST, LanguageTitle, Script, now
+from controller.models.stored import FunctionContent, FunctionFilter, Held
+from controller.registry.writes import script_writes
 from tests.calls import new_session
 from tests.contract.tables import (
     ANY,
@@ -15,6 +16,7 @@ from tests.contract.tables import (
     function,
     predefine,
     register,
+    statements,
 )
 
 
@@ -137,3 +139,32 @@ def test_a_user_holds_live_sessions_and_own_functions(tables: Tables, owner: str
     assert tables.held_by_user(owner, LanguageTitle("python", "one"), PLENTY) == Held(2, 1)
     assert tables.held_by_user(owner, LanguageTitle("nodejs", "one"), PLENTY) == Held(2, 2)
     assert tables.held_by_user(owner, NAME, Held(1, 0)) == Held(1, 0)
+
+
+def test_a_list_is_searched_and_goes_on_after_a_name(tables: Tables, owner: str) -> None:
+    for title, about, tags in (
+        ("alpha", "Adds", ["math"]),
+        ("beta", "multiplies", ["math", "x"]),
+        ("gamma", "", []),
+    ):
+        script = Script.of("result = 1")
+        content = FunctionContent(script.hash, {}, about, tags)
+        name = LanguageTitle("python", title)
+        assert tables.put_version(name, owner, 0, content, statements(script_writes(script))) == 1
+
+    def titles(most: int = 100, after: LanguageTitle = FIRST, **chosen: str) -> list[str]:
+        own = FunctionFilter(user_id=owner, **chosen)
+        found = [one.name.title for one in tables.functions(owner, own, most, 0, after)]
+        if after == FIRST and most == 100:
+            assert tables.count_functions(owner, own) == len(found)
+        return found
+
+    assert titles(words="ADD") == ["alpha"]
+    assert titles(words="python-b") == ["beta"]
+    assert titles(words="math") == titles(tag="math") == ["alpha", "beta"]
+    assert titles(tag="x", words="multi") == ["beta"]
+    assert titles(tag="mat") == titles(words="%") == []
+    assert titles(2) == ["alpha", "beta"]
+    assert titles(2, LanguageTitle("python", "alpha")) == ["beta", "gamma"]
+    assert titles(2, LanguageTitle("python", "gamma")) == titles(2, LanguageTitle("rust", "")) == []
+    assert titles(2, LanguageTitle("nodejs", "zeta")) == ["alpha", "beta"]

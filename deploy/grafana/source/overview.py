@@ -133,6 +133,12 @@ def _requests() -> list[Panel]:
             "them a trip to PostgreSQL.",
         ),
         series(
+            "Executions by name, by what named the version",
+            Prom(rate("lambda_references_total", "", by="kind, side"), "{{kind}} {{side}}"),
+            unit="reqps",
+            red="Has no limit. `canary`: the share of the calls that an alias sends to its second version.",
+        ),
+        series(
             "Answers by status",
             Prom(rate(ANSWERS, chosen("endpoint"), by="status"), "{{status}}"),
             unit="reqps",

@@ -9,7 +9,9 @@ from msgspec import UNSET
 from controller.errors import NotFound, RateLimited
 from controller.limits.quotas import Quotas
 from controller.models.registered import FunctionRef, LanguageTitle, Script
+from controller.models.requests import FunctionsQuery
 from controller.models.responses import FunctionPage
+from controller.models.stored import FunctionFilter
 from controller.registry.functions import FunctionCatalog
 from controller.registry.writes import function_writes, script_writes
 from tests.calls import new_session
@@ -23,8 +25,8 @@ def register(parts: Parts, owner: str, name: LanguageTitle, text: str) -> None:
     parts.logger.flush()
 
 
-def query(**changes: Any) -> dict[str, Any]:
-    return {"language": None, "user_id": None, "type": None, "page": 1, "per_page": 20} | changes
+def query(page: int | None = 1, per_page: int = 20, **chosen: Any) -> FunctionsQuery:
+    return FunctionsQuery(FunctionFilter(**chosen), per_page, page)
 
 
 @pytest.fixture

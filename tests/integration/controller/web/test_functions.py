@@ -331,3 +331,25 @@ def test_another_users_function_is_out_of_reach(clients: tuple[Client, Client]) 
         assert refused.status_code == 403
         error_of(refused, "FORBIDDEN")
     assert versions(one) == [1]
+
+
+def test_a_list_is_searched_and_read_by_cursors(clients: tuple[Client, Client]) -> None:
+    one, other = clients
+    for number in range(5):
+        path = f"/api/v1/functions/python-listed{number}"
+        put(one, path, script_content=SCRIPT, description=f"number {number}", tags=["odd"] * (number % 2))
+    first = other.request("GET", "/api/v1/functions?query=LISTED&per_page=2").json()
+    assert (first["total"], first["page"]) == (5, 1)
+    seen, page = [each["title"] for each in first["functions"]], first
+    while page["cursor"] is not None:
+        query = f"query=LISTED&per_page=2&cursor={page['cursor']}"
+        page = one.request("GET", f"/api/v1/functions?{query}").json()
+        assert set(page) == {"per_page", "functions", "cursor"}
+        seen += [each["title"] for each in page["functions"]]
+    assert seen == [f"listed{number}" for number in range(5)]
+    odd = one.request("GET", "/api/v1/functions?tag=odd").json()["functions"]
+    assert [each["title"] for each in odd] == ["listed1", "listed3"]
+    for query in (f"page=1&cursor={first['cursor']}", "cursor=x", "cursor=WzFd", "query=%00", "query="):
+        refused = one.request("GET", f"/api/v1/functions?{query}")
+        assert refused.status_code == 400
+        error_of(refused, "INVALID_REQUEST")

@@ -7,7 +7,9 @@ from msgspec import UNSET
 
 from controller.errors import NotFound
 from controller.models.registered import FunctionRef, LanguageTitle
+from controller.models.requests import FunctionsQuery
 from controller.models.responses import FunctionPage
+from controller.models.stored import FunctionFilter
 from tests.unit.controller.heart import BOB, HELLO, Process, Stores
 
 CALCULATOR = LanguageTitle("nodejs", "calculator")
@@ -36,8 +38,8 @@ def one(one: Process, stores: Stores) -> Process:
     return one
 
 
-def query(**changes: Any) -> dict[str, Any]:
-    return {"page": 1, "per_page": 20} | changes
+def query(page: int | None = 1, per_page: int = 20, **chosen: Any) -> FunctionsQuery:
+    return FunctionsQuery(FunctionFilter(**chosen), per_page, page)
 
 
 def titles(page: FunctionPage) -> list[str]:

@@ -38,6 +38,20 @@ def number_of(cursor: str | None, without: int) -> int:
     return place
 
 
+def names_of(cursor: str) -> tuple[str, str]:
+    """Return the language and the title that a cursor stands for.
+
+    Raises:
+        InvalidRequest: it is no cursor of a list of functions.
+    """
+    place = place_of(cursor)
+    if not isinstance(place, list) or len(place) != 2:
+        raise no_cursor()
+    if not all(isinstance(one, str) and one.isascii() and "\0" not in one for one in place):
+        raise no_cursor()
+    return place[0], place[1]
+
+
 def no_cursor() -> InvalidRequest:
     """Return the error for a cursor that no answer had."""
     problem = {"pointer": "/cursor", "message": "is no cursor of this list"}
