@@ -60,6 +60,5 @@ def test_a_runtime_that_is_full_says_nothing_of_the_examples(one: Process) -> No
 
 
 def test_differences_are_bounded(one: Process) -> None:
-    params = {"fails": "TIMEOUT", "long": "x" * 100}
-    examples = [{"name": "n" * 100, "params": params, "result": "x"} for _ in range(50)]
-    assert len(refused(one, examples)) == 50
+    examples = [{"name": "n" * 2000, "result": "x"} for _ in range(50)]
+    assert 20 < len(refused(one, examples)) < 50
