@@ -42,10 +42,24 @@ include-name = "PUT /api/v1/functions/{{function_ref}}"
 parameters = {{ "path.function_ref" = "python-made_up", "header.If-Match" = "*" }}
 # A text that is no Python, a schema that is none and packages are well-formed and refused all the same.
 checks.positive_data_acceptance.enabled = false
+# 412 is a refusal, too.
+checks.negative_data_rejection.enabled = false
 
 [[operations]]
 include-name = "GET /api/v1/functions/{{language_title}}/versions"
 parameters = {{ "path.language_title" = "nodejs-calculator" }}
+# A made-up cursor is none.
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "GET /api/v1/functions"
+# A made-up cursor is none, and no page stands beside one.
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
+include-name = "PUT /api/v1/functions/{{language_title}}/aliases/{{alias}}"
+# To JSON Schema 1.0 is an integer.
+checks.positive_data_acceptance.enabled = false
 """
 
 
