@@ -11,10 +11,13 @@ from gunicorn.arbiter import Arbiter
 
 from configuration.errors import UnusableSetting
 from controller import VERSION
+from controller.auth.api_keys import ApiKeys
 from controller.auth.authenticator import Authenticator
+from controller.auth.issued_keys import IssuedKeys
 from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call import CallFactory
+from controller.database.api_keys import PostgresKeys
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
@@ -122,7 +125,8 @@ def compose(settings: Settings) -> Controller:
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, spool, traces)
     tables = PostgresTables(postgres)
     sessions = SessionManager(kept, tables, logger, metrics, settings.sessions_in_memory, traces)
-    functions = FunctionCatalog(tables)
+    functions, key_rows = FunctionCatalog(tables), PostgresKeys(postgres)
+    keys = IssuedKeys(key_rows, functions.require, settings.key_ttl_max)
     followed, selector = _runtime_selector(settings)
     balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
@@ -151,7 +155,7 @@ def compose(settings: Settings) -> Controller:
     )
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
-        authenticator=Authenticator.of(settings.tokens),
+        authenticator=Authenticator.of(settings.tokens, ApiKeys(key_rows, kept.take)),
         limiter=RateLimiter(kept, settings.rate_limits),
         workflow=workflow,
         sessions=sessions,
@@ -159,12 +163,14 @@ def compose(settings: Settings) -> Controller:
         registrar=FunctionRegistrar(
             functions=functions, quotas=quotas, runner=runner, verifier=ExampleVerifier(runner, bounds)
         ),
+        keys=keys,
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
     )
     tasks = {
         "sessions": sessions.clean_up,
         "functions": functions.clean_up,
+        "keys": keys.clean_up,
         **_tasks_of_the_log(postgres, settings.log_retention_days),
         "connections": balancer.sweep,
     }

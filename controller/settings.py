@@ -163,6 +163,13 @@ class Settings:
         1000,
         doc="Most registered functions of one user; `initialize` answers 429 beyond it. 0: no limit.",
     )
+    key_ttl_max: int = variable(
+        "KEY_TTL_MAX",
+        whole(1, 315_360_000),
+        31_536_000,
+        unit="s",
+        doc="Longest life of an API key, in seconds. The default is 365 days.",
+    )
     cors_origins: tuple[str, ...] = variable(
         "CORS_ORIGINS",
         separated(Parser(_origin, "https://<host>[:<port>] or *")),

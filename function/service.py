@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from controller.web.routes import DEPLOYED
+from controller.web.routes import FOLDERS
 from function.execute.handler import app as execute
 from function.functions.handler import app as functions
 from function.health.handler import app as health
@@ -36,7 +36,10 @@ class Service:
 
     def __init__(self) -> None:
         mounts = {
-            prefix: _rooted(app) for name, app in APPS.items() for prefix in DEPLOYED[name].prefixes if prefix
+            prefix: _within(folder.folder, APPS[folder.name])
+            for folder in FOLDERS
+            for prefix in folder.prefixes
+            if prefix
         }
         self._dispatcher = DispatcherMiddleware(health, mounts)
 
@@ -52,11 +55,12 @@ class Service:
         health.close()
 
 
-def _rooted(app: "WSGIApplication") -> "WSGIApplication":
-    """Replace an empty path by `/`, as the gateway does."""
+def _within(folder: str, app: "WSGIApplication") -> "WSGIApplication":
+    """Keep the folder, with which the prefix ends, in the path. Replace an empty path by `/`, as the gateway does."""
 
     def serve(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
-        environ["PATH_INFO"] = environ["PATH_INFO"] or "/"
+        environ["SCRIPT_NAME"] = environ["SCRIPT_NAME"].removesuffix(folder)
+        environ["PATH_INFO"] = folder + environ["PATH_INFO"] or "/"
         return app(environ, start_response)
 
     return serve

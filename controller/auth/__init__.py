@@ -1,4 +1,4 @@
-"""Authentication: tokens, the keys that sign them, and the scopes that they grant.
+"""Authentication: tokens, the keys that sign them, API keys, and the scopes that they grant.
 
-May import `models`, `errors`, `settings` helpers; nothing of the request's way.
+May import `cache` (windows), `models`, `errors`, `settings` helpers; nothing of the request's way.
 """

@@ -1,4 +1,4 @@
-"""Authenticator: verifies a bearer token and returns its Identity. Also checks scopes."""
+"""Authenticator: verifies a bearer token and returns its Identity. Also checks its rights."""
 
 import hashlib
 from collections import OrderedDict
@@ -7,11 +7,18 @@ from typing import Any, Self
 
 import jwt
 
+from controller.auth.api_keys import ApiKeys
 from controller.auth.settings import TokenSettings
 from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
 from controller.errors import Forbidden, TokenMissing, Unauthorized
+from controller.models.api_keys import PREFIX
 from controller.models.registered import Identity
 
+EXECUTE_ALL = "execute:all"
+READ = "read:functions"
+WRITE = "write:functions"
+#: The scope to make, list and delete keys. A key never has it.
+KEYS = "keys"
 #: The user id of all callers without a token. A token cannot have it as its subject.
 ANONYMOUS = "anonymous"
 SUBJECT_MAX = 255
@@ -39,10 +46,10 @@ ABSENT = {
 
 
 class Authenticator:
-    """Verifies tokens.
+    """Verifies tokens: JSON Web Tokens and API keys.
 
-    Verifying a signature is the most expensive step of a warm call. So a valid token is remembered for a while by its
-    hash, but never beyond its expiry.
+    Verifying a signature is the most expensive step of a warm call, and an API key costs a query. So a valid token is
+    remembered for a while by its hash, but never beyond its expiry.
 
     Args:
         keys: finds the key of a token.
@@ -51,6 +58,7 @@ class Authenticator:
         audience: required value of `aud`. None: not checked.
         leeway: seconds by which clocks may differ.
         anonymous: the scopes of a caller without a token. Empty: every call needs a token.
+        api_keys: finds API keys. None: they are malformed tokens.
     """
 
     def __init__(
@@ -62,7 +70,9 @@ class Authenticator:
         audience: str | None = None,
         leeway: float = 0,
         anonymous: frozenset[str] = frozenset(),
+        api_keys: ApiKeys | None = None,
     ) -> None:
+        self._api_keys = api_keys
         self._keys = keys
         self._leeway = leeway
         self._checks: dict[str, Any] = {
@@ -76,7 +86,7 @@ class Authenticator:
         self._known: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
 
     @classmethod
-    def of(cls, tokens: TokenSettings) -> Self:
+    def of(cls, tokens: TokenSettings, api_keys: ApiKeys) -> Self:
         """Make an authenticator from settings. Raises the errors of FixedKey."""
         keys: KeySource
         if tokens.jwks_url is not None:
@@ -90,14 +100,20 @@ class Authenticator:
             audience=tokens.audience,
             leeway=tokens.leeway,
             anonymous=tokens.anonymous,
+            api_keys=api_keys,
         )
 
-    def identify(self, authorization: str | None) -> Identity:
+    def identify(self, authorization: str | None, address: str = "") -> Identity:
         """Return the caller whom the `Authorization` header names.
+
+        Args:
+            authorization: the header's value.
+            address: the client's address.
 
         Raises:
             TokenMissing: the header has no bearer token.
             Unauthorized: the token is invalid.
+            RateLimited, StoreUnavailable: see `ApiKeys.find`.
         """
         if authorization is None and self._anonymous is not None:
             return self._anonymous
@@ -109,7 +125,10 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and known[0] > time():
             return known[1]
-        ends, identity = self._decode(token)
+        if self._api_keys is not None and token.startswith(PREFIX):
+            ends, identity = self._api_keys.find(token, digest, address)
+        else:
+            ends, identity = self._decode(token)
         self._known[digest] = min(ends, time() + REMEMBERED_SECONDS), identity
         if len(self._known) > REMEMBERED_TOKENS:
             self._known.popitem(last=False)
@@ -148,13 +167,34 @@ def _scopes(claims: dict[str, Any]) -> frozenset[str]:
 
 
 def require_execute(identity: Identity, language: str) -> None:
-    """Check that the token may execute the language.
+    """Check that the token may execute the language, in sessions and by id.
 
     Raises:
         Forbidden: it may not.
     """
-    if not identity.scopes & {"execute:all", f"execute:{language}"}:
+    if not _may_execute(identity, language):
         raise Forbidden(f"the token lacks the scope execute:{language}")
+    _require_unbound(identity)
+
+
+def require_function(identity: Identity, reference: str) -> None:
+    """Check that the token may execute a function by name.
+
+    A key that is bound to a name alone may use every reference to that function.
+
+    Args:
+        identity: the caller.
+        reference: `<language>-<title>`, with `@` and a version or an alias if the caller wrote one.
+
+    Raises:
+        Forbidden: the token lacks the scope of the language, or its key is bound to other functions.
+    """
+    name = reference.partition("@")[0]
+    language = name.partition("-")[0]
+    if not _may_execute(identity, language):
+        raise Forbidden(f"the token lacks the scope execute:{language}")
+    if identity.functions is not None and identity.functions.isdisjoint((name, reference)):
+        raise Forbidden("the key is bound to other functions")
 
 
 def require_scope(identity: Identity, scope: str) -> None:
@@ -163,5 +203,45 @@ def require_scope(identity: Identity, scope: str) -> None:
     Raises:
         Forbidden: it has not.
     """
+    _require_unbound(identity)
     if scope not in identity.scopes:
         raise Forbidden(f"the token lacks the scope {scope}")
+
+
+def require_write(identity: Identity, language: str) -> None:
+    """Check that the token may register, change and delete functions of the language.
+
+    An execute scope of the language implies the right, but not for a key: a key that runs functions should not
+    replace them.
+
+    Raises:
+        TokenMissing: the caller has no token.
+        Forbidden: the token may not.
+    """
+    if identity.anonymous:
+        raise TokenMissing("a caller without a token cannot write functions")
+    _require_unbound(identity)
+    if WRITE in identity.scopes or (not identity.by_key and _may_execute(identity, language)):
+        return
+    implied = "" if identity.by_key else f" or execute:{language}"
+    raise Forbidden(f"the token lacks the scope {WRITE}{implied}")
+
+
+def may_grant(identity: Identity, scope: str) -> bool:
+    """Return whether a key that the caller makes may have the scope: whether the caller has no fewer rights.
+
+    The right to write that one execute scope implies is for one language. `write:functions` is for all of them.
+    """
+    if scope == KEYS:
+        return False
+    held = identity.scopes
+    return scope in held or (EXECUTE_ALL in held and (scope == WRITE or scope.startswith("execute:")))
+
+
+def _may_execute(identity: Identity, language: str) -> bool:
+    return not identity.scopes.isdisjoint((EXECUTE_ALL, f"execute:{language}"))
+
+
+def _require_unbound(identity: Identity) -> None:
+    if identity.functions is not None:
+        raise Forbidden("the key is bound to functions: it may only execute those by name")

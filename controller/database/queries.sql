@@ -493,3 +493,45 @@ SELECT :period, fresh.* FROM analytics.percentiles(
 ) AS fresh
 ON CONFLICT (period, starts, language, measure) DO UPDATE SET
     calls = excluded.calls, p50_ms = excluded.p50_ms, p95_ms = excluded.p95_ms, p99_ms = excluded.p99_ms;
+
+-- name: api_key(key_hash)^
+-- Return an API key, expired or not, and record its use.
+-- The time of use has a resolution of one minute, so that a key in use costs few writes.
+WITH used AS (
+    UPDATE api_keys SET last_used_at = now()
+    WHERE key_hash = :key_hash AND expires_at > now()
+        AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+)
+SELECT key_id::text, key_hash, user_id, name, scopes, functions, created_at, expires_at, last_used_at
+FROM api_keys WHERE key_hash = :key_hash;
+
+-- name: lock_api_keys(user_id)$
+-- Wait for the lock of a user's keys, which the transaction holds until it ends. So two new keys are counted.
+SELECT pg_advisory_xact_lock(hashtext('api keys'), hashtext(:user_id));
+
+-- name: put_api_key(key_id, key_hash, user_id, name, scopes, functions, created_at, expires_at, most)!
+-- Store an API key, unless the user has `most`. If so, the expired ones make room.
+WITH gone AS (
+    DELETE FROM api_keys WHERE user_id = :user_id AND expires_at <= now()
+        AND (SELECT count(*) FROM api_keys WHERE user_id = :user_id) >= :most
+    RETURNING key_id
+)
+INSERT INTO api_keys (key_id, key_hash, user_id, name, scopes, functions, created_at, expires_at)
+SELECT :key_id, :key_hash, :user_id, :name, :scopes::text[], :functions::text[], :created_at, :expires_at
+WHERE (SELECT count(*) FROM api_keys WHERE user_id = :user_id) - (SELECT count(*) FROM gone) < :most;
+
+-- name: api_keys(owner)
+-- Return the API keys of a user, the newest first.
+SELECT key_id::text, key_hash, user_id, name, scopes, functions, created_at, expires_at, last_used_at
+FROM api_keys WHERE user_id = :owner ORDER BY created_at DESC, key_id;
+
+-- name: delete_api_key(key_id, owner)!
+-- Delete a user's API key.
+DELETE FROM api_keys WHERE key_id = :key_id AND user_id = :owner;
+
+-- name: delete_expired_api_keys(days, batch)!
+-- Delete API keys that expired long ago.
+DELETE FROM api_keys WHERE key_id IN (
+    SELECT key_id FROM api_keys WHERE expires_at < now() - make_interval(days => :days)
+    ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED
+);

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from controller.auth.authenticator import require_execute
+from controller.auth.authenticator import require_function
 from controller.call import Call
 from controller.errors import InvalidRequest
 from controller.execution.runner import ScriptRunner
@@ -104,7 +104,7 @@ class NamedSessions:
         use = self._functions.use(named.ref, owner, point)
         call.name, call.language = named.ref.name, named.ref.name.language
         call.script_hash = use.function.content.script_hash
-        require_execute(identity, call.language)
+        require_function(identity, str(named.ref))
         key = SessionKey(identity.subject, use.function_id, use.function.version)
         session = self._known.get(key)
         if session is None or session.expired():

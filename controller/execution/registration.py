@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from controller.auth.authenticator import require_execute
+from controller.auth.authenticator import require_write
 from controller.call import Call
 from controller.errors import Conflict, InvalidRequest, PreconditionFailed
 from controller.execution.runner import ScriptRunner
@@ -58,7 +58,7 @@ class FunctionRegistrar:
         call.name, call.payload = name, {"given": sorted(request.fields)}
         route = self._runner.route(name)
         call.language = route.language
-        require_execute(identity, name.language)
+        require_write(identity, name.language)
         check_schemas(request.fields.get("schema", {}))
         prepared: dict[ArtifactKey, Prepared] = {}
         verified: set[str] = set()

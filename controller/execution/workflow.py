@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec import UNSET
 
-from controller.auth.authenticator import require_execute
+from controller.auth.authenticator import require_execute, require_write
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.cache.manager import CacheManager
 from controller.call import Call
@@ -84,6 +84,8 @@ class WorkflowManager:
         function = self._function(call, identity, request)
         require_execute(identity, request.name.language)
         registers = request.script is not None
+        if registers and not identity.anonymous:
+            require_write(identity, request.name.language)
         self._quotas.check(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
         prepared = self._runner.prepare(route, request.name, function.script, request.compile_options, call)

@@ -56,5 +56,5 @@ class Limits:
         _LIMIT,
         600,
         unit=_UNIT,
-        doc="Most calls for versions and aliases by one user in any minute. `off` or 0: no limit.",
+        doc="Most calls for API keys, versions and aliases by one user in any minute. `off` or 0: no limit.",
     )

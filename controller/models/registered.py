@@ -31,6 +31,10 @@ class Identity:
     scopes: frozenset[str]
     #: Whether the caller has no token.
     anonymous: bool = False
+    #: References to the functions that the caller may execute by name, and nothing else. None: no such bound.
+    functions: frozenset[str] | None = None
+    #: Whether the token is an API key.
+    by_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

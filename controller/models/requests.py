@@ -1,7 +1,8 @@
-"""The parsed requests of initialize and execute."""
+"""The parsed requests of initialize, execute and keys."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -86,3 +87,15 @@ class ExecuteRequest(msgspec.Struct, frozen=True):
     by_name: CallByName | None = None
     #: By name: the version of the function.
     version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """A request for an API key."""
+
+    name: str
+    scopes: Sequence[str]
+    #: None: the key is not bound to functions.
+    functions: Sequence[FunctionRef] | None
+    #: None: as late as possible.
+    expires_at: datetime | None

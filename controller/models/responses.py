@@ -191,3 +191,53 @@ class HealthAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["ok", "degraded", "error"]
     version: str
     components: Components
+
+
+KeyId = Annotated[str, Meta(examples=["8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"])]
+KeyName = Annotated[str, Meta(examples=["nightly report"])]
+KeyScope = Annotated[
+    str, Meta(description="Separated by spaces.", examples=["execute:python read:functions"])
+]
+KeyFunctions = Annotated[
+    list[str] | None,
+    Meta(
+        description="References to the functions that the key may execute by name. null: it is not bound.",
+        examples=[["python-report", "python-mail@prod"]],
+    ),
+]
+
+
+class KeyAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """A new API key."""
+
+    key_id: KeyId
+    key: Annotated[
+        str,
+        Meta(
+            description="Shown once.",
+            examples=["lmk_" + "0" * 32 + "4l0dW7"],
+            pattern="^lmk_[0-9A-Za-z]{38}$",
+        ),
+    ]
+    name: KeyName
+    scope: KeyScope
+    functions: KeyFunctions
+    expires_at: Moment
+
+
+class KeyDescription(Struct, frozen=True, forbid_unknown_fields=True):
+    """An API key in the list."""
+
+    key_id: KeyId
+    name: KeyName
+    scope: KeyScope
+    functions: KeyFunctions
+    created_at: Moment
+    expires_at: Moment
+    last_used_at: Annotated[Moment | None, Meta(description="Up to two minutes old. null: never used.")]
+
+
+class KeyList(Struct, frozen=True, forbid_unknown_fields=True):
+    """The caller's API keys, the newest first."""
+
+    keys: list[KeyDescription]

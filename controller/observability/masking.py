@@ -11,8 +11,8 @@ between words, make no difference. So `api_key` covers `X-Api-Key` and `apiKey`.
 Unparsed JSON (`msgspec.Raw`) is parsed only if a cheap search finds a possible secret. Most texts have none.
 
 Texts are searched for the same keys before `=` or `:`, as in queries, headers, JSON, tracebacks and source
-(`password: &str = "..."`), for bearer tokens, JSON Web Tokens and the password of a URL. Not found: a secret that
-is itself a key, or `{"name": "password", "value": ...}`.
+(`password: &str = "..."`), for bearer tokens, JSON Web Tokens, API keys of this service and the password of a URL.
+Not found: a secret that is itself a key, or `{"name": "password", "value": ...}`.
 """
 
 import json
@@ -47,7 +47,7 @@ MASK_KEYS = (
 #: Headers with a value that extends to the end of the line.
 LINE_KEYS = ("authorization", "cookie")
 #: Signs of a secret without a key, in lower case.
-FORMS = ("bearer", "eyj", "://")
+FORMS = ("bearer", "eyj", "://", "lmk_")
 
 # Every repetition is bounded or possessive: a text of megabytes takes linear time.
 WORD_GAP = r"[-_. ]?"
@@ -68,6 +68,7 @@ OPENING_QUOTE = re.compile(r"\\?[\"']")
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?|true|false|null|none", re.IGNORECASE)
 BEARER = re.compile(r"\b(bearer)[ \t]{1,8}[\w.~+/=-]++", re.IGNORECASE)
 JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]{4,}+\.[\w-]++(?:\.[\w-]*+)?")
+API_KEY = re.compile(r"lmk_[0-9A-Za-z]{8,}+")
 URL_PASSWORD = re.compile(r"(://[^/\s:@\"']{0,128}:)[^/\s@\"']++(?=@)")
 
 
@@ -119,10 +120,11 @@ class Masker:
 
     def text(self, text: str) -> str:
         """Return the masked text."""
-        if SEPARATOR.search(text) is None or not self._suspect(text):
+        if (SEPARATOR.search(text) is None and "lmk_" not in text) or not self._suspect(text):
             return text
         text = BEARER.sub(rf"\1 {MASK}", text)
         text = JSON_WEB_TOKEN.sub(MASK, text)
+        text = API_KEY.sub(MASK, text)
         text = URL_PASSWORD.sub(rf"\1{MASK}", text)
         return "".join(self._parts(text))
 

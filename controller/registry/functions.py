@@ -224,6 +224,14 @@ class FunctionCatalog:
             raise unknown(name)
         return [alias_answer(alias, target) for alias, target in sorted(targets.aliases.items())]
 
+    def require(self, reference: FunctionRef, owner: str) -> None:
+        """Check that the reference names a function that the owner sees.
+
+        Raises:
+            NotFound: there is none, or it has no such version.
+        """
+        self._function(reference, owner)
+
     def delete(self, name: LanguageTitle, owner: str) -> None:
         """Delete the owner's function. Its versions stay until they are cleaned up, its sessions until they expire.
 

@@ -106,9 +106,10 @@ class ExecuteRoute:
         services = self._services
         # The same checks as `Route.admit`, without its struct: this is the hot path.
         body = services.parser.body(environ)
-        identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
+        address = environ.get("REMOTE_ADDR", "")
+        identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"), address)
         call.called_by(identity)
-        admission = services.limiter.admission(self._route.window, identity, environ.get("REMOTE_ADDR", ""))
+        admission = services.limiter.admission(self._route.window, identity, address)
         call.admission = admission
         try:
             watch = environ.get("client.hangup", _unwatched)

@@ -1,6 +1,7 @@
 """The Flask app of every endpoint: JSON as the contract defines it, and one shape of errors."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,13 +19,6 @@ from controller.web.services import Services
 log = logging.getLogger(__name__)
 #: The folder of Flask's templates.
 PAGES = Path(__file__).parent / "openapi"
-
-
-class NameOnly(BaseConverter):
-    """A part of a path without `@`."""
-
-    regex = "[^/@]+"
-    part_isolating = True
 
 
 class Json(DefaultJSONProvider):
@@ -47,7 +41,6 @@ class Function(Flask):
     def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
         super().__init__(f"lambda-{name}", root_path=str(PAGES), template_folder=".")
         self.json = Json(self)
-        self.url_map.converters["name"] = NameOnly
         self.url_map.strict_slashes = self.url_map.merge_slashes = False
         self.close = close
         self.body_max_bytes = body_max_bytes
@@ -61,13 +54,33 @@ def add_routes(app: Flask, services: Services, routes: Iterable[Route]) -> None:
 
     A route without a view is answered before Flask. Flask has a rule for it, too, and refuses what reaches it.
     """
+    routes = list(routes)
+    if folders := {route.function.folder for route in routes} - {""}:
+        app.url_map.converters["default"] = _ids_beside(folders)
+    app.url_map.converters["name"] = _ids_beside(folders, other="/@")
     for route in routes:
         view = _refused(route) if route.view is None else _checked(route, route.view, services)
-        for path in (route.path, *route.aliases):
+        for path in route.own_paths:
             rule = path.replace("{", "<").replace("}", ">")
             if route.name_only:
                 rule = rule.replace("<function_ref>", "<name:function_ref>")
             app.add_url_rule(rule, route.name, view, methods=[route.method])
+
+
+def _ids_beside(folders: Iterable[str], other: str = "/") -> type[BaseConverter]:
+    """Return a converter of ids in paths that takes no folder's name for an id.
+
+    Args:
+        folders: the folders that routes have beside the ids.
+        other: the characters that no id has.
+    """
+    names = "|".join(re.escape(folder.removeprefix("/")) for folder in sorted(folders))
+
+    class Id(BaseConverter):
+        regex = rf"(?!(?:{names})\Z)[^{other}]+" if names else f"[^{other}]+"
+        part_isolating = True
+
+    return Id
 
 
 def _checked(route: Route, view: View, services: Services) -> Callable[..., Reply]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from controller.observability.correlation import REQUEST_ID
 from controller.web.parsing import ALIAS, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
+from controller.web.parsing import KEY_ID as KEY_ID_FORM
 
 Parameter = dict[str, Any]
 
@@ -37,6 +38,7 @@ IF_MATCH: Parameter = {
 }
 REF = _function_ref("path", "function_ref")
 REF_HEADER = _function_ref("header", "Language-Title")
+KEY_ID = _matching("path", "key_id", KEY_ID_FORM.pattern, "The API key.")
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",

@@ -18,6 +18,7 @@ from controller.models.requests import (
     ExecuteRequest,
     FunctionsQuery,
     InitializeRequest,
+    KeyRequest,
     PutFunctionRequest,
 )
 from controller.models.stored import Alias, FunctionFilter
@@ -25,7 +26,7 @@ from controller.observability.correlation import REQUEST_ID
 from controller.web.body import json_body, json_object
 from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
 from controller.web.function_schemas import CONTEXT_OF_CALL, PUT_FUNCTION
-from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, VERSIONS
+from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, KEY, VERSIONS
 
 LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
 LANGUAGE_TITLE_MAX = 128
@@ -34,6 +35,7 @@ DETAILS_MAX = 256 * 1024
 ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 #: What follows the `@` of a reference: the number of a version, or an alias.
 SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
+KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 #: RFC 8941 has the key as a string in quotes; many clients send it without.
 IDEMPOTENCY_KEY = re.compile(f'"(?P<quoted>{REQUEST_ID.pattern})"|(?P<bare>{REQUEST_ID.pattern})', re.ASCII)
 #: Keys of `context` that control the service. The script sees all others.
@@ -230,6 +232,37 @@ class RequestParser:
                 "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
             )
         return FunctionRef(name, selector)
+
+    def key(self, body: bytes) -> KeyRequest:
+        """Parse a request for an API key.
+
+        Raises:
+            InvalidRequest: a field is missing or malformed.
+        """
+        loaded = _load(KEY, json_object(body))
+        functions: list[str] | None = loaded["functions"]
+        scopes = tuple(dict.fromkeys(loaded["scope"].split()))
+        references = None if functions is None else self._references(functions)
+        return KeyRequest(loaded["name"], scopes, references, loaded["expires_at"])
+
+    def key_id(self, given: str) -> str:
+        """Return the id of an API key from a path.
+
+        Raises:
+            NotFound: it cannot be the id of a key.
+        """
+        if not KEY_ID.fullmatch(given):
+            raise NotFound("there is no such key")
+        return given
+
+    def _references(self, functions: list[str]) -> list[FunctionRef]:
+        references = []
+        for place, given in enumerate(functions):
+            try:
+                references.append(self.function_ref(given))
+            except InvalidRequest as error:
+                raise _field_error(f"functions/{place}", error.message) from error
+        return list(dict.fromkeys(references))
 
     def _script(self, content: str | None) -> Script | None:
         if content is None:

@@ -3,6 +3,7 @@
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
 NO_NUL = r"^[^\x00]*$"
+SCOPES = r"^[!-~]+(?: [!-~]+)*$"
 
 
 class CompileOptionsSchema(Schema):
@@ -91,5 +92,48 @@ class VersionsSchema(Schema):
     per_page = fields.Integer(load_default=20, validate=validate.Range(1, 100))
 
 
+class KeySchema(Schema):
+    """Body of a request for an API key."""
+
+    class Meta:
+        """Refuses unknown fields."""
+
+        unknown = RAISE
+
+    name = fields.String(
+        required=True,
+        validate=[validate.Length(1, 100), validate.Predicate("isprintable", error="must be printable")],
+        metadata={"examples": ["nightly report"]},
+    )
+    scope = fields.String(
+        required=True,
+        validate=[
+            validate.Length(1, 1000),
+            validate.Regexp(SCOPES, error="must be words with a space between"),
+        ],
+        metadata={
+            "description": "The rights of the key, separated by spaces. Its maker has to hold each.",
+            "examples": ["execute:python read:functions"],
+        },
+    )
+    functions = fields.List(
+        fields.String(),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 100),
+        metadata={
+            "description": "References to the only functions that the key may execute, by name.",
+            "examples": [["python-report", "python-mail@prod"]],
+        },
+    )
+    expires_at = fields.AwareDateTime(
+        format="iso",
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "At most `KEY_TTL_MAX` from now, which is the default."},
+    )
+
+
 INITIALIZE, EXECUTE, FUNCTIONS = InitializeSchema(), ExecuteSchema(), FunctionsSchema()
 VERSIONS = VersionsSchema()
+KEY = KeySchema()

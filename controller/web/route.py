@@ -34,11 +34,13 @@ class DeployedFunction:
     Attributes:
         prefixes: the prefixes of its paths: the public one first, then its aliases.
         address: where it finds an id that is not in the path.
+        folder: where in the function the paths below the prefixes lie. A function has one row for each folder.
     """
 
     name: str
     prefixes: tuple[str, ...]
     address: Address | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ class Route:
 
     Attributes:
         function: the deployed function that serves it.
-        path: the path in that function, with the names of ids in braces.
-        aliases: further paths in that function.
+        path: the path in that function's folder, with the names of ids in braces.
+        aliases: further paths in that folder.
         name: the operation's name in the OpenAPI document.
         description: the operation in one sentence.
         view: the Flask view. None: `plain` or the metrics exporter answers.
@@ -135,6 +137,12 @@ class Route:
         rest = "" if self.path == "/" else self.path
         return [prefix + rest for prefix in self.function.prefixes]
 
+    @property
+    def own_paths(self) -> list[str]:
+        """Return the paths that the deployed function serves."""
+        folder = self.function.folder
+        return [folder + ("" if folder and path == "/" else path) for path in (self.path, *self.aliases)]
+
     def admit(
         self, services: Services, call: Call, environ: dict[str, Any], ids: Mapping[str, str] = NO_IDS
     ) -> Admitted:
@@ -145,12 +153,12 @@ class Route:
             Unauthorized: the token is missing or invalid.
         """
         body = b"" if self.body is None else services.parser.body(environ)
-        identity = NO_CALLER
+        identity, address = NO_CALLER, environ.get("REMOTE_ADDR", "")
         if self.permission is not None:
-            identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"))
+            identity = services.authenticator.identify(environ.get("HTTP_AUTHORIZATION"), address)
             call.called_by(identity)
             if identity.anonymous and not self.permission.anonymous:
-                raise TokenMissing("a bearer token is needed")
-        admission = services.limiter.admission(self.window, identity, environ.get("REMOTE_ADDR", ""))
+                raise TokenMissing("this call needs a token: all callers without one are one user")
+        admission = services.limiter.admission(self.window, identity, address)
         call.admission = admission
         return Admitted(call, identity, admission, self.permission, body, ids)

@@ -5,7 +5,8 @@ Flask's rules, the dispatcher of `function.service`, the ids outside the path an
 
 from dataclasses import replace
 
-from controller.auth.authenticator import require_execute, require_scope
+from controller.auth.authenticator import KEYS as KEYS_SCOPE
+from controller.auth.authenticator import READ, require_execute, require_scope, require_write
 from controller.models import responses
 from controller.web import function_views, views
 from controller.web.execute import ExecuteByNameRoute, ExecuteRoute
@@ -16,13 +17,20 @@ from controller.web.parameters import (
     CACHE_CONTROL,
     IDEMPOTENCY_KEY,
     IF_MATCH,
+    KEY_ID,
     NAME,
     PARTS_OF,
     REF,
     REF_HEADER,
     SESSION,
 )
-from controller.web.request_schemas import ExecuteSchema, FunctionsSchema, InitializeSchema, VersionsSchema
+from controller.web.request_schemas import (
+    ExecuteSchema,
+    FunctionsSchema,
+    InitializeSchema,
+    KeySchema,
+    VersionsSchema,
+)
 from controller.web.route import DeployedFunction, Failures, Permission, Route
 
 SESSION_ADDRESS = Address("request_id", "X-Session-ID")
@@ -32,11 +40,14 @@ SESSIONS = DeployedFunction("sessions", ("/api/v1/sessions", "/sessions"), SESSI
 FUNCTIONS = DeployedFunction(
     "functions", ("/api/v1/functions",), Address("language_title", "X-Function-Title")
 )
+KEYS = DeployedFunction("functions", ("/api/v1/keys",), folder="/keys")
 #: Serves every path that no other function serves.
 HEALTH = DeployedFunction("health", ("",))
 #: Stands for every function: the metrics exporter adds its routes to each.
 EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
+#: Every folder of every function.
+FOLDERS = (*DEPLOYED.values(), KEYS)
 
 MAY_EXECUTE = Permission("`execute:all` or `execute:<language>`", require_execute)
 OF_EXECUTIONS: Failures = {
@@ -45,9 +56,14 @@ OF_EXECUTIONS: Failures = {
     500: ("RUNTIME_ERROR", "INTERNAL_ERROR"),
 }
 #: A caller who may register may also change and delete. The scope to read is not enough.
-MAY_WRITE = Permission(MAY_EXECUTE.scopes, require_execute, anonymous=False)
-MAY_READ = Permission("`read:functions`", lambda identity, _: require_scope(identity, "read:functions"))
+MAY_WRITE = Permission(
+    "`execute:all` or `execute:<language>` (an API key: `write:functions`)", require_write, anonymous=False
+)
+MAY_READ = Permission(f"`{READ}`", lambda identity, _: require_scope(identity, READ))
 MAY_READ_OWN = Permission(MAY_READ.scopes, MAY_READ.require, anonymous=False)
+MAY_KEEP_KEYS = Permission(
+    f"`{KEYS_SCOPE}`", lambda identity, _: require_scope(identity, KEYS_SCOPE), anonymous=False
+)
 BY_NAME = Route(
     function=FUNCTIONS,
     method="POST",
@@ -235,6 +251,43 @@ ROUTES = (
         status=204,
     ),
     BY_NAME,
+    Route(
+        function=KEYS,
+        method="POST",
+        path="/",
+        name="create_key",
+        description="Makes an API key, which is shown once.",
+        view=views.create_key,
+        permission=MAY_KEEP_KEYS,
+        window="manage",
+        body=KeySchema,
+        answer=responses.KeyAnswer,
+        status=201,
+        failures={503: ("STORE_UNAVAILABLE",)},
+    ),
+    Route(
+        function=KEYS,
+        method="GET",
+        path="/",
+        name="list_keys",
+        description="The caller's API keys, without their texts.",
+        view=views.list_keys,
+        permission=MAY_KEEP_KEYS,
+        window="manage",
+        answer=responses.KeyList,
+    ),
+    Route(
+        function=KEYS,
+        method="DELETE",
+        path="/{key_id}",
+        name="delete_key",
+        description="Deletes an API key of the caller. Every process refuses it within 30 seconds.",
+        view=views.delete_key,
+        permission=MAY_KEEP_KEYS,
+        window="manage",
+        parameters=(KEY_ID,),
+        status=204,
+    ),
     Route(
         function=HEALTH,
         method="GET",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.auth.authenticator import Authenticator
+from controller.auth.issued_keys import IssuedKeys
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
@@ -25,5 +26,6 @@ class Services:
     sessions: SessionManager
     functions: FunctionCatalog
     registrar: FunctionRegistrar
+    keys: IssuedKeys
     health: HealthCheck
     contract: Mapping[str, Any]

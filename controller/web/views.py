@@ -36,6 +36,29 @@ def end_session(services: Services, admitted: Admitted) -> Reply:
     return "", 204
 
 
+def create_key(services: Services, admitted: Admitted) -> Reply:
+    """Make an API key."""
+    asked = services.parser.key(admitted.body)
+    services.keys.check(asked, admitted.identity.subject)
+    admitted.permit()
+    return jsonify(services.keys.create(admitted.identity, asked)), 201
+
+
+def list_keys(services: Services, admitted: Admitted) -> Reply:
+    """List the caller's API keys."""
+    admitted.permit()
+    return jsonify(services.keys.list(admitted.identity.subject))
+
+
+def delete_key(services: Services, admitted: Admitted) -> Reply:
+    """Delete an API key of the caller."""
+    key_id = services.parser.key_id(admitted.ids["key_id"])
+    services.keys.require_own(key_id, admitted.identity.subject)
+    admitted.permit()
+    services.keys.delete(key_id, admitted.identity.subject)
+    return "", 204
+
+
 def health(services: Services, _: Admitted) -> Reply:
     """Report whether the service can serve."""
     document = services.health.document()

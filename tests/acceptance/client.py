@@ -22,6 +22,14 @@ class Client:
         self.token = jwt.encode(claims, jwt_secret, algorithm="HS256")
         self._http.headers["Authorization"] = f"Bearer {self.token}"
 
+    @classmethod
+    def with_token(cls, url: str, sub: str, token: str) -> "Client":
+        """One who sends this token, which is `sub`'s."""
+        client = cls(url, "s" * 32, sub)
+        client.token = token
+        client._http.headers["Authorization"] = f"Bearer {token}"
+        return client
+
     def speaking_for(self, sub: str, scope: str = ALL_SCOPES) -> "Client":
         """Another user of the same service."""
         return Client(self.url, self._jwt_secret, sub, scope)
@@ -30,9 +38,9 @@ class Client:
         """The same user, on separate connections, for another thread."""
         return Client(self.url, self._jwt_secret, self.sub)
 
-    def at(self, url: str) -> "Client":
+    def at(self, url: str, scope: str = ALL_SCOPES) -> "Client":
         """The same user at another controller."""
-        return Client(url, self._jwt_secret, self.sub)
+        return Client(url, self._jwt_secret, self.sub, scope)
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         return self._http.request(method, self.url + path, **{"timeout": 120, **options})

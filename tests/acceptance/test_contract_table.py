@@ -29,15 +29,33 @@ PARAMETERS_OF_THE_SPECIFICATION = {
         "METRICS_PORT",
     )
 }
+KEYS_OF_THE_CONTRACT = {
+    f"keys: {row}"
+    for row in (
+        "made once, used as a bearer token",
+        "deleted, refused everywhere within 30 s",
+        "expired 401",
+        "mistyped 401",
+        "malformed request 400",
+        "reference to nothing 404",
+        "more rights than its maker 403",
+        "no scope keys 403, anonymous 401",
+        "bound, only by name",
+        "write:functions by name",
+        "ten unknown ones of an address 429",
+        "PostgreSQL away, known ones for a minute",
+        "in no log line and no row",
+    )
+}
 STATUSES = {"INVALID_REQUEST": (400, 405, 413, 415), "INVALID_PARAMS": (400,)}
 
 
 def rows() -> set[str]:
-    """What has to be covered: both tables of the specification, and every code that a client may see."""
+    """What has to be covered: the tables of the specification, what keys promise, and every code for clients."""
     codes = {ServiceError.code, *(kind.code for kind in ServiceError.__subclasses__())} - {ClientGone.code}
     several = {f"{code} {status}" for code, statuses in STATUSES.items() for status in statuses}
     codes = codes - STATUSES.keys() | several
-    return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | codes
+    return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | KEYS_OF_THE_CONTRACT | codes
 
 
 def covered() -> Iterator[str]:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from local.settings import PORTS
-from tests.acceptance.client import Client
+from tests.acceptance.client import ALL_SCOPES, Client
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
 from tests.waiting import until
 
-PAGES = ("README.md", "docs/using.md", "docs/functions.md", "CONTRIBUTING.md")
+PAGES = ("README.md", "docs/using.md", "docs/functions.md", "docs/keys.md", "CONTRIBUTING.md")
 #: Variables that a page sets for its reader. The test sets them for the service under test.
 SET_BY_TEST = ("URL", "AUTH", "ID")
 #: Stands for the rest of a text, in what a page prints.
@@ -106,7 +106,7 @@ def test_the_commands_of_a_page_answer_what_it_prints(
     if shutil.which("curl") is None:
         missing("curl")
     (tmp_path / ".local").symlink_to(service.parts.state.folder)
-    shell = Shell(client, tmp_path)
+    shell = Shell(client.speaking_for(client.sub, f"{ALL_SCOPES} keys"), tmp_path)
     compared = 0
     for step in steps((ROOT / page).read_text()):
         if step.command.startswith("grep"):

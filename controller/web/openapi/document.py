@@ -49,7 +49,8 @@ def document() -> dict[str, Any]:
         servers=[{"url": "/"}],
         plugins=[MarshmallowPlugin()],
     )
-    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    spec.components.security_scheme("token", bearer | {"description": "A JSON Web Token, or an API key."})
     for name, schema in _answers().items():
         spec.components.schema(name, schema)
     for status, codes in sorted({failure for route in ROUTES for failure in _failures(route).items()}):

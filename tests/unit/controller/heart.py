@@ -15,12 +15,14 @@ from gevent.greenlet import Greenlet
 from msgspec import Raw
 from prometheus_client import CollectorRegistry
 
+from controller.auth.issued_keys import IssuedKeys
 from controller.cache.backend import Backend, Window
 from controller.cache.keys import session_key
 from controller.cache.manager import CacheManager
 from controller.cache.memory import MemoryBackend
 from controller.call import Call, CallFactory
 from controller.database.memory import MemoryTables
+from controller.database.memory_keys import MemoryKeys
 from controller.errors import (
     CacheUnavailable,
     ServiceError,
@@ -72,6 +74,7 @@ class Stores:
     def __init__(self, backend: MemoryBackend | None = None) -> None:
         self.redis = Outage(backend or MemoryBackend(), CacheUnavailable)
         self.postgres = Outage(MemoryTables(), StoreUnavailable)
+        self.keys = Outage(MemoryKeys(), StoreUnavailable)
         self.runtime = HeldRuntime()
 
     def lose_redis(self) -> None:
@@ -129,6 +132,8 @@ class Process:
         self.sessions = SessionManager(self.cache, tables, self.logger, self.metrics, remembered)
         self.clock = Clock()
         self.functions = FunctionCatalog(tables, self.clock)
+        self.key_rows = cast(MemoryKeys, stores.keys)
+        self.keys = IssuedKeys(self.key_rows, self.functions.require, ttl_max=3600)
         self.scripts = ScriptStore(self.cache, tables)
         selector = RuntimeSelector(ADDRESSES)
         self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics)

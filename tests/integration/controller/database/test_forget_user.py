@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 from redis import Redis
 
+from controller.database.api_keys import PostgresKeys
 from controller.database.forget_user import TABLES
 from controller.errors import NotFound
 from controller.models.registered import LanguageTitle, Script, Session
@@ -20,6 +21,7 @@ from local.stores.redis import RedisServer
 from tests.calls import execution, new_session
 from tests.databases import Database
 from tests.integration.controller.parts import Parts
+from tests.keys import stored_key
 
 SHARED = "result = 'shared by both'"
 
@@ -75,6 +77,9 @@ def test_one_user_is_forgotten_and_the_other_is_not(
         deleted = begin(parts, "alice", "deleted", "result = 'deleted before'")
         catalog.delete(deleted.name, "alice")
         his = begin(parts, "bob", "his", SHARED)
+        keys = PostgresKeys(parts.postgres)
+        for user in ("alice", "bob"):
+            assert keys.put_api_key(stored_key(user), 1)
         parts.cache.put_session(orphan := new_session("alice"))
         before = rows_naming(url, "bob")
 

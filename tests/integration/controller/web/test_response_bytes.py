@@ -155,3 +155,26 @@ def test_methods_that_a_path_takes(client: Client) -> None:
         for response in (refused, asked):
             assert set(response.headers["Allow"].split(", ")) == allowed, path
         assert (refused.status_code, asked.status_code, asked.content) == (405, 200, b"")
+
+
+def test_keys(pair: Pair) -> None:
+    maker, _ = pair.clients("execute:all keys")
+    asked = {"name": "nächtlich", "scope": "execute:python"}
+    made = maker.request("POST", "/api/v1/keys", json=asked)
+    template = {
+        "key_id": ...,
+        "key": ...,
+        "name": "nächtlich",
+        "scope": "execute:python",
+        "functions": None,
+        "expires_at": ...,
+    }
+    assert made.status_code == 201
+    assert made.content == written(made, template)
+    listed = maker.request("GET", "/api/v1/keys")
+    (shown,) = listed.json()["keys"]
+    names = ["key_id", "name", "scope", "functions", "created_at", "expires_at", "last_used_at"]
+    assert list(shown) == names
+    assert listed.content == written(listed, {"keys": ...})
+    ended = maker.request("DELETE", f"/api/v1/keys/{shown['key_id']}")
+    assert (ended.status_code, ended.content) == (204, b"")

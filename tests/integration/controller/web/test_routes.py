@@ -8,13 +8,14 @@ import requests
 
 from controller.web.route import Route
 from controller.web.routes import ROUTES
-from tests.acceptance.client import Client, error_of
+from tests.acceptance.client import ALL_SCOPES, Client, error_of
 from tests.integration.controller.pair import SCRIPT, Pair
 
 TITLE = "python-routed"
+KEY = {"name": "routed", "scope": "execute:python"}
 ROWS = [(route, path) for route in ROUTES for path in (*route.paths, *route.aliases)]
 #: The bodies of routes that refuse an empty one before they look for an owner.
-BODIES: dict[str, dict[str, Any]] = {"put_alias": {"version": 1}}
+BODIES: dict[str, dict[str, Any]] = {"put_alias": {"version": 1}, "create_key": KEY}
 BEHIND_A_TOKEN = [(route, path) for route, path in ROWS if route.permission is not None]
 #: All who may make a function may put one.
 OWNED = [row for row in BEHIND_A_TOKEN if "{" in row[1] and row[0].name != "put_function"]
@@ -26,7 +27,7 @@ def name(value: object) -> str:
 
 @pytest.fixture(scope="module")
 def owner(pair: Pair) -> Client:
-    one, _ = pair.clients()
+    one, _ = pair.clients(f"{ALL_SCOPES} keys")
     return one
 
 
@@ -35,12 +36,17 @@ def session(owner: Client) -> str:
     return owner.begin(TITLE, SCRIPT)
 
 
-def ask(client: Client, route: Route, path: str, session: str, title: str) -> requests.Response:
-    place = path.replace("{request_id}", session).replace("{alias}", "live")
-    for part in ("{language_title}", "{function_ref}"):
-        place = place.replace(part, title)
+@pytest.fixture(scope="module")
+def ids(owner: Client, session: str) -> dict[str, str]:
+    """What the owner has, by the names of ids in paths."""
+    made = owner.request("POST", "/api/v1/keys", json=KEY).json()
+    named = dict.fromkeys(("language_title", "function_ref"), TITLE)
+    return {"request_id": session, "alias": "live", "key_id": made["key_id"], **named}
+
+
+def ask(client: Client, route: Route, path: str, ids: dict[str, str]) -> requests.Response:
     body = None if route.body is None else BODIES.get(route.name, {})
-    return client.request(route.method, place, json=body, headers={"Language-Title": title})
+    return client.request(route.method, path.format(**ids), json=body, headers={"Language-Title": TITLE})
 
 
 @pytest.mark.parametrize(("route", "path"), ROWS, ids=name)
@@ -62,20 +68,21 @@ def test_the_body_comes_before_the_token(owner: Client, route: Route, path: str)
 
 @pytest.mark.parametrize(("route", "path"), BEHIND_A_TOKEN, ids=name)
 def test_a_token_without_the_scope_is_told_of_what_is_its_owners_alone(
-    owner: Client, session: str, route: Route, path: str
+    owner: Client, ids: dict[str, str], route: Route, path: str
 ) -> None:
     powerless = owner.speaking_for(owner.sub, scope="other")
-    error_of(ask(powerless, route, path, session, TITLE), "FORBIDDEN")
+    error_of(ask(powerless, route, path, ids), "FORBIDDEN")
 
 
 @pytest.mark.parametrize(("route", "path"), OWNED, ids=name)
 def test_what_is_not_the_callers_is_not_found_before_the_scope_is_looked_at(
-    owner: Client, session: str, route: Route, path: str
+    owner: Client, ids: dict[str, str], route: Route, path: str
 ) -> None:
     stranger = owner.speaking_for(f"user-{uuid.uuid4()}", scope="other")
-    error_of(ask(stranger, route, path, session, TITLE), "NOT_FOUND")
+    error_of(ask(stranger, route, path, ids), "NOT_FOUND")
 
 
-def test_what_was_refused_was_not_done(owner: Client, session: str) -> None:
+def test_what_was_refused_was_not_done(owner: Client, session: str, ids: dict[str, str]) -> None:
+    assert [key["key_id"] for key in owner.request("GET", "/api/v1/keys").json()["keys"]] == [ids["key_id"]]
     assert owner.session(session).json()["status"] == "active"
     assert owner.request("GET", f"/api/v1/functions/{TITLE}").status_code == 200

@@ -16,7 +16,7 @@ from tests.integration.deploy.kubernetes.test_manifests import named
 FUNCTION = "/function/"
 METRICS = "/metrics"
 PUBLIC = [one for one in ROUTES if one.function is not EVERY]
-IDS = {"{request_id}": "8d2f", "{language_title}": "python-wordcount"}
+IDS = {"{request_id}": "8d2f", "{language_title}": "python-wordcount", "{key_id}": "8e3c"}
 NOT_PUBLIC = [
     "/",
     "/metrics",

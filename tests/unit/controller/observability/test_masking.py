@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from controller.models.api_keys import new_key
 from controller.observability.logs import MaskingFormatter
 from controller.observability.masking import (
     DEEP,
@@ -38,7 +39,12 @@ HIDDEN_KEYS = [
     "aws_secret_access_key",
 ]
 KEPT_KEYS = ["name", "key", "api", "keys", "pass", "author", "cook", "tok", "private", "", "path"]
+API_KEY = new_key()
 HIDDEN_IN_TEXT = [
+    (API_KEY, "***"),
+    (f"/api/v1/keys/{API_KEY}", "/api/v1/keys/***"),
+    (f"found {API_KEY}-mistyped", "found ***-mistyped"),
+    (f"{API_KEY[:-3]}", "***"),
     ('let password: &str = "hunter2";', "let password: ***;"),
     ('const API_KEY: Option<&\'static str> = Some("hunter2");', "const API_KEY: ***);"),
     ("password: str = 'hunter2'", "password: ***"),

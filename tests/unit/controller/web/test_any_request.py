@@ -19,6 +19,7 @@ PLACES = [(HEALTH.name if route.function is EVERY else route.function.name, rout
 METHODS = ["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "post", ""]
 TOKEN = bearer()
 BODY = b'{"params": {}}'
+KEY_ID = "8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,9 @@ def session(functions: Functions) -> str:
 
 
 def paths(route: Route) -> list[str]:
-    ids = {"request_id": "a-session", "function_ref": TITLE, "language_title": TITLE, "alias": "live"}
-    return [path.format(**ids) for path in (route.path, *route.aliases)]
+    titles = dict.fromkeys(("function_ref", "language_title"), TITLE)
+    ids = {"request_id": "a-session", "alias": "live", "key_id": KEY_ID, **titles}
+    return [path.format(**ids) for path in route.own_paths]
 
 
 def spellings(path: str) -> Iterator[str]:
@@ -213,8 +215,8 @@ def test_any_headers(
 ) -> None:
     function, route = place
     token = {"HTTP_AUTHORIZATION": TOKEN} if held else {}
-    ids = {"function_ref": TITLE, "language_title": TITLE, "alias": "live"}
-    path = route.path.format(request_id=session if function == "execute" else "x", **ids)
+    ids = {"function_ref": TITLE, "language_title": TITLE, "alias": "live", "key_id": KEY_ID}
+    path = route.own_paths[0].format(request_id=session if function == "execute" else "x", **ids)
     method = "OPTIONS" if preflight else route.method
     answer = functions.ask(function, method, path, BODY, **(JSON | token | headers))
     answer.check(method)

@@ -24,7 +24,7 @@ from controller.observability.metrics import MetricsCollector
 from controller.request_log.writes import Write
 from controller.web.parsing import RequestParser
 from controller.web.route import Route
-from controller.web.routes import DEPLOYED, EVERY, MAY_READ, MAY_READ_OWN, ROUTES, routes_of
+from controller.web.routes import DEPLOYED, EVERY, MAY_KEEP_KEYS, MAY_READ, MAY_READ_OWN, ROUTES, routes_of
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 
@@ -58,7 +58,10 @@ def services() -> Services:
         parser=RequestParser(script_max_bytes=100, body_max_bytes=100),
         authenticator=Authenticator(FixedKey("HS256", SECRET), "HS256"),
         limiter=RateLimiter(CacheManager(MemoryBackend(), 60, 60), one_each),
-        **cast(Any, dict.fromkeys(("workflow", "sessions", "functions", "registrar", "health", "contract"))),
+        **cast(
+            Any,
+            dict.fromkeys(("workflow", "sessions", "functions", "registrar", "keys", "health", "contract")),
+        ),
     )
 
 
@@ -129,7 +132,8 @@ def test_the_scope_is_that_of_the_row(services: Services, route: Route) -> None:
     if route.permission in (MAY_READ, MAY_READ_OWN):
         admitted.permit("python")
     else:
-        with pytest.raises(Forbidden, match="execute:python"):
+        needed = "scope keys" if route.permission is MAY_KEEP_KEYS else "execute:python"
+        with pytest.raises(Forbidden, match=needed):
             admitted.permit("python")
 
 

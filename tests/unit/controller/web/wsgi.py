@@ -13,6 +13,7 @@ from werkzeug.test import run_wsgi_app
 
 from controller import VERSION
 from controller.app import Controller, assembled
+from controller.auth.api_keys import ApiKeys
 from controller.auth.authenticator import Authenticator
 from controller.auth.signing_keys import FixedKey
 from controller.cache.backend import Quota, Window
@@ -74,18 +75,25 @@ class Functions:
 
     Args:
         spent: whether every window is full.
+        anonymous: the scopes of a caller without a token.
     """
 
-    def __init__(self, *, spent: bool = False) -> None:
+    def __init__(self, *, spent: bool = False, anonymous: frozenset[str] = frozenset()) -> None:
         self.process = process = Process(Stores(FullWindows() if spent else None))
         services = Services(
             parser=RequestParser(script_max_bytes=100, body_max_bytes=BODY_MAX),
-            authenticator=Authenticator(FixedKey("HS256", SECRET), "HS256"),
+            authenticator=Authenticator(
+                FixedKey("HS256", SECRET),
+                "HS256",
+                anonymous=anonymous,
+                api_keys=ApiKeys(process.key_rows, process.cache.take),
+            ),
             limiter=RateLimiter(process.cache, Limits(*((1,) * 5 if spent else (0,) * 5))),
             workflow=process.workflow,
             sessions=process.sessions,
             functions=process.functions,
             registrar=process.registrar,
+            keys=process.keys,
             health=cast(Any, Healthy()),
             contract=document(),
         )
