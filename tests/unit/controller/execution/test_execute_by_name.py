@@ -1,5 +1,6 @@
 """Executions by name on stores in memory: versions, sessions behind them, what a call may say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -239,7 +240,7 @@ def test_a_canary_takes_its_share(one: Process) -> None:
 
 
 def test_callers_without_a_token_run_predefined_functions_only(one: Process, stores: Stores) -> None:
-    one.put(ANONYMOUS, script="result = 1")
+    one.put(replace(ANONYMOUS, anonymous=False), script="result = 1")
     with pytest.raises(NotFound):
         one.by_name(identity=ANONYMOUS)
     predefine(stores)
