@@ -17,6 +17,7 @@ from tests.acceptance.client import Client
 from tests.integration.controller.pair import SCRIPT, Pair
 
 TITLE = "python-streamed"
+KEY_ID = "00000000-0000-4000-8000-000000000000"
 #: Seconds for an answer, on a machine that may be busy.
 PATIENCE = 60
 BODY = b'{"params": {"mark": "streamed"}}'
@@ -92,7 +93,13 @@ def places() -> Iterator[tuple[Route, str]]:
         for path in (*route.paths, *route.aliases):
             yield (
                 route,
-                path.format(request_id="no-session", function_ref=TITLE, language_title=TITLE, alias="live"),
+                path.format(
+                    request_id="no-session",
+                    function_ref=TITLE,
+                    language_title=TITLE,
+                    alias="live",
+                    key_id=KEY_ID,
+                ),
             )
 
 
