@@ -78,18 +78,18 @@ class FunctionSummary(Struct, frozen=True, forbid_unknown_fields=True):
     updated_at: Moment
 
 
-class FunctionPage(Struct, frozen=True, forbid_unknown_fields=True):
+class FunctionPage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One page of the functions that a user sees."""
 
-    per_page: int
-    functions: list[FunctionSummary]
-    cursor: Annotated[str | None, Meta(description="Names the next page. null: this is the last one.")]
     total: Annotated[int, Meta(description="Absent from a page that a cursor names.", ge=0)] | UnsetType = (
         UNSET
     )
     page: Annotated[int, Meta(description="Absent from a page that a cursor names.", ge=1)] | UnsetType = (
         UNSET
     )
+    per_page: int
+    functions: list[FunctionSummary]
+    cursor: Annotated[str | None, Meta(description="Names the next page. null: this is the last one.")]
 
 
 class FunctionSchemas(Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,17 +123,17 @@ class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
     """A version of a registered function in detail."""
 
     version: Annotated[int, Meta(ge=1)]
-    newest: Annotated[int, Meta(description="The number of the newest version.", ge=1)]
-    script_hash: str
     tags: list[str]
     schema: FunctionSchemas
-    enforce_result: Annotated[bool, Meta(description="Whether results have to meet `schema.result`.")]
     examples: list[FunctionExample]
+    compile_options: dict[str, Any]
+    newest: Annotated[int, Meta(description="The number of the newest version.", ge=1)]
+    script_hash: str
+    enforce_result: Annotated[bool, Meta(description="Whether results have to meet `schema.result`.")]
     defaults: FunctionDefaults
     packages: list[str]
     environment: str | None
     aliases: Annotated[list[str], Meta(description="The aliases that name this version.")]
-    compile_options: dict[str, Any]
     script_content: (
         Annotated[str, Meta(description="Dynamic functions only: the caller owns them.")] | UnsetType
     ) = UNSET

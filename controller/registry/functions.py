@@ -259,9 +259,11 @@ class FunctionCatalog:
         last = found[query.per_page - 1].name if len(found) > query.per_page else None
         cursor = None if last is None else cursor_of([last.language, last.title])
         if query.page is None:
-            return FunctionPage(query.per_page, functions, cursor)
+            return FunctionPage(per_page=query.per_page, functions=functions, cursor=cursor)
         total = self._rows.count_functions(owner, query.chosen)
-        return FunctionPage(query.per_page, functions, cursor, total, query.page)
+        return FunctionPage(
+            total=total, page=query.page, per_page=query.per_page, functions=functions, cursor=cursor
+        )
 
     def detail(self, ref: FunctionRef, owner: str) -> FunctionDetail:
         """Return a version of a function in detail. The script is included only for its owner.

@@ -70,6 +70,18 @@ def test_session(client: Client) -> None:
     assert (ended.status_code, ended.content) == (204, b"")
 
 
+#: What version 1.1 of the contract adds to a function.
+OF_VERSIONS: dict[str, Any] = {
+    "newest": 1,
+    "script_hash": ...,
+    "enforce_result": False,
+    "defaults": {},
+    "packages": [],
+    "environment": None,
+    "aliases": [],
+}
+
+
 def test_functions(client: Client, session: str) -> None:
     response = client.request("GET", "/api/v1/functions", params={"type": "dynamic", "per_page": 5})
     (listed,) = response.json()["functions"]
@@ -83,10 +95,10 @@ def test_functions(client: Client, session: str) -> None:
         "created_at": listed["created_at"],
         "updated_at": listed["updated_at"],
     }
-    page = {"total": 1, "page": 1, "per_page": 5, "functions": [summary]}
+    page = {"total": 1, "page": 1, "per_page": 5, "functions": [summary], "cursor": None}
     assert response.content == written(response, page)
     assert rb"us\u00e9r-" in response.content
-    rest = {"version": 1, "tags": [], "schema": {}, "examples": [], "compile_options": {}}
+    rest = {"version": 1, "tags": [], "schema": {}, "examples": [], "compile_options": {}} | OF_VERSIONS
     response = client.request("GET", "/api/v1/functions/python-written")
     assert response.content == written(response, summary | rest | {"script_content": SCRIPT})
 
@@ -98,6 +110,7 @@ def test_a_predefined_function(client: Client) -> None:
     )
     template |= {"user_id": None, "created_at": ..., "updated_at": ..., "version": 1}
     template |= dict.fromkeys(("tags", "schema", "examples", "compile_options"), ...)
+    template |= OF_VERSIONS
     assert response.content == written(response, template)
     assert list(response.json()["schema"]) == ["params", "result"]
     assert [list(example) for example in response.json()["examples"]] == [["params", "result"]] * 4
@@ -148,7 +161,7 @@ def test_methods_that_a_path_takes(client: Client) -> None:
         ("/api/v1/execute/x", {"POST", "OPTIONS"}),
         ("/api/v1/sessions/x", {"GET", "HEAD", "DELETE", "OPTIONS"}),
         ("/api/v1/functions", {"GET", "HEAD", "OPTIONS"}),
-        ("/api/v1/functions/x", {"GET", "HEAD", "DELETE", "OPTIONS"}),
+        ("/api/v1/functions/x", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
         ("/health", {"GET", "HEAD", "OPTIONS"}),
     ):
         refused, asked = client.request("PATCH", path), client.request("OPTIONS", path)
