@@ -35,10 +35,14 @@ WITH new_scripts AS (
         WHERE request_id = %(template)s
     ) AS texts
     RETURNING script_hash, script_content
+), new_functions AS (
+    INSERT INTO functions (user_id, language, title, type, script_hash)
+    SELECT user_id, 'python', 'known-' || split_part(script_content, '# ', 2), 'dynamic', new_scripts.script_hash
+    FROM new_scripts, sessions WHERE request_id = %(template)s
+    RETURNING function_id, version, script_hash
 )
-INSERT INTO functions (user_id, language, title, type, script_hash)
-SELECT user_id, 'python', 'known-' || split_part(script_content, '# ', 2), 'dynamic', new_scripts.script_hash
-FROM new_scripts, sessions WHERE request_id = %(template)s
+INSERT INTO function_versions (function_id, version, script_hash)
+SELECT function_id, version, script_hash FROM new_functions
 """
 #: All in the partition of this month, which is as large as one can get. Without triggers: no statistics count them.
 _LOG_ROWS = """
