@@ -166,7 +166,7 @@ def test_a_unit_may_be_written_again(parts: Parts) -> None:
         parts.logger.flush()
     row = parts.postgres.query("session", request_id=session.request_id)
     assert (row["execution_count"], row["status"]) == (3, "active")
-    function = parts.postgres.query("function", language="python", title="hello", owner="again")
+    function = parts.postgres.query("function_targets", language="python", title="hello", owner="again")
     assert function["version"] == 1
     artifact = parts.postgres.query(
         "artifact", script_hash=SCRIPT.hash, language="python", compile_options="{}"
@@ -208,8 +208,9 @@ def test_an_old_registration_does_not_replace_a_newer_one(parts: Parts) -> None:
         parts.logger.flush()
 
     def registered() -> tuple[Any, ...]:
-        row = parts.postgres.query("function", language=name.language, title=name.title, owner=owner)
-        return row["script_hash"], row["version"]
+        named = {"language": name.language, "title": name.title, "owner": owner}
+        targets = parts.postgres.query("function_targets", **named)
+        return parts.postgres.query("function_hash", **named), targets["version"]
 
     old, new, newest = (Script.of(f"result = {number}") for number in range(3))
     register(new, 60)
