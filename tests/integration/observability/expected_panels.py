@@ -67,7 +67,7 @@ def runtime_calls(seen: Seen) -> Mapping[tuple[str, ...], float]:
     asked = seen.ledger.by(0, 2)
     outcomes: dict[tuple[str, ...], float] = {
         ("run", "ok"): seen.ledger.runs,
-        ("prepare", "ok"): asked["initialize", "ok"] - seen.ledger.artifacts["rust", "cache"],
+        ("prepare", "ok"): seen.ledger.sessions.total() - seen.ledger.artifacts["rust", "cache"],
         ("prepare", "initialization_error"): asked["initialize", "initialization_error"],
     }
     return outcomes | {("run", code): asked["execute", code] for code in ("runtime_error", "timeout")}
@@ -123,6 +123,7 @@ OVERVIEW: dict[str, Check] = {
     "Errors by code": counts(errors),
     "Requests by language": counts(lambda seen: seen.ledger.by(1)),
     "Sessions begun by language": counts(lambda seen: keyed(seen.ledger.sessions)),
+    "Executions by name, by what named the version": counts(lambda seen: seen.ledger.references),
     "Answers by status": counts(by_status),
     "Gateway: calls by function": counts(lambda _: {(gateway.FUNCTION,): sum(gateway.CALLS.values())}),
     "Gateway: calls that failed, by function": about(
@@ -174,7 +175,8 @@ RUNTIMES: dict[str, Check] = {
     "Mean time of a compilation": between(0.1, longest(1, "initialize"), {("rust",)}),
 }
 CHORES = {
-    (name,) for name in ("connections", "functions", "partitions", "retention", "sessions", "statistics")
+    (name,)
+    for name in ("connections", "functions", "keys", "partitions", "retention", "sessions", "statistics")
 }
 INFRASTRUCTURE: dict[str, Check] = {
     "Redis: operations": counts(lambda seen: {("begin",): flown(seen)}, others=True),

@@ -23,7 +23,9 @@ class Ledger:
     lookups: Counter[str] = field(default_factory=Counter)
     """Executions that came as far as the cache, by the source of their answer."""
     sessions: Counter[str] = field(default_factory=Counter)
-    """Begun, by language."""
+    """Begun, by language; those behind executions by name, too."""
+    references: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Executions by name, by the kind of the reference and the side of the alias."""
     artifacts: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """Initializations of compiled languages by language and source."""
     kills: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class Ledger:
             self.answers + other.answers,
             lookups=self.lookups + other.lookups,
             sessions=self.sessions + other.sessions,
+            references=self.references + other.references,
             artifacts=self.artifacts + other.artifacts,
             kills=self.kills + other.kills,
         )

@@ -2,6 +2,7 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 import requests
@@ -26,7 +27,7 @@ RUST = """
 #: Seconds of a run: of most, of one that followers wait for, and of a crowd's: longer than it takes to be scraped.
 SLOW, SHARED, LONG = 0.05, 0.7, 1.5
 MISSES, HITS, REFRESHES, WAITERS = 8, 6, 4, 3
-FAILURES, TIMEOUTS, ISOLATED = 4, 3, 3
+FAILURES, TIMEOUTS, ISOLATED, NAMED = 4, 4, 3, 2
 #: More than the runs of one script at once, WORKERS_PER_SCRIPT_MAX: the others wait for a worker.
 CROWD = 11
 
@@ -53,6 +54,7 @@ class Load:
         self._kills()
         self._nodejs()
         self._rust()
+        self._by_name()
         self._rest()
         return self.ledger
 
@@ -175,6 +177,41 @@ class Load:
         self.ledger.artifacts["rust", "cache"] += 1
         for number in range(MISSES):
             self.execute(session, {"n": number}, language="rust")
+
+    def _by_name(self) -> None:
+        """Each kind of reference. Every round makes its own versions, so it begins its own sessions."""
+        for part in ("old", "new"):
+            self.begin("named", f"# {part}\n{NAP}")
+        newest = 2 * self._rounds
+        for alias, target in (
+            ("live", {"version": newest - 1}),
+            ("tried", {"version": newest - 1, "canary": {"version": newest, "weight": 1}}),
+        ):
+            path = f"/api/v1/functions/python-named/aliases/{alias}"
+            self.ledger.count(
+                "functions", "none", "ok", partial(self.client.request, "PUT", path, json=target)
+            )
+        for ref, kind, side in (
+            ("", "live", "main"),
+            (f"@{newest}", "version", "main"),
+            ("@live", "alias", "main"),
+            ("@tried", "alias", "canary"),
+        ):
+            self._named(f"python-named{ref}", kind, side)
+        self.begin("bare", f"# {self._rounds}\n{NAP}")
+        self._named("python-bare", "newest", "main")
+        # Behind the two versions and the function without an alias.
+        self.ledger.sessions["python"] += 3
+
+    def _named(self, reference: str, kind: str, side: str) -> None:
+        path = f"/api/v1/functions/{reference}/execute"
+        for number in range(NAMED):
+            body = {"params": self._nap(0, number) | {"reference": reference}}
+            self.ledger.count(
+                "execute", "python", "ok", partial(self.client.request, "POST", path, json=body)
+            )
+            self.ledger.lookups["miss"] += 1
+            self.ledger.references[kind, side] += 1
 
     def _rest(self) -> None:
         client, ledger = self.client, self.ledger
