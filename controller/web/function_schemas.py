@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from controller.web.json_fields import Number, Switch, WholeNumber, text
 from controller.web.request_schemas import CompileOptionsSchema
 
 #: Most examples of a function.
@@ -20,12 +21,6 @@ RESERVED = (
     "refresh_packages",
 )
 VERSION_MAX = 999_999_999
-
-
-def text(value: str) -> None:
-    """Refuse what PostgreSQL cannot keep as text."""
-    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValidationError("must have no NUL and no lone surrogate")
 
 
 def faults_of_context(context: Mapping[str, Any], reserved: Iterable[str]) -> dict[str, list[str]]:
@@ -58,11 +53,11 @@ class ExampleSchema(_Strict):
 class DefaultsSchema(_Strict):
     """What executions by name take where the request says nothing."""
 
-    timeout_ms = fields.Integer(strict=True, validate=validate.Range(min=1, max=2**31 - 1))
+    timeout_ms = WholeNumber(validate=validate.Range(min=1, max=2**31 - 1))
     isolation = fields.String(validate=validate.OneOf(["session", "execution"]))
     compile_options = fields.Nested(CompileOptionsSchema)
     context = fields.Dict()
-    cache_ttl = fields.Integer(strict=True, validate=validate.Range(min=0, max=VERSION_MAX))
+    cache_ttl = WholeNumber(validate=validate.Range(min=0, max=VERSION_MAX))
 
     @validates_schema
     def refuse_controls(self, data: dict[str, Any], **_: Any) -> None:
@@ -81,13 +76,13 @@ class PutFunctionSchema(_Strict):
         fields.String(validate=[validate.Length(1, 64), text]), validate=validate.Length(max=50)
     )
     schema = fields.Nested(SchemasSchema)
-    enforce_result = fields.Boolean(truthy={True}, falsy={False})
+    enforce_result = Switch()
     examples = fields.List(fields.Nested(ExampleSchema), validate=validate.Length(max=EXAMPLES_MAX))
     defaults = fields.Nested(DefaultsSchema)
     packages = fields.List(fields.String(), load_default=list)
     lock = fields.String(load_default="")
-    refresh_packages = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
-    verify = fields.Boolean(truthy={True}, falsy={False}, load_default=False)
+    refresh_packages = Switch(load_default=False)
+    verify = Switch(load_default=False)
 
 
 class CallContextSchema(Schema):
@@ -100,7 +95,7 @@ class CallContextSchema(Schema):
 
     environment = fields.String()
     user_id = fields.String()
-    timeout_ms = fields.Integer(strict=True, validate=validate.Range(min=1))
+    timeout_ms = WholeNumber(validate=validate.Range(min=1))
     isolation = fields.String(validate=validate.OneOf(["session", "execution"]))
 
     @validates_schema
@@ -125,14 +120,14 @@ class ExecuteByNameSchema(ContextOfCallSchema):
 class CanarySideSchema(_Strict):
     """The version that gets a share of an alias's calls."""
 
-    version = fields.Integer(strict=True, required=True, validate=validate.Range(1, VERSION_MAX))
-    weight = fields.Float(required=True, allow_nan=False, validate=validate.Range(0, 1))
+    version = WholeNumber(required=True, validate=validate.Range(1, VERSION_MAX))
+    weight = Number(required=True, allow_nan=False, validate=validate.Range(0, 1))
 
 
 class AliasSchema(_Strict):
     """Body of a request that sets an alias."""
 
-    version = fields.Integer(strict=True, required=True, validate=validate.Range(1, VERSION_MAX))
+    version = WholeNumber(required=True, validate=validate.Range(1, VERSION_MAX))
     canary = fields.Nested(CanarySideSchema)
 
 

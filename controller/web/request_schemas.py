@@ -2,6 +2,8 @@
 
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
+from controller.web.json_fields import Switch, WholeNumber, text
+
 NO_NUL = r"^[^\x00]*$"
 SCOPES = r"^[!-~]+(?: [!-~]+)*$"
 
@@ -15,8 +17,10 @@ class CompileOptionsSchema(Schema):
         unknown = RAISE
 
     optimization_level = fields.String(validate=validate.OneOf(["debug", "release"]))
-    features = fields.List(fields.String(validate=validate.Length(1, 64)), validate=validate.Length(max=64))
-    target = fields.String(validate=validate.Length(1, 64))
+    features = fields.List(
+        fields.String(validate=[validate.Length(1, 64), text]), validate=validate.Length(max=64)
+    )
+    target = fields.String(validate=[validate.Length(1, 64), text])
 
 
 class ContextSchema(Schema):
@@ -29,8 +33,8 @@ class ContextSchema(Schema):
 
     environment = fields.String()
     user_id = fields.String()
-    timeout_ms = fields.Integer(strict=True, load_default=30_000, validate=validate.Range(min=1))
-    retain_session = fields.Boolean(truthy={True}, falsy={False}, load_default=True)
+    timeout_ms = WholeNumber(load_default=30_000, validate=validate.Range(min=1))
+    retain_session = Switch(load_default=True)
     compile_options = fields.Nested(CompileOptionsSchema, load_default=dict)
     isolation = fields.String(load_default="session", validate=validate.OneOf(["session", "execution"]))
 
