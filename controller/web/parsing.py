@@ -129,7 +129,7 @@ class RequestParser:
         document = json_object(body)
         context = document.pop("context", {})
         if context != {}:
-            _load(CONTEXT_OF_CALL, {"context": context})
+            context = _load(CONTEXT_OF_CALL, {"context": context})["context"]
         own = {key: value for key, value in context.items() if key not in ("timeout_ms", "isolation")}
         named = CallByName(parsed, own, context.get("timeout_ms"), context.get("isolation"))
         request = self._execute("", environ, body, document)

@@ -7,6 +7,7 @@ from pathlib import Path
 import requests
 import yaml
 
+from controller.models.cursors import cursor_of
 from tests.acceptance.client import ALL_SCOPES, Client
 from tests.conftest import ROOT
 
@@ -47,14 +48,19 @@ include-name = "PUT /api/v1/functions/{{function_ref}}"
 parameters = {{ "path.function_ref" = "python-made_up", "header.If-Match" = "*" }}
 # A text that is no Python, a schema that is none and packages are well-formed and refused all the same.
 checks.positive_data_acceptance.enabled = false
-# 412 is a refusal, too.
-checks.negative_data_rejection.enabled = false
+# The first version is still to be made.
+checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 412, 413, 415]
+
+[[operations]]
+include-name = "POST /api/v1/functions/{{function_ref}}/execute"
+parameters = {{ "path.function_ref" = "python-fuzzed" }}
+# A deadline of a millisecond is well-formed.
+checks.not_a_server_error.expected-statuses = ["2xx", "4xx", 504]
 
 [[operations]]
 include-name = "GET /api/v1/functions/{{language_title}}/versions"
-parameters = {{ "path.language_title" = "nodejs-calculator" }}
 # A made-up cursor is none.
-checks.positive_data_acceptance.enabled = false
+parameters = {{ "path.language_title" = "nodejs-calculator", "query.cursor" = "{cursor}" }}
 
 [[operations]]
 include-name = "GET /api/v1/functions"
@@ -62,9 +68,8 @@ include-name = "GET /api/v1/functions"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
-include-name = "PUT /api/v1/functions/{{language_title}}/aliases/{{alias}}"
-# To JSON Schema 1.0 is an integer.
-checks.positive_data_acceptance.enabled = false
+include-path-regex = "/aliases"
+parameters = {{ "path.language_title" = "python-fuzzed" }}
 """
 
 
@@ -86,7 +91,8 @@ def test_made_up_requests_are_answered_by_the_contract(client: Client, tmp_path:
     script = "def handle(params):\n    return params\n"
     session, doomed = (client.begin("python-fuzzed", script) for _ in range(2))
     configuration = tmp_path / "schemathesis.toml"
-    configuration.write_text(CONFIGURATION.format(token=client.token, session=session, doomed=doomed))
+    known = {"session": session, "doomed": doomed, "cursor": cursor_of(2)}
+    configuration.write_text(CONFIGURATION.format(token=client.token, **known))
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)]
     command += ["run", str(ROOT / "docs" / "openapi.yaml"), "--url", client.url, "--no-color"]
     command += ["--seed", str(SEED), "--max-examples", str(EXAMPLES), "--generation-database", "none"]

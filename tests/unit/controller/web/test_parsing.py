@@ -88,7 +88,10 @@ def test_a_language_title_is_read(title: str) -> None:
         ({"context": {"timeout_ms": "soon"}}, "/context/timeout_ms"),
         ({"context": {"timeout_ms": 0}}, "/context/timeout_ms"),
         ({"context": {"timeout_ms": 1.5}}, "/context/timeout_ms"),
+        ({"context": {"timeout_ms": "5"}}, "/context/timeout_ms"),
+        ({"context": {"timeout_ms": True}}, "/context/timeout_ms"),
         ({"context": {"retain_session": "yes"}}, "/context/retain_session"),
+        ({"context": {"retain_session": 1}}, "/context/retain_session"),
         ({"context": {"isolation": "none"}}, "/context/isolation"),
         ({"context": {"environment": 1}}, "/context/environment"),
         (
@@ -96,6 +99,8 @@ def test_a_language_title_is_read(title: str) -> None:
             "/context/compile_options/optimization_level",
         ),
         ({"context": {"compile_options": {"features": "a"}}}, "/context/compile_options/features"),
+        ({"context": {"compile_options": {"features": ["\ud800"]}}}, "/context/compile_options/features/0"),
+        ({"context": {"compile_options": {"target": "\0"}}}, "/context/compile_options/target"),
         ({"context": {"compile_options": {"linker": "x"}}}, "/context/compile_options/linker"),
         ({"context": []}, "/context"),
         ({"script_content": 1}, "/script_content"),
@@ -110,6 +115,14 @@ def test_a_wrong_field_is_pointed_at(body: Any, pointer: str) -> None:
         initialize(body)
     assert refused.value.status == 400
     assert [error["pointer"].startswith(pointer) for error in refused.value.details["errors"]] == [True]
+
+
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    body = {"context": {"timeout_ms": 281064.0}}
+    _, by_name = PARSER.execute_by_name("python-hello", {}, json.dumps(body).encode())
+    target = PARSER.alias_target(b'{"version": 3.0}')
+    numbers = [initialize(body).timeout_ms, by_name.timeout_ms, target.version]
+    assert [(number, type(number)) for number in numbers] == [(281064, int), (281064, int), (3, int)]
 
 
 def test_a_script_over_the_limit_is_refused() -> None:
