@@ -121,10 +121,10 @@ class MemoryFunctions(ABC):
         found = self._state.functions.get((owner, name))
         return found is not None and self._state.aliases.pop((found.id, alias), None) is not None
 
-    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """See `FunctionRows.function_hash`."""
+    def own_content(self, name: LanguageTitle, owner: str) -> FunctionContent | None:
+        """See `FunctionRows.own_content`."""
         found = self._state.functions.get((owner, name))
-        return None if found is None else found.row.content.script_hash
+        return None if found is None else found.row.content
 
     def functions(
         self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST

@@ -227,17 +227,29 @@ SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
 
--- name: function_hash(language, title, owner)$
--- Return the script hash of a user's function.
-SELECT script_hash FROM functions WHERE language = :language AND title = :title AND user_id = :owner;
+-- name: own_content(language, title, owner)^
+-- Return what the newest version of a user's function consists of.
+SELECT script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults FROM functions
+WHERE language = :language AND title = :title AND user_id = :owner;
 
 -- name: count_functions(owner, language, user_id, type, words, tag)$
 -- Count the functions that a user sees and that match the filters.
--- A predefined function is hidden by the user's function of the same name.
-SELECT count(*) FROM functions AS f
-WHERE (user_id = :owner OR user_id IS NULL AND NOT EXISTS (
-    SELECT FROM functions AS own WHERE own.user_id = :owner AND (own.language, own.title) = (f.language, f.title)
-)) AND function_chosen(f, :language, :user_id, :type, :words, :tag);
+-- A user's functions are counted by triggers as they come and go: a list asks for its total with each page, and would
+-- read all of them each time. Only a search has to look at each. The predefined ones are few, and not the users':
+-- they are counted here. One is hidden by the user's function of the same name.
+SELECT CASE WHEN :words::text IS NULL AND :tag::text IS NULL THEN (
+    SELECT coalesce(sum(functions), 0) FROM function_counts
+    WHERE user_id = :owner AND (:language::text IS NULL OR language = :language)
+        AND coalesce(:user_id, :owner) = :owner AND coalesce(:type, 'dynamic') = 'dynamic'
+) ELSE (
+    SELECT count(*) FROM functions AS f
+    WHERE user_id = :owner AND function_chosen(f, :language, :user_id, :type, :words, :tag)
+) END + (
+    SELECT count(*) FROM functions AS f
+    WHERE user_id IS NULL AND function_chosen(f, :language, :user_id, :type, :words, :tag) AND NOT EXISTS (
+        SELECT FROM functions AS own WHERE own.user_id = :owner AND (own.language, own.title) = (f.language, f.title)
+    )
+);
 
 -- name: functions(owner, language, user_id, type, words, tag, after_language, after_title, per_page, skipped)
 -- Return one page of the functions that `count_functions` counts, after a name.

@@ -57,12 +57,10 @@ class PostgresTables:
             deleted = QUERIES.delete_expired_sessions(connection, batch=batch)
             return deleted, QUERIES.count_active_sessions(connection)
 
-    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """Return the hash of the script that the owner has registered under the name."""
-        found: str | None = self._postgres.query(
-            "function_hash", language=name.language, title=name.title, owner=owner
-        )
-        return found
+    def own_content(self, name: LanguageTitle, owner: str) -> FunctionContent | None:
+        """Return the newest version of the owner's function. None: there is none."""
+        row = self._postgres.query("own_content", **_owned(name, owner))
+        return None if row is None else FunctionContent.of(row)
 
     def functions(
         self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST

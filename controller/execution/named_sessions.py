@@ -166,7 +166,7 @@ class NamedSessions:
             user_id,
             function.name,
             content,
-            script=script.content,
+            script=script,
             prepared=prepared,
             bounds=self._bounds,
             expires_at=expires_at,

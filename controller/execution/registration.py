@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from controller.auth.authenticator import require_write
+from controller.auth.authenticator import require_execute, require_write
 from controller.call import Call
 from controller.errors import Conflict, InvalidRequest, PreconditionFailed
 from controller.execution.runner import ScriptRunner
@@ -56,10 +56,13 @@ class FunctionRegistrar:
         """
         name, owner = request.name, identity.subject
         call.name, call.payload = name, {"given": sorted(request.fields)}
+        check_schemas(request.fields.get("schema", {}))
         route = self._runner.route(name)
         call.language = route.language
         require_write(identity, name.language)
-        check_schemas(request.fields.get("schema", {}))
+        if request.verify:
+            # The right to write alone runs nothing.
+            require_execute(identity, name.language)
         prepared: dict[ArtifactKey, Prepared] = {}
         verified: set[str] = set()
         for _ in range(TRIES):

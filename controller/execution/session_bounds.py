@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.models.registered import LanguageTitle, Session, now
+from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.models.stored import FunctionContent
 from controller.registry.functions import Registered
 from controller.runtimes.client import Prepared
@@ -36,7 +36,7 @@ def session_of_version(
     name: LanguageTitle,
     content: FunctionContent,
     *,
-    script: str,
+    script: Script,
     prepared: Prepared,
     bounds: SessionBounds,
     expires_at: datetime,

@@ -61,7 +61,7 @@ class ExampleVerifier:
             call.user_id,
             name,
             content,
-            script=script.content,
+            script=script,
             prepared=prepared,
             bounds=self._bounds,
             expires_at=now() + timedelta(seconds=BUDGET),

@@ -91,13 +91,12 @@ class WorkflowManager:
         prepared = self._runner.prepare(route, request.name, function.script, request.compile_options, call)
         session = self._session(identity, request, function, prepared)
         call.session_id = session.request_id
-        replaced = self._replaced(session) if registers else None
         writes = initialization_writes(session, function.script, prepared.artifact, registers=registers)
         self._sessions.create(session, writes)
         if registers:
             self._functions.forget(session.name, session.user_id)
-        if replaced is not None:
-            self._cache.drop_results(session.user_id, session.name.language, replaced)
+        if registers and function.replaces is not None:
+            self._cache.drop_results(session.user_id, session.name.language, function.replaces)
         return _initialized(session, prepared.artifact_cached)
 
     def execute(
@@ -243,17 +242,12 @@ class WorkflowManager:
             self._sessions.confirm(session, None if reply.value is None else reply.value.decode())
         return reply
 
-    def _replaced(self, session: Session) -> str | None:
-        """Return the hash of the registered script that the session's script replaces, if there is one."""
-        try:
-            registered = self._functions.script_hash(session.name, session.user_id)
-        except StoreUnavailable:
-            return None
-        return None if registered == session.script_hash else registered
-
     def _function(self, call: Call, identity: Identity, request: InitializeRequest) -> Registered:
         if request.script is not None:
-            return Registered(request.script)
+            try:
+                return self._functions.replaced(request.name, identity.subject, request.script)
+            except StoreUnavailable:
+                return Registered(request.script)
         ref = FunctionRef(request.name, request.selector)
         return self._functions.registered(
             ref, identity.subject, point_of(identity.subject, call.ids.http_request_id)

@@ -56,8 +56,8 @@ class FunctionRows(Protocol):
     def delete_alias(self, name: LanguageTitle, owner: str, alias: str) -> bool:
         """Delete an alias of the owner's function. Return False if there is none."""
 
-    def function_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """Return the hash of the script that the owner has registered under the name."""
+    def own_content(self, name: LanguageTitle, owner: str) -> FunctionContent | None:
+        """Return the newest version of the owner's function. None: there is none."""
 
     def functions(
         self, owner: str, chosen: FunctionFilter, most: int, skipped: int, after: LanguageTitle = FIRST

@@ -44,20 +44,26 @@ ALIASES_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The script of a session, and the JSON Schemas of its params and results if the function has them."""
+    """The script of a session, and the JSON Schemas of its params and results if the function has them.
+
+    Attributes:
+        replaces: the hash of the registered script that this one replaces, if it does.
+    """
 
     script: Script
     params_schema: str | None = None
     result_schema: str | None = None
+    replaces: str | None = None
 
     @classmethod
-    def of(cls, content: FunctionContent, script: str) -> "Registered":
-        """Return what a session of a version takes from it."""
+    def of(cls, content: FunctionContent, script: Script) -> "Registered":
+        """Return what a session takes from a version, or from the newest one if its script is to replace it."""
         schemas = {name: canonical(schema) for name, schema in content.schema.items()}
         return cls(
-            Script(script, content.script_hash),
+            script,
             schemas.get("params"),
             schemas.get("result") if content.enforce_result else None,
+            None if script.hash == content.script_hash else content.script_hash,
         )
 
 
@@ -101,7 +107,12 @@ class FunctionCatalog:
             NotFound: there is none.
         """
         function, script, _ = self._function(ref, owner, point)
-        return Registered.of(function.content, script)
+        return Registered.of(function.content, Script(script, function.content.script_hash))
+
+    def replaced(self, name: LanguageTitle, owner: str, script: Script) -> Registered:
+        """Return what a new session with this script takes from the function of the owner that it replaces."""
+        content = self._rows.own_content(name, owner)
+        return Registered(script) if content is None else Registered.of(content, script)
 
     def remembers(self, name: LanguageTitle, owner: str | None) -> bool:
         """Return whether `use` finds the function in memory."""
@@ -246,10 +257,6 @@ class FunctionCatalog:
     def clean_up(self) -> int:
         """Delete old versions of deleted functions. Return how many."""
         return self._rows.delete_old_versions(VERSIONS_KEPT_DAYS, CLEANING_BATCH)
-
-    def script_hash(self, name: LanguageTitle, owner: str) -> str | None:
-        """Return the hash of the script that the owner has registered under `name`. None: there is none."""
-        return self._rows.function_hash(name, owner)
 
     def page(self, owner: str, query: FunctionsQuery) -> FunctionPage:
         """Return one page of the list. A page that a cursor names costs the same however many functions there are."""

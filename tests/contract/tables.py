@@ -74,6 +74,12 @@ def function(tables: Tables, name: LanguageTitle, owner: str) -> tuple[StoredFun
     return found
 
 
+def own_hash(tables: Tables, name: LanguageTitle, owner: str) -> str:
+    content = tables.own_content(name, owner)
+    assert content is not None
+    return content.script_hash
+
+
 def predefine(tables: Tables, name: LanguageTitle, text: str = "return 0", about: str = "x") -> None:
     script = Script.of(text)
     parameters = {

@@ -28,7 +28,7 @@ from tests.databases import Database
 def test_what_was_never_written_is_not_there(tables: Tables, owner: str) -> None:
     assert tables.session(str(uuid.uuid4())) is None
     assert tables.function_targets(NAME, owner) is None
-    assert tables.function_hash(NAME, owner) is None
+    assert tables.own_content(NAME, owner) is None
     assert tables.script("f" * 64) is None
     assert tables.artifact(ArtifactKey("f" * 64, "rust", "{}")) is None
     assert tables.held_by_user(owner, NAME, PLENTY) == Held(0, 0)
@@ -168,7 +168,7 @@ def test_postgres_that_is_away_is_said_to_be_away(own_postgres_server: PostgresS
         lambda: tables.end_session("x", "closed"),
         lambda: tables.delete_expired_sessions(1),
         lambda: tables.function_targets(NAME, "x"),
-        lambda: tables.function_hash(NAME, "x"),
+        lambda: tables.own_content(NAME, "x"),
         lambda: tables.functions("x", ANY, 1, 0),
         lambda: tables.count_functions("x", ANY),
         lambda: tables.delete_function(NAME, "x"),

@@ -14,6 +14,7 @@ from tests.contract.tables import (
     Tables,
     begin,
     function,
+    own_hash,
     predefine,
     register,
     statements,
@@ -25,7 +26,7 @@ def test_another_text_is_another_version(tables: Tables, owner: str) -> None:
     for text in ("result = 1", "result = 1", "result = 2", "result = 1"):
         registered = register(tables, owner, NAME, text)
         found, content = function(tables, NAME, owner)
-        assert (content, found.content.script_hash, tables.function_hash(NAME, owner)) == (
+        assert (content, found.content.script_hash, own_hash(tables, NAME, owner)) == (
             text,
             registered,
             registered,
@@ -54,7 +55,7 @@ def test_an_own_function_says_what_it_is(tables: Tables, owner: str) -> None:
 def test_an_old_registration_does_not_replace_a_newer_one(tables: Tables, owner: str) -> None:
     new = register(tables, owner, NAME, "result = 1", now() - timedelta(seconds=60))
     register(tables, owner, NAME, "result = 0", now() - timedelta(seconds=120))
-    assert tables.function_hash(NAME, owner) == new
+    assert own_hash(tables, NAME, owner) == new
     latest = now() - timedelta(seconds=1)
     register(tables, owner, NAME, "result = 2", latest)
     # Clocks of two controllers may differ by seconds: within those the order of writing counts.
@@ -73,7 +74,7 @@ def test_an_own_function_hides_the_predefined_one_of_its_name(tables: Tables, ow
         [{"params": {}}],
         ["a", "b"],
     )
-    assert tables.function_hash(name, owner) is None
+    assert tables.own_content(name, owner) is None
     register(tables, owner, name, "return 1")
     assert function(tables, name, owner)[1] == "return 1"
     assert function(tables, name, "another")[1] == "return 0"
@@ -108,8 +109,13 @@ def test_lists_are_filtered_counted_and_cut(tables: Tables, owner: str) -> None:
     assert tables.count_functions(owner, own) == 4
     assert tables.count_functions(owner, FunctionFilter("python", owner, "dynamic")) == 3
     assert tables.count_functions(owner, FunctionFilter(user_id="another")) == 0
+    assert tables.count_functions(owner, FunctionFilter(user_id=owner, type="predefined")) == 0
+    # One that is registered again is counted once, a deleted one not at all.
+    register(tables, owner, LanguageTitle("nodejs", "own"), "return 2")
+    assert tables.delete_function(LanguageTitle("python", "f1"), owner)
+    assert (tables.count_functions(owner, own), len(tables.functions(owner, own, 10, 0))) == (3, 3)
     everything = tables.functions(owner, ANY, 1000, 0)
-    assert tables.count_functions(owner, ANY) == len(everything) > 4
+    assert tables.count_functions(owner, ANY) == len(everything) > 3
     predefined = tables.functions(owner, FunctionFilter(type="predefined"), 1000, 0)
     assert [one for one in everything if one.type == "predefined"] == predefined
 

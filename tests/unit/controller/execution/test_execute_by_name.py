@@ -211,6 +211,12 @@ def test_params_and_results_are_held_to_their_schemas(one: Process, stores: Stor
     with pytest.raises(InvalidParams):
         one.execute(session, {})
     assert stores.runtime.runs == 4
+    # A script that is registered under the name changes nothing else.
+    session = one.begin(script="result = 2")
+    with pytest.raises(InvalidParams):
+        one.execute(session, {})
+    with pytest.raises(ScriptFailed):
+        one.execute(session, {"a": 1})
 
 
 def test_an_idempotency_key_counts_per_function(one: Process, other: Process) -> None:

@@ -16,7 +16,9 @@ def test_a_script_is_registered_and_its_session_lasts(one: Process, stores: Stor
     stored = stores.postgres.session(session.request_id)
     assert (stored.session, stored.execution_count) == (session, 0)
     assert (
-        stores.postgres.function_hash(HELLO, "alice") == session.script_hash == Script.of("result = 1").hash
+        stores.postgres.own_content(HELLO, "alice").script_hash
+        == session.script_hash
+        == Script.of("result = 1").hash
     )
     assert stores.postgres.script(session.script_hash) == "result = 1"
     kept = one.cache.session(session.request_id)
@@ -74,13 +76,13 @@ def test_a_token_without_the_languages_scope_begins_nothing(one: Process, stores
     with pytest.raises(Forbidden):
         one.begin(identity=PYTHONIST, name=RUST)
     assert stores.runtime.prepared == []
-    assert stores.postgres.function_hash(RUST, "alice") is None
+    assert stores.postgres.own_content(RUST, "alice") is None
 
 
 def test_a_script_that_is_refused_leaves_nothing(one: Process, stores: Stores) -> None:
     with pytest.raises(InitializationFailed):
         one.begin(script="broken")
-    assert stores.postgres.function_hash(HELLO, "alice") is None
+    assert stores.postgres.own_content(HELLO, "alice") is None
     assert one.sample("lambda_sessions_created_total", language="python") == 0
     labels = {"endpoint": "initialize", "language": "python", "code": "initialization_error"}
     assert one.sample("lambda_requests_total", **labels) == 1
@@ -141,7 +143,7 @@ def test_without_postgres_a_session_lives_in_redis_and_is_written_later(
     one.logger.flush()
     other.logger.flush()
     assert stores.postgres.session(session.request_id).execution_count == 1
-    assert stores.postgres.function_hash(HELLO, "alice") == session.script_hash
+    assert stores.postgres.own_content(HELLO, "alice").script_hash == session.script_hash
 
 
 def test_without_redis_a_session_lives_in_postgres(one: Process, other: Process, stores: Stores) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from controller.errors import InitializationFailed, RateLimited
+from controller.errors import Forbidden, InitializationFailed, RateLimited
+from controller.models.registered import Identity
 from controller.models.stored import Held
 from tests.unit.controller.heart import HELLO, Process, Stores
 
@@ -33,6 +34,14 @@ def test_a_version_with_examples_that_hold_is_made(one: Process, stores: Stores)
 def test_examples_are_run_only_where_it_is_asked(one: Process, stores: Stores) -> None:
     one.put(script=SCRIPT, examples=[{"result": 7}])
     assert stores.runtime.runs == 0
+
+
+def test_the_right_to_write_alone_runs_no_examples(one: Process, stores: Stores) -> None:
+    writer = Identity("alice", frozenset({"write:functions"}), by_key=True)
+    with pytest.raises(Forbidden):
+        one.put(writer, script=SCRIPT, examples=[{"result": 1}], verify=True)
+    assert stores.runtime.prepared == []
+    assert one.put(writer, script=SCRIPT, examples=[{"result": 1}]).version == 1
 
 
 def test_a_result_that_differs_is_told_as_a_patch(one: Process) -> None:
