@@ -71,7 +71,7 @@ class PutFunctionSchema(_Strict):
     """Body of a request that makes a version. Fields left out keep their value."""
 
     script_content = fields.String(validate=validate.Length(min=1))
-    description = fields.String(validate=[validate.Length(max=10_000), text])
+    description = fields.String(validate=text)
     tags = fields.List(
         fields.String(validate=[validate.Length(1, 64), text]), validate=validate.Length(max=50)
     )

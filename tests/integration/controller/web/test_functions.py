@@ -142,6 +142,7 @@ def test_puts_at_the_same_time_make_a_version_each_and_lose_nothing(clients: tup
         ({"script_content": SCRIPT, "defaults": {"timeout_ms": 0}}, "/defaults/timeout_ms"),
         ({"script_content": SCRIPT, "packages": ["numpy"]}, "/packages"),
         ({"script_content": SCRIPT, "lock": "x"}, "/lock"),
+        ({"script_content": SCRIPT, "verify": "yes"}, "/verify"),
         ({"script_content": SCRIPT, "refresh_packages": True}, "/refresh_packages"),
     ],
 )
@@ -240,6 +241,8 @@ def test_aliases_are_set_moved_read_and_deleted(clients: tuple[Client, Client]) 
         ({"version": 1, "canary": {"version": 1}}, 400, "/canary/weight"),
         ({"version": 1, "canary": {"version": 1, "weight": 1.1}}, 400, "/canary/weight"),
         ({"version": 1, "canary": {"version": 1, "weight": -0.1}}, 400, "/canary/weight"),
+        ({"version": 1, "canary": {"version": 1, "weight": "0.5"}}, 400, "/canary/weight"),
+        ({"version": 1, "canary": {"version": 1, "weight": True}}, 400, "/canary/weight"),
         ({"version": 1, "weight": 1}, 400, "/weight"),
         ({"version": 2}, 404, None),
         ({"version": 1, "canary": {"version": 2, "weight": 0.5}}, 404, None),
@@ -323,6 +326,8 @@ def test_another_users_function_is_out_of_reach(clients: tuple[Client, Client]) 
         error_of(stranger.request(method, path), "NOT_FOUND")
     error_of(alias(stranger, "live", version=1), "NOT_FOUND")
     reader = one.speaking_for(one.sub, scope="read:functions")
+    # The body is looked at before the scope.
+    error_of(put(reader, schema={"params": {"type": 7}}), "INVALID_REQUEST")
     for refused in (
         put(reader, tags=["x"]),
         alias(reader, "live", version=1),
