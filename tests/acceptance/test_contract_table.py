@@ -47,15 +47,37 @@ KEYS_OF_THE_CONTRACT = {
         "in no log line and no row",
     )
 }
+FUNCTIONS_OF_THE_CONTRACT = {
+    f"functions: {row}"
+    for row in (
+        "shown as they were put",
+        "unknown member, schema that is none, remote reference 400",
+        "schema that takes long to put 400",
+        "references that multiply, backtracking 400",
+        "params whose check takes long 400, others under 50 ms",
+        "schemas hold on all ways of running",
+        "verify tells what differs",
+        "PUTs at the same time make a version each",
+        "reference with two @ 400, PUT on a reference 405",
+        "alias to nothing 404, weight outside 0 to 1 400",
+        "version in use 409",
+        "by name as by id, with the version",
+        "canary split by request",
+        "rollback under load, no 5xx, known within a second",
+        "PostgreSQL away, known ones run, changes 503",
+        "anonymous callers change nothing",
+    )
+}
 STATUSES = {"INVALID_REQUEST": (400, 405, 413, 415), "INVALID_PARAMS": (400,)}
 
 
 def rows() -> set[str]:
-    """What has to be covered: the tables of the specification, what keys promise, and every code for clients."""
+    """What has to be covered: the specification's tables, what functions and keys promise, every code for clients."""
     codes = {ServiceError.code, *(kind.code for kind in ServiceError.__subclasses__())} - {ClientGone.code}
     several = {f"{code} {status}" for code, statuses in STATUSES.items() for status in statuses}
     codes = codes - STATUSES.keys() | several
-    return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | KEYS_OF_THE_CONTRACT | codes
+    promised = FUNCTIONS_OF_THE_CONTRACT | KEYS_OF_THE_CONTRACT
+    return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | promised | codes
 
 
 def covered() -> Iterator[str]:

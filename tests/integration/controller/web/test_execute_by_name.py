@@ -35,6 +35,7 @@ def execute(
     return client.request("POST", f"{PATH}{ref}/execute", json=body, headers=named)
 
 
+@pytest.mark.covers("functions: by name as by id, with the version")
 def test_by_name_is_answered_as_by_id_with_the_version(clients: tuple[Client, Client]) -> None:
     one, other = clients
     answer = execute(one).json()
@@ -111,6 +112,7 @@ def test_a_failure_of_the_script_names_the_session(clients: tuple[Client, Client
     assert (failed.status_code, failed.json()["request_id"]) == (500, session)
 
 
+@pytest.mark.covers("functions: rollback under load, no 5xx, known within a second")
 def test_a_rollback_under_load_is_known_within_a_second_and_fails_nothing(
     clients: tuple[Client, Client],
 ) -> None:
@@ -156,6 +158,7 @@ def open_pair(
         yield made
 
 
+@pytest.mark.covers("functions: anonymous callers change nothing")
 def test_callers_without_a_token_change_nothing_and_run_what_all_may(open_pair: Pair) -> None:
     one, _ = open_pair.clients()
     stranger = requests.Session()

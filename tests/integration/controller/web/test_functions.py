@@ -45,6 +45,7 @@ def versions(client: Client) -> list[int]:
     return [one["version"] for one in client.request("GET", f"{PATH}/versions").json()["versions"]]
 
 
+@pytest.mark.covers("functions: shown as they were put")
 def test_a_function_is_shown_everywhere_as_it_was_put(clients: tuple[Client, Client]) -> None:
     one, other = clients
     made = put(one, **FULL)
@@ -98,6 +99,7 @@ def test_a_put_may_depend_on_the_newest_version(clients: tuple[Client, Client]) 
     assert versions(one) == [3, 2, 1]
 
 
+@pytest.mark.covers("functions: PUTs at the same time make a version each")
 def test_puts_at_the_same_time_make_a_version_each_and_lose_nothing(clients: tuple[Client, Client]) -> None:
     make(clients[0], SCRIPT)
     changes: list[dict[str, Any]] = [{"description": f"d{number}"} for number in range(8)]
@@ -146,6 +148,7 @@ def test_puts_at_the_same_time_make_a_version_each_and_lose_nothing(clients: tup
         ({"script_content": SCRIPT, "refresh_packages": True}, "/refresh_packages"),
     ],
 )
+@pytest.mark.covers("functions: unknown member, schema that is none, remote reference 400")
 def test_a_malformed_put_is_pointed_at_and_changes_nothing(
     clients: tuple[Client, Client], body: dict[str, Any], pointer: str
 ) -> None:
@@ -188,6 +191,7 @@ def test_all_but_the_script_has_256_kib_together(clients: tuple[Client, Client])
         ("GET", "/api/v1/functions/python-none/aliases", 404),
     ],
 )
+@pytest.mark.covers("functions: reference with two @ 400, PUT on a reference 405")
 def test_references_to_nothing(clients: tuple[Client, Client], method: str, path: str, status: int) -> None:
     one, _ = clients
     make(one, SCRIPT)
@@ -248,6 +252,7 @@ def test_aliases_are_set_moved_read_and_deleted(clients: tuple[Client, Client]) 
         ({"version": 1, "canary": {"version": 2, "weight": 0.5}}, 404, None),
     ],
 )
+@pytest.mark.covers("functions: alias to nothing 404, weight outside 0 to 1 400")
 def test_a_malformed_alias_is_pointed_at_and_changes_nothing(
     clients: tuple[Client, Client], body: dict[str, Any], status: int, pointer: str | None
 ) -> None:
@@ -260,7 +265,7 @@ def test_a_malformed_alias_is_pointed_at_and_changes_nothing(
     assert other.request("GET", f"{PATH}/aliases").json() == {"aliases": []}
 
 
-@pytest.mark.covers("CONFLICT")
+@pytest.mark.covers("CONFLICT", "functions: version in use 409")
 def test_a_version_in_use_stays(clients: tuple[Client, Client]) -> None:
     one, other = clients
     make(one, SCRIPT)
