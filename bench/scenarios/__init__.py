@@ -48,6 +48,7 @@ GROUPS = (
             Server("yardstick", "Flask on waitress, n + 1", "", YARDSTICK),
             Server("constant", "Flask on gunicorn, constant", "", attrgetter("constant_port"), 0.0),
             Execute("cached", "execute, cached", *PYTHON),
+            Execute("cached-by-name", "execute by name, cached", *PYTHON, by_name=True),
             *each(Execute, "warm-{}", "execute, warm, {}", **WARM),
             Execute("half-cached", "execute, cached, half load", *PYTHON, full="cached"),
             *each(Execute, "half-warm-{}", "execute, warm, {}, half load", full="warm-{}".format, **WARM),

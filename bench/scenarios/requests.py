@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bench.load import Load
 from bench.scenarios.scenario import Begin, Bench, Run, Scenario
-from bench.scenarios.sessions import INITIALIZE, burst, session, sessions, title_line
+from bench.scenarios.sessions import INITIALIZE, burst, function, session, sessions, title_line
 from bench.scripts import COMMENTS, TRIVIAL
 from bench.service import Service
 from bench.wrk import Plan
@@ -33,6 +33,7 @@ class Execute(Scenario):
         known: number of different params of the others.
         padding: bytes of params besides.
         full: the scenario whose throughput is halved here; empty: as many requests as possible.
+        by_name: execute the function and not a session of it.
     """
 
     script: str
@@ -40,6 +41,7 @@ class Execute(Scenario):
     known: int = 1
     padding: int = 0
     full: str = ""
+    by_name: bool = False
     yardsticks: tuple[str, ...] = REFERENCES
 
     @property
@@ -47,7 +49,8 @@ class Execute(Scenario):
         return (*self.yardsticks, self.full) if self.full else self.yardsticks
 
     def prepare(self, bench: Bench) -> Run:
-        path = session(bench.service, self.language, self.script)
+        begin_with = function if self.by_name else session
+        path = begin_with(bench.service, self.language, self.script)
         params: dict[str, object] = {"padding": "x" * self.padding} if self.padding else {}
         plan = execution(bench.service, [path], self.fresh, self.known, params)
         return lambda begin: loaded(bench, replace(plan.anew(), pause=self._pause(bench)), begin)

@@ -13,6 +13,7 @@ from bench.scripts import new_scripts
 
 EXECUTE = "/api/v1/execute/"
 INITIALIZE = "/api/v1/initialize"
+FUNCTIONS = "/api/v1/functions"
 #: Clients of a burst: the runtime starts at most as many workers of one script.
 BURST_CLIENTS = 16
 #: Clients that open sessions: a small machine has few compilers, and refuses more at a time.
@@ -30,20 +31,26 @@ def title_line(language: str, title: str = "bench") -> str:
     return f"Language-Title: {language}-{title}\r\n"
 
 
-def initialize(connection: Connection, language: str, script: str) -> str:
+def initialize(connection: Connection, language: str, script: str, title: str = "bench") -> str:
     """Open a session; returns the path to execute in it. Raises UnexpectedAnswer."""
     body = json.dumps({"script_content": script}).encode()
-    document = json.loads(expect_ok(connection.post(INITIALIZE, body, title_line(language))))
+    document = json.loads(expect_ok(connection.post(INITIALIZE, body, title_line(language, title))))
     return EXECUTE + str(document["request_id"])
 
 
-def session(service: Connecting, language: str, script: str) -> str:
+def session(service: Connecting, language: str, script: str, title: str = "bench") -> str:
     """Open a session over a new connection; returns the path to execute in it. Raises UnexpectedAnswer."""
     connection = service.connect()
     try:
-        return initialize(connection, language, script)
+        return initialize(connection, language, script, title)
     finally:
         connection.close()
+
+
+def function(service: Connecting, language: str, script: str) -> str:
+    """Register a function; returns the path to execute it by name. Raises UnexpectedAnswer."""
+    session(service, language, script, "named")
+    return f"{FUNCTIONS}/{language}-named/execute"
 
 
 def sessions(service: Connecting, language: str, number: int) -> list[str]:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
@@ -19,7 +19,7 @@ ECHO = "def handle(params):\n    return params\n"
 NAME = "python-thing"
 PATH = f"/api/v1/functions/{NAME}"
 #: Compiling it takes more steps than are allowed.
-SLOW_TO_PUT = {"anyOf": [{}] * 60_000}
+SLOW_TO_PUT: dict[str, Any] = {"anyOf": [{}] * 60_000}
 #: Whether the params hold is found at once for most of them, and in 2^90 steps for the right ones.
 DOUBLED = {"properties": {"x": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}}
 SLOW_PATTERN = {"properties": {"x": {"items": {"not": {"pattern": "[ab]*a[ab]{900}c"}}}}}
@@ -155,11 +155,12 @@ def test_schemas_hold_on_all_ways_of_running(clients: tuple[Client, Client]) -> 
     schema = {"params": {"required": ["a"]}, "result": {"properties": {"a": {"maximum": 5}}}}
     made(one, script_content=ECHO, schema=schema, enforce_result=True)
     by_id, registered = other.begin(NAME), other.begin(NAME, ECHO + "# changed\n")
-    for run in (
+    ways: list[Callable[[dict[str, Any]], requests.Response]] = [
         lambda params: execute(one, params),
         lambda params: other.execute(by_id, params),
         lambda params: one.execute(registered, params),
-    ):
+    ]
+    for run in ways:
         assert run({"a": 1}).status_code == 200
         error_of(run({}), "INVALID_PARAMS")
         error = error_of(run({"a": 6}), "RUNTIME_ERROR")

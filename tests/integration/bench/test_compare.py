@@ -19,17 +19,22 @@ def commit() -> str:
 
 
 def test_this_checkout_and_its_last_commit(commit: str, tmp_path: Path) -> None:
-    work = Work("warm-python", "python", requests=50)
+    works = [
+        Work("warm-python", "python", requests=50),
+        Work("warm-by-name", "python", requests=50, by_name=True),
+    ]
 
-    rows = compared(commit, [work], rounds=1, folder=tmp_path)
+    rows = compared(commit, works, rounds=1, folder=tmp_path)
 
-    assert [row.process for row in rows] == ["controller", "front", "workers", "redis", "postgres", "all"]
-    total = rows[-1]
-    for side in (total.base, total.new, total.same):
-        assert len(side) == 1
-        assert side[0] > 0
+    processes = ["controller", "front", "workers", "redis", "postgres", "all"]
+    measured = [[work.name, process] for work in works for process in processes]
+    assert [[row.scenario, row.process] for row in rows] == measured
+    for total in rows[5::6]:
+        for side in (total.base, total.new, total.same):
+            assert len(side) == 1
+            assert side[0] > 0
     lines = list(table(rows, bound=1.03))
-    assert [line.split()[:2] for line in lines[1:-1]] == [["warm-python", row.process] for row in rows]
+    assert [line.split()[:2] for line in lines[1:-1]] == measured
     assert list(tmp_path.iterdir()) == []
     assert str(tmp_path) not in git("worktree", "list")
 

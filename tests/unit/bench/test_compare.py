@@ -43,6 +43,11 @@ def test_the_bound_is_widened_by_the_spread(new: float, same: float, verdict: st
     assert row([100.0], [new], [same]).verdict(1.03) == verdict
 
 
+def test_work_that_does_more_may_cost_more() -> None:
+    assert Row("by-name", "all", [100.0], [104.9], [104.9], extra=0.02).verdict(1.03) == "ok"
+    assert Row("by-name", "all", [100.0], [105.1], [105.1], extra=0.02).verdict(1.03) == MISSED
+
+
 def test_a_process_with_next_to_no_work_is_not_judged() -> None:
     assert row([LEAST - 1], [LEAST - 1], [LEAST - 1]).verdict(0.5) == "too little to judge"
 
