@@ -9,7 +9,7 @@ from controller.web.parsing import KEY_ID as KEY_ID_FORM
 Parameter = dict[str, Any]
 
 
-def _matching(place: str, name: str, pattern: str, text: str, **more: int) -> Parameter:
+def _matching(place: str, name: str, pattern: str, text: str, **more: Any) -> Parameter:
     """Return a parameter that must match `pattern`. A parameter of the path is required."""
     schema = {"type": "string", "pattern": f"^(?:{pattern})$", **more}
     return {"in": place, "name": name, "required": place == "path", "description": text, "schema": schema}
@@ -17,19 +17,22 @@ def _matching(place: str, name: str, pattern: str, text: str, **more: int) -> Pa
 
 def _language_title(place: str, name: str) -> Parameter:
     pattern = LANGUAGE_TITLE.pattern
-    return _matching(place, name, pattern, "The function.", maxLength=LANGUAGE_TITLE_MAX) | {"required": True}
+    return _matching(
+        place, name, pattern, "The function.", maxLength=LANGUAGE_TITLE_MAX, examples=["python-price"]
+    ) | {"required": True}
 
 
 def _function_ref(place: str, name: str) -> Parameter:
     pattern = f"{LANGUAGE_TITLE.pattern}(?:@(?:{SELECTOR.pattern}))?"
     text = "The function; `@` and a version's number or an alias may follow. Without, `live` or the newest version."
-    return _matching(place, name, pattern, text) | {"required": True}
+    examples = ["python-price", "python-price@2", "python-price@beta"]
+    return _matching(place, name, pattern, text, examples=examples) | {"required": True}
 
 
 SESSION = _matching("path", "request_id", REQUEST_ID.pattern, "The session.")
 NAME = _language_title("path", "function_ref")
 PARTS_OF = _language_title("path", "language_title")
-ALIAS_NAME = _matching("path", "alias", ALIAS.pattern, "The alias.")
+ALIAS_NAME = _matching("path", "alias", ALIAS.pattern, "The alias.", examples=["live"])
 IF_MATCH: Parameter = {
     "in": "header",
     "name": "If-Match",
@@ -38,7 +41,9 @@ IF_MATCH: Parameter = {
 }
 REF = _function_ref("path", "function_ref")
 REF_HEADER = _function_ref("header", "Language-Title")
-KEY_ID = _matching("path", "key_id", KEY_ID_FORM.pattern, "The API key.")
+KEY_ID = _matching(
+    "path", "key_id", KEY_ID_FORM.pattern, "The API key.", examples=["8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"]
+)
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from controller.errors import ClientGone, ServiceError
+from controller.json_codec import dumps
 from controller.web.openapi.document import document
+from controller.web.openapi.examples import EXAMPLES
+from controller.web.routes import FUNCTIONS, KEYS, ROUTES
 from tests.conftest import ROOT
 from tools.docs.openapi import text
 
@@ -68,6 +72,22 @@ def test_failures_tell_the_headers_that_come_with_them() -> None:
 def test_a_call_with_a_token_may_be_refused_for_it(path: str) -> None:
     for call in document()["paths"][path].values():
         assert ("security" in call) == ({"401", "403", "429"} <= set(call["responses"]))
+
+
+def test_each_call_of_functions_and_keys_has_an_example() -> None:
+    assert EXAMPLES.keys() == {route.name for route in ROUTES if route.function in (FUNCTIONS, KEYS)}
+    for route in ROUTES:
+        if (example := EXAMPLES.get(route.name)) is None:
+            continue
+        assert (example.body is None) == (route.body is None)
+        assert (example.answer is None) == (route.answer is None)
+        if route.body is not None and example.body is not None:
+            route.body().load(example.body)
+        if isinstance(route.answer, type):
+            # `msgspec.Raw` is read from text alone.
+            assert msgspec.json.decode(dumps(example.answer), type=route.answer)
+        named = [one for one in route.parameters if one.get("required")]
+        assert [one["name"] for one in named if not one["schema"].get("examples")] == []
 
 
 def test_the_page_asks_for_nothing_from_outside() -> None:

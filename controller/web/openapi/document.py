@@ -10,6 +10,8 @@ from msgspec.json import schema_components
 
 from controller import VERSION
 from controller.errors import ErrorAnswer
+from controller.models.responses import FunctionDetail
+from controller.web.openapi.examples import example_of
 from controller.web.parameters import REQUEST_ID_HEADER
 from controller.web.route import Failures, Route
 from controller.web.routes import ROUTES
@@ -17,8 +19,8 @@ from controller.web.routes import ROUTES
 DESCRIPTION = """Registers scripts in Node.js, TypeScript, Python or Rust, and runs them.
 
 The order of checks: path and method (404, 405), body size and type (413, 415), token (401), rate (429), body (400),
-owner (404), scope (403), idempotency (409). Behind the OpenFaaS gateway the same handlers answer at
-`/function/<name>/...`."""
+owner (404), scope (403), If-Match (412), params (400), idempotency (409), state (409). Behind the OpenFaaS gateway
+the same handlers answer at `/function/<name>/...`."""
 
 SCHEMAS = "#/components/schemas/"
 #: Error codes by status: those of every route, then those that a token and a body add.
@@ -86,7 +88,7 @@ def _described(route: Route) -> dict[str, Any]:
     if route.created:
         described["responses"]["201"] = _success(route, 201)
     if route.body is not None:
-        content = {"application/json": {"schema": route.body}}
+        content = {"application/json": {"schema": route.body} | _example(example_of(route.name).body)}
         described["requestBody"] = {"required": True, "content": content}
     if route.permission is not None:
         described["summary"] += f" Needs {route.permission.scopes}."
@@ -102,8 +104,19 @@ def _success(route: Route, status: int) -> dict[str, Any]:
             answer: {"schema": {"type": "object"} if "json" in answer else {"type": "string"}}
         }
     elif answer is not None:
-        response["content"] = {"application/json": {"schema": {"$ref": f"{SCHEMAS}{answer.__name__}"}}}
+        schema = {"schema": {"$ref": f"{SCHEMAS}{answer.__name__}"}}
+        response["content"] = {"application/json": schema | _example(example_of(route.name).answer)}
+    if answer is FunctionDetail:
+        response["headers"]["ETag"] = {
+            "description": "The number of the version shown, in double quotes.",
+            "required": True,
+            "schema": {"type": "string", "examples": ['"1"']},
+        }
     return response
+
+
+def _example(document: dict[str, Any] | None) -> dict[str, Any]:
+    return {} if document is None else {"example": document}
 
 
 def _response_name(status: int, codes: tuple[str, ...]) -> str:

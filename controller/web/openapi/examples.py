@@ -1,0 +1,102 @@
+"""An example of each call of functions and keys, for the OpenAPI document."""
+
+from typing import Any, NamedTuple
+
+NAME, LIVE = "python-price", "live"
+MOMENT, LATER = "2026-11-30T08:00:00.000Z", "2026-11-30T08:00:01.000Z"
+SCRIPT = 'def handle(params):\n    return {"total": params["net"] * 1.2}\n'
+SCRIPT_HASH = "63a8e63f63aa4047d5a8da8d3d9314d759bf5d61c724568612df63d4403aeb1c"
+PARAMS_SCHEMA = {"type": "object", "required": ["net"], "properties": {"net": {"type": "number"}}}
+SUMMARY = {
+    "language": "python",
+    "title": "price",
+    "language_title": NAME,
+    "description": "the price with tax",
+    "type": "dynamic",
+    "user_id": "alice",
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+}
+#: What is put and shown.
+CONTENT = {
+    "tags": ["shop"],
+    "schema": {"params": PARAMS_SCHEMA},
+    "enforce_result": False,
+    "examples": [{"name": "a hundred", "params": {"net": 100}, "result": {"total": 120}}],
+    "defaults": {"timeout_ms": 1000, "cache_ttl": 60},
+}
+DETAIL = {
+    **SUMMARY,
+    "version": 1,
+    "newest": 1,
+    "script_hash": SCRIPT_HASH,
+    **CONTENT,
+    "packages": [],
+    "environment": None,
+    "aliases": [LIVE],
+    "compile_options": {},
+    "script_content": SCRIPT,
+}
+CANARY = {"version": 1, "canary": {"version": 2, "weight": 0.1}}
+KEY = {
+    "name": "nightly report",
+    "scope": "execute:python",
+    "functions": [NAME, "python-mail@prod"],
+    "expires_at": "2027-11-30T08:00:00.000Z",
+}
+KEY_ID = "8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"
+
+
+class Example(NamedTuple):
+    """A body and the answer to it. None: there is none."""
+
+    body: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+
+
+#: By the name of the route.
+EXAMPLES = {
+    "list_functions": Example(
+        answer={"total": 1, "page": 1, "per_page": 20, "functions": [SUMMARY], "cursor": None}
+    ),
+    "describe_function": Example(answer=DETAIL),
+    "put_function": Example(
+        {"script_content": SCRIPT, "description": SUMMARY["description"], **CONTENT, "verify": True}, DETAIL
+    ),
+    "delete_function": Example(),
+    "list_versions": Example(
+        answer={
+            "versions": [
+                {"version": 2, "script_hash": SCRIPT_HASH, "created_at": LATER, "aliases": []},
+                {"version": 1, "script_hash": SCRIPT_HASH, "created_at": MOMENT, "aliases": [LIVE]},
+            ],
+            "cursor": None,
+        }
+    ),
+    "list_aliases": Example(answer={"aliases": [{"alias": LIVE, "version": 1}]}),
+    "describe_alias": Example(answer={"alias": LIVE, **CANARY}),
+    "put_alias": Example(CANARY, {"alias": LIVE, **CANARY}),
+    "delete_alias": Example(),
+    "execute_by_name": Example(
+        {"params": {"net": 50}, "context": {"timeout_ms": 500}},
+        {
+            "request_id": "5f0c2d7e-6d1b-5d0a-8c39-2f4f3d1e9a10",
+            "language_title": NAME,
+            "execution_time": 0.2,
+            "cached": False,
+            "result": {"total": 60.0},
+            "version": 1,
+        },
+    ),
+    "create_key": Example(KEY, {"key_id": KEY_ID, "key": f"lmk_{'0' * 32}4l0dW7", **KEY}),
+    "list_keys": Example(
+        answer={"keys": [{"key_id": KEY_ID, **KEY, "created_at": MOMENT, "last_used_at": LATER}]}
+    ),
+    "delete_key": Example(),
+}
+NONE = Example()
+
+
+def example_of(route: str) -> Example:
+    """Return the example of a route."""
+    return EXAMPLES.get(route, NONE)
