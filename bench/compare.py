@@ -148,7 +148,8 @@ def table(rows: Sequence[Row], bound: float) -> Iterator[str]:
     for row in rows:
         figures = f"{median(row.base):9.1f}{median(row.new):9.1f}{row.ratio:10.3f}{row.spread:8.3f}"
         yield f"{row.scenario:21}{row.process:12}{figures}  {row.verdict(bound)}"
-    yield f"new/base, the median of the rounds, must be below {bound:g} plus the spread of the same state"
+    extra = "".join(sorted({f" (+ {row.extra:g} in {row.scenario})" for row in rows if row.extra}))
+    yield f"new/base, the median of the rounds, must be below {bound:g}{extra} plus the spread of the same state"
 
 
 def run(arguments: argparse.Namespace) -> int:

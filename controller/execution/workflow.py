@@ -151,7 +151,8 @@ class WorkflowManager:
             admission: the request's slot in the rate limit.
             watch: registers a callback for a client that hangs up.
         """
-        call.payload = {"params": request.params_text, "context": named.context}
+        context = {"context": named.context} if named.context else {}
+        call.payload = {"params": request.params_text, **context}
         if request.idempotency_key is not None:
             admission.charge()
         while True:
