@@ -187,8 +187,7 @@ DELETE FROM function_versions WHERE (function_id, version) IN (
 );
 
 -- name: held_by_user(owner, sessions_max, functions_max, language, title)^
--- Count the active sessions and the functions of a user, without the named function.
--- Counting stops at the two limits.
+-- Count the active sessions and the functions of a user, without the named function, each up to its limit.
 SELECT
     (
         SELECT count(*) FROM (
@@ -197,11 +196,10 @@ SELECT
             LIMIT :sessions_max
         ) AS live
     ) AS sessions,
-    (
-        SELECT count(*) FROM (
-            SELECT FROM functions WHERE user_id = :owner AND (language, title) <> (:language, :title)
-            LIMIT :functions_max
-        ) AS registered
+    least(
+        :functions_max,
+        (SELECT coalesce(sum(functions), 0) FROM function_counts WHERE user_id = :owner)
+        - (SELECT count(*) FROM functions WHERE (user_id, language, title) = (:owner, :language, :title))
     ) AS functions;
 
 -- name: put_predefined_function(language, title, description, tags, schema, examples, script_hash)^
