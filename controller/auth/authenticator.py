@@ -12,7 +12,7 @@ from controller.auth.settings import TokenSettings
 from controller.auth.signing_keys import FixedKey, JwksKeys, KeySource
 from controller.errors import Forbidden, TokenMissing, Unauthorized
 from controller.models.api_keys import PREFIX
-from controller.models.registered import Identity
+from controller.models.registered import FunctionRef, Identity
 
 EXECUTE_ALL = "execute:all"
 READ = "read:functions"
@@ -177,23 +177,18 @@ def require_execute(identity: Identity, language: str) -> None:
     _require_unbound(identity)
 
 
-def require_function(identity: Identity, reference: str) -> None:
+def require_function(identity: Identity, reference: FunctionRef) -> None:
     """Check that the token may execute a function by name.
 
     A key that is bound to a name alone may use every reference to that function.
 
-    Args:
-        identity: the caller.
-        reference: `<language>-<title>`, with `@` and a version or an alias if the caller wrote one.
-
     Raises:
         Forbidden: the token lacks the scope of the language, or its key is bound to other functions.
     """
-    name = reference.partition("@")[0]
-    language = name.partition("-")[0]
+    language, bound = reference.name.language, identity.functions
     if not _may_execute(identity, language):
         raise Forbidden(f"the token lacks the scope execute:{language}")
-    if identity.functions is not None and identity.functions.isdisjoint((name, reference)):
+    if bound is not None and bound.isdisjoint((str(reference.name), str(reference))):
         raise Forbidden("the key is bound to other functions")
 
 

@@ -27,7 +27,7 @@ from controller.models.stored import StoredFunction
 from controller.observability.metrics import MetricsCollector
 from controller.registry.function_memory import KeyedLocks
 from controller.registry.functions import FunctionCatalog, Use
-from controller.registry.references import point_of
+from controller.registry.references import Asker
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_writes
@@ -98,13 +98,11 @@ class NamedSessions:
         if identity.anonymous and request.idempotency_key is not None:
             raise InvalidRequest("a request without a token has no Idempotency-Key")
         owner = None if identity.anonymous else identity.subject
-        if not self._functions.remembers(named.ref.name, owner):
-            admission.charge()
-        point = point_of(identity.subject, request.idempotency_key or call.ids.http_request_id)
-        use = self._functions.use(named.ref, owner, point)
+        asker = Asker(identity.subject, request.idempotency_key or call.ids.http_request_id)
+        use = self._functions.use(named.ref, owner, asker, admission.charge)
         call.name, call.language = named.ref.name, named.ref.name.language
         call.script_hash = use.function.content.script_hash
-        require_function(identity, str(named.ref))
+        require_function(identity, named.ref)
         key = SessionKey(identity.subject, use.function_id, use.function.version)
         session = self._known.get(key)
         if session is None or session.expired():

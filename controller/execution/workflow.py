@@ -24,7 +24,7 @@ from controller.models.registered import FunctionRef, Identity, LanguageTitle, S
 from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
-from controller.registry.references import point_of
+from controller.registry.references import Asker
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_writes
 from controller.runtimes.client import Prepared
@@ -249,10 +249,8 @@ class WorkflowManager:
                 return self._functions.replaced(request.name, identity.subject, request.script)
             except StoreUnavailable:
                 return Registered(request.script)
-        ref = FunctionRef(request.name, request.selector)
-        return self._functions.registered(
-            ref, identity.subject, point_of(identity.subject, call.ids.http_request_id)
-        )
+        ref, user = FunctionRef(request.name, request.selector), identity.subject
+        return self._functions.registered(ref, user, Asker(user, call.ids.http_request_id))
 
     def _session(
         self, identity: Identity, request: InitializeRequest, function: Registered, prepared: Prepared

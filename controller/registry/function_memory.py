@@ -83,13 +83,12 @@ class FunctionMemory:
         self._readings: dict[FunctionKey, Greenlet[[FunctionKey], Remembered | ServiceError | None]] = {}
         self._locks = KeyedLocks()
 
-    def remembers(self, key: FunctionKey) -> bool:
-        """Return whether `function` answers without a wait for the store."""
-        known = self._known.get(key)
-        return known is not None and self._clock() - known.read_at < LIFE
-
-    def function(self, key: FunctionKey) -> Remembered | None:
+    def function(self, key: FunctionKey, before_wait: Callable[[], object]) -> Remembered | None:
         """Return a function as it was less than a second ago. None: there is none.
+
+        Args:
+            key: the function.
+            before_wait: called before a wait for the store.
 
         Raises:
             StoreUnavailable: the function is not remembered, and the store is away.
@@ -98,6 +97,8 @@ class FunctionMemory:
         age = LIFE if known is None else self._clock() - known.read_at
         if age < FRESH:
             return known
+        if age >= LIFE:
+            before_wait()
         reading = self._readings.get(key)
         if reading is None:
             reading = self._readings[key] = gevent.spawn(self._read, key)

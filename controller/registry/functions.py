@@ -32,7 +32,7 @@ from controller.models.stored import (
 )
 from controller.registry.function_memory import FunctionMemory
 from controller.registry.function_rows import FunctionRows
-from controller.registry.references import MAIN, Choice, choose
+from controller.registry.references import Asker, Choice, choose
 from controller.request_log.writes import Write
 
 #: Days that the versions of a deleted function are kept.
@@ -95,18 +95,18 @@ class FunctionCatalog:
         self._rows = rows
         self._memory = FunctionMemory(rows, clock)
 
-    def registered(self, ref: FunctionRef, owner: str, point: float = MAIN) -> Registered:
+    def registered(self, ref: FunctionRef, owner: str, asker: Asker | None = None) -> Registered:
         """Return what `ref` names, for a new session.
 
         Args:
             ref: the reference.
             owner: the caller.
-            point: where the request stands, see `references.point_of`.
+            asker: the caller and the request. None: takes no canary.
 
         Raises:
             NotFound: there is none.
         """
-        function, script, _ = self._function(ref, owner, point)
+        function, script, _ = self._function(ref, owner, asker)
         return Registered.of(function.content, Script(script, function.content.script_hash))
 
     def replaced(self, name: LanguageTitle, owner: str, script: Script) -> Registered:
@@ -114,23 +114,22 @@ class FunctionCatalog:
         content = self._rows.own_content(name, owner)
         return Registered(script) if content is None else Registered.of(content, script)
 
-    def remembers(self, name: LanguageTitle, owner: str | None) -> bool:
-        """Return whether `use` finds the function in memory."""
-        return self._memory.remembers((owner, name))
-
-    def use(self, ref: FunctionRef, owner: str | None, point: float) -> Use:
+    def use(
+        self, ref: FunctionRef, owner: str | None, asker: Asker, before_wait: Callable[[], object]
+    ) -> Use:
         """Return the version that an execution by name runs, as it was less than a second ago.
 
         Args:
             ref: the reference.
             owner: the caller. None: one who sees predefined functions only.
-            point: where the request stands, see `references.point_of`.
+            asker: the caller and the request.
+            before_wait: called before a wait for the store.
 
         Raises:
             NotFound: there is none.
         """
-        known = self._memory.function((owner, ref.name))
-        choice = None if known is None else choose(known.targets, ref.selector, point)
+        known = self._memory.function((owner, ref.name), before_wait)
+        choice = None if known is None else choose(known.targets, ref.selector, asker)
         if known is None or choice is None:
             raise unknown(ref)
         function = self._memory.version(known, choice.version)
@@ -301,10 +300,10 @@ class FunctionCatalog:
         )
 
     def _function(
-        self, ref: FunctionRef, owner: str, point: float = MAIN
+        self, ref: FunctionRef, owner: str, asker: Asker | None = None
     ) -> tuple[StoredFunction, str, FunctionTargets]:
         targets = self._rows.function_targets(ref.name, owner)
-        choice = None if targets is None else choose(targets, ref.selector, point)
+        choice = None if targets is None else choose(targets, ref.selector, asker)
         if targets is None or choice is None:
             raise unknown(ref)
         found = self._rows.function_version(targets.function_id, choice.version)

@@ -7,8 +7,17 @@ from controller.models.stored import FunctionTargets
 
 #: The alias that a reference without `@` names, where it is set.
 LIVE = "live"
-#: The point of a request that takes no canary.
-MAIN = 1.0
+
+
+class Asker(NamedTuple):
+    """Who chooses: the same request of the same user always takes the same side.
+
+    Attributes:
+        request: its `Idempotency-Key`, or else its `X-Request-ID`.
+    """
+
+    user: str
+    request: str
 
 
 class Choice(NamedTuple):
@@ -24,13 +33,13 @@ class Choice(NamedTuple):
     side: Literal["main", "canary"] = "main"
 
 
-def choose(targets: FunctionTargets, selector: str, point: float = MAIN) -> Choice | None:
+def choose(targets: FunctionTargets, selector: str, asker: Asker | None = None) -> Choice | None:
     """Return the version that a reference names. None: its alias is not set.
 
     Args:
         targets: what references to the function may name.
         selector: the part of the reference after `@`, or empty.
-        point: where in 0 to 1 the request stands, see `point_of`.
+        asker: None: one who takes no canary.
     """
     if selector.isdecimal():
         return Choice(int(selector), "version")
@@ -38,19 +47,14 @@ def choose(targets: FunctionTargets, selector: str, point: float = MAIN) -> Choi
     if alias is None:
         return None if selector else Choice(targets.newest, "newest")
     kind: Literal["live", "alias"] = "alias" if selector else "live"
-    if alias.canary_version is not None and point < (alias.canary_weight or 0):
-        return Choice(alias.canary_version, kind, "canary")
-    return Choice(alias.version, kind)
+    if alias.canary_version is None or asker is None or point_of(asker) >= (alias.canary_weight or 0):
+        return Choice(alias.version, kind)
+    return Choice(alias.canary_version, kind, "canary")
 
 
-def point_of(user: str, request: str) -> float:
-    """Return the point in 0 to 1 of a request: the same request of the same user always takes the same side.
-
-    Args:
-        user: the caller.
-        request: its `Idempotency-Key`, or else its `X-Request-ID`.
-    """
+def point_of(asker: Asker) -> float:
+    """Return where in 0 to 1 a request stands. Below the weight of a canary, it takes that side."""
     # No other pair has this text, for a request's id has no space.
-    digest = hashlib.sha256(f"{request} {user}".encode()).digest()
+    digest = hashlib.sha256(f"{asker.request} {asker.user}".encode()).digest()
     # Of 64 bits a float keeps 53. More would round up to 1.0, which takes no canary of weight 1.
     return (int.from_bytes(digest[:8], "big") >> 11) / 2**53

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -35,6 +36,8 @@ DETAILS_MAX = 256 * 1024
 ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 #: What follows the `@` of a reference: the number of a version, or an alias.
 SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
+#: Calls by name parse the same few.
+REFERENCES_REMEMBERED = 10_000
 KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 #: RFC 8941 has the key as a string in quotes; many clients send it without.
 IDEMPOTENCY_KEY = re.compile(f'"(?P<quoted>{REQUEST_ID.pattern})"|(?P<bare>{REQUEST_ID.pattern})', re.ASCII)
@@ -128,15 +131,21 @@ class RequestParser:
         parsed = self.function_ref(ref)
         document = json_object(body)
         context = document.pop("context", {})
-        if context != {}:
+        if context == {}:
+            named = CallByName(parsed)
+        else:
             context = _load(CONTEXT_OF_CALL, {"context": context})["context"]
-        own = {key: value for key, value in context.items() if key not in ("timeout_ms", "isolation")}
-        named = CallByName(parsed, own, context.get("timeout_ms"), context.get("isolation"))
-        request = self._execute("", environ, body, document)
-        return msgspec.structs.replace(request, by_name=named), named
+            own = {key: value for key, value in context.items() if key not in ("timeout_ms", "isolation")}
+            named = CallByName(parsed, own, context.get("timeout_ms"), context.get("isolation"))
+        return self._execute("", environ, body, document, named), named
 
     def _execute(
-        self, session_id: str, environ: Environ, body: bytes, document: dict[str, Any]
+        self,
+        session_id: str,
+        environ: Environ,
+        body: bytes,
+        document: dict[str, Any],
+        by_name: CallByName | None = None,
     ) -> ExecuteRequest:
         params = document.get("params", {})
         if not isinstance(params, dict):
@@ -153,6 +162,7 @@ class RequestParser:
             _params_text(body, params),
             NO_DIRECTIVES if directives is None else _directives(directives),
             _idempotency_key(environ),
+            by_name,
         )
 
     def put_function(self, environ: Environ, ref: str, body: bytes) -> PutFunctionRequest:
@@ -212,12 +222,7 @@ class RequestParser:
         """
         if given is None:
             raise InvalidRequest("the header Language-Title is missing")
-        match = LANGUAGE_TITLE.fullmatch(given)
-        if match is None or len(given) > LANGUAGE_TITLE_MAX:
-            raise InvalidRequest(
-                "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
-            )
-        return LanguageTitle(match[1], match[2])
+        return _language_title(given)
 
     def function_ref(self, given: str | None) -> FunctionRef:
         """Parse `<language>-<title>`, `<language>-<title>@<version>` or `<language>-<title>@<alias>`.
@@ -225,13 +230,9 @@ class RequestParser:
         Raises:
             InvalidRequest: the text is missing or malformed.
         """
-        written, at, selector = (given or "").replace("%40", "@").partition("@")
-        name = self.language_title(None if given is None else written)
-        if at and not SELECTOR.fullmatch(selector):
-            raise InvalidRequest(
-                "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
-            )
-        return FunctionRef(name, selector)
+        if given is None:
+            raise InvalidRequest("the header Language-Title is missing")
+        return _reference(given)
 
     def key(self, body: bytes) -> KeyRequest:
         """Parse a request for an API key.
@@ -276,6 +277,26 @@ class RequestParser:
         if "\0" in content:
             raise _field_error("script_content", "has a NUL character")
         return Script.of(content)
+
+
+def _language_title(given: str) -> LanguageTitle:
+    match = LANGUAGE_TITLE.fullmatch(given)
+    if match is None or len(given) > LANGUAGE_TITLE_MAX:
+        raise InvalidRequest(
+            "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
+        )
+    return LanguageTitle(match[1], match[2])
+
+
+@lru_cache(REFERENCES_REMEMBERED)
+def _reference(given: str) -> FunctionRef:
+    written, at, selector = given.replace("%40", "@").partition("@")
+    name = _language_title(written)
+    if at and not SELECTOR.fullmatch(selector):
+        raise InvalidRequest(
+            "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
+        )
+    return FunctionRef(name, selector)
 
 
 def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from controller.registry.references import point_of
+from controller.registry.references import Asker, point_of
 from tests.acceptance.client import Client, error_of
 from tests.acceptance.deployment import Deployment
 from tests.waiting import until
@@ -182,7 +182,7 @@ def test_a_canary_takes_its_share_at_both_controllers(clients: tuple[Client, Cli
     until(
         lambda: all(_side(client, "request-0") is not None for client in clients), "both controllers know it"
     )
-    expected = [2 if point_of(one.sub, mark) < WEIGHT else 1 for mark in marks]
+    expected = [2 if point_of(Asker(one.sub, mark)) < WEIGHT else 1 for mark in marks]
     for client in clients:
         assert [execute(client, X_Request_ID=mark).json()["version"] for mark in marks] == expected
     assert abs(expected.count(2) / REQUESTS - WEIGHT) < 0.07

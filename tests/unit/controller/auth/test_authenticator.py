@@ -19,7 +19,8 @@ from controller.auth.authenticator import (
 )
 from controller.auth.signing_keys import FixedKey
 from controller.errors import Forbidden, TokenMissing, Unauthorized
-from controller.models.registered import Identity
+from controller.models.registered import FunctionRef, Identity
+from controller.web.parsing import RequestParser
 from tests.signing import SigningKey
 
 SECRET = "s" * 32
@@ -288,6 +289,10 @@ def test_reading_functions_needs_its_own_scope() -> None:
         require_scope(Identity("alice", frozenset({"execute:all"})), "read:functions")
 
 
+def ref(text: str) -> FunctionRef:
+    return RequestParser(0, 0).function_ref(text)
+
+
 def key(scope: str, *functions: str) -> Identity:
     """Who sends an API key."""
     bound = frozenset(functions) if functions else None
@@ -315,10 +320,10 @@ def test_a_bound_key_executes_its_functions_by_name(
 ) -> None:
     identity = key("execute:python", *functions)
     if allowed:
-        require_function(identity, reference)
+        require_function(identity, ref(reference))
     else:
         with pytest.raises(Forbidden):
-            require_function(identity, reference)
+            require_function(identity, ref(reference))
 
 
 def test_a_bound_key_does_nothing_else() -> None:
@@ -332,9 +337,9 @@ def test_a_bound_key_does_nothing_else() -> None:
 
 
 def test_a_token_may_execute_by_name_what_it_may_execute() -> None:
-    require_function(Identity("alice", frozenset({"execute:python"})), "python-a@3")
+    require_function(Identity("alice", frozenset({"execute:python"})), ref("python-a@3"))
     with pytest.raises(Forbidden, match="execute:rust"):
-        require_function(Identity("alice", frozenset({"execute:python"})), "rust-a")
+        require_function(Identity("alice", frozenset({"execute:python"})), ref("rust-a"))
 
 
 @pytest.mark.parametrize(

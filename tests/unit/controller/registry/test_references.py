@@ -4,7 +4,7 @@ import pytest
 
 from controller.models.registered import now
 from controller.models.stored import Alias, FunctionTargets
-from controller.registry.references import Choice, choose, point_of
+from controller.registry.references import Asker, Choice, choose, point_of
 
 REQUESTS = 10_000
 
@@ -35,16 +35,16 @@ def test_live_counts_where_nothing_is_said() -> None:
 @pytest.mark.parametrize("weight", [0.0, 0.1, 0.5, 1.0])
 def test_a_canary_gets_its_share_of_the_requests(weight: float) -> None:
     live = targets(live=Alias(1, 2, weight))
-    sides = [choose(live, "", point_of("alice", f"request-{number}")) for number in range(REQUESTS)]
+    sides = [choose(live, "", Asker("alice", f"request-{number}")) for number in range(REQUESTS)]
     canaries = sides.count(Choice(2, "live", "canary"))
     assert abs(canaries / REQUESTS - weight) <= 0.01
     assert canaries + sides.count(Choice(1, "live")) == REQUESTS
 
 
 def test_a_request_keeps_its_side_and_users_have_their_own() -> None:
-    points = [point_of("alice", f"{number}") for number in range(100)]
-    assert points == [point_of("alice", f"{number}") for number in range(100)]
-    assert points != [point_of("bob", f"{number}") for number in range(100)]
+    points = [point_of(Asker("alice", f"{number}")) for number in range(100)]
+    assert points == [point_of(Asker("alice", f"{number}")) for number in range(100)]
+    assert points != [point_of(Asker("bob", f"{number}")) for number in range(100)]
     assert all(0 <= point < 1 for point in points)
 
 
