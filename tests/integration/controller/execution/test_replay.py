@@ -210,7 +210,7 @@ def test_an_old_registration_does_not_replace_a_newer_one(parts: Parts) -> None:
     def registered() -> tuple[Any, ...]:
         named = {"language": name.language, "title": name.title, "owner": owner}
         targets = parts.postgres.query("function_targets", **named)
-        return parts.postgres.query("function_hash", **named), targets["version"]
+        return parts.postgres.query("own_content", **named)["script_hash"], targets["version"]
 
     old, new, newest = (Script.of(f"result = {number}") for number in range(3))
     register(new, 60)
