@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from gunicorn.arbiter import Arbiter
 
@@ -44,7 +45,6 @@ from controller.registry.sessions import SessionManager
 from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
 from controller.runtimes.client import RuntimeClient
-from controller.runtimes.kubernetes import KubernetesDiscovery
 from controller.runtimes.mappings_file import MappingsFile
 from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
@@ -59,6 +59,9 @@ from controller.web.services import Services
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import Tracer, UnusableTracing
+
+if TYPE_CHECKING:
+    from controller.runtimes.kubernetes import KubernetesDiscovery
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,7 @@ SPANS_FLUSH_MS = 3000
 
 
 #: Objects that follow outside changes in a greenlet.
-Followed = MappingsFile | KubernetesDiscovery
+Followed: TypeAlias = "MappingsFile | KubernetesDiscovery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +208,12 @@ def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSe
     """Return the objects that follow changes, and the selector that reads them."""
     path = settings.runtime_mappings_file
     mappings = MappingsFile(path) if path else None
-    discovery = (
-        KubernetesDiscovery(settings.kubernetes_namespace)
-        if settings.runtime_discovery == "kubernetes"
-        else None
-    )
+    discovery = None
+    if settings.runtime_discovery == "kubernetes":
+        # The client of the API server takes a quarter of the time that all imports take.
+        from controller.runtimes.kubernetes import KubernetesDiscovery  # noqa: PLC0415
+
+        discovery = KubernetesDiscovery(settings.kubernetes_namespace)
     selector = RuntimeSelector(settings.runtime_urls, mappings, discovery)
     return [one for one in (mappings, discovery) if one is not None], selector
 

@@ -23,6 +23,8 @@ VERSIONS = range(20, 10, -1)
 NODEJS = "template/python3-gevent/requirements-nodejs.txt"
 RUN = ("requirements.txt", "requirements-local.txt", NODEJS)
 TESTS = (*RUN, "requirements-dev.txt")
+#: What the service's processes import, besides what is installed.
+PACKAGES = ("configuration", "controller", "function", "local", "runtime", "telemetry", "template")
 #: Says of a Python whether it will do, and whether it can put pip into an environment.
 PROBE = "import sys, venv, importlib.util as u; print(*sys.version_info[:2], u.find_spec('ensurepip') is not None)"
 
@@ -50,6 +52,11 @@ class Environment:
         self._pip("install", "--no-deps", "--editable", str(ROOT))
         self._bring_redis()
         self._mark.write_text(self._wanted())
+
+    def compile(self) -> None:
+        """Compile the service's modules. The accounts that run them cannot write into the checkout."""
+        folders = [str(ROOT / name) for name in PACKAGES]
+        _run([str(self.python), "-m", "compileall", "-q", *folders])
 
     def _create(self, account: Account) -> None:
         base, ensurepip = _base(account)
@@ -138,6 +145,7 @@ def main() -> int:
     try:
         if not environment.ready():
             environment.make(account)
+        environment.compile()
     except UnavailableError as error:
         print(error, file=sys.stderr)
         return 1

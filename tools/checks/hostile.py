@@ -15,8 +15,8 @@ from local.supervisor.account import RUNNER, Account
 from local.supervisor.python_server import INTERPRETER
 
 SUITE = "tests/acceptance/hostile"
-#: What a copy of the checkout leaves out: what was made in it.
-MADE = (".git", ".local", "build", "__pycache__", ".*_cache", "*.egg-info")
+#: What a copy of the checkout leaves out: what was made in it, compiled modules excepted.
+MADE = (".git", ".local", "build", ".*_cache", "*.egg-info")
 
 
 class ClosedInterpreter(Exception):
