@@ -78,7 +78,7 @@ class State:
         if Account.named(RUNNER).reads(ROOT / "local"):
             return ROOT
         for name in CODE:
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, copy / name)
         return copy
 
     def private_folder(self, part: str, account: Account) -> Path:

@@ -6,21 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import psycopg2
 import pytest
 
-from controller.database.migrate import migrate
-from controller.database.samples import load_samples
 from local.fetch import node
 from local.fetch.command import UnavailableError
 from local.fetch.rust_toolchain import ROUTES, prepare
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
-from local.supervisor.account import RUNNER, Account, remove
+from local.supervisor.account import KEEPER, RUNNER, Account, remove
 from local.supervisor.managed_process import PartError
 from runtime.languages.rust.glue import build
 from runtime.languages.rust.toolchain import Toolchain
-from tests.databases import Database, copy_of
+from tests.databases import Database, copy_migrated, copy_of
 from tests.shared import once
 
 ROOT = Path(__file__).parent.parent
@@ -96,13 +93,9 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 @contextmanager
 def migrated_postgres(folders: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL with the newest schema and the sample functions."""
-    with PostgresServer(folders.mktemp("postgres")) as server:
-        opened = psycopg2.connect(server.url)
-        try:
-            migrate(opened, ROOT / "sql")
-            load_samples(opened, ROOT / "sql" / "samples")
-        finally:
-            opened.close()
+    folder = folders.mktemp("postgres")
+    password = copy_migrated(Account.named(KEEPER).folder(folder))
+    with PostgresServer(folder, password=password) as server:
         yield server
 
 

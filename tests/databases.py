@@ -1,11 +1,25 @@
-"""Databases of tests: each module gets one of its own, copied from a migrated one on a shared server."""
+"""Databases of tests: copies of a migrated one, as a database on a shared server or as the data of a new server."""
 
+import hashlib
 import os
+import shutil
+import subprocess
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg2
 from psycopg2.extensions import get_wait_callback, set_wait_callback
+
+from controller.database.migrate import migrate
+from controller.database.samples import load_samples
+from local.state import ROOT
+from local.stores.postgres import PostgresServer
+from local.supervisor.account import KEEPER, Account
+from tests.shared import alone, used
+
+#: Holds the data of a stopped PostgreSQL with the newest schema, which later runs copy, too.
+KEPT = ROOT / ".local" / "migrated"
 
 
 @dataclass(frozen=True)
@@ -39,3 +53,46 @@ def administer(server: str, statement: str) -> None:
                 cursor.execute(statement)
     finally:
         set_wait_callback(callback)
+
+
+def copy_migrated(folder: Path) -> str:
+    """Give a PostgreSQL that was never started the newest schema and the sample functions. Returns its password.
+
+    A copy takes a tenth of the processor time that initdb and the migrations take.
+
+    Args:
+        folder: the one of the server, as its account sees it.
+    """
+    made = _migrated()
+    with used(KEPT):
+        subprocess.run(["cp", "--archive", str(made / "data"), str(folder / "data")], check=True)
+        return (made / "password").read_text()
+
+
+def _migrated() -> Path:
+    """Return the folder of the server to copy; made anew after a change of the schema or of PostgreSQL."""
+    keeper = Account.named(KEEPER)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with alone(KEPT):
+        folder = keeper.folder(KEPT / "postgres")
+        complete = folder / "digest"
+        digest = _digest()
+        if not complete.exists() or complete.read_text() != digest:
+            shutil.rmtree(folder)
+            server = PostgresServer(KEPT / "postgres")
+            server.start()
+            try:
+                with closing(psycopg2.connect(server.url)) as opened:
+                    migrate(opened, ROOT / "sql")
+                    load_samples(opened, ROOT / "sql" / "samples")
+            finally:
+                server.stop()
+            complete.write_text(digest)
+        return folder
+
+
+def _digest() -> str:
+    digest = hashlib.sha256((ROOT / "requirements-local.txt").read_bytes())
+    for path in sorted((ROOT / "sql").rglob("*.*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

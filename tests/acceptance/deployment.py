@@ -11,9 +11,11 @@ from local.local_service import TemporaryService
 from local.services import RUNTIMES
 from local.settings import Settings
 from local.state import State
+from local.supervisor.account import KEEPER, Account
 from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.python_server import HttpServer
 from tests.acceptance.client import Client
+from tests.databases import copy_migrated
 
 #: What a test does in one go may be more than a user's share of a minute.
 LIMITS = {f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", "FUNCTIONS", "MANAGE")}
@@ -41,6 +43,7 @@ class Deployment(TemporaryService):
         **controller: str,
     ) -> None:
         settings = Settings.on_free_ports(LIMITS | controller, runtime, METRICS_PORT=metrics_port)
+        _fill(State(folder))
         super().__init__(folder, settings, list(RUNTIMES), node, rust_toolchain)
 
     @property
@@ -105,3 +108,9 @@ class Deployment(TemporaryService):
     def _start(self, part: HttpServer) -> None:
         self.supervisor.launch(part)
         self.supervisor.await_answers(part)
+
+
+def _fill(state: State) -> None:
+    """Let PostgreSQL begin with a copy of a migrated database."""
+    password = copy_migrated(Account.named(KEEPER).folder(state.folder / "postgres"))
+    (state.folder / "secrets" / "POSTGRES_PASSWORD").write_text(password)
