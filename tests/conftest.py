@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from psycopg2.extensions import set_wait_callback
 
 from local.fetch import node
 from local.fetch.command import UnavailableError
@@ -55,6 +56,13 @@ def missing(what: str, why: object = "") -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(f"missing in CI: {what}: {why}")
     pytest.skip(what)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _driver_without_deadline() -> Iterator[None]:
+    """Take the controller's wait callback out of psycopg2: its deadline would hold for later modules, too."""
+    yield
+    set_wait_callback(None)
 
 
 @pytest.fixture(scope="session")
