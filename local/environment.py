@@ -25,6 +25,8 @@ RUN = ("requirements.txt", "requirements-local.txt", NODEJS)
 TESTS = (*RUN, "requirements-dev.txt")
 #: What the service's processes import, besides what is installed.
 PACKAGES = ("configuration", "controller", "function", "local", "runtime", "telemetry", "template")
+#: What faas-cli copies for a new function, which has nothing compiled.
+COPIED = r"template/[^/]+/function/"
 #: Says of a Python whether it will do, and whether it can put pip into an environment.
 PROBE = "import sys, venv, importlib.util as u; print(*sys.version_info[:2], u.find_spec('ensurepip') is not None)"
 
@@ -56,7 +58,7 @@ class Environment:
     def compile(self) -> None:
         """Compile the service's modules. The accounts that run them cannot write into the checkout."""
         folders = [str(ROOT / name) for name in PACKAGES]
-        _run([str(self.python), "-m", "compileall", "-q", *folders])
+        _run([str(self.python), "-m", "compileall", "-q", "-x", COPIED, *folders])
 
     def _create(self, account: Account) -> None:
         base, ensurepip = _base(account)
