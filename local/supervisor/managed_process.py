@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from local.supervisor.account import Account
-from local.supervisor.proc import POLL, born, send
+from local.supervisor.proc import born, pauses, send
 
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -87,14 +87,16 @@ class Part(ABC):
     def await_answer(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Wait until it answers; `pause` waits a moment. Raises PartError when it does not."""
         deadline = time.monotonic() + self.start_timeout
-        while not self.answers():
+        for seconds in pauses():
+            if self.answers():
+                return
             if not self.alive and not self.answers():
                 raise self.failure()
             if time.monotonic() > deadline:
                 raise PartError(
                     f"{self.name} does not answer after {self.start_timeout:g} s", self.log_lines()
                 )
-            pause(POLL)
+            pause(seconds)
 
     def _spawn(self) -> None:
         """Start the process in a session of its own: a terminal's Ctrl-C reaches only who ends the parts in order."""

@@ -4,12 +4,12 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PROC = Path("/proc")
-#: Seconds between two looks at a condition.
-POLL = 0.02
+#: Seconds between two looks at a condition: at least, and at most.
+POLL, POLL_MAX = 0.02, 0.25
 
 
 def born(pid: int) -> str | None:
@@ -49,14 +49,23 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+def pauses() -> Iterator[float]:
+    """The seconds between looks at a condition: a tenth of the wait so far, so a long one costs little time."""
+    began = time.monotonic()
+    while True:
+        yield min(max((time.monotonic() - began) / 10, POLL), POLL_MAX)
+
+
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
     """Look at the condition until it holds, for at most `timeout` seconds. Returns whether it does."""
     deadline = time.monotonic() + timeout
-    while not condition():
+    for pause in pauses():
+        if condition():
+            return True
         if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL)
-    return True
+            break
+        time.sleep(pause)
+    return False
 
 
 def stat_fields(pid: int) -> list[str] | None:
