@@ -48,7 +48,7 @@ class _Entry(NamedTuple):
 
 
 class IdleWorkers(Generic[W]):
-    """The idle workers of a pool. Each operation takes constant time.
+    """The idle workers of a pool. Each operation takes constant time, unless it says otherwise.
 
     Attributes:
         resident_bytes: Memory of all of them together.
@@ -98,6 +98,15 @@ class IdleWorkers(Generic[W]):
         self._by_key[entry.key].popleft()
         self._forget(worker, entry)
         return worker
+
+    def take_dead(self) -> list[W]:
+        """Remove and return the workers whose processes have ended. Takes time for each idle worker."""
+        dead = [worker for worker in self._by_age if not worker.alive]
+        for worker in dead:
+            entry = self._by_age.pop(worker)
+            self._by_key[entry.key].remove(worker)
+            self._forget(worker, entry)
+        return dead
 
     def _forget(self, worker: W, entry: _Entry) -> None:
         self.resident_bytes -= entry.bytes

@@ -203,8 +203,14 @@ class Pool(Generic[W]):
             _end(self._idle.take_oldest())
 
     def _sweep(self) -> None:
-        """End the workers that have been idle for `idle_ttl`, at most a tenth of that time too late."""
+        """End the workers that have been idle for `idle_ttl`, at most a tenth of that time too late.
+
+        Also clean up after those that have died, as a script may after its answer: they would keep their folders and
+        descriptors.
+        """
         while not self._closed.wait(self._bounds.idle_ttl / 10):
+            for worker in self._idle.take_dead():
+                _end(worker)
             while self._idle.oldest_age >= self._bounds.idle_ttl:
                 _end(self._idle.take_oldest())
 

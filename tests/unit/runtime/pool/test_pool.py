@@ -12,6 +12,7 @@ from runtime.errors import RateLimited, RuntimeUnavailable
 from runtime.pool.idle import Key
 from runtime.pool.pool import Bounds, Pool
 from tests.unit.runtime.process.puppet import Puppet
+from tests.waiting import until_greenlets
 
 A, B, C = (Key("t1", name, "") for name in "abc")
 BOUNDS = Bounds(size=4, per_key=2, idle_bytes=1000, idle_ttl=60, queue_timeout=5, queue_max=10)
@@ -124,6 +125,15 @@ def test_a_worker_that_died_while_idle_is_replaced(bench: Make) -> None:
     gevent.idle()
     assert dead.closed
     assert pool.pool.counts()["idle"] == 1
+
+
+def test_what_a_worker_leaves_that_died_while_idle_is_cleaned_up(bench: Make) -> None:
+    pool = bench(idle_ttl=10)
+    dead, alive = pool.call(A), pool.call(B)
+    dead.kill()
+    until_greenlets(lambda: dead.closed, "the clean-up")
+    assert (pool.pool.counts()["idle"], alive.closed) == (1, False)
+    assert pool.call(A) is not dead
 
 
 def test_a_fresh_worker_serves_one_call_only(bench: Make) -> None:
