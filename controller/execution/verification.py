@@ -26,6 +26,11 @@ from controller.runtimes.client import Prepared
 BUDGET = 30.0
 #: Most bytes of all differences in an answer. The rest is left out.
 DIFFERENCES_MAX = 64 * 1024
+#: Most bytes of a result that is read, and of one that is shown. All examples together have 256 KiB.
+READ_MAX, SHOWN_MAX = 1 << 20, 16 * 1024
+#: Most characters of example and result together, and most objects and arrays of each, for a patch of parts. A patch
+#: of twice as much may hold the process for more than 50 ms. Beyond, the whole result is the patch.
+PATCHED_MAX, CONTAINERS_MAX = 4096, 100
 
 
 class ExampleVerifier:
@@ -93,10 +98,34 @@ class ExampleVerifier:
             return {"error": {"code": error.code, "message": error.message, "details": error.details}}
         if "result" not in example:
             return None
-        expected, result = _plain(example["result"]), _plain(json.loads(bytes(run.result)))
-        if canonical(expected) == canonical(result):
-            return None
-        return {"patch": jsonpatch.make_patch(expected, result).patch}
+        return _compared(_plain(example["result"]), bytes(run.result))
+
+
+def _compared(expected: Any, text: bytes) -> dict[str, Any] | None:
+    """Return how a result differs from the expected one. None: it does not."""
+    if len(text) > READ_MAX:
+        return _unshown(text)
+    try:
+        result = _plain(json.loads(text))
+    except ValueError:
+        return {"message": "the result has an integer that is too long to be compared"}
+    before, after = canonical(expected), canonical(result)
+    if before == after:
+        return None
+    if len(after) > SHOWN_MAX:
+        return _unshown(text)
+    if len(before) + len(after) > PATCHED_MAX or max(map(_containers, (before, after))) > CONTAINERS_MAX:
+        return {"patch": [{"op": "replace", "path": "", "value": result}]}
+    return {"patch": jsonpatch.make_patch(expected, result).patch}
+
+
+def _unshown(text: bytes) -> dict[str, Any]:
+    return {"message": f"the result differs; it has {len(text)} bytes, too many to be shown"}
+
+
+def _containers(text: str) -> int:
+    """Return how many objects and arrays a JSON text has at most: brackets in its strings count, too."""
+    return text.count("{") + text.count("[")
 
 
 def _plain(value: Any) -> Any:

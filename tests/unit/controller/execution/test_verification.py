@@ -1,10 +1,13 @@
 """Examples that are run before a version is made."""
 
+import json
+from functools import reduce
 from typing import Any
 
 import pytest
 
 from controller.errors import Forbidden, InitializationFailed, RateLimited
+from controller.execution.verification import READ_MAX, SHOWN_MAX
 from controller.models.registered import Identity
 from controller.models.stored import Held
 from tests.unit.controller.heart import HELLO, Process, Stores
@@ -50,6 +53,42 @@ def test_a_result_that_differs_is_told_as_a_patch(one: Process) -> None:
         {"example": 1, "name": "second", "patch": [{"op": "replace", "path": "", "value": 2}]},
         {"example": 2, "patch": [{"op": "replace", "path": "", "value": 3}]},
     ]
+
+
+@pytest.mark.parametrize(
+    ("expected", "result"),
+    [
+        ([0] * 1500, [1] * 1500),
+        ([], list(range(2000))),
+        (reduce(lambda inner, _: [inner], range(150), 0), reduce(lambda inner, _: [inner], range(150), 1)),
+    ],
+    ids=["long", "longer", "deep"],
+)
+def test_where_a_patch_of_parts_takes_long_the_whole_result_is_told(
+    one: Process, stores: Stores, expected: Any, result: Any
+) -> None:
+    stores.runtime.result = json.dumps(result).encode()
+    found = refused(one, [{"result": expected}])
+    assert found == [{"example": 0, "patch": [{"op": "replace", "path": "", "value": result}]}]
+
+
+@pytest.mark.parametrize("size", [SHOWN_MAX, READ_MAX])
+def test_a_result_too_long_to_be_shown_is_told_by_its_length(one: Process, stores: Stores, size: int) -> None:
+    stores.runtime.result = json.dumps("x" * size).encode()
+    (found,) = refused(one, [{"name": "long", "result": 1}])
+    assert found["name"] == "long"
+    assert f"{size + 2} bytes" in found["message"]
+
+
+def test_a_long_result_that_is_as_expected_holds(one: Process, stores: Stores) -> None:
+    stores.runtime.result = json.dumps(list(range(20_000))).encode()
+    assert one.put(script=SCRIPT, examples=[{"result": list(range(20_000))}], verify=True).version == 1
+
+
+def test_an_integer_too_long_to_be_read_is_told(one: Process, stores: Stores) -> None:
+    stores.runtime.result = b"1" + b"0" * 9000
+    (found,) = refused(one, [{"result": 1}])
+    assert "integer" in found["message"]
 
 
 def test_an_example_that_fails_is_told_with_its_error(one: Process) -> None:
