@@ -9,6 +9,7 @@ from controller.errors import InvalidRequest, NotFound
 from controller.models.cursors import cursor_of, number_of
 from controller.models.responses import Aliases, FunctionDetail, FunctionVersions
 from controller.registry.functions import alias_answer
+from controller.web import ids
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 
@@ -25,7 +26,7 @@ def list_functions(services: Services, admitted: Admitted) -> Reply:
 
 def describe_function(services: Services, admitted: Admitted) -> Reply:
     """Describe a function."""
-    ref = services.parser.function_ref(admitted.ids["function_ref"])
+    ref = ids.function_ref(admitted.ids["function_ref"])
     detail = services.functions.detail(ref, admitted.identity.subject)
     admitted.permit(ref.name.language)
     return _shown(detail)
@@ -41,7 +42,7 @@ def put_function(services: Services, admitted: Admitted) -> Reply:
 
 def delete_function(services: Services, admitted: Admitted) -> Reply:
     """Delete a function of the caller, or a version of it."""
-    ref, owner = services.parser.function_ref(admitted.ids["function_ref"]), admitted.identity.subject
+    ref, owner = ids.function_ref(admitted.ids["function_ref"]), admitted.identity.subject
     services.functions.require_own(ref.name, owner)
     admitted.permit(ref.name.language)
     if not ref.selector:
@@ -55,7 +56,7 @@ def delete_function(services: Services, admitted: Admitted) -> Reply:
 
 def list_versions(services: Services, admitted: Admitted) -> Reply:
     """List a page of a function's versions."""
-    name = services.parser.language_title(admitted.ids["language_title"])
+    name = ids.language_title(admitted.ids["language_title"])
     query = services.parser.versions(request.args)
     before, most = number_of(query.get("cursor"), ABOVE_ALL), query["per_page"]
     versions = services.functions.versions(name, admitted.identity.subject, before, most + 1)
@@ -66,7 +67,7 @@ def list_versions(services: Services, admitted: Admitted) -> Reply:
 
 def list_aliases(services: Services, admitted: Admitted) -> Reply:
     """List the aliases of a function."""
-    name = services.parser.language_title(admitted.ids["language_title"])
+    name = ids.language_title(admitted.ids["language_title"])
     aliases = services.functions.aliases(name, admitted.identity.subject)
     admitted.permit(name.language)
     return jsonify(Aliases(aliases))
@@ -74,8 +75,8 @@ def list_aliases(services: Services, admitted: Admitted) -> Reply:
 
 def describe_alias(services: Services, admitted: Admitted) -> Reply:
     """Describe an alias of a function."""
-    name = services.parser.language_title(admitted.ids["language_title"])
-    alias = services.parser.alias(admitted.ids["alias"])
+    name = ids.language_title(admitted.ids["language_title"])
+    alias = ids.alias(admitted.ids["alias"])
     aliases = services.functions.aliases(name, admitted.identity.subject)
     admitted.permit(name.language)
     found = [one for one in aliases if one.alias == alias]
@@ -86,8 +87,8 @@ def describe_alias(services: Services, admitted: Admitted) -> Reply:
 
 def put_alias(services: Services, admitted: Admitted) -> Reply:
     """Set an alias of a function of the caller."""
-    name, owner = services.parser.language_title(admitted.ids["language_title"]), admitted.identity.subject
-    alias = services.parser.alias(admitted.ids["alias"])
+    name, owner = ids.language_title(admitted.ids["language_title"]), admitted.identity.subject
+    alias = ids.alias(admitted.ids["alias"])
     target = services.parser.alias_target(admitted.body)
     services.functions.require_own(name, owner)
     admitted.permit(name.language)
@@ -97,8 +98,8 @@ def put_alias(services: Services, admitted: Admitted) -> Reply:
 
 def delete_alias(services: Services, admitted: Admitted) -> Reply:
     """Delete an alias of a function of the caller."""
-    name, owner = services.parser.language_title(admitted.ids["language_title"]), admitted.identity.subject
-    alias = services.parser.alias(admitted.ids["alias"])
+    name, owner = ids.language_title(admitted.ids["language_title"]), admitted.identity.subject
+    alias = ids.alias(admitted.ids["alias"])
     services.functions.require_own(name, owner)
     admitted.permit(name.language)
     services.functions.delete_alias(name, owner, alias)

@@ -3,8 +3,8 @@
 from typing import Any
 
 from controller.observability.correlation import REQUEST_ID
-from controller.web.parsing import ALIAS, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
-from controller.web.parsing import KEY_ID as KEY_ID_FORM
+from controller.web.ids import ALIAS, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
+from controller.web.ids import KEY_ID as KEY_ID_FORM
 
 Parameter = dict[str, Any]
 

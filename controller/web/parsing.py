@@ -1,12 +1,10 @@
-"""RequestParser: reads the headers and the body of a call (specification 4.1)."""
+"""RequestParser: turns the body and the query of a call into a request (specification 4.1)."""
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from marshmallow import Schema, ValidationError
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound
 from controller.json_codec import dumps
@@ -24,21 +22,15 @@ from controller.models.requests import (
 )
 from controller.models.stored import Alias, FunctionFilter
 from controller.observability.correlation import REQUEST_ID
+from controller.web import ids
 from controller.web.body import json_body, json_object
 from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
 from controller.web.function_schemas import CONTEXT_OF_CALL, PUT_FUNCTION
+from controller.web.loading import field_error, load
 from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, KEY, VERSIONS
 
-LANGUAGE_TITLE = re.compile(r"([a-z][a-z0-9]*)-([A-Za-z0-9][A-Za-z0-9._-]{0,63})", re.ASCII)
-LANGUAGE_TITLE_MAX = 128
 #: Most bytes of a version without its script, as JSON.
 DETAILS_MAX = 256 * 1024
-ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
-#: What follows the `@` of a reference: the number of a version, or an alias.
-SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
-#: Calls by name parse the same few.
-REFERENCES_REMEMBERED = 10_000
-KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 #: RFC 8941 has the key as a string in quotes; many clients send it without.
 IDEMPOTENCY_KEY = re.compile(f'"(?P<quoted>{REQUEST_ID.pattern})"|(?P<bare>{REQUEST_ID.pattern})', re.ASCII)
 #: Keys of `context` that control the service. The script sees all others.
@@ -93,8 +85,8 @@ class RequestParser:
         Raises:
             InvalidRequest: the header or a field is missing or malformed.
         """
-        ref = self.function_ref(environ.get("HTTP_LANGUAGE_TITLE"))
-        loaded = _load(INITIALIZE, json_object(body))
+        ref = ids.function_ref(environ.get("HTTP_LANGUAGE_TITLE"))
+        loaded = load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
         if ref.selector and loaded["script_content"] is not None:
@@ -128,13 +120,13 @@ class RequestParser:
                 script's.
             InvalidParams: `params` is not an object.
         """
-        parsed = self.function_ref(ref)
+        parsed = ids.function_ref(ref)
         document = json_object(body)
         context = document.pop("context", {})
         if context == {}:
             named = CallByName(parsed)
         else:
-            context = _load(CONTEXT_OF_CALL, {"context": context})["context"]
+            context = load(CONTEXT_OF_CALL, {"context": context})["context"]
             own = {key: value for key, value in context.items() if key not in ("timeout_ms", "isolation")}
             named = CallByName(parsed, own, context.get("timeout_ms"), context.get("isolation"))
         return self._execute("", environ, body, document, named), named
@@ -154,13 +146,12 @@ class RequestParser:
                 details={"errors": [{"pointer": "", "message": "must be an object"}]},
             )
         if document.keys() - {"params"}:
-            _load(EXECUTE, document)
-        directives = environ.get("HTTP_X_CACHE_CONTROL")
+            load(EXECUTE, document)
         return ExecuteRequest(
             session_id,
             params,
             _params_text(body, params),
-            NO_DIRECTIVES if directives is None else _directives(directives),
+            _cache_directives(environ),
             _idempotency_key(environ),
             by_name,
         )
@@ -171,11 +162,11 @@ class RequestParser:
         Raises:
             InvalidRequest: a field is malformed, or all fields together are too long.
         """
-        name = self.language_title(ref)
-        loaded = _load(PUT_FUNCTION, json_object(body))
+        name = ids.language_title(ref)
+        loaded = load(PUT_FUNCTION, json_object(body))
         for key in ("packages", "lock", "refresh_packages"):
             if loaded.pop(key):
-                raise _field_error(key, "packages of a script are not available: leave it out")
+                raise field_error(key, "packages of a script are not available: leave it out")
         script, verify = self._script(loaded.pop("script_content", None)), loaded.pop("verify")
         if len(dumps(loaded)) > DETAILS_MAX:
             raise InvalidRequest(
@@ -183,21 +174,15 @@ class RequestParser:
             )
         return PutFunctionRequest(name, script, loaded, _if_match(environ), verify)
 
-    def alias(self, given: str) -> str:
-        """Return an alias from a path. Raises InvalidRequest if it cannot be one."""
-        if not ALIAS.fullmatch(given):
-            raise InvalidRequest("an alias is a lower-case letter, then up to 31 of a-z0-9-")
-        return given
-
     def alias_target(self, body: bytes) -> Alias:
         """Parse what an alias is to name. Raises InvalidRequest."""
-        loaded = _load(ALIAS_SCHEMA, json_object(body))
+        loaded = load(ALIAS_SCHEMA, json_object(body))
         canary = loaded.get("canary", {})
         return Alias(loaded["version"], canary.get("version"), canary.get("weight"))
 
     def versions(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Parse the query of the versions list: `cursor`, `per_page`. Raises InvalidRequest."""
-        return _load(VERSIONS, dict(query))
+        return load(VERSIONS, dict(query))
 
     def functions(self, query: Mapping[str, str]) -> FunctionsQuery:
         """Parse the query of the functions list.
@@ -205,34 +190,14 @@ class RequestParser:
         Raises:
             InvalidRequest: a parameter is malformed, or `page` stands beside `cursor`.
         """
-        loaded = _load(FUNCTIONS, dict(query))
+        loaded = load(FUNCTIONS, dict(query))
         names = ("language", "user_id", "type", "query", "tag")
         chosen = FunctionFilter(*(loaded.get(name) for name in names))
         if "cursor" not in loaded:
             return FunctionsQuery(chosen, loaded["per_page"], loaded.get("page", 1))
         if "page" in loaded:
-            raise _field_error("page", "stands beside a cursor: give one of them")
+            raise field_error("page", "stands beside a cursor: give one of them")
         return FunctionsQuery(chosen, loaded["per_page"], None, LanguageTitle(*names_of(loaded["cursor"])))
-
-    def language_title(self, given: str | None) -> LanguageTitle:
-        """Parse `<language>-<title>`.
-
-        Raises:
-            InvalidRequest: the text is missing or malformed.
-        """
-        if given is None:
-            raise InvalidRequest("the header Language-Title is missing")
-        return _language_title(given)
-
-    def function_ref(self, given: str | None) -> FunctionRef:
-        """Parse `<language>-<title>`, `<language>-<title>@<version>` or `<language>-<title>@<alias>`.
-
-        Raises:
-            InvalidRequest: the text is missing or malformed.
-        """
-        if given is None:
-            raise InvalidRequest("the header Language-Title is missing")
-        return _reference(given)
 
     def key(self, body: bytes) -> KeyRequest:
         """Parse a request for an API key.
@@ -240,29 +205,19 @@ class RequestParser:
         Raises:
             InvalidRequest: a field is missing or malformed.
         """
-        loaded = _load(KEY, json_object(body))
+        loaded = load(KEY, json_object(body))
         functions: list[str] | None = loaded["functions"]
         scopes = tuple(dict.fromkeys(loaded["scope"].split()))
         references = None if functions is None else self._references(functions)
         return KeyRequest(loaded["name"], scopes, references, loaded["expires_at"])
 
-    def key_id(self, given: str) -> str:
-        """Return the id of an API key from a path.
-
-        Raises:
-            NotFound: it cannot be the id of a key.
-        """
-        if not KEY_ID.fullmatch(given):
-            raise NotFound("there is no such key")
-        return given
-
     def _references(self, functions: list[str]) -> list[FunctionRef]:
         references = []
         for place, given in enumerate(functions):
             try:
-                references.append(self.function_ref(given))
+                references.append(ids.function_ref(given))
             except InvalidRequest as error:
-                raise _field_error(f"functions/{place}", error.message) from error
+                raise field_error(f"functions/{place}", error.message) from error
         return list(dict.fromkeys(references))
 
     def _script(self, content: str | None) -> Script | None:
@@ -271,32 +226,12 @@ class RequestParser:
         try:
             size = len(content.encode())
         except UnicodeEncodeError as error:
-            raise _field_error("script_content", "is not valid Unicode: it has a lone surrogate") from error
+            raise field_error("script_content", "is not valid Unicode: it has a lone surrogate") from error
         if size > self._script_max_bytes:
             raise InvalidRequest(f"script_content is longer than {self._script_max_bytes} bytes", status=413)
         if "\0" in content:
-            raise _field_error("script_content", "has a NUL character")
+            raise field_error("script_content", "has a NUL character")
         return Script.of(content)
-
-
-def _language_title(given: str) -> LanguageTitle:
-    match = LANGUAGE_TITLE.fullmatch(given)
-    if match is None or len(given) > LANGUAGE_TITLE_MAX:
-        raise InvalidRequest(
-            "Language-Title must be <language>-<title>: a lower-case word, then up to 64 of A-Za-z0-9._-"
-        )
-    return LanguageTitle(match[1], match[2])
-
-
-@lru_cache(REFERENCES_REMEMBERED)
-def _reference(given: str) -> FunctionRef:
-    written, at, selector = given.replace("%40", "@").partition("@")
-    name = _language_title(written)
-    if at and not SELECTOR.fullmatch(selector):
-        raise InvalidRequest(
-            "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
-        )
-    return FunctionRef(name, selector)
 
 
 def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
@@ -307,46 +242,38 @@ def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:
         return msgspec.Raw(dumps(params))
 
 
-def _load(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return cast(dict[str, Any], schema.load(document))
-    except ValidationError as error:
-        errors = list(_flattened("", cast(Any, error).normalized_messages()))
-        message = "; ".join(f"{problem['pointer'] or '/'}: {problem['message']}" for problem in errors)
-        raise InvalidRequest(message, details={"errors": errors}) from error
+def _cache_directives(environ: Environ) -> CacheDirectives:
+    """Return the directives of `X-Cache-Control`: `no-cache` and `max-age=N`. Unknown ones are ignored.
+
+    Raises:
+        InvalidRequest: `max-age` is no number of seconds.
+    """
+    header = environ.get("HTTP_X_CACHE_CONTROL")
+    return NO_DIRECTIVES if header is None else _parsed(header)
 
 
-def _flattened(pointer: str, messages: Any) -> list[dict[str, str]]:
-    """Turn the tree of messages into a list of JSON pointers with a message each."""
-    if isinstance(messages, dict):
-        return [
-            problem
-            for key, below in messages.items()
-            for problem in _flattened(f"{pointer}/{_step(str(key))}", below)
-        ]
-    return [{"pointer": pointer, "message": str(message)} for message in messages]
-
-
-def _step(key: str) -> str:
-    """Return a key as a part of a JSON pointer. Half of a surrogate pair, which is no text, becomes `?`."""
-    return key.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1")
-
-
-def _field_error(name: str, message: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"/{name}: {message}", details={"errors": [{"pointer": f"/{name}", "message": message}]}
-    )
+def _idempotency_key(environ: Environ) -> str | None:
+    """Return the key without its quotes: quoted and bare, it is the same key. Raises InvalidRequest."""
+    given = environ.get("HTTP_IDEMPOTENCY_KEY")
+    if given is None:
+        return None
+    key = IDEMPOTENCY_KEY.fullmatch(given)
+    if key is None:
+        raise InvalidRequest(
+            "Idempotency-Key must be 1 to 64 of A-Za-z0-9._-, which may stand in double quotes"
+        )
+    return key["quoted"] or key["bare"]
 
 
 def _if_match(environ: Environ) -> frozenset[str] | None:
+    """Return the tags of `If-Match`, without their quotes. None: there is no such header."""
     header = environ.get("HTTP_IF_MATCH")
     if header is None:
         return None
     return frozenset(tag.strip().strip('"') for tag in header.split(","))
 
 
-def _directives(header: str) -> CacheDirectives:
-    """Parse `no-cache` and `max-age=N`. Unknown directives are ignored."""
+def _parsed(header: str) -> CacheDirectives:
     reuse, max_age = True, None
     for directive in header.split(","):
         name, _, value = directive.strip().partition("=")
@@ -357,16 +284,3 @@ def _directives(header: str) -> CacheDirectives:
                 raise InvalidRequest("X-Cache-Control: max-age must be a whole number of seconds")
             max_age = int(value)
     return CacheDirectives(reuse, max_age)
-
-
-def _idempotency_key(environ: Environ) -> str | None:
-    """Return the key without its quotes: quoted and bare, it is the same key."""
-    given = environ.get("HTTP_IDEMPOTENCY_KEY")
-    if given is None:
-        return None
-    key = IDEMPOTENCY_KEY.fullmatch(given)
-    if key is None:
-        raise InvalidRequest(
-            "Idempotency-Key must be 1 to 64 of A-Za-z0-9._-, which may stand in double quotes"
-        )
-    return key["quoted"] or key["bare"]

@@ -5,6 +5,7 @@ Each calls `Admitted.permit` after it has found what the caller owns.
 
 from flask import Response, jsonify, render_template, request
 
+from controller.web import ids
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 
@@ -52,7 +53,7 @@ def list_keys(services: Services, admitted: Admitted) -> Reply:
 
 def delete_key(services: Services, admitted: Admitted) -> Reply:
     """Delete an API key of the caller."""
-    key_id = services.parser.key_id(admitted.ids["key_id"])
+    key_id = ids.key_id(admitted.ids["key_id"])
     services.keys.require_own(key_id, admitted.identity.subject)
     admitted.permit()
     services.keys.delete(key_id, admitted.identity.subject)

@@ -20,7 +20,7 @@ from controller.auth.authenticator import (
 from controller.auth.signing_keys import FixedKey
 from controller.errors import Forbidden, TokenMissing, Unauthorized
 from controller.models.registered import FunctionRef, Identity
-from controller.web.parsing import RequestParser
+from controller.web.ids import function_ref
 from tests.signing import SigningKey
 
 SECRET = "s" * 32
@@ -290,7 +290,7 @@ def test_reading_functions_needs_its_own_scope() -> None:
 
 
 def ref(text: str) -> FunctionRef:
-    return RequestParser(0, 0).function_ref(text)
+    return function_ref(text)
 
 
 def key(scope: str, *functions: str) -> Identity:

@@ -8,6 +8,7 @@ import pytest
 from controller.errors import InvalidParams, InvalidRequest, NotFound, ServiceError
 from controller.models.registered import LanguageTitle, Script
 from controller.models.requests import CacheDirectives
+from controller.web import ids
 from controller.web.parsing import RequestParser
 from controller.web.request_schemas import EXECUTE
 
@@ -69,17 +70,17 @@ def test_the_script_sees_all_of_the_context_but_what_steers_the_service() -> Non
 )
 def test_a_malformed_language_title_is_refused(title: str) -> None:
     with pytest.raises(InvalidRequest, match="Language-Title"):
-        PARSER.language_title(title)
+        ids.language_title(title)
 
 
 def test_a_missing_language_title_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="missing"):
-        PARSER.language_title(None)
+        ids.function_ref(None)
 
 
 @pytest.mark.parametrize("title", ["python-a", "nodejs-A.b_c-d", "rust-" + "x" * 64, "c4-9"])
 def test_a_language_title_is_read(title: str) -> None:
-    assert str(PARSER.language_title(title)) == title
+    assert str(ids.language_title(title)) == title
 
 
 @pytest.mark.parametrize(
