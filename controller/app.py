@@ -25,9 +25,9 @@ from controller.database.statistics import Statistics
 from controller.database.tables import PostgresTables
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.named_sessions import NamedSessions
+from controller.execution.new_sessions import SessionBounds
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
@@ -50,11 +50,12 @@ from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.settings import Settings
 from controller.web.cors import OriginPolicy
+from controller.web.deployed import DEPLOYED, EXECUTE
 from controller.web.flask_app import Function, add_routes, answer_errors, observe
 from controller.web.id_fallback import WithFallbackId
 from controller.web.openapi.document import document
 from controller.web.parsing import RequestParser
-from controller.web.routes import DEPLOYED, EXECUTE, plain_routes_of, routes_of
+from controller.web.routes import plain_routes_of, routes_of
 from controller.web.services import Services
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
@@ -129,7 +130,6 @@ def compose(settings: Settings) -> Controller:
     tables = PostgresTables(postgres)
     sessions = SessionManager(kept, tables, logger, metrics, settings.sessions_in_memory, traces)
     functions, key_rows = FunctionCatalog(tables), PostgresKeys(postgres)
-    keys = IssuedKeys(key_rows, functions.require, settings.key_ttl_max)
     followed, selector = _runtime_selector(settings)
     balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
@@ -137,12 +137,7 @@ def compose(settings: Settings) -> Controller:
     runner = ScriptRunner(selector, runtimes, scripts, metrics)
     bounds = SessionBounds(settings.session_ttl, settings.script_timeout_max)
     named = NamedSessions(
-        functions=functions,
-        sessions=sessions,
-        scripts=scripts,
-        runner=runner,
-        metrics=metrics,
-        bounds=bounds,
+        functions=functions, sessions=sessions, scripts=scripts, runner=runner, metrics=metrics, bounds=bounds
     )
     quotas = Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max)
     workflow = WorkflowManager(
@@ -153,9 +148,10 @@ def compose(settings: Settings) -> Controller:
         runner=runner,
         flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
         idempotency=IdempotencyKeys(kept),
-        cache=kept,
         bounds=bounds,
     )
+    verifier = ExampleVerifier(runner, bounds)
+    registrar = FunctionRegistrar(functions=functions, quotas=quotas, runner=runner, verifier=verifier)
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
         authenticator=Authenticator.of(settings.tokens, ApiKeys(key_rows, kept.take)),
@@ -163,36 +159,38 @@ def compose(settings: Settings) -> Controller:
         workflow=workflow,
         sessions=sessions,
         functions=functions,
-        registrar=FunctionRegistrar(
-            functions=functions, quotas=quotas, runner=runner, verifier=ExampleVerifier(runner, bounds)
-        ),
-        keys=keys,
+        registrar=registrar,
+        keys=IssuedKeys(key_rows, functions.require, settings.key_ttl_max),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
     )
-    tasks = {
-        "sessions": sessions.clean_up,
-        "functions": functions.clean_up,
-        "keys": keys.clean_up,
-        **_tasks_of_the_log(postgres, settings.log_retention_days),
-        "connections": balancer.sweep,
-    }
-    chores = Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
+    chores = _chores(settings, services, postgres, balancer, metrics)
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, metrics, traces, postgres, logger, masker, chores, server, followed)
+
+
+def _chores(
+    settings: Settings,
+    services: Services,
+    postgres: Postgres,
+    balancer: Balancer,
+    metrics: MetricsCollector,
+) -> Maintenance:
+    tasks: dict[str, Callable[[], object]] = {
+        "sessions": services.sessions.clean_up,
+        "functions": services.functions.clean_up,
+        "keys": services.keys.clean_up,
+        "partitions": lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
+        "retention": Retention(postgres, settings.log_retention_days).clean_up,
+        "statistics": Statistics(postgres).roll_up,
+        "connections": balancer.sweep,
+    }
+    return Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
 
 
 def _balancer(settings: Settings, metrics: MetricsCollector) -> Balancer:
     bounds = settings.runtime_connections, settings.circuit_failures, settings.circuit_pause
     return Balancer(*bounds, metrics.circuit_changed)
-
-
-def _tasks_of_the_log(postgres: Postgres, retention_days: int) -> dict[str, Callable[[], object]]:
-    return {
-        "partitions": lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
-        "retention": Retention(postgres, retention_days).clean_up,
-        "statistics": Statistics(postgres).roll_up,
-    }
 
 
 def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:

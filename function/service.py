@@ -1,7 +1,7 @@
 """All functions in one server, under the public paths, for `make run`: `gunicorn function.service:app`.
 
-What the gateway does in a cluster, a dispatcher does here: each prefix of `controller.web.routes` leads to the app of
-the same `handler.py` that is deployed, which sees what is left of the path.
+What the gateway does in a cluster, a dispatcher does here: each prefix of `controller.web.deployed` leads to the app
+of the same `handler.py` that is deployed, which sees what is left of the path.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from controller.web.routes import FOLDERS
+from controller.web.deployed import FOLDERS
 from function.execute.handler import app as execute
 from function.functions.handler import app as functions
 from function.health.handler import app as health

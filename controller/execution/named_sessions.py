@@ -18,8 +18,8 @@ import msgspec
 from controller.auth.authenticator import require_function
 from controller.call import Call
 from controller.errors import InvalidRequest
+from controller.execution.new_sessions import SessionBounds, session_of_version
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds, session_of_version
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity, Script, Session, canonical
 from controller.models.requests import CallByName, ExecuteRequest

@@ -132,6 +132,17 @@ class SingleFlight:
         """Return the longest time that a run of the session can take, in milliseconds."""
         return session.timeout_ms + self._lease_ms
 
+    def execution(self, session: Session, request: ExecuteRequest, call: Call, watch: Watch) -> Execution:
+        """Return the execution of a request, with keys of its own."""
+        keys = self._cache.execution_keys(
+            session, request.params, reuse=request.directives.reuse, lease_ms=self.lease_ms(session)
+        )
+        return Execution(keys, session, request, call, watch)
+
+    def drop_results(self, session: Session, script_hash: str) -> None:
+        """Drop the results of the script that the one of a new session replaces."""
+        self._cache.drop_results(session.user_id, session.name.language, script_hash)
+
     def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> BeginReply:
         """Make the one trip to Redis at the start of an execution, see `CacheManager.begin`."""
         self._beginning.add(keys.token)

@@ -13,8 +13,8 @@ import msgspec
 
 from controller.call import Call
 from controller.errors import InitializationFailed, ServiceError
+from controller.execution.new_sessions import SessionBounds, session_of_version
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds, session_of_version
 from controller.json_codec import dumps
 from controller.json_schema.checks import check_params
 from controller.models.registered import LanguageTitle, Script, Session, canonical, now

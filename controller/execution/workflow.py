@@ -1,33 +1,29 @@
 """WorkflowManager: the steps of initialize and execute, in order (specification 4.3)."""
 
-import uuid
 from collections.abc import Callable
-from datetime import timedelta
 
 from msgspec import UNSET
 
 from controller.auth.authenticator import require_execute, require_write
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
-from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.execution.idempotency import IdempotencyKeys, Replay
 from controller.execution.named_sessions import NamedSessions
+from controller.execution.new_sessions import SessionBounds, session_of_request
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds, compile_status
-from controller.execution.single_flight import Execution, FlightResult, SingleFlight, Watch
+from controller.execution.single_flight import FlightResult, SingleFlight, Watch
 from controller.json_schema.checks import check_params
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
-from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, now, rfc3339
+from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, rfc3339
 from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.references import Asker
 from controller.registry.sessions import SessionManager
 from controller.registry.writes import initialization_writes
-from controller.runtimes.client import Prepared
 
 #: Source of a result to its name in metrics and logs. The request's own run is a miss, or a refresh if asked for.
 LOOKUPS = {"hit": "hit", "follower": "coalesced"}
@@ -44,7 +40,6 @@ class WorkflowManager:
         runner: prepares scripts, and knows which languages have a runtime.
         flights: runs scripts, and shares runs.
         idempotency: answers repeated requests.
-        cache: results and the keys of executions.
         bounds: the limits of every session.
     """
 
@@ -58,7 +53,6 @@ class WorkflowManager:
         runner: ScriptRunner,
         flights: SingleFlight,
         idempotency: IdempotencyKeys,
-        cache: CacheManager,
         bounds: SessionBounds,
     ) -> None:
         self._sessions = sessions
@@ -68,7 +62,6 @@ class WorkflowManager:
         self._runner = runner
         self._flights = flights
         self._idempotency = idempotency
-        self._cache = cache
         self._bounds = bounds
 
     def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> InitializeAnswer:
@@ -89,14 +82,14 @@ class WorkflowManager:
         self._quotas.check(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
         prepared = self._runner.prepare(route, request.name, function.script, request.compile_options, call)
-        session = self._session(identity, request, function, prepared)
+        session = session_of_request(identity.subject, request, function, prepared, self._bounds)
         call.session_id = session.request_id
         writes = initialization_writes(session, function.script, prepared.artifact, registers=registers)
         self._sessions.create(session, writes)
         if registers:
             self._functions.forget(session.name, session.user_id)
         if registers and function.replaces is not None:
-            self._cache.drop_results(session.user_id, session.name.language, function.replaces)
+            self._flights.drop_results(session, function.replaces)
         return _initialized(session, prepared.artifact_cached)
 
     def execute(
@@ -200,21 +193,18 @@ class WorkflowManager:
     def _fly(
         self, call: Call, session: Session, request: ExecuteRequest, admission: Admission, watch: Watch
     ) -> FlightResult:
-        lease_ms = self._flights.lease_ms(session)
-        reuse = request.directives.reuse
-        keys = self._cache.execution_keys(session, request.params, reuse=reuse, lease_ms=lease_ms)
-        execution = Execution(keys, session, request, call, watch)
+        execution = self._flights.execution(session, request, call, watch)
         orphan: bytes | None = None
         result: FlightResult | None = None
         while result is None:
-            reply, known = self._begin(session, keys, admission)
+            reply, known = self._begin(session, execution.keys, admission)
             if reply.status is BeginStatus.HIT and reply.value is not None:
                 result = FlightResult(Outcome.from_json(reply.value), "hit", "active" if known else None)
             else:
                 result = self._flights.join(execution, reply, orphan)
                 orphan = reply.value
         call.counted_in_redis = result.state is not None
-        call.lookup = LOOKUPS.get(result.source, "miss" if reuse else "refresh")
+        call.lookup = LOOKUPS.get(result.source, "miss" if request.directives.reuse else "refresh")
         if result.outcome.succeeded and not session.retain_session:
             self._sessions.close(session, result.state, shared=result.source == "follower")
         return result
@@ -251,27 +241,6 @@ class WorkflowManager:
                 return Registered(request.script)
         ref, user = FunctionRef(request.name, request.selector), identity.subject
         return self._functions.registered(ref, user, Asker(user, call.ids.http_request_id))
-
-    def _session(
-        self, identity: Identity, request: InitializeRequest, function: Registered, prepared: Prepared
-    ) -> Session:
-        created_at = now()
-        return Session(
-            request_id=str(uuid.uuid4()),
-            user_id=identity.subject,
-            name=request.name,
-            script_hash=function.script.hash,
-            params_schema=function.params_schema,
-            result_schema=function.result_schema,
-            compile_options=request.compile_options,
-            context=request.context,
-            isolation=request.isolation,
-            timeout_ms=min(request.timeout_ms, self._bounds.timeout_ms),
-            retain_session=request.retain_session,
-            compile_status=compile_status(prepared),
-            created_at=created_at,
-            expires_at=created_at + timedelta(seconds=self._bounds.ttl),
-        )
 
 
 def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:

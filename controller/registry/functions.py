@@ -3,25 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, NamedTuple, cast
-
-from msgspec import UNSET, UnsetType
+from typing import NamedTuple
 
 from controller.errors import Conflict, NotFound
 from controller.models.cursors import cursor_of
 from controller.models.registered import FunctionRef, LanguageTitle, Script, canonical, rfc3339
 from controller.models.requests import FunctionsQuery
-from controller.models.responses import (
-    AliasAnswer,
-    Canary,
-    FunctionDefaults,
-    FunctionDetail,
-    FunctionExample,
-    FunctionPage,
-    FunctionSchemas,
-    FunctionSummary,
-    FunctionVersion,
-)
+from controller.models.responses import AliasAnswer, FunctionDetail, FunctionPage, FunctionVersion
 from controller.models.stored import (
     Alias,
     AliasWrite,
@@ -30,6 +18,7 @@ from controller.models.stored import (
     FunctionTargets,
     StoredFunction,
 )
+from controller.registry.function_answers import alias_answer, detail_answer, summary_answer
 from controller.registry.function_memory import FunctionMemory
 from controller.registry.function_rows import FunctionRows
 from controller.registry.references import Asker, Choice, choose
@@ -261,7 +250,7 @@ class FunctionCatalog:
         """Return one page of the list. A page that a cursor names costs the same however many functions there are."""
         skipped = 0 if query.page is None else (query.page - 1) * query.per_page
         found = self._rows.functions(owner, query.chosen, query.per_page + 1, skipped, query.after)
-        functions = [FunctionSummary(**_summary(each)) for each in found[: query.per_page]]
+        functions = [summary_answer(each) for each in found[: query.per_page]]
         last = found[query.per_page - 1].name if len(found) > query.per_page else None
         cursor = None if last is None else cursor_of([last.language, last.title])
         if query.page is None:
@@ -278,26 +267,7 @@ class FunctionCatalog:
             NotFound: there is none.
         """
         function, script, targets = self._function(ref, owner)
-        content = function.content
-        return FunctionDetail(
-            **_summary(function),
-            version=function.version,
-            newest=function.newest,
-            script_hash=content.script_hash,
-            tags=list(content.tags),
-            # Passed on as they are stored: only clients read these documents.
-            schema=cast(FunctionSchemas, content.schema),
-            enforce_result=content.enforce_result,
-            examples=cast(list[FunctionExample], content.examples),
-            defaults=cast(FunctionDefaults, content.defaults),
-            packages=[],
-            environment=None,
-            aliases=sorted(
-                alias for alias, target in targets.aliases.items() if function.version in target[:2]
-            ),
-            compile_options=dict(content.compile_options),
-            script_content=script if function.type == "dynamic" else UNSET,
-        )
+        return detail_answer(function, script, targets)
 
     def _function(
         self, ref: FunctionRef, owner: str, asker: Asker | None = None
@@ -312,27 +282,6 @@ class FunctionCatalog:
         return *found, targets
 
 
-def alias_answer(alias: str, target: Alias) -> AliasAnswer:
-    """Return an alias as the contract defines it."""
-    canary: Canary | UnsetType = UNSET
-    if target.canary_version is not None and target.canary_weight is not None:
-        canary = Canary(target.canary_version, target.canary_weight)
-    return AliasAnswer(alias, target.version, canary)
-
-
 def unknown(ref: FunctionRef | LanguageTitle) -> NotFound:
     """Return the error for a reference that names nothing that the caller sees."""
     return NotFound(f"there is no function {ref}")
-
-
-def _summary(function: StoredFunction) -> dict[str, Any]:
-    return {
-        "language": function.name.language,
-        "title": function.name.title,
-        "language_title": str(function.name),
-        "description": function.content.description,
-        "type": function.type,
-        "user_id": function.user_id,
-        "created_at": rfc3339(function.created_at),
-        "updated_at": rfc3339(function.updated_at),
-    }

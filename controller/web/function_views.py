@@ -8,7 +8,7 @@ from flask import Response, jsonify, request
 from controller.errors import InvalidRequest, NotFound
 from controller.models.cursors import cursor_of, number_of
 from controller.models.responses import Aliases, FunctionDetail, FunctionVersions
-from controller.registry.functions import alias_answer
+from controller.registry.function_answers import alias_answer
 from controller.web import ids
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services

@@ -13,7 +13,7 @@ from controller.errors import TokenMissing
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity
 from controller.web.cors import OriginPolicy
-from controller.web.id_fallback import Address
+from controller.web.deployed import DeployedFunction
 from controller.web.services import Services
 
 if TYPE_CHECKING:
@@ -25,22 +25,6 @@ Failures = Mapping[int, tuple[str, ...]]
 #: The caller of a route that needs no token.
 NO_CALLER = Identity("", frozenset())
 NO_IDS: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class DeployedFunction:
-    """A function of stack.yml.
-
-    Attributes:
-        prefixes: the prefixes of its paths: the public one first, then its aliases.
-        address: where it finds an id that is not in the path.
-        folder: where in the function the paths below the prefixes lie. A function has one row for each folder.
-    """
-
-    name: str
-    prefixes: tuple[str, ...]
-    address: Address | None = None
-    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

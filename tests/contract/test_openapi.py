@@ -8,9 +8,10 @@ import yaml
 
 from controller.errors import ClientGone, ServiceError
 from controller.json_codec import dumps
+from controller.web.deployed import FUNCTIONS, KEYS
 from controller.web.openapi.document import document
 from controller.web.openapi.examples import EXAMPLES
-from controller.web.routes import FUNCTIONS, KEYS, ROUTES
+from controller.web.routes import ROUTES
 from tests.conftest import ROOT
 from tools.docs.openapi import text
 

@@ -30,9 +30,9 @@ from controller.errors import (
 )
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.named_sessions import NamedSessions
+from controller.execution.new_sessions import SessionBounds
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
-from controller.execution.session_bounds import SessionBounds
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
@@ -161,7 +161,6 @@ class Process:
             runner=self.runner,
             flights=self.flights,
             idempotency=IdempotencyKeys(self.cache),
-            cache=self.cache,
             bounds=of_sessions,
         )
 

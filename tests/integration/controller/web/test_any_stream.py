@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from controller.errors import ErrorAnswer
+from controller.web.deployed import HEALTH
 from controller.web.route import Route
-from controller.web.routes import HEALTH, ROUTES
+from controller.web.routes import ROUTES
 from tests.acceptance.client import Client
 from tests.integration.controller.pair import SCRIPT, Pair
 

@@ -5,9 +5,10 @@ from typing import cast
 import pytest
 from werkzeug.exceptions import HTTPException
 
+from controller.web.deployed import EVERY
 from controller.web.flask_app import Function, add_routes
 from controller.web.route import Route
-from controller.web.routes import EVERY, ROUTES, routes_of
+from controller.web.routes import ROUTES, routes_of
 from controller.web.services import Services
 from tests.integration.deploy.kubernetes.conftest import OVERLAYS, Built
 from tests.integration.deploy.kubernetes.schemas import Document

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from controller.web.deployed import EVERY, HEALTH, SESSIONS
 from controller.web.route import Route
-from controller.web.routes import EVERY, HEALTH, ROUTES, SESSIONS
+from controller.web.routes import ROUTES
 from tests.unit.controller.heart import ALICE
 from tests.unit.controller.web.wsgi import BODY_MAX, JSON, REFUSED, Functions, bearer
 

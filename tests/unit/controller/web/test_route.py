@@ -22,9 +22,11 @@ from controller.observability.correlation import log_context
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.writes import Write
+from controller.web.deployed import DEPLOYED, EVERY
+from controller.web.function_routes import MAY_READ, MAY_READ_OWN
 from controller.web.parsing import RequestParser
 from controller.web.route import Route
-from controller.web.routes import DEPLOYED, EVERY, MAY_KEEP_KEYS, MAY_READ, MAY_READ_OWN, ROUTES, routes_of
+from controller.web.routes import MAY_KEEP_KEYS, ROUTES, routes_of
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 

@@ -23,9 +23,9 @@ from controller.limits.rate_limit import RateLimiter
 from controller.limits.settings import Limits
 from controller.models.responses import Components, HealthAnswer
 from controller.observability.masking import DEFAULT_MASKER
+from controller.web.deployed import DEPLOYED
 from controller.web.openapi.document import document
 from controller.web.parsing import RequestParser
-from controller.web.routes import DEPLOYED
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 from tests.unit.controller.heart import Process, Stores

@@ -1,9 +1,11 @@
-"""What all sessions have in common, however they begin."""
+"""How sessions begin: by a request to initialize, or behind executions of a version by name."""
 
+import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from controller.models.registered import LanguageTitle, Script, Session, now
+from controller.models.requests import InitializeRequest
 from controller.models.stored import FunctionContent
 from controller.registry.functions import Registered
 from controller.runtimes.client import Prepared
@@ -25,9 +27,27 @@ class SessionBounds:
     timeout_ms: int
 
 
-def compile_status(prepared: Prepared) -> str | None:
-    """Return the status of a session whose script was prepared. None: there is nothing to compile."""
-    return None if prepared.artifact_cached is None else "compiled"
+def session_of_request(
+    user_id: str, request: InitializeRequest, function: Registered, prepared: Prepared, bounds: SessionBounds
+) -> Session:
+    """Return the session that an initialize request begins."""
+    created_at = now()
+    return Session(
+        request_id=str(uuid.uuid4()),
+        user_id=user_id,
+        name=request.name,
+        script_hash=function.script.hash,
+        params_schema=function.params_schema,
+        result_schema=function.result_schema,
+        compile_options=request.compile_options,
+        context=request.context,
+        isolation=request.isolation,
+        timeout_ms=min(request.timeout_ms, bounds.timeout_ms),
+        retain_session=request.retain_session,
+        compile_status=_compile_status(prepared),
+        created_at=created_at,
+        expires_at=created_at + timedelta(seconds=bounds.ttl),
+    )
 
 
 def session_of_version(
@@ -53,9 +73,14 @@ def session_of_version(
         isolation=defaults.get("isolation", ISOLATION),
         timeout_ms=min(defaults.get("timeout_ms", TIMEOUT_MS), bounds.timeout_ms),
         retain_session=True,
-        compile_status=compile_status(prepared),
+        compile_status=_compile_status(prepared),
         created_at=now(),
         expires_at=expires_at,
         params_schema=registered.params_schema,
         result_schema=registered.result_schema,
     )
+
+
+def _compile_status(prepared: Prepared) -> str | None:
+    """Return the status of a session whose script was prepared. None: there is nothing to compile."""
+    return None if prepared.artifact_cached is None else "compiled"
