@@ -12,13 +12,19 @@ from tests.contract.tables import Tables
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def tables(request: pytest.FixtureRequest) -> Iterator[Tables]:
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres | None]:
+    """None: the test is one of the tables in memory."""
     if request.param == "memory":
-        yield MemoryTables()
+        yield None
         return
     postgres = Postgres(request.getfixturevalue("postgres_database").url, size=2, timeout=60)
-    yield PostgresTables(postgres)
+    yield postgres
     postgres.close()
+
+
+@pytest.fixture
+def tables(postgres: Postgres | None) -> Tables:
+    return MemoryTables() if postgres is None else PostgresTables(postgres)
 
 
 @pytest.fixture

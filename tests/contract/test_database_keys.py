@@ -1,6 +1,5 @@
 """API keys: the rows in memory and those in PostgreSQL pass the same suite."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Protocol
 
@@ -20,14 +19,9 @@ class Keys(KeyRows, KeySearch, Protocol):
     """All that is asked of the table."""
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def keys(request: pytest.FixtureRequest) -> Iterator[Keys]:
-    if request.param == "memory":
-        yield MemoryKeys()
-        return
-    postgres = Postgres(request.getfixturevalue("postgres_database").url, size=2, timeout=60)
-    yield PostgresKeys(postgres)
-    postgres.close()
+@pytest.fixture
+def keys(postgres: Postgres | None) -> Keys:
+    return MemoryKeys() if postgres is None else PostgresKeys(postgres)
 
 
 def put(keys: Keys, *stored: StoredKey) -> None:
