@@ -56,7 +56,7 @@ class Service:
 
 
 def _within(folder: str, app: "WSGIApplication") -> "WSGIApplication":
-    """Keep the folder, with which the prefix ends, in the path. Replace an empty path by `/`, as the gateway does."""
+    """Leave the folder at the end of the prefix in the path. Replace an empty path by `/`, as the gateway does."""
 
     def serve(environ: dict[str, Any], start_response: "StartResponse") -> Iterable[bytes]:
         environ["SCRIPT_NAME"] = environ["SCRIPT_NAME"].removesuffix(folder)

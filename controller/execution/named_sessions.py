@@ -1,7 +1,7 @@
 """NamedSessions: the sessions behind executions by name.
 
-Each user has one for each version that they run. Its id follows from user, version and time, so every process comes
-to the same session by itself. One that was deleted has a successor.
+Each user has one for each version that they run. The id is made from user, version and time, so every process finds
+the same session. A session that was deleted has a successor.
 """
 
 import hashlib
@@ -96,7 +96,7 @@ class NamedSessions:
             ServiceError: the session cannot be begun.
         """
         if identity.anonymous and request.idempotency_key is not None:
-            raise InvalidRequest("a request without a token has no Idempotency-Key")
+            raise InvalidRequest("a request without a token cannot have an Idempotency-Key")
         owner = None if identity.anonymous else identity.subject
         asker = Asker(identity.subject, request.idempotency_key or call.ids.http_request_id)
         use = self._functions.use(named.ref, owner, asker, admission.charge)

@@ -19,7 +19,7 @@ from controller.registry.functions import FunctionCatalog, OwnFunction
 from controller.registry.writes import artifact_writes, script_writes
 from controller.runtimes.client import Prepared
 
-#: How often a version is tried that others overtake. Each time, one of them succeeds.
+#: Attempts to make a version while other requests make theirs first. In each round, one request succeeds.
 TRIES = 50
 #: What a new function has where its request says nothing.
 NEW = FunctionContent("", {})
@@ -84,7 +84,7 @@ class FunctionRegistrar:
             made = self._write(request, owner, newest, content, script, key, prepared[key])
             if made is not None:
                 return self._shown(request, owner, made), True
-        raise Conflict("others change this function all the time: try again")
+        raise Conflict("other requests keep changing this function: try again")
 
     def _shown(self, request: PutFunctionRequest, owner: str, version: int) -> FunctionDetail:
         return self._functions.detail(FunctionRef(request.name, str(version)), owner)

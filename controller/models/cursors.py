@@ -17,7 +17,7 @@ def place_of(cursor: str) -> Any:
     """Return the place that `cursor_of` wrote.
 
     Raises:
-        InvalidRequest: it is no cursor.
+        InvalidRequest: it is not a cursor.
     """
     try:
         text = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), b"-_", validate=True)
@@ -30,7 +30,7 @@ def number_of(cursor: str | None, without: int) -> int:
     """Return the number that a cursor stands for, or `without` if there is none.
 
     Raises:
-        InvalidRequest: it is no cursor of a list of numbers.
+        InvalidRequest: it is not a cursor of a list of numbers.
     """
     place = without if cursor is None else place_of(cursor)
     if type(place) is not int or not 0 <= place <= without:
@@ -42,7 +42,7 @@ def names_of(cursor: str) -> tuple[str, str]:
     """Return the language and the title that a cursor stands for.
 
     Raises:
-        InvalidRequest: it is no cursor of a list of functions.
+        InvalidRequest: it is not a cursor of a list of functions.
     """
     place = place_of(cursor)
     if not isinstance(place, list) or len(place) != 2:
@@ -53,6 +53,6 @@ def names_of(cursor: str) -> tuple[str, str]:
 
 
 def no_cursor() -> InvalidRequest:
-    """Return the error for a cursor that no answer had."""
-    problem = {"pointer": "/cursor", "message": "is no cursor of this list"}
-    return InvalidRequest("/cursor: is no cursor of this list", details={"errors": [problem]})
+    """Return the error for a text that is not a cursor of the list."""
+    problem = {"pointer": "/cursor", "message": "is not a cursor of this list"}
+    return InvalidRequest("/cursor: is not a cursor of this list", details={"errors": [problem]})

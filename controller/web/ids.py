@@ -11,7 +11,7 @@ LANGUAGE_TITLE_MAX = 128
 ALIAS = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 #: What follows the `@` of a reference: the number of a version, or an alias.
 SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
-#: Calls by name parse the same few.
+#: Executions by name repeat the same few references.
 REFERENCES_REMEMBERED = 10_000
 KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -61,6 +61,6 @@ def _reference(given: str) -> FunctionRef:
     name = language_title(written)
     if at and not SELECTOR.fullmatch(selector):
         raise InvalidRequest(
-            "after @ stands the number of a version, or an alias: a lower-case letter, then up to 31 of a-z0-9-"
+            "@ is followed by a version number or an alias: a lower-case letter, then up to 31 of a-z0-9-"
         )
     return FunctionRef(name, selector)

@@ -188,7 +188,7 @@ class RequestParser:
         """Parse the query of the functions list.
 
         Raises:
-            InvalidRequest: a parameter is malformed, or `page` stands beside `cursor`.
+            InvalidRequest: a parameter is malformed, or `page` is combined with `cursor`.
         """
         loaded = load(FUNCTIONS, dict(query))
         names = ("language", "user_id", "type", "query", "tag")
@@ -196,7 +196,7 @@ class RequestParser:
         if "cursor" not in loaded:
             return FunctionsQuery(chosen, loaded["per_page"], loaded.get("page", 1))
         if "page" in loaded:
-            raise field_error("page", "stands beside a cursor: give one of them")
+            raise field_error("page", "cannot be combined with cursor")
         return FunctionsQuery(chosen, loaded["per_page"], None, LanguageTitle(*names_of(loaded["cursor"])))
 
     def key(self, body: bytes) -> KeyRequest:

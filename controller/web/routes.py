@@ -154,6 +154,6 @@ def routes_of(function: str) -> list[Route]:
 
 
 def plain_routes_of(function: str) -> list[Route]:
-    """Return the routes that answer before Flask. `execute` has a door to those by name."""
+    """Return the routes that answer before Flask. `execute` also serves executions by name, at `/`."""
     routes = [route for route in routes_of(function) if route.plain is not None]
     return [*routes, replace(BY_NAME, path="/")] if function == EXECUTE.name else routes

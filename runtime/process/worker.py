@@ -190,7 +190,7 @@ class Worker:
                 self.loaded = False
         return Execution(answer["result"], stdout, stderr, self._usage(meter, answer))
 
-    def _usage(self, meter: "RunMeter", answer: dict[str, Any]) -> RunUsage:
+    def _usage(self, meter: RunMeter, answer: dict[str, Any]) -> RunUsage:
         fuel = answer.get("fuel") if self._counts_fuel else None
         usage = meter.read(fuel if type(fuel) is int else None)
         self.resident_bytes = meter.used.resident_bytes
