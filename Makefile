@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite hostile soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -73,15 +73,10 @@ test: lint ## lint and all tests, with all they need
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
 	-@$(VENV)/python -m tools.docs.packages --sample
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
-	@$(MAKE) --no-print-directory --jobs 2 suite hostile
+	@$(MAKE) --no-print-directory suite
 
-suite: # a file stays in one process; tests/conftest.py says which come first
-	@$(VENV)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder \
-		--ignore tests/acceptance/hostile --ignore $(API_SERVER_TESTS) --ignore $(FAAS_STACK_TEST)
-
-hostile: # beside the suite, so it is heard only in the end
-	@$(VENV)/python -m tools.checks.hostile > .local/hostile.log 2>&1 || { cat .local/hostile.log; exit 1; }
-	@echo "tests/acceptance/hostile: $$(tail -n 1 .local/hostile.log)"
+suite: # the tests alone, where all parts are there
+	@$(VENV)/python -m tools.checks.suite
 
 soak: tests-environment ## each fault under a minute of load; a million rows; all of stack.yml by `make faas`
 	@SOAK=1 $(VENV)/python -m pytest -rP tests/acceptance/test_load.py \

@@ -22,33 +22,6 @@ from tests.databases import Database, copy_migrated, copy_of
 from tests.shared import once
 
 ROOT = Path(__file__).parent.parent
-#: The files that take longest, begun before all others: at the end of a run they would keep one process busy alone.
-SLOWEST = (
-    "integration/openfaas/test_stack.py",
-    "acceptance/test_faults.py",
-    "integration/openfaas/test_dockerfile.py",
-    "acceptance/test_openapi.py",
-    "acceptance/test_load.py",
-    "integration/local/test_run.py",
-    "integration/controller/runtimes/discovery/test_discovery.py",
-    "integration/controller/test_outage.py",
-    "acceptance/test_parameters.py",
-    "integration/bench/test_scenarios.py",
-    "integration/observability/",
-    "integration/openfaas/",
-    "integration/local/",
-    "integration/tools/",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest files first."""
-    items.sort(key=lambda item: _rank(item.path.relative_to(ROOT / "tests").as_posix()))
-
-
-def _rank(file: str) -> int:
-    """The place of the file in SLOWEST; beyond its end where it is none of them."""
-    return next((rank for rank, slow in enumerate(SLOWEST) if file.startswith(slow)), len(SLOWEST))
 
 
 def missing(what: str, why: object = "") -> NoReturn:

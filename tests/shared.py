@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.checks.suite import RUN_FOLDER
+
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
@@ -41,9 +43,8 @@ def locked(folder: Path, kind: int) -> Iterator[int]:
 
 
 def folder_of_run(folders: pytest.TempPathFactory) -> Path:
-    """The folder that holds the temporary folders of all processes of the run."""
-    own = folders.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    """The folder that all processes of the run share."""
+    return Path(os.environ[RUN_FOLDER]) if RUN_FOLDER in os.environ else folders.getbasetemp()
 
 
 def once(folders: pytest.TempPathFactory, name: str, make: Callable[[], str]) -> str:

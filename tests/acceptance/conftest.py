@@ -17,7 +17,7 @@ def service(
         yield deployment
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mended_service(
     tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
 ) -> Iterator[Deployment]:
@@ -27,17 +27,29 @@ def mended_service(
 
 @pytest.fixture
 def broken_service(mended_service: Deployment) -> Iterator[Deployment]:
-    """One whose parts a test stops; they are started again for the next test of the module."""
+    """One whose parts a test stops; they are started again for the next test."""
     yield mended_service
     mended_service.mend()
 
 
+@pytest.fixture(scope="session")
+def other_url(mended_service: Deployment) -> Iterator[str]:
+    """The address of a second controller beside it."""
+    with mended_service.another_controller() as url:
+        yield url
+
+
 @pytest.fixture
 def own_service(
-    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    node_program: str,
+    rust_toolchain: Path,
 ) -> Iterator[Deployment]:
-    """One whose parts a test replaces."""
-    with Deployment(tmp_path_factory.mktemp("own-service"), node_program, rust_toolchain) as deployment:
+    """One whose parts a test replaces, with a Python runtime or with those of its parameter."""
+    languages = getattr(request, "param", ["python"])
+    folder = tmp_path_factory.mktemp("own-service")
+    with Deployment(folder, node_program, rust_toolchain, languages=languages) as deployment:
         yield deployment
 
 

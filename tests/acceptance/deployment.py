@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +22,7 @@ LIMITS = {f"RATE_LIMIT_{calls}": "10000" for calls in ("EXECUTE", "INITIALIZE", 
 
 
 class Deployment(TemporaryService):
-    """PostgreSQL, Redis, three runtimes and the controller, made of the parts that `make run` starts.
+    """PostgreSQL, Redis, runtimes and the controller, made of the parts that `make run` starts.
 
     Args:
         folder: for all of their state; need not exist.
@@ -30,6 +30,7 @@ class Deployment(TemporaryService):
         rust_toolchain: the folder of a prepared toolchain.
         metrics_port: where the controller serves its metrics alone; 0: nowhere.
         runtime: the runtimes' variables, by name.
+        languages: those that have a runtime.
         controller: the controller's variables, by name.
     """
 
@@ -40,11 +41,12 @@ class Deployment(TemporaryService):
         rust_toolchain: Path,
         metrics_port: int = 0,
         runtime: Mapping[str, str] | None = None,
+        languages: Sequence[str] = tuple(RUNTIMES),
         **controller: str,
     ) -> None:
         settings = Settings.on_free_ports(LIMITS | controller, runtime, METRICS_PORT=metrics_port)
         _fill(State(folder))
-        super().__init__(folder, settings, list(RUNTIMES), node, rust_toolchain)
+        super().__init__(folder, settings, languages, node, rust_toolchain)
 
     @property
     def url(self) -> str:

@@ -48,6 +48,7 @@ def test_sessions_survive_a_restart_of_everything(broken_service: Deployment) ->
     assert client.result(sessions["rust-kept"], {"a": 1}) == 4
 
 
+@pytest.mark.parametrize("own_service", [["rust"]], indirect=True, ids=["rust"])
 def test_a_compiled_artifact_survives_a_new_runtime_with_nothing_on_disk(own_service: Deployment) -> None:
     client = own_service.client()
     request_id = client.begin("rust-kept", FORMS["rust-handler"], three=3)

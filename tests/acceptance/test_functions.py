@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any
@@ -27,13 +27,6 @@ SLOW_PATTERN = {"properties": {"x": {"items": {"not": {"pattern": "[ab]*a[ab]{90
 BESIDE = 50
 REQUESTS = 400
 WEIGHT = 0.25
-
-
-@pytest.fixture(scope="module")
-def other_url(mended_service: Deployment) -> Iterator[str]:
-    """The second controller."""
-    with mended_service.another_controller() as url:
-        yield url
 
 
 @pytest.fixture

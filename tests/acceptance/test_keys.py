@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,13 +17,6 @@ from tests.waiting import until
 SCRIPT = "def handle(params):\n    return params\n"
 MAKER_SCOPES = "execute:all read:functions keys"
 KEYS = "/api/v1/keys"
-
-
-@pytest.fixture(scope="module")
-def other_url(mended_service: Deployment) -> Iterator[str]:
-    """The second controller."""
-    with mended_service.another_controller() as url:
-        yield url
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.acceptance.load import CLIENTS, Load
 from tests.waiting import until
 
 #: How long one fault is watched, and how long PostgreSQL is away in it.
-SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (10, 4)
+SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (3, 1)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,9 @@ def unlimited(
 ) -> Iterator[Deployment]:
     """A service without limits on how often one may ask."""
     folder = tmp_path_factory.mktemp("loaded")
-    with Deployment(folder, node_program, rust_toolchain, RATE_LIMIT_EXECUTE="off") as deployment:
+    with Deployment(
+        folder, node_program, rust_toolchain, languages=["python"], RATE_LIMIT_EXECUTE="off"
+    ) as deployment:
         yield deployment
 
 

@@ -28,6 +28,7 @@ def tuned(
         node_program,
         rust_toolchain,
         METRICS_PORT,
+        languages=["python"],
         CACHE_TTL="1",
         REQUEST_TIMEOUT="1000",
         SESSIONS_PER_USER_MAX="3",
