@@ -20,20 +20,20 @@ from local.state import ROOT
 
 #: Those that take longest come first: at the end of a run they would keep one CPU busy alone.
 GROUPS: Mapping[str, Sequence[str]] = {
+    "controller": ["tests/integration/controller"],
+    "machine": [f"tests/integration/{name}" for name in ("local", "tools", "bench", "deploy")],
+    "runtime": ["tests/integration/runtime"],
     "openfaas": ["tests/integration/openfaas"],
     "faults": [f"tests/acceptance/test_{name}.py" for name in ("faults", "functions", "keys", "load")],
-    "hostile": ["tests/acceptance/hostile"],
-    "machine": [f"tests/integration/{name}" for name in ("local", "tools", "bench", "deploy")],
     "acceptance": ["tests/acceptance"],
-    "controller": ["tests/integration/controller"],
-    "runtime": ["tests/integration/runtime"],
-    "observability": ["tests/integration/observability"],
     "unit": ["tests/unit", "tests/contract"],
+    "hostile": ["tests/acceptance/hostile"],
+    "observability": ["tests/integration/observability"],
 }
 #: They have commands of their own: `make api-server`, `make soak`.
 APART = ("tests/integration/tools/api_server", "tests/integration/tools/faas_local/test_stack.py")
 #: Groups that run side by side. Their tests wait for others more than they work.
-JOBS = 4
+JOBS = 5
 #: Names a folder for what the processes of one run share.
 RUN_FOLDER = "TESTS_RUN_FOLDER"
 #: Seconds between two looks at the processes.
