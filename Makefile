@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages bench-tests clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -120,6 +120,10 @@ bench-growth: environment ## how costs grow with what there is: make bench-growt
 
 bench-stages: environment ## where the CPU time of an execution goes, stage by stage
 	@$(VENV)/python -m bench.stages.run --runs "$(RUNS)"
+
+bench-tests: tests-environment ## the commands above, each on very little: answers and tables, no times
+	-@$(VENV)/python -m local.fetch.debian_program wrk .local/wrk
+	@$(VENV)/python -m pytest tests/integration/bench
 
 clean: ## remove everything that was made here, data included
 	@$(PYTHON) -m local.clean

@@ -30,8 +30,12 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "hostile": ["tests/acceptance/hostile"],
     "observability": ["tests/integration/observability"],
 }
-#: They have commands of their own: `make api-server`, `make soak`.
-APART = ("tests/integration/tools/api_server", "tests/integration/tools/faas_local/test_stack.py")
+#: They have commands of their own: `make api-server`, `make soak`, `make bench-tests`.
+APART = (
+    "tests/integration/tools/api_server",
+    "tests/integration/tools/faas_local/test_stack.py",
+    *(f"tests/integration/bench/test_{name}.py" for name in ("compare", "growth", "scenarios")),
+)
 #: Groups that run side by side. Their tests wait for others more than they work.
 JOBS = 5
 #: Names a folder for what the processes of one run share.

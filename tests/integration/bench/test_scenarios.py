@@ -1,7 +1,4 @@
-"""Scenarios, very small: their answers are right, and their figures are there. Times are of no interest here.
-
-Of scenarios that only differ in the language, one is run; `make bench` runs the others.
-"""
+"""Every scenario, very small: its answers are right, and its figures are there. Times are of no interest here."""
 
 from collections.abc import Sequence
 
@@ -40,12 +37,7 @@ class Measured:
 
 
 def scenarios(groups: Sequence[Group]) -> pytest.MarkDecorator:
-    found: list[Scenario] = [
-        each
-        for group in groups
-        for each in group.scenarios
-        if not each.name.endswith(("-nodejs", "-rust")) or each.name.startswith("warm-")
-    ]
+    found: list[Scenario] = [each for group in groups for each in group.scenarios]
     return pytest.mark.parametrize("scenario", found, ids=[each.name for each in found])
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.stores.redis import RedisServer
-from tests.databases import Database
+from tests.databases import Database, copy_of
 from tests.integration.controller.pair import Pair
 from tests.integration.controller.parts import Parts
 
@@ -25,13 +25,14 @@ def other_parts(postgres_database: Database, redis_server: RedisServer) -> Itera
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pair(
-    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
+    tmp_path_factory: pytest.TempPathFactory, template_database: str, redis_server: RedisServer
 ) -> Iterator[Pair]:
     """Two controllers without limits, behind servers that others use too."""
     off = dict.fromkeys(
         ("RATE_LIMIT_EXECUTE", "RATE_LIMIT_INITIALIZE", "RATE_LIMIT_FUNCTIONS", "RATE_LIMIT_MANAGE"), "off"
     )
-    with Pair(tmp_path_factory.mktemp("pair"), postgres_database, redis_server, **off) as made:
+    database = copy_of(template_database)
+    with Pair(tmp_path_factory.mktemp("pair"), database, redis_server, **off) as made:
         yield made

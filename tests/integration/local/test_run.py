@@ -70,6 +70,11 @@ class Machine:
         self._starts += 1
         return Start(self.state, self._rust, self._folder / f"output-{self._starts}", self.ports)
 
+    def parts(self) -> dict[str, int]:
+        """Processes of the service that runs, by the names of its parts."""
+        record = json.loads((self.state / "run" / "parts.json").read_text())
+        return {name: pid for name, pid, _ in record}
+
     def ready(self) -> Start:
         start = self.start()
         until(start.is_ready, "the service is ready", START_TIMEOUT)
@@ -108,6 +113,7 @@ def test_it_ends_healthy_its_lines_work_and_ctrl_c_leaves_nothing(machine: Machi
             where = f"http://127.0.0.1:{machine.ports['PORT']} (process {start.process.pid})"
             assert second.said() == [f"already running: {where}"]
 
+        assert_runtimes_see_no_database_and_no_key_of_tokens(machine)
         processes = below(start.process.pid)
         assert len(processes) > 10
         assert start.end(signal.SIGINT) == 0
@@ -115,26 +121,29 @@ def test_it_ends_healthy_its_lines_work_and_ctrl_c_leaves_nothing(machine: Machi
         assert start.said()[-1] == "stopping"
 
 
-def test_a_part_that_dies_is_named_and_all_is_ended(machine: Machine) -> None:
+def assert_runtimes_see_no_database_and_no_key_of_tokens(machine: Machine) -> None:
+    seen = {name: Path(f"/proc/{pid}/environ").read_text() for name, pid in machine.parts().items()}
+    secret = (machine.state / "secrets" / "JWT_SECRET").read_text()
+    runtimes = [environ for name, environ in seen.items() if name.startswith("runtime-")]
+    assert len(runtimes) == 3
+    assert not any(word in environ for environ in runtimes for word in ("POSTGRES", "REDIS", "JWT"))
+    assert not any(secret in environ for environ in seen.values())
+
+
+def test_a_start_cleans_up_after_a_killed_one_and_ends_when_a_part_dies(machine: Machine) -> None:
+    with machine.ready() as killed:
+        left = below(killed.process.pid)
+        killed.end(signal.SIGKILL)
     with machine.ready() as start:
+        assert health(machine.ports["PORT"])["status"] == "ok"
+        until(lambda: alive(left) == [], "the end of what was left")
+
         processes = below(start.process.pid)
-        record = json.loads((machine.state / "run" / "parts.json").read_text())
-        pid = next(pid for name, pid, _ in record if name == "runtime-python")
-        os.kill(pid, signal.SIGKILL)
+        os.kill(machine.parts()["runtime-python"], signal.SIGKILL)
         assert start.process.wait(STOP_TIMEOUT) == 1
         assert "runtime-python ended by itself (SIGKILL)" in start.said()
         assert start.said()[-1] == "stopping"
         until(lambda: alive(processes) == [], "the end of every process")
-
-
-def test_after_the_supervisor_was_killed_a_start_cleans_up(machine: Machine) -> None:
-    with machine.ready() as killed:
-        processes = below(killed.process.pid)
-        killed.end(signal.SIGKILL)
-    with machine.ready() as start:
-        assert health(machine.ports["PORT"])["status"] == "ok"
-        until(lambda: alive(processes) == [], "the end of what was left")
-        assert start.end(signal.SIGHUP) == 0
 
 
 def test_a_used_port_is_one_line(machine: Machine) -> None:
@@ -146,15 +155,3 @@ def test_a_used_port_is_one_line(machine: Machine) -> None:
     port = machine.ports["RUST_PORT"]
     expected = f"port {port} (the Rust runtime) is in use; choose another: make run RUST_PORT=..."
     assert start.said() == [expected]
-
-
-def test_a_runtime_sees_no_database_and_no_key_of_tokens(machine: Machine) -> None:
-    with machine.ready() as start:
-        record = json.loads((machine.state / "run" / "parts.json").read_text())
-        seen = {name: Path(f"/proc/{pid}/environ").read_text() for name, pid, _ in record}
-        secret = (machine.state / "secrets" / "JWT_SECRET").read_text()
-        runtimes = [environ for name, environ in seen.items() if name.startswith("runtime-")]
-        assert len(runtimes) == 3
-        assert not any(word in environ for environ in runtimes for word in ("POSTGRES", "REDIS", "JWT"))
-        assert not any(secret in environ for environ in seen.values())
-        assert start.end(signal.SIGTERM) == 0

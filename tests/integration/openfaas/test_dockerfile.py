@@ -4,6 +4,7 @@ What root does to a system, and what images elsewhere bring, is not done here: t
 """
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from tests.integration.openfaas.conftest import GENERIC
 from tests.integration.openfaas.dockerfile import instructions
 from tests.integration.openfaas.image import Layout, copy
 from tests.integration.openfaas.served import Served
+from tests.shared import alone
 
 HADOLINT = Path(sys.executable).with_name("hadolint")
 LEFT_OUT = {
@@ -29,12 +31,21 @@ TEST = "import handler\n\n\ndef test_it_knows_the_number():\n    assert handler.
 
 
 @pytest.fixture(scope="module")
-def layout(build: Build, tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """The stages of a function with a test that passes."""
-    context = tmp_path_factory.mktemp("context") / GENERIC
-    copy(build.context(GENERIC), context)
-    (context / "function" / "test_handler.py").write_text(TEST.format(7))
-    return Layout(context, tmp_path_factory.mktemp("image"), {}, build.machine)
+def layout(build: Build) -> Iterator[Layout]:
+    """The stages of a function with a test that passes. They are kept like other images."""
+    folder = build.folder / "tested"
+    folder.mkdir(exist_ok=True)
+    with alone(folder):
+        context, stages = folder / GENERIC, folder / "stages"
+        if not stages.with_suffix(".layout").exists():
+            for unfinished in (context, stages):
+                shutil.rmtree(unfinished, ignore_errors=True)
+            # Below the checkout, pytest in the image would take the checkout's settings.
+            (folder / "pytest.ini").write_text("[pytest]\n")
+            copy(build.context(GENERIC), context)
+            (context / "function" / "test_handler.py").write_text(TEST.format(7))
+        with Layout.kept(context, stages, {}, build.machine) as layout:
+            yield layout
 
 
 @pytest.fixture

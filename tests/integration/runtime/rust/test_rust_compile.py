@@ -1,15 +1,26 @@
 """Which scripts compile, and the errors of those that do not."""
 
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runtime.settings import Settings
 from tests.integration.runtime.rust.conftest import Serve
 from tests.integration.runtime.rust.served import HEAD, RustRuntime, script
 
 ONE = script("    let _ = context; Ok(json!(1))")
+
+
+@pytest.fixture(scope="module")
+def patient(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RustRuntime]:
+    """A runtime that gives the compiler more time than a busy machine takes."""
+    state = tmp_path_factory.mktemp("patient")
+    with RustRuntime(replace(settings, state=state, compile_timeout=300_000)) as runtime:
+        yield runtime
 
 
 def refusal(rust: RustRuntime, content: str, **compile_options: Any) -> dict[str, Any]:
@@ -169,9 +180,11 @@ def test_a_file_without_an_end_is_not_read(rust: RustRuntime, path: str) -> None
     ],
     ids=["memory", "files", "stack"],
 )
-def test_a_script_that_exhausts_the_compiler_is_refused(rust: RustRuntime, content: str, reason: str) -> None:
-    assert reason in refusal(rust, content)["message"]
-    assert rust.prepared(ONE).json["result"] == 1
+def test_a_script_that_exhausts_the_compiler_is_refused(
+    patient: RustRuntime, content: str, reason: str
+) -> None:
+    assert reason in refusal(patient, content)["message"]
+    assert patient.prepared(ONE).json["result"] == 1
 
 
 def test_a_compiler_that_takes_too_long_is_ended(serve: Serve, tmp_path: Path) -> None:
