@@ -1,6 +1,7 @@
 """The errors of a runtime. Each class has a code and an HTTP status of the contract."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
 
 
 class RunUsage(NamedTuple):
@@ -84,6 +85,17 @@ class ScriptNeeded(ServiceError):
     """The runtime does not hold the script: the caller repeats the call with its content or artifact."""
 
     code, status = "SCRIPT_NEEDED", 409
+
+
+class EnvironmentNeeded(ServiceError):
+    """The runtime lacks parts of an environment: the caller sends those and repeats the call. Details: missing."""
+
+    code, status = "ENVIRONMENT_NEEDED", 409
+
+    @classmethod
+    def without(cls, missing: Sequence[int]) -> Self:
+        """Return the error of an environment that lacks the parts of these numbers."""
+        return cls("this runtime lacks parts of the environment", missing=missing)
 
 
 class RateLimited(ServiceError):

@@ -9,6 +9,7 @@ from gevent.event import Event
 from greenlet import greenlet
 
 from configuration.errors import UnusableSetting
+from runtime.environments.provision import Provision
 from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
 from runtime.languages.base import Language, Libraries, Script
 from runtime.metrics import RuntimeMetrics
@@ -47,6 +48,9 @@ class Executor:
         self._allowed = Allowed(language.name, settings.network)
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
         _clear_abandoned_folders(settings.state)
+        self._environments = Provision(
+            language, settings, metrics, lambda: self._pool.end_idle(lambda key: bool(key.environment))
+        )
         self._spawner = Spawner(language.preload(), settings.state, settings.output_max_bytes)
         self._limits_watcher = LimitsWatcher(
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
@@ -87,7 +91,7 @@ class Executor:
             RuntimeUnavailable: No process can be started.
         """
         return Worker.of(
-            self.start(self._language.launch()),
+            self.start(self._environments.launch()),
             self._limits_watcher,
             self.settings.result_max_bytes,
             counts_fuel=self._language.counts_fuel,
@@ -101,20 +105,21 @@ class Executor:
             The script, and whether it was known before.
 
         Raises:
+            EnvironmentNeeded: The runtime does not hold the environment.
             InitializationFailed: The script does not parse or compile.
         """
         self._begin()
         try:
+            self._environments.check(reference.environment)
             script, known = self._scripts.compiled(reference)
 
             def load(worker: Worker) -> None:
                 if not worker.loaded:
                     with self._tracer.step("script load"):
-                        worker.load(
-                            self._load_payload(script, worker), "parse", self.settings.prepare_timeout
-                        )
+                        payload = self._load_payload(script, worker, reference.environment)
+                        worker.load(payload, "parse", self.settings.prepare_timeout)
 
-            self._with_worker(Key(reference.tenant, script.hash, script.options), load)
+            self._with_worker(_key(reference, script), load)
             return script, known
         finally:
             self._end()
@@ -138,16 +143,18 @@ class Executor:
             isolated: Whether to use a new process that serves no other run.
 
         Raises:
+            EnvironmentNeeded: The runtime does not hold the environment.
             ScriptNeeded: The runtime does not hold the script.
             RateLimited: No worker was free in time.
             ServiceError: The run failed; see `Worker.run`.
         """
         self._begin()
         try:
+            self._environments.check(reference.environment)
             script, _ = self._scripts.compiled(reference)
 
             def execute(worker: Worker) -> Execution:
-                payload = None if worker.loaded else self._load_payload(script, worker)
+                payload = None if worker.loaded else self._load_payload(script, worker, reference.environment)
                 with self._tracer.step("script run") as span:
                     span.note({"faas.coldstart": payload is not None})
                     try:
@@ -158,8 +165,15 @@ class Executor:
                 self.metrics.ran(done.usage)
                 return done
 
-            key = Key(reference.tenant, script.hash, script.options)
-            return self._with_worker(key, execute, fresh=isolated)
+            return self._with_worker(_key(reference, script), execute, fresh=isolated)
+        finally:
+            self._end()
+
+    def receive(self, digest: str, part: int, body: bytes) -> None:
+        """Take a part of an environment, see `Environments.receive`."""
+        self._begin()
+        try:
+            self._environments.receive(digest, part, body)
         finally:
             self._end()
 
@@ -206,6 +220,7 @@ class Executor:
         self._limits_watcher.close()
         # 5. The fork server kills the remaining processes and removes their folders.
         self._spawner.close()
+        self._environments.close()
 
     def _check_isolation(self) -> None:
         """Raise UnusableSetting if a layer that the deployment requires is missing."""
@@ -239,8 +254,9 @@ class Executor:
             with self._pool.lease(key, fresh=fresh) as worker:
                 return use(worker)
 
-    def _load_payload(self, script: Script, worker: Worker) -> dict[str, Any]:
-        return self._language.load_payload(script, worker.process.folder, self)
+    def _load_payload(self, script: Script, worker: Worker, environment: str) -> dict[str, Any]:
+        payload = self._language.load_payload(script, worker.process.folder, self)
+        return payload | self._environments.members(environment, worker)
 
     def _begin(self) -> None:
         """Register the current greenlet as a running request until `_end`. Raises RuntimeUnavailable."""
@@ -256,6 +272,10 @@ class Executor:
     def _check_open(self) -> None:
         if self._draining:
             raise RuntimeUnavailable("this runtime is ending")
+
+
+def _key(reference: ScriptReference, script: Script) -> Key:
+    return Key(reference.tenant, script.hash, script.options, reference.environment)
 
 
 def _clear_abandoned_folders(state: Path) -> None:

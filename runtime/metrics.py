@@ -66,6 +66,21 @@ class RuntimeMetrics:
             "Time of a compilation that gave an artifact",
             COMPILE_BUCKETS,
         )
+        self._environments_asked = counter(
+            "lambda_runtime_environments_asked_total",
+            "Calls with an environment by whether the runtime had it: kept, or needed",
+            ["language", "found"],
+        )
+        self._environments_evicted = counter(
+            "lambda_runtime_environments_evicted_total",
+            "Environments removed to make room for others",
+            ["language"],
+        )
+        gauge = partial(Gauge, labelnames=["language"], registry=self.registry)
+        self._environments = gauge("lambda_runtime_environments", "Environments that are kept whole")
+        self._environment_bytes = gauge(
+            "lambda_runtime_environment_bytes", "What environments take on the disk, those in part too"
+        )
         Gauge(
             "lambda_build_info",
             "The version that runs; always 1",
@@ -77,11 +92,24 @@ class RuntimeMetrics:
         """Call `workers` at each scrape, for the numbers of idle, busy and blank workers and of waiting requests."""
         self.registry.register(_Workers(self._language, workers))
 
+    def follow_environments(self, number: Callable[[], int], disk_bytes: Callable[[], int]) -> None:
+        """Call both at each scrape, for the number of environments and the bytes that they take."""
+        self._environments.labels(self._language).set_function(number)
+        self._environment_bytes.labels(self._language).set_function(disk_bytes)
+
+    def environment_asked(self, *, kept: bool) -> None:
+        """Count a call with an environment, by whether the runtime has that."""
+        self._labelled(self._environments_asked, "kept" if kept else "needed").inc()
+
+    def environment_evicted(self) -> None:
+        """Count an environment that was removed to make room."""
+        self._labelled(self._environments_evicted).inc()
+
     def answered(self, call: str, code: str) -> None:
         """Count an answered call.
 
         Args:
-            call: `run` or `prepare`.
+            call: `run`, `prepare` or `environment`.
             code: `ok`, or the error's code in lower case.
         """
         self._labelled(self._requests, call, code).inc()

@@ -41,7 +41,7 @@ class Settings:
             lambda _: str(Path(tempfile.gettempdir()) / "lambda-microservice"),
             "`lambda-microservice` in the system's temporary folder",
         ),
-        doc="Folder for compiled artifacts and for the workers' private folders.",
+        doc="Folder for compiled artifacts, packages of scripts, and the workers' private folders.",
     )
     workers_max: int = variable("WORKERS_MAX", whole(1), 16, doc="Most worker processes in the pool.")
     workers_per_script_max: int = variable(
@@ -86,6 +86,13 @@ class Settings:
         128 * MEBIBYTE,
         unit="bytes",
         doc="Most memory for scripts and artifacts, in bytes.",
+    )
+    environments_max_bytes: int = variable(
+        "ENVIRONMENTS_MAX_BYTES",
+        whole(1),
+        2048 * MEBIBYTE,
+        unit="bytes",
+        doc="Most disk space for the packages of scripts that this runtime keeps in `STATE_DIR`, in bytes.",
     )
     result_max_bytes: int = variable(
         "RESULT_MAX_BYTES", whole(1), 6 * MEBIBYTE, unit="bytes", doc="Largest result, in bytes."

@@ -1,7 +1,7 @@
 """The front of a runtime: HTTP in, processes behind. One gunicorn gevent worker serves it.
 
-The controller makes two calls, `prepare` and `run`. All paths but `/health` require the shared secret, because every
-client of the gateway can reach a runtime.
+The controller makes three calls: `prepare`, `run`, and `environment` for each part of one. All paths but `/health`
+require the shared secret, because every client of the gateway can reach a runtime.
 """
 
 import base64
@@ -17,6 +17,7 @@ from gunicorn.arbiter import Arbiter
 
 from configuration.errors import UnusableSetting
 from runtime import logs
+from runtime.environments.manifest import PART_MAX_BYTES
 from runtime.errors import NotFound, UnsupportedBody
 from runtime.executor import Executor
 from runtime.front.call import Call, headers_of
@@ -31,6 +32,10 @@ from telemetry.tracing import NO_SPAN, UNTRACED, Tracer, UnusableTracing
 
 #: Most milliseconds for the export of pending spans at the end.
 _SPANS_FLUSH_MS = 1000
+_PART = "/runtime/<language>/environments/<digest>/<part>"
+_DIGEST, _NUMBER = re.compile(r"[0-9a-f]{64}"), re.compile(r"0|[1-9][0-9]{0,5}")
+#: Endpoints that are calls of the controller, by their name in metrics and spans.
+_MEASURED = ("prepare", "environment")
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -52,6 +57,7 @@ class Front(Flask):
         self.config["MAX_CONTENT_LENGTH"] = self.body_max_bytes
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
         self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
+        self.add_url_rule(_PART, view_func=self.environment, methods=["PUT"])
         self.add_url_rule("/isolation", view_func=self.isolation, methods=["GET"])
         self.add_url_rule("/libraries", view_func=self.libraries, methods=["GET"])
         self.add_url_rule("/health", view_func=self.health, methods=["GET"])
@@ -80,6 +86,16 @@ class Front(Flask):
         if script.artifact is None:
             return {"artifact_cached": known}
         return {"artifact_cached": known, "artifact": base64.b64encode(script.artifact).decode()}
+
+    def environment(self, language: str, digest: str, part: str) -> tuple[str, int]:
+        """Take a part of an environment. It goes on if the client hangs up."""
+        named = _DIGEST.fullmatch(digest) and _NUMBER.fullmatch(part)
+        if language not in self._executor.languages or not named:
+            self.no_such_language(language, digest)
+        self._call.check_secret(self._secret)
+        request.max_content_length = PART_MAX_BYTES
+        self._executor.receive(digest, int(part), request.get_data(cache=False))
+        return "", 204
 
     def no_such_language(self, language: str, title: str) -> Any:
         """Refuse a path that `RunRoute` does not serve."""
@@ -127,7 +143,7 @@ class Front(Flask):
         return call
 
     def _begin(self) -> None:
-        name = "prepare" if request.endpoint == "prepare" else None
+        name = request.endpoint if request.endpoint in _MEASURED else None
         g.call = Call(
             request.environ, NO_SPAN if name is None else self._tracer.request(name, request.environ)
         )
@@ -136,8 +152,8 @@ class Front(Flask):
         if self._call.id:
             response.headers["X-Request-ID"] = self._call.id
         self._call.log(response.status_code)
-        if request.endpoint == "prepare":
-            self._executor.metrics.answered("prepare", self._call.outcome)
+        if request.endpoint in _MEASURED:
+            self._executor.metrics.answered(request.endpoint, self._call.outcome)
         return response
 
     def _end(self, error: BaseException | None) -> None:

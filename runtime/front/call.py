@@ -26,7 +26,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The known paths. The log does not contain others, because they are data from outside.
 _PATH = re.compile(
-    r"/(?:isolation|libraries|health|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
+    r"/(?:isolation|libraries|health|runtime/[a-z][a-z0-9]{0,63}/environments/[0-9a-f]{64}/[0-9]{1,6}"
+    r"|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
 )
 
 

@@ -34,6 +34,7 @@ class _Reference(Schema):
     script_content = fields.String(load_default=None, allow_none=True)
     artifact = _Base64(load_default=None, allow_none=True)
     compile_options = fields.Dict(load_default=dict)
+    environment = fields.String(load_default="", allow_none=True, validate=validate.Regexp(_HASH))
 
 
 class _Prepare(_Reference):
@@ -98,7 +99,12 @@ def _is_plainly_valid(body: dict[str, Any]) -> bool:
         and 0 < timeout_ms <= _HOUR_MS
         and get("isolation") in _ISOLATION
         and not ("script_content" in body or "artifact" in body)
+        and ("environment" not in body or _is_hash(body["environment"]))
     )
+
+
+def _is_hash(value: object) -> bool:
+    return type(value) is str and _HASH.match(value) is not None
 
 
 def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
@@ -119,4 +125,5 @@ def _reference(language: str, values: dict[str, Any]) -> ScriptReference:
         compile_options=values["compile_options"],
         script_content=values.get("script_content"),
         artifact=values.get("artifact"),
+        environment=values.get("environment") or "",
     )

@@ -82,6 +82,8 @@ class Language(Protocol):
     name: str
     #: Further names in paths and in `Language-Title`, for what the same workers run.
     dialects: tuple[str, ...]
+    #: Rights of `runtime.sandbox.landlock` that its workers have to environments; 0: its scripts have none.
+    environments_access: int
     #: Whether its worker program counts fuel. The script must not be able to change the count.
     counts_fuel: bool
 
@@ -113,7 +115,11 @@ class Language(Protocol):
         """
 
     def load_payload(self, script: Script, folder: Path, host: Host) -> dict[str, Any]:
-        """Return the argument of `Program.load` for a new worker. `folder` is its private folder."""
+        """Return the argument of `Program.load` for a new worker. `folder` is its private folder.
+
+        The runtime adds two members where they are needed: `environment`, the folder of the script's packages, and
+        `readable`, all that a worker may still read which could list the folders of others.
+        """
 
     def libraries(self, host: Host) -> Libraries:
         """Return what scripts may import now."""
@@ -126,6 +132,7 @@ class Interpreted:
     #: the deployment. None where scripts import nothing.
     inventory: Path | None = None
     dialects: tuple[str, ...] = ()
+    environments_access = 0
     counts_fuel = False
 
     def options(self, language: str, compile_options: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from runtime.languages.compiler_slots import CompilerSlots
 from runtime.process.failures import initialization_failure
 from runtime.process.hints import Allowed
 from runtime.process.process import Launch, Preload
+from runtime.sandbox import landlock
 from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 from runtime.settings import MEBIBYTE, Settings
 
@@ -40,6 +41,8 @@ class NodeJS(Interpreted):
 
     name = "nodejs"
     dialects: tuple[str, ...] = ("typescript",)
+    # Node.js finds packages without listing folders, so no worker learns the names of others' folders.
+    environments_access = landlock.READ_FILES
     inventory = _WORKERS / "node_libraries.mjs"
 
     def __init__(self, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from runtime.languages.base import Host, Interpreted, Script
 from runtime.process.process import Launch, Preload
+from runtime.sandbox import landlock
 from runtime.sandbox.confine import RESERVED_BYTES, Confinement, interpreter_paths
 from runtime.settings import Settings
 
@@ -29,6 +30,8 @@ class Python(Interpreted):
     """Python, in the version that runs this program."""
 
     name = "python"
+    # A worker may list folders, as the import system does: so a second layer leaves it the one that is its own.
+    environments_access = landlock.READ
     inventory = Path(__file__).parents[1] / "workers" / "python_libraries.py"
 
     def __init__(self, settings: Settings) -> None:

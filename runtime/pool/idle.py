@@ -2,15 +2,17 @@
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
 class Key(NamedTuple):
-    """What a worker belongs to: one tenant, one script, one set of options."""
+    """What a worker belongs to: one tenant, one script, one set of options, and one environment or none."""
 
     tenant: str
     script_hash: str
     options: str
+    environment: str = ""
 
 
 class Poolable(Protocol):
@@ -99,14 +101,24 @@ class IdleWorkers(Generic[W]):
         self._forget(worker, entry)
         return worker
 
+    def take_oldest_of(self, wanted: Callable[[Key], bool]) -> W | None:
+        """Remove and return the one idle for longest of those with a wanted key. Takes time for each idle worker."""
+        found = next((worker for worker, entry in self._by_age.items() if wanted(entry.key)), None)
+        if found is not None:
+            self._remove(found)
+        return found
+
     def take_dead(self) -> list[W]:
         """Remove and return the workers whose processes have ended. Takes time for each idle worker."""
         dead = [worker for worker in self._by_age if not worker.alive]
         for worker in dead:
-            entry = self._by_age.pop(worker)
-            self._by_key[entry.key].remove(worker)
-            self._forget(worker, entry)
+            self._remove(worker)
         return dead
+
+    def _remove(self, worker: W) -> None:
+        entry = self._by_age.pop(worker)
+        self._by_key[entry.key].remove(worker)
+        self._forget(worker, entry)
 
     def _forget(self, worker: W, entry: _Entry) -> None:
         self.resident_bytes -= entry.bytes

@@ -118,6 +118,11 @@ class Pool(Generic[W]):
         """Return the numbers of `idle` and `busy` workers and of `waiting` requests."""
         return {"idle": len(self._idle), "busy": self._busy_in_all, "waiting": len(self._queue)}
 
+    def end_idle(self, wanted: Callable[[Key], bool]) -> None:
+        """End the worker that has been idle for longest of those with a wanted key, if there is one."""
+        if worker := self._idle.take_oldest_of(wanted):
+            _end(worker)
+
     def close(self) -> None:
         """End the idle workers now, and the busy ones when they are given back."""
         self._closed.set()

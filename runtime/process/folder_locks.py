@@ -14,16 +14,22 @@ from pathlib import Path
 
 from runtime.process import remove_tree
 
-_PREFIX = "workers-"
+#: How the names of the folders begin, by what is in them.
+WORKERS, ENVIRONMENTS = "workers-", "environments-"
 
 
 class LockedFolder:
-    """A new folder below `state`, locked until `release` or the end of this process."""
+    """A new folder below `state`, locked until `release` or the end of this process.
 
-    def __init__(self, state: Path) -> None:
+    Args:
+        state: The state folder.
+        prefix: WORKERS or ENVIRONMENTS.
+    """
+
+    def __init__(self, state: Path, prefix: str) -> None:
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _locked(state):
-            self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=state))
+            self.folder = Path(tempfile.mkdtemp(prefix=prefix, dir=state))
             self._lock = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
             fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -41,7 +47,8 @@ def clear_abandoned(state: Path) -> None:
     """
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(state):
-        abandoned = [folder for folder in state.glob(f"{_PREFIX}*") if not _is_locked(folder)]
+        folders = [folder for prefix in (WORKERS, ENVIRONMENTS) for folder in state.glob(f"{prefix}*")]
+        abandoned = [folder for folder in folders if not _is_locked(folder)]
     for folder in abandoned:
         remove_tree.remove(folder)
 

@@ -17,7 +17,7 @@ from gevent.lock import BoundedSemaphore
 import runtime
 from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
-from runtime.process.folder_locks import LockedFolder
+from runtime.process.folder_locks import WORKERS, LockedFolder
 from runtime.process.output import Output
 from runtime.process.process import End, Launch, Preload, Process, Usage
 from runtime.sandbox.confine import Confinement, environment
@@ -129,7 +129,7 @@ class _Server:
     """One fork server process, seen from the front."""
 
     def __init__(self, preload: Preload, state: Path) -> None:
-        self._locked_folder = LockedFolder(state)
+        self._locked_folder = LockedFolder(state, WORKERS)
         self.folder = self._locked_folder.folder
         self._numbers = itertools.count(1)
         self._pending: dict[int, AsyncResult[tuple[int, int, AsyncResult[End]]]] = {}

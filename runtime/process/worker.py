@@ -1,6 +1,7 @@
 """A warm process for one script: loads it once, runs it many times, is killed at a deadline."""
 
 import signal
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import gevent
@@ -76,6 +77,7 @@ class Worker:
         self._result_max_bytes = result_max_bytes
         self._channel = channel
         self._allowed = allowed
+        self._release: Callable[[], object] | None = None
 
     @classmethod
     def of(
@@ -196,10 +198,17 @@ class Worker:
         self.resident_bytes = meter.used.resident_bytes
         return usage
 
+    def holds(self, release: Callable[[], object]) -> None:
+        """Have `release` called when the process has ended: what it uses must stay until then."""
+        self._release = release
+
     def close(self) -> None:
         """Kill the process and release its resources."""
         self._channel.close()
         self.process.close()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
     def _answer(
         self,

@@ -10,7 +10,8 @@ import resource
 import socket
 import sys
 import sysconfig
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ _ENDLESS = ("/dev/zero", "/dev/urandom", "/dev/random", "/proc/self")
 #: The dynamic loaders: the kernel executes them to start a program.
 _LOADERS = ("ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1")
 
-#: Read on import, because the seccomp filter forbids the system call.
+#: Sought once.
 _LANDLOCK = landlock.layers(landlock.version())
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -90,6 +91,9 @@ class Confinement:
     open_files: int = 256
     #: Whether it may read the kernel's files that never end, such as /dev/zero.
     endless: bool = True
+    #: The folder of all environments, and rights of `runtime.sandbox.landlock` to what is below it.
+    environments: str = ""
+    environments_access: int = 0
     #: Layers that are not applied, for deployments where they are not available.
     off: tuple[str, ...] = field(default=())
 
@@ -141,6 +145,16 @@ def _hand_over_metadata(supervisor: socket.socket) -> bool:
     socket.send_fds(supervisor, [b"x"], [listener])
     os.close(listener)
     return True
+
+
+def readable(confinement: Confinement, folder: str) -> list[str]:
+    """Return what a process may read, but for environments. `folder` is its private folder."""
+    return [path for path, _ in _grants(replace(confinement, environments=""), folder)]
+
+
+def narrows(off: Sequence[str]) -> bool:
+    """Return whether a process may be narrowed further, where the layers `off` are not applied."""
+    return _LANDLOCK["landlock_files"] and "landlock_files" not in off
 
 
 def required_layers() -> tuple[str, ...]:
@@ -199,6 +213,8 @@ def adopt_orphans() -> None:
 
 def _grants(confinement: Confinement, folder: str) -> list[tuple[str, int]]:
     grants = [(path, landlock.READ) for path in (*_PRESENT, *confinement.read)]
+    if confinement.environments:
+        grants.append((confinement.environments, confinement.environments_access))
     kernel_files = (*_FINITE, *_ENDLESS) if confinement.endless else _FINITE
     grants += [(path, landlock.WRITE) for path in kernel_files]
     grants += [(path, landlock.RUN) for path in confinement.run]

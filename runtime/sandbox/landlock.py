@@ -17,6 +17,7 @@ _RULE_PATH_BENEATH = 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 11
+_FIRST_WITH_REFER = 2
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 #: Access rights that apply to files. The others apply to folders only.
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
@@ -28,6 +29,8 @@ TCP_SINCE, SCOPES_SINCE = 4, 6
 _BIND_AND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
+#: Reading files whose paths are known, and listing no folder.
+READ_FILES = _READ_FILE
 READ = _READ_FILE | _READ_DIR
 RUN = READ | _EXECUTE
 #: Everything except executing files and making devices or sockets: for the private folder.
@@ -68,11 +71,27 @@ def restrict(grants: Iterable[tuple[str, int]], *, network: bool) -> None:
     scopes = _ABSTRACT_SOCKETS_AND_SIGNALS if abi >= SCOPES_SINCE else 0
     attributes = struct.pack("<QQQ", handled, tcp, scopes)
     size = 8 if abi < TCP_SINCE else 16 if abi < SCOPES_SINCE else 24
-    ruleset = _checked(_libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint(0)))
+    _restrict(attributes[:size], ((path, access & handled) for path, access in grants))
+
+
+def narrow(paths: Iterable[str]) -> None:
+    """Let the calling process read only what lies below `paths` of what it may read now. This cannot be undone.
+
+    Raises:
+        OSError: The kernel refused the restriction.
+    """
+    # Without the right to move files, a new layer forbids moving them to another folder.
+    handled = READ | (_REFER if version() >= _FIRST_WITH_REFER else 0)
+    _restrict(struct.pack("<Q", handled), ((path, handled) for path in paths))
+
+
+def _restrict(attributes: bytes, grants: Iterable[tuple[str, int]]) -> None:
+    size = ctypes.c_size_t(len(attributes))
+    ruleset = _checked(_libc.syscall(_CREATE_RULESET, attributes, size, ctypes.c_uint(0)))
     try:
         for path, access in grants:
             with suppress(FileNotFoundError):
-                _grant(ruleset, path, access & handled)
+                _grant(ruleset, path, access)
         _checked(_libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint(0)))
     finally:
         os.close(ruleset)

@@ -41,6 +41,7 @@ _TABLE = """
     chmod:90:- fchmod:91:52 fchmodat:268:53 fchmodat2:452:452 utime:132:- utimes:235:- futimesat:261:-
     utimensat:280:88 chown:92:- fchown:93:55 lchown:94:- fchownat:260:54 setxattr:188:5 lsetxattr:189:6
     fsetxattr:190:7 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12
+    landlock_create_ruleset:444:444 landlock_add_rule:445:445 landlock_restrict_self:446:446
     flistxattr:196:13 removexattr:197:14 lremovexattr:198:15 fremovexattr:199:16
 """
 #: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64: the machine's number in a filter's data.

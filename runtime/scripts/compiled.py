@@ -23,6 +23,8 @@ class ScriptReference(NamedTuple):
     compile_options: Mapping[str, Any]
     script_content: str | None = None
     artifact: bytes | None = None
+    #: Digest of the environment with its packages; empty if it has none.
+    environment: str = ""
 
 
 class CompiledScripts:

@@ -15,15 +15,19 @@ const PARAMETERS = ['exports', 'require', 'module', '__filename', '__dirname'];
 const NOT_FOUND = 'ERR_MODULE_NOT_FOUND';
 /** Node's errors for a module that is compiled in another form. */
 const MODULE_SYNTAX = /import statement|'export'|import\.meta/;
+/** What an `npm:` specifier declares: a name, a range of versions, a place in the package. */
+const DECLARED = /^npm:\/?((?:@[^/@]+\/)?[^/@]+)(?:@[^/]*)?(\/.*)?$/;
 /** Imports that may name a package of the deployment: no file and no URL. */
 const PACKAGE = /^[@\w][^:]*$/;
 const FILE = /^(?:file:|\.{0,2}\/)/;
 const FOLDER_URL = new URL('.', URL_OF_SCRIPT).href;
-/** URLs of the deployment's `node_modules` folders. */
-const PLACES = (process.env.NODE_PATH ?? '')
+/** URLs of the `node_modules` folders, the script's own one first. */
+let places = (process.env.NODE_PATH ?? '')
   .split(delimiter)
   .filter(Boolean)
   .map((folder) => pathToFileURL(folder).href);
+/** Requires what is in the script's own folder of packages; null if it has none. */
+let requireDeclared = null;
 // On a separate line, so that the columns of the script's first line do not change.
 const ASYNC_START = 'return (async () => {\n';
 const ASYNC_END = '\n})()';
@@ -86,7 +90,7 @@ class CommonJS {
   async #runTopLevel(event, run) {
     const module = newModule();
     const untouched = module.exports;
-    this.#require ??= createRequire(PATH);
+    this.#require ??= requireOfScript();
     this.#require.main = this.#isMain ? module : newModule();
     this.#scope.event = event;
     const returned = await this.#top.call(
@@ -197,6 +201,44 @@ function withoutModuleSyntax(text) {
     .replace(/^[ \t]*export\b/gm, blank);
 }
 
+/** Lets the script import the packages in a folder, before those of the deployment. */
+export function addPackages(folder) {
+  const modules = join(folder, 'node_modules');
+  places = [pathToFileURL(modules).href, ...places];
+  requireDeclared = createRequire(join(folder, SCRIPT_FILE));
+  // Node.js reads it here for `require`, and in threads that the script starts.
+  process.env.NODE_PATH = [modules, process.env.NODE_PATH].filter(Boolean).join(delimiter);
+  Module._initPaths();
+}
+
+/** Returns what `require` is for the script: it takes `npm:` specifiers too. */
+function requireOfScript() {
+  const require = createRequire(PATH);
+  const resolve = (name, ...options) => declaredPath(name) ?? require.resolve(name, ...options);
+  const wrapped = (name) => require(declaredPath(name) ?? name);
+  return Object.assign(wrapped, require, { resolve: Object.assign(resolve, require.resolve) });
+}
+
+/** Returns the path of what an `npm:` specifier names for `require`; undefined for other names. */
+function declaredPath(name) {
+  const declared = DECLARED.exec(name);
+  return declared ? resolveDeclared(name, declared, requireDeclared?.resolve) : undefined;
+}
+
+/** Calls `resolve` with the bare name of a specifier. Throws an error that names the specifier. */
+function resolveDeclared(specifier, [, name, place = ''], resolve) {
+  try {
+    if (resolve) return resolve(name + (isBuiltin(name) && !place ? '/' : place));
+  } catch (error) {
+    if (error.code !== NOT_FOUND && error.code !== 'MODULE_NOT_FOUND') throw error;
+  }
+  throw notFound(`'${name}${place}': '${specifier}' is not among the packages of this script`);
+}
+
+function notFound(what) {
+  return Object.assign(new Error(`Cannot find module ${what}`), { code: NOT_FOUND });
+}
+
 /** Imports what the script at `URL_OF_SCRIPT` names. Node's arguments: specifier, what imports it, attributes. */
 async function importFrom(specifier, referrer, attributes) {
   return import(located(specifier), { with: { ...attributes } });
@@ -206,16 +248,23 @@ async function importFrom(specifier, referrer, attributes) {
 function located(specifier) {
   if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`;
   if (specifier.startsWith('data:')) return specifier;
+  const declared = DECLARED.exec(specifier);
+  if (declared) return resolveDeclared(specifier, declared, requireDeclared && importPath);
   const file = FILE.test(specifier) ? new URL(specifier, URL_OF_SCRIPT).href : '';
   if (file.startsWith(FOLDER_URL)) return file;
-  for (const place of PACKAGE.test(specifier) ? PLACES : []) {
+  for (const place of PACKAGE.test(specifier) ? places : []) {
     try {
       return import.meta.resolve(specifier, place);
     } catch (error) {
       if (error.code !== NOT_FOUND) throw error;
     }
   }
-  throw Object.assign(new Error(`Cannot find module '${specifier}'`), { code: NOT_FOUND });
+  throw notFound(`'${specifier}'`);
+}
+
+/** Returns the URL of a module in the script's own folder of packages. */
+function importPath(name) {
+  return name.endsWith('/') ? pathToFileURL(requireDeclared.resolve(name)).href : import.meta.resolve(name, places[0]);
 }
 
 async function linkImport(specifier, referencing, { attributes }) {

@@ -9,7 +9,7 @@ import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import { SCRIPT_FILE, scriptError } from './node_error.mjs';
 import { parseExactly } from './node_integers.mjs';
 import { encodeResult, isIterator, listed } from './node_result.mjs';
-import { readScript } from './node_script.mjs';
+import { addPackages, readScript } from './node_script.mjs';
 import { Traces } from './node_traces.mjs';
 
 const CHANNEL = 3;
@@ -122,6 +122,7 @@ async function rehearse() {
 
 function load(payload) {
   try {
+    if (payload.environment !== undefined) addPackages(payload.environment);
     script = readScript(payload.source);
     return { loaded: true };
   } catch (error) {

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from runtime.sandbox import landlock
 from runtime.workers import protocol, python_machine
 from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import ScriptError
@@ -38,13 +39,19 @@ class Program(protocol.Program):
         Path(SCRIPT_FILE).unlink(missing_ok=True)
 
     def load(self, payload: dict[str, Any]) -> None:
-        """Compile `source`, which may also import from the folders `packages`.
+        """Compile `source`, which may also import from the folder `environment` and the folders `packages`.
+
+        With `readable`, nothing else can be read from then on.
 
         Raises:
             ScriptError: It does not compile; with the place of the syntax error.
         """
         # At the end, so that no package hides a module of the standard library.
+        if environment := payload.get("environment"):
+            sys.path.append(environment)
         sys.path += payload["packages"]
+        if readable := payload.get("readable"):
+            landlock.narrow(readable)
         source = payload["source"].removeprefix("\ufeff")
         try:
             code: CodeType = compile(source, SCRIPT_FILE, "exec", dont_inherit=True)

@@ -61,6 +61,7 @@ class Rust:
 
     name = "rust"
     dialects: tuple[str, ...] = ()
+    environments_access = 0
     counts_fuel = True
 
     def __init__(self, settings: Settings) -> None:

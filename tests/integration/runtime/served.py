@@ -12,6 +12,7 @@ from runtime.languages import LANGUAGES
 from runtime.languages.base import Language
 from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
+from tests.environments import Environment
 
 
 def document(answer: TestResponse) -> Any:
@@ -66,6 +67,21 @@ class ServedRuntime:
         assert document(answer)["error"]["code"] == "RUNTIME_ERROR", answer.json
         details: dict[str, Any] = document(answer)["error"]["details"]
         return details
+
+    def put(self, digest: str, part: int | str, body: bytes, **headers: str) -> TestResponse:
+        """Send a part of an environment, with the secret unless other `headers` are given."""
+        return self._front.test_client().put(
+            f"/runtime/{self.dialect}/environments/{digest}/{part}",
+            data=body,
+            headers=headers or {"X-Runtime-Secret": self.settings.secret},
+        )
+
+    def keep(self, environment: Environment) -> str:
+        """Send all parts of an environment. Return its digest."""
+        for number, part in enumerate(environment.parts):
+            answer = self.put(environment.digest, number, part)
+            assert answer.status_code == 204, answer.get_data()
+        return environment.digest
 
     def close(self) -> None:
         self._front.close()

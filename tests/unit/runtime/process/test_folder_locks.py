@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.process.folder_locks import LockedFolder, clear_abandoned
+from runtime.process.folder_locks import ENVIRONMENTS, WORKERS, LockedFolder, clear_abandoned
 
 
 def test_a_locked_folder_stays_and_a_released_one_is_removed(tmp_path: Path) -> None:
-    ours, theirs = LockedFolder(tmp_path), LockedFolder(tmp_path)
+    ours, theirs = LockedFolder(tmp_path, WORKERS), LockedFolder(tmp_path, ENVIRONMENTS)
     (ours.folder / "deep").mkdir()
     ours.release()
     clear_abandoned(tmp_path)
@@ -17,10 +17,11 @@ def test_a_locked_folder_stays_and_a_released_one_is_removed(tmp_path: Path) -> 
     theirs.release()
 
 
-def test_the_folder_of_an_ended_process_is_removed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", [WORKERS, ENVIRONMENTS])
+def test_the_folder_of_an_ended_process_is_removed(tmp_path: Path, prefix: str) -> None:
     child = os.fork()
     if child == 0:
-        left = LockedFolder(tmp_path).folder
+        left = LockedFolder(tmp_path, prefix).folder
         (left / "deep").mkdir()
         (left / "deep" / "file").touch()
         os._exit(0)
