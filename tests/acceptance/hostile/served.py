@@ -15,9 +15,12 @@ from runtime.front.app import Front
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
+from tests.environments import Environment
 
 #: Descriptors of the front for each worker: its channel, its pidfd, its status and statm, and its output's two pipes.
 _DESCRIPTORS_OF_A_WORKER = 6
+#: Members that a script is prepared with, too.
+_OF_BOTH = ("tenant", "environment")
 #: Seconds after which a call has failed: far more than any deadline of a script.
 _ANSWER_TIMEOUT = 180
 
@@ -61,7 +64,7 @@ class Runtime:
 
     def run(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
         """Prepares a script and runs it once; a compiled one is then sent by its hash only."""
-        prepared = self.prepare(content, **{name: more[name] for name in ("tenant",) if name in more})
+        prepared = self.prepare(content, **{name: more[name] for name in _OF_BOTH if name in more})
         if prepared.status != 200:
             return prepared
         source = {} if self.language == "rust" else {"script_content": content}
@@ -71,6 +74,14 @@ class Runtime:
     def prepare(self, content: str, **more: Any) -> Answer:
         """Parses or compiles a script."""
         return self._post(f"/runtime/{self.language}/test/prepare", content, script_content=content, **more)
+
+    def keep(self, environment: Environment) -> str:
+        """Send all parts of an environment. Return its digest."""
+        for number, part in enumerate(environment.parts):
+            path = f"/runtime/{self.language}/environments/{environment.digest}/{number}"
+            response = self._front.test_client().put(path, data=part, headers=self._headers)
+            assert response.status_code == 204, response.get_data()
+        return environment.digest
 
     def layers(self) -> dict[str, bool]:
         """The layers of confinement, as the runtime tells them."""
