@@ -172,6 +172,22 @@ def test_only_its_own_scripts_import_the_packages(runtime: ServedRuntime) -> Non
     assert runtime.failure(script)["kind"] == "exception"
 
 
+def test_a_script_without_packages_lists_no_environments(runtime: ServedRuntime) -> None:
+    """Whoever runs the runtime: root, too, whom modes of folders do not stop."""
+    where = {
+        "python": "import sys\nresult = sys.path[-1]",
+        "nodejs": "return require('path').dirname(process.env.NODE_PATH);",
+    }[runtime.language]
+    place = runtime.result(where, environment=KEPT[runtime.language].digest)
+    assert "environments-" in place
+    listing = {
+        "python": "import os\ndef handle(params):\n    return os.listdir(params['store'])\n",
+        "nodejs": "module.exports = ({ params }) => require('fs').readdirSync(params.store);",
+    }[runtime.language]
+    failure = runtime.failure(listing, {"store": place.rpartition("/")[0]})
+    assert failure["type"] in ("PermissionError", "Error")
+
+
 def test_packages_of_the_script_come_before_those_of_the_deployment(
     packaged_python: ServedRuntime, packaged_nodejs: ServedRuntime
 ) -> None:

@@ -30,7 +30,8 @@ class Server:
         self.language = language
         self.state = state
         listener = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.endpoint = ("127.0.0.1", listener.getsockname()[1])
+        self.address = f"http://127.0.0.1:{self.endpoint[1]}"
         with listener:
             self._process = subprocess.Popen(
                 [
