@@ -79,7 +79,7 @@ class Provision:
         members: dict[str, Any] = {}
         if digest:
             folder, release = store.hold(digest)
-            worker.holds(release)
+            worker.holds(folder, release)
             members["environment"] = str(folder)
         if self._narrows:
             machine = beside(store.folder, self._language.launch().confinement, worker.process.folder.parent)

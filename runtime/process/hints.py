@@ -74,8 +74,8 @@ _RUST_UNSTABLE = (
     "Scripts are compiled as by a stable Rust: leave the unstable feature out, and use what is stable."
 )
 _MODULES = (
-    "`{name}` is not installed here: scripts may import the standard library and the packages of the deployment "
-    "(PACKAGES), to which its operator may add it."
+    "`{name}` is not installed here: scripts may import the standard library, packages that they declare, and those "
+    "of the deployment (PACKAGES)."
 )
 _ONE_FILE = "A script is one file, so that there is no `{name}` beside it: put the code into the script."
 

@@ -2,13 +2,14 @@
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
 
 from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
 from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
-from runtime.json_codec import OutOfRange
+from runtime.json_codec import OutOfRange, decode, encode
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
@@ -28,6 +29,8 @@ _WAITED_FOR = {
 #: What V8 prints before it ends its process by one of these signals: in a script's code, or in a thread that starts.
 _MEMORY_EXHAUSTED = "out of memory"
 _ENDS_OF_V8 = (-signal.SIGABRT, -signal.SIGTRAP)
+#: What errors and output have for the folder of a script's packages.
+_SHOWN = "/packages"
 _NOTHING_ALLOWED = Allowed()
 
 
@@ -77,6 +80,7 @@ class Worker:
         self._result_max_bytes = result_max_bytes
         self._channel = channel
         self._allowed = allowed
+        self._environment = ""
         self._release: Callable[[], object] | None = None
 
     @classmethod
@@ -181,9 +185,9 @@ class Worker:
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
-            stdout, stderr = self.process.take_output()
+            stdout, stderr = self._take_output()
             if "result" not in answer:
-                raise script_failure(answer.get("error"), stdout, stderr, self._allowed)
+                raise script_failure(self._told(answer), stdout, stderr, self._allowed)
         except ServiceError as error:
             error.usage = self._usage(meter, answer)
             raise
@@ -198,8 +202,9 @@ class Worker:
         self.resident_bytes = meter.used.resident_bytes
         return usage
 
-    def holds(self, release: Callable[[], object]) -> None:
-        """Have `release` called when the process has ended: what it uses must stay until then."""
+    def holds(self, environment: Path, release: Callable[[], object]) -> None:
+        """Note the folder of packages that the process reads. `release` is called when the process has ended."""
+        self._environment = str(environment)
         self._release = release
 
     def close(self) -> None:
@@ -239,15 +244,30 @@ class Worker:
     def _load(self, payload: dict[str, Any], stage: str) -> None:
         answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
         if answer.get("loaded") is not True:
-            raise initialization_failure(answer.get("error"), stage, self._allowed)
+            raise initialization_failure(self._told(answer), stage, self._allowed)
         self.loaded = True
+
+    def _take_output(self) -> tuple[str, str]:
+        stdout, stderr = self.process.take_output()
+        return self._shown(stdout), self._shown(stderr)
+
+    def _told(self, answer: dict[str, Any]) -> Any:
+        """Return the report of a failure."""
+        report = answer.get("error")
+        if not self._environment or not isinstance(report, dict):
+            return report
+        return decode(self._shown(encode(report).decode()).encode())
+
+    def _shown(self, text: str) -> str:
+        """Return a text with a plain name for the folder of packages: callers must not learn the real one."""
+        return text.replace(self._environment, _SHOWN) if self._environment else text
 
     def _end(self) -> None:
         self.process.kill()
         self.process.wait()
 
     def _timed_out(self, timeout_ms: float) -> ServiceError:
-        stdout, stderr = self.process.take_output()
+        stdout, stderr = self._take_output()
         waiting = self._channel.waiting
         why = _WAITED_FOR.get(waiting) if isinstance(waiting, str) else None
         return ScriptTimeout(
@@ -259,7 +279,7 @@ class Worker:
 
     def _broken(self, error: FrameError, timeout_ms: float) -> ServiceError:
         """Return the error of a run without a valid answer: the script may have ended the process or forged one."""
-        output = self.process.take_output()
+        output = self._take_output()
         status = self.process.wait()
         if breach := self._watch.breach:
             return broken_run(breach.kind, breach.message, *output, self._allowed)

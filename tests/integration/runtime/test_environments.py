@@ -172,6 +172,21 @@ def test_only_its_own_scripts_import_the_packages(runtime: ServedRuntime) -> Non
     assert runtime.failure(script)["kind"] == "exception"
 
 
+def test_errors_and_output_do_not_tell_where_packages_are(runtime: ServedRuntime) -> None:
+    script = {
+        "python": "import loose\nprint(loose.__file__)\nraise ValueError(loose.__file__)",
+        "nodejs": "const place = require.resolve('inner');\nconsole.error(place);\nthrow new Error(place);",
+    }[runtime.language]
+    answer = runtime.run(script, environment=KEPT[runtime.language].digest)
+    error = document(answer)["error"]
+    place = {"python": "/packages/loose.py", "nodejs": "/packages/node_modules/inner/index.js"}[
+        runtime.language
+    ]
+    assert error["message"] == place
+    assert error["details"]["stdout"] + error["details"]["stderr"] == place + "\n"
+    assert "environments-" not in str(error)
+
+
 def test_a_script_without_packages_lists_no_environments(runtime: ServedRuntime) -> None:
     """Whoever runs the runtime: root, too, whom modes of folders do not stop."""
     where = {

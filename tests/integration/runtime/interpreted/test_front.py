@@ -29,6 +29,13 @@ def test_a_call_without_the_secret_is_refused(python: Server, path: str, headers
     assert answer.json()["error"]["code"] == "UNAUTHORIZED"
 
 
+def test_a_part_of_an_environment_needs_the_secret_and_has_a_bound(python: Server) -> None:
+    address = f"{python.address}/runtime/python/environments/{HASH}/0"
+    assert requests.put(address, b"", headers={"X-Runtime-Secret": "wrong"}, timeout=60).status_code == 401
+    for size, status in ((8 << 20, 400), ((8 << 20) + 1, 413)):
+        assert requests.put(address, bytes(size), headers=HEADERS, timeout=60).status_code == status
+
+
 def test_health_needs_no_secret_and_isolation_does(python: Server) -> None:
     assert requests.get(f"{python.address}/health", timeout=60).json()["status"] == "ok"
     assert requests.get(f"{python.address}/isolation", timeout=60).status_code == 401
@@ -48,6 +55,13 @@ def test_isolation_names_the_layers_that_are_on(runtime: Server) -> None:
         ("POST", "/runtime/python/.title", 404, "NOT_FOUND"),
         ("POST", "/nothing", 404, "NOT_FOUND"),
         ("GET", RUN, 405, "INVALID_REQUEST"),
+        ("PUT", f"/runtime/ruby/environments/{HASH}/0", 404, "NOT_FOUND"),
+        ("PUT", f"/runtime/python/environments/{HASH[1:]}/0", 404, "NOT_FOUND"),
+        ("PUT", f"/runtime/python/environments/{HASH}/00", 404, "NOT_FOUND"),
+        ("PUT", f"/runtime/python/environments/{HASH}/-1", 404, "NOT_FOUND"),
+        ("POST", f"/runtime/python/environments/{HASH}/0", 405, "INVALID_REQUEST"),
+        ("PUT", f"/runtime/python/environments/{HASH}/1", 409, "ENVIRONMENT_NEEDED"),
+        ("PUT", f"/runtime/python/environments/{HASH}/0", 400, "INVALID_REQUEST"),
     ],
 )
 def test_wrong_paths_and_methods(python: Server, method: str, path: str, status: int, code: str) -> None:

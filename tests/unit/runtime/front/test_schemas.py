@@ -26,6 +26,7 @@ CHANGES: list[dict[str, Any]] = [
     {"timeout_ms": 0}, {"timeout_ms": 3_600_001}, {"timeout_ms": True}, {"timeout_ms": "1"}, {"timeout_ms": 1.5},
     {"isolation": "none"}, {"isolation": None},
     {"script_content": 1}, {"artifact": "not base64!"},
+    {"environment": "A" * 64}, {"environment": "a" * 64 + "\n"}, {"environment": 1}, {"environment": ""},
 ]  # fmt: skip
 
 
@@ -50,10 +51,19 @@ def test_the_fast_check_accepts_nothing_that_the_schema_refuses(change: dict[str
 
 @pytest.mark.parametrize(
     "change",
-    [{}, {"unknown": 1}, {"isolation": "execution"}, {"timeout_ms": 3_600_000}, {"context": {}}],
+    [
+        {},
+        {"unknown": 1},
+        {"isolation": "execution"},
+        {"timeout_ms": 3_600_000},
+        {"context": {}},
+        {"environment": "e" * 64},
+        {"environment": None},
+    ],
     ids=str,
 )
 def test_the_fast_check_and_the_schema_read_the_same_values(change: dict[str, Any]) -> None:
     body = {**GOOD, **change}
     assert outcome(body) == by_schema(body)
     assert outcome(body)[0].tenant == "t1"
+    assert outcome(body)[0].environment == (change.get("environment") or "")
