@@ -78,9 +78,9 @@ class Provision:
             return {}
         members: dict[str, Any] = {}
         if digest:
-            folder, release = store.hold(digest)
-            worker.holds(folder, release)
-            members["environment"] = str(folder)
+            packages = store.hold(digest)
+            worker.holds(packages)
+            members["environment"] = packages.folder
         if self._narrows:
             machine = beside(store.folder, self._language.launch().confinement, worker.process.folder.parent)
             members["readable"] = [*machine, *members.values()]

@@ -26,6 +26,7 @@ from runtime.errors import EnvironmentNeeded, InvalidRequest, RuntimeUnavailable
 from runtime.metrics import RuntimeMetrics
 from runtime.process import remove_tree
 from runtime.process.folder_locks import ENVIRONMENTS, LockedFolder
+from runtime.process.packages import Packages
 
 T = TypeVar("T")
 
@@ -113,8 +114,8 @@ class Environments:
         self._metrics.environment_asked(kept=environment is not None and not environment.missing)
         self._whole(digest)
 
-    def hold(self, digest: str) -> tuple[Path, Callable[[], None]]:
-        """Keep an environment until the returned function is called, once. Return its folder too.
+    def hold(self, digest: str) -> Packages:
+        """Return an environment, which is kept until it is released.
 
         Raises:
             EnvironmentNeeded: It is not here, or not all of it.
@@ -127,7 +128,7 @@ class Environments:
             environment.users -= 1
             self._freed.set()
 
-        return environment.folder, release
+        return Packages(str(environment.folder), release)
 
     def receive(self, digest: str, part: int, body: bytes) -> None:
         """Take a part. With the last one that was missing all files are checked, and the environment can be used.

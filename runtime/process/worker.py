@@ -1,20 +1,19 @@
 """A warm process for one script: loads it once, runs it many times, is killed at a deadline."""
 
 import signal
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import gevent
 
 from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
 from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
-from runtime.json_codec import OutOfRange, decode, encode
+from runtime.json_codec import OutOfRange
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
 from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import LimitsWatcher, Watch
+from runtime.process.packages import Packages
 from runtime.process.process import Process
 from runtime.process.run_meter import RunMeter
 
@@ -29,9 +28,8 @@ _WAITED_FOR = {
 #: What V8 prints before it ends its process by one of these signals: in a script's code, or in a thread that starts.
 _MEMORY_EXHAUSTED = "out of memory"
 _ENDS_OF_V8 = (-signal.SIGABRT, -signal.SIGTRAP)
-#: What errors and output have for the folder of a script's packages.
-_SHOWN = "/packages"
 _NOTHING_ALLOWED = Allowed()
+_NO_PACKAGES = Packages()
 
 
 class Execution(NamedTuple):
@@ -80,8 +78,7 @@ class Worker:
         self._result_max_bytes = result_max_bytes
         self._channel = channel
         self._allowed = allowed
-        self._environment = ""
-        self._release: Callable[[], object] | None = None
+        self._packages = _NO_PACKAGES
 
     @classmethod
     def of(
@@ -187,7 +184,7 @@ class Worker:
             answer = self._answer(params, context, timeout_ms, payload)
             stdout, stderr = self._take_output()
             if "result" not in answer:
-                raise script_failure(self._told(answer), stdout, stderr, self._allowed)
+                raise script_failure(self._packages.told(answer.get("error")), stdout, stderr, self._allowed)
         except ServiceError as error:
             error.usage = self._usage(meter, answer)
             raise
@@ -202,18 +199,16 @@ class Worker:
         self.resident_bytes = meter.used.resident_bytes
         return usage
 
-    def holds(self, environment: Path, release: Callable[[], object]) -> None:
-        """Note the folder of packages that the process reads. `release` is called when the process has ended."""
-        self._environment = str(environment)
-        self._release = release
+    def holds(self, packages: Packages) -> None:
+        """Note the packages that the process reads. They are released when it has ended."""
+        self._packages = packages
 
     def close(self) -> None:
         """Kill the process and release its resources."""
         self._channel.close()
         self.process.close()
-        release, self._release = self._release, None
-        if release is not None:
-            release()
+        packages, self._packages = self._packages, _NO_PACKAGES
+        packages.release()
 
     def _answer(
         self,
@@ -244,23 +239,12 @@ class Worker:
     def _load(self, payload: dict[str, Any], stage: str) -> None:
         answer = self.ask({"load": payload, "result_max_bytes": self._result_max_bytes})
         if answer.get("loaded") is not True:
-            raise initialization_failure(self._told(answer), stage, self._allowed)
+            raise initialization_failure(self._packages.told(answer.get("error")), stage, self._allowed)
         self.loaded = True
 
     def _take_output(self) -> tuple[str, str]:
         stdout, stderr = self.process.take_output()
-        return self._shown(stdout), self._shown(stderr)
-
-    def _told(self, answer: dict[str, Any]) -> Any:
-        """Return the report of a failure."""
-        report = answer.get("error")
-        if not self._environment or not isinstance(report, dict):
-            return report
-        return decode(self._shown(encode(report).decode()).encode())
-
-    def _shown(self, text: str) -> str:
-        """Return a text with a plain name for the folder of packages: callers must not learn the real one."""
-        return text.replace(self._environment, _SHOWN) if self._environment else text
+        return self._packages.shown(stdout), self._packages.shown(stderr)
 
     def _end(self) -> None:
         self.process.kill()

@@ -41,10 +41,14 @@ def numbered(number: int) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def small(runtime_settings: Settings) -> Iterator[ServedRuntime]:
+def small(runtime_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedRuntime]:
     """Python with room for a few environments."""
     settings = replace(
-        runtime_settings, environments_max_bytes=ROOM * SIZE, workers_max=WORKERS, queue_timeout=60_000
+        runtime_settings,
+        state=tmp_path_factory.mktemp("small"),
+        environments_max_bytes=ROOM * SIZE,
+        workers_max=WORKERS,
+        queue_timeout=60_000,
     )
     with ServedRuntime("python", settings) as runtime:
         yield runtime

@@ -25,7 +25,7 @@ class Store:
     """A store with room for three of `small`, and the workers that it may end."""
 
     def __init__(self, state: Path, grace: float = 60) -> None:
-        self.idle: list[Callable[[], None]] = []
+        self.idle: list[Callable[[], object]] = []
         self.metrics = RuntimeMetrics("python")
         self.environments = Environments(
             state, 3 * _SIZE, self.metrics, self._end_idle, grace=grace, room_timeout=0.2
@@ -42,9 +42,9 @@ class Store:
 
     def use(self, sent: Environment) -> Path:
         """Send an environment and use it for a moment."""
-        folder, release = self.environments.hold(self.send(sent))
-        release()
-        return folder
+        packages = self.environments.hold(self.send(sent))
+        packages.release()
+        return Path(packages.folder)
 
     def kept(self, *sent: Environment) -> list[bool]:
         """Which of them are whole."""
@@ -103,11 +103,11 @@ def test_what_was_used_least_recently_makes_room(kept: Store) -> None:
 def test_what_is_in_use_stays_and_idle_workers_end_for_others(kept: Store) -> None:
     used = [small(name) for name in "abc"]
     held = [kept.environments.hold(kept.send(one)) for one in used]
-    kept.idle = [release for _, release in held[1:]]
+    kept.idle = [packages.release for packages in held[1:]]
     kept.use(small("more"))
     assert kept.kept(*used) == [True, False, True]
     assert len(kept.idle) == 1
-    assert held[0][0].exists()
+    assert Path(held[0].folder).exists()
 
 
 def test_without_room_the_caller_is_to_try_again(kept: Store) -> None:
