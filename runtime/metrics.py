@@ -35,6 +35,7 @@ class RuntimeMetrics:
         # Finding a counter by its labels takes twice as long as incrementing it, so the few counters are cached.
         self._labelled = cache(lambda counter, *labels: counter.labels(language, *labels))
         counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
         timer = partial(Timer, language, registry=self.registry)
         self._requests = counter(
             "lambda_runtime_requests_total",
@@ -76,16 +77,22 @@ class RuntimeMetrics:
             "Environments removed to make room for others",
             ["language"],
         )
-        gauge = partial(Gauge, labelnames=["language"], registry=self.registry)
-        self._environments = gauge("lambda_runtime_environments", "Environments that are kept whole")
+        self._environments = gauge(
+            "lambda_runtime_environments", "Environments that are kept whole", ["language"]
+        ).labels(language)
         self._environment_bytes = gauge(
-            "lambda_runtime_environment_bytes", "What environments take on the disk, those in part too"
-        )
-        Gauge(
+            "lambda_runtime_environment_bytes",
+            "What environments take on the disk, those in part too",
+            ["language"],
+        ).labels(language)
+        # A series begins with its first value: otherwise the first eviction would be no increase.
+        self._labelled(self._environments_evicted)
+        for found in ("kept", "needed"):
+            self._labelled(self._environments_asked, found)
+        gauge(
             "lambda_build_info",
             "The version that runs; always 1",
             ["component", "version", "python"],
-            registry=self.registry,
         ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
 
     def follow(self, workers: Callable[[], Mapping[str, int]]) -> None:
@@ -94,8 +101,8 @@ class RuntimeMetrics:
 
     def follow_environments(self, number: Callable[[], int], disk_bytes: Callable[[], int]) -> None:
         """Call both at each scrape, for the number of environments and the bytes that they take."""
-        self._environments.labels(self._language).set_function(number)
-        self._environment_bytes.labels(self._language).set_function(disk_bytes)
+        self._environments.set_function(number)
+        self._environment_bytes.set_function(disk_bytes)
 
     def environment_asked(self, *, kept: bool) -> None:
         """Count a call with an environment, by whether the runtime has that."""

@@ -17,6 +17,7 @@ from runtime.languages.base import Language
 from runtime.metrics import RuntimeMetrics
 from runtime.process.process import Launch
 from runtime.process.worker import Worker
+from runtime.sandbox import landlock
 from runtime.sandbox.confine import Confinement, narrows, readable
 from runtime.settings import Settings
 
@@ -35,7 +36,8 @@ class Provision:
         self, language: Language, settings: Settings, metrics: RuntimeMetrics, end_idle: Callable[[], object]
     ) -> None:
         self._language = language
-        self._narrows = narrows(settings.isolation_off)
+        lists = language.environments_access & ~landlock.READ_FILES
+        self._narrows = bool(lists) and narrows(settings.isolation_off)
         self._store: Environments | None = None
         if language.environments_access:
             self._store = Environments(settings.state, settings.environments_max_bytes, metrics, end_idle)

@@ -47,6 +47,9 @@ class _Environment:
         self.folder = folder
         #: The numbers of the parts that are not written yet. All files are checked with the last one.
         self.missing = {0}
+        #: The numbers of all parts; none until the manifest has come.
+        self.parts = range(0)
+        #: Kept until all files are checked.
         self.manifest: Manifest | None = None
         self.disk_bytes = 0
         #: Workers that live with it, and parts that are being written.
@@ -72,6 +75,7 @@ class Environments:
 
     Attributes:
         folder: What contains the folders of all environments.
+        listable: Whether the mode of that folder does not keep this user from listing it, as it does not keep root.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Environments:
         self._locked_folder = LockedFolder(state, ENVIRONMENTS)
         self.folder = self._locked_folder.folder.resolve() / "kept"
         self.folder.mkdir(mode=_UNLISTED)
+        self.listable = os.access(self.folder, os.R_OK)
         self._max_bytes = max_bytes
         self._metrics = metrics
         self._end_idle = end_idle
@@ -98,11 +103,6 @@ class Environments:
         self._freed = Event()
         self._thread = ThreadPool(1)
         metrics.follow_environments(self._count, lambda: self._disk_bytes)
-
-    @property
-    def listable(self) -> bool:
-        """Whether the mode of the folder does not keep this user from listing it, as it does not keep root."""
-        return os.access(self.folder, os.R_OK)
 
     def check(self, digest: str) -> None:
         """Note that a call asks for an environment.
@@ -171,11 +171,11 @@ class Environments:
     def _receive(self, digest: str, environment: _Environment, part: int, body: bytes) -> None:
         if self._known.get(digest) is not environment:
             raise EnvironmentNeeded.without([0])  # another part was wrong
-        if environment.manifest is not None and part not in environment.manifest.parts:
+        if part and not environment.parts:
+            raise EnvironmentNeeded.without([0])
+        if environment.parts and part not in environment.parts:
             raise InvalidRequest("the environment has no such part")
         if part not in environment.missing:
-            if environment.manifest is None:
-                raise EnvironmentNeeded.without([0])
             return
         try:
             self._write(environment, part, body)
@@ -193,11 +193,13 @@ class Environments:
             self._make_room(manifest.disk_bytes)
             environment.disk_bytes = manifest.disk_bytes
             self._in_thread(layout.begin, environment.folder, manifest)
-            environment.missing |= set(manifest.parts)
+            environment.parts = manifest.parts
+            environment.missing.update(manifest.parts)
         else:
             self._in_thread(layout.write, environment.folder, manifest, part, body)
         if environment.missing == {part}:
             self._in_thread(layout.seal, environment.folder, manifest)
+            environment.manifest = None
         environment.missing.discard(part)
 
     def _make_room(self, size: int) -> None:

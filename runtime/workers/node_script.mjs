@@ -26,8 +26,9 @@ let places = (process.env.NODE_PATH ?? '')
   .split(delimiter)
   .filter(Boolean)
   .map((folder) => pathToFileURL(folder).href);
-/** Requires what is in the script's own folder of packages; null if it has none. */
-let requireDeclared = null;
+/** The script's own folder of packages, null if it has none, and what requires from there. */
+let packages = null;
+let requireFromPackages = null;
 // On a separate line, so that the columns of the script's first line do not change.
 const ASYNC_START = 'return (async () => {\n';
 const ASYNC_END = '\n})()';
@@ -205,7 +206,7 @@ function withoutModuleSyntax(text) {
 export function addPackages(folder) {
   const modules = join(folder, 'node_modules');
   places = [pathToFileURL(modules).href, ...places];
-  requireDeclared = createRequire(join(folder, SCRIPT_FILE));
+  packages = folder;
   // Node.js reads it here for `require`, and in threads that the script starts.
   process.env.NODE_PATH = [modules, process.env.NODE_PATH].filter(Boolean).join(delimiter);
   Module._initPaths();
@@ -222,13 +223,13 @@ function requireOfScript() {
 /** Returns the path of what an `npm:` specifier names for `require`; undefined for other names. */
 function declaredPath(name) {
   const declared = DECLARED.exec(name);
-  return declared ? resolveDeclared(name, declared, requireDeclared?.resolve) : undefined;
+  return declared ? resolveDeclared(name, declared, pathInPackages) : undefined;
 }
 
 /** Calls `resolve` with the bare name of a specifier. Throws an error that names the specifier. */
 function resolveDeclared(specifier, [, name, place = ''], resolve) {
   try {
-    if (resolve) return resolve(name + (isBuiltin(name) && !place ? '/' : place));
+    if (packages) return resolve(name + (isBuiltin(name) && !place ? '/' : place));
   } catch (error) {
     if (error.code !== NOT_FOUND && error.code !== 'MODULE_NOT_FOUND') throw error;
   }
@@ -249,7 +250,7 @@ function located(specifier) {
   if (isBuiltin(specifier)) return specifier.startsWith('node:') ? specifier : `node:${specifier}`;
   if (specifier.startsWith('data:')) return specifier;
   const declared = DECLARED.exec(specifier);
-  if (declared) return resolveDeclared(specifier, declared, requireDeclared && importPath);
+  if (declared) return resolveDeclared(specifier, declared, urlInPackages);
   const file = FILE.test(specifier) ? new URL(specifier, URL_OF_SCRIPT).href : '';
   if (file.startsWith(FOLDER_URL)) return file;
   for (const place of PACKAGE.test(specifier) ? places : []) {
@@ -262,9 +263,15 @@ function located(specifier) {
   throw notFound(`'${specifier}'`);
 }
 
-/** Returns the URL of a module in the script's own folder of packages. */
-function importPath(name) {
-  return name.endsWith('/') ? pathToFileURL(requireDeclared.resolve(name)).href : import.meta.resolve(name, places[0]);
+/** Returns the path of a module in the script's own folder of packages, as `require` finds it. */
+function pathInPackages(name) {
+  requireFromPackages ??= createRequire(join(packages, SCRIPT_FILE));
+  return requireFromPackages.resolve(name);
+}
+
+/** Returns the URL of the same, as `import` finds it, which has no name for a package that is built in too. */
+function urlInPackages(name) {
+  return name.endsWith('/') ? pathToFileURL(pathInPackages(name)).href : import.meta.resolve(name, places[0]);
 }
 
 async function linkImport(specifier, referencing, { attributes }) {

@@ -20,14 +20,15 @@ def runtimes() -> dict[str, Any]:
     return dashboard(
         "lambda-runtimes",
         "Lambda: runtimes",
-        "The runtimes of all languages: their workers, the calls that wait for one, cold and warm starts, kills and "
-        "compilations.",
+        "The runtimes of all languages: their workers, the calls that wait for one, cold and warm starts, kills, "
+        "compilations, and packages of scripts.",
         (NAMESPACE, LANGUAGE),
         {
             "Now": _now(),
             "Calls": _calls(),
             "Workers": _workers(),
             "Kills and compilations": _ends(),
+            "Packages of scripts": _environments(),
         },
     )
 
@@ -142,5 +143,38 @@ def _ends() -> list[Panel]:
             Prom(mean(COMPILATIONS, language, by="language"), "{{language}}"),
             unit="s",
             red="Has no limit; at COMPILE_TIMEOUT it is given up. Slow: the runtime is short of processors.",
+        ),
+    ]
+
+
+def _environments() -> list[Panel]:
+    language = chosen("language")
+    return [
+        series(
+            "Environments that are kept, by language",
+            Prom(f"sum by (language) (lambda_runtime_environments{language})", "{{language}}"),
+            unit="short",
+            red="Has no limit: ENVIRONMENTS_MAX_BYTES bounds their bytes.",
+        ),
+        series(
+            "Disk space of environments, by language",
+            Prom(f"sum by (language) (lambda_runtime_environment_bytes{language})", "{{language}}"),
+            unit="bytes",
+            red="At ENVIRONMENTS_MAX_BYTES in each runtime, those that were used least recently make room.",
+        ),
+        series(
+            "Calls with an environment, by whether it was there",
+            Prom(
+                rate("lambda_runtime_environments_asked_total", language, by="language, found"),
+                "{{language}}: {{found}}",
+            ),
+            unit="reqps",
+            red="Has no limit. Many that are `needed`: ENVIRONMENTS_MAX_BYTES is too small, or runtimes often start.",
+        ),
+        series(
+            "Environments that made room for others, by language",
+            Prom(rate("lambda_runtime_environments_evicted_total", language, by="language"), "{{language}}"),
+            unit="ops",
+            red="Has no limit. Often: raise ENVIRONMENTS_MAX_BYTES, or the same ones are sent again and again.",
         ),
     ]

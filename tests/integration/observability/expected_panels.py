@@ -173,6 +173,13 @@ RUNTIMES: dict[str, Check] = {
     "Workers killed, by verdict": counts(lambda seen: seen.ledger.kills),
     "Compilations": counts(lambda seen: {("rust",): seen.ledger.artifacts["rust", "compiler"]}),
     "Mean time of a compilation": between(0.1, longest(1, "initialize"), {("rust",)}),
+    # No script of the load has packages.
+    "Environments that are kept, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
+    "Disk space of environments, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
+    "Calls with an environment, by whether it was there": exactly(
+        lambda _: {(*language, found): 0 for language in LANGUAGES for found in ("kept", "needed")}
+    ),
+    "Environments that made room for others, by language": exactly(lambda _: dict.fromkeys(LANGUAGES, 0)),
 }
 CHORES = {
     (name,)
