@@ -290,6 +290,20 @@ def test_a_process_that_cannot_be_started_takes_no_room(bench: Make) -> None:
     assert pool.call(A).alive
 
 
+def test_of_the_wanted_keys_the_worker_idle_for_longest_is_ended(bench: Make) -> None:
+    pool = bench()
+    first, second, busy = (Key("t1", name, "", "digest") for name in "abc")
+    workers = [pool.call(key) for key in (first, A, second)]
+    pool.request("busy", busy)
+    alive = []
+    for _ in range(3):
+        pool.pool.end_idle(lambda key: key.environment == "digest")
+        alive.append([worker.alive for worker in workers])
+    assert alive == [[False, True, True], [False, True, False], [False, True, False]]
+    assert pool.pool.counts() == {"idle": 1, "busy": 1, "waiting": 0}
+    pool.release("busy")
+
+
 def test_a_closed_pool_ends_its_workers(bench: Make) -> None:
     pool = bench()
     idle = pool.call(A)
