@@ -160,7 +160,7 @@ def _environments() -> list[Panel]:
             "Disk space of environments, by language",
             Prom(f"sum by (language) (lambda_runtime_environment_bytes{language})", "{{language}}"),
             unit="bytes",
-            red="At ENVIRONMENTS_MAX_BYTES in each runtime, those that were used least recently make room.",
+            red="Has no limit. At ENVIRONMENTS_MAX_BYTES in each runtime, those used least recently make room.",
         ),
         series(
             "Calls with an environment, by whether it was there",

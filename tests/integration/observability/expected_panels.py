@@ -177,7 +177,7 @@ RUNTIMES: dict[str, Check] = {
     "Environments that are kept, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
     "Disk space of environments, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
     "Calls with an environment, by whether it was there": exactly(
-        lambda _: {(*language, found): 0 for language in LANGUAGES for found in ("kept", "needed")}
+        lambda _: {(found, *language): 0 for language in LANGUAGES for found in ("kept", "needed")}
     ),
     "Environments that made room for others, by language": exactly(lambda _: dict.fromkeys(LANGUAGES, 0)),
 }
