@@ -74,6 +74,10 @@ class Unauthorized(ServiceError):
 
     code, status = "UNAUTHORIZED", 401
 
+    def __init__(self, header: str) -> None:
+        super().__init__(f"{header} is missing or wrong")
+        self.header = header
+
 
 class NotFound(ServiceError):
     """There is no such path."""

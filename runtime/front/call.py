@@ -26,7 +26,8 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The known paths. The log does not contain others, because they are data from outside.
 _PATH = re.compile(
-    r"/(?:isolation|libraries|health|runtime/[a-z][a-z0-9]{0,63}/environments/[0-9a-f]{64}/[0-9]{1,6}"
+    r"/(?:isolation|libraries|health|packages/[a-z]{1,63}/(?:resolve|build)"
+    r"|runtime/[a-z][a-z0-9]{0,63}/environments/[0-9a-f]{64}/[0-9]{1,6}"
     r"|runtime/([a-z][a-z0-9]{0,63})/([A-Za-z0-9][A-Za-z0-9._-]{0,63})(?:/prepare)?)"
 )
 
@@ -62,10 +63,11 @@ class Call:
             worker = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
             watch(lambda: worker.kill(block=False))
 
-    def check_secret(self, secret: bytes) -> None:
-        """Raise Unauthorized if the request does not carry the shared secret."""
-        if not hmac.compare_digest(self._environ.get("HTTP_X_RUNTIME_SECRET", "").encode(), secret):
-            raise Unauthorized("X-Runtime-Secret is missing or wrong")
+    def check_secret(self, secret: bytes, header: str = "X-Runtime-Secret") -> None:
+        """Raise Unauthorized if the request does not carry the shared secret in a header."""
+        given = self._environ.get(f"HTTP_{header.upper().replace('-', '_')}", "")
+        if not hmac.compare_digest(given.encode(), secret):
+            raise Unauthorized(header)
 
     def failure(self, error: Exception) -> tuple[ServiceError, dict[str, Any]]:
         """Record a failure. Return the error to send and its document. An unexpected error is logged."""
@@ -136,7 +138,7 @@ def headers_of(error: ServiceError) -> list[tuple[str, str]]:
     """Return the headers of an error response, in addition to those of every response."""
     if error.retry_after is not None:
         return [("Retry-After", str(error.retry_after))]
-    return [("WWW-Authenticate", "X-Runtime-Secret")] if isinstance(error, Unauthorized) else []
+    return [("WWW-Authenticate", error.header)] if isinstance(error, Unauthorized) else []
 
 
 def _as_service_error(error: Exception) -> ServiceError:
