@@ -71,17 +71,8 @@ class Installer(Flask):
         if self._draining:
             raise RuntimeUnavailable("this function is ending")
         self._call.end_with_client()
-        begun = time.monotonic()
-        code = "internal_error"
-        try:
-            answer = calls[call](language, json_object(request.get_data(cache=False)))
-            code = "ok"
-        except Exception as error:
-            code = getattr(error, "code", code).lower()
-            raise
-        finally:
-            self._seconds.labels(language, call, code).observe(time.monotonic() - begun)
-        return answer
+        g.timed = (language, call, time.monotonic())
+        return calls[call](language, json_object(request.get_data(cache=False)))
 
     def health(self) -> dict[str, Any]:
         """Return what can be installed. Requires no secret."""
@@ -135,6 +126,9 @@ class Installer(Flask):
         if self._call.id:
             response.headers["X-Request-ID"] = self._call.id
         self._call.log(response.status_code)
+        if "timed" in g:
+            language, call, begun = g.timed
+            self._seconds.labels(language, call, self._call.outcome).observe(time.monotonic() - begun)
         return response
 
     def _answer_error(self, error: Exception) -> Response:

@@ -22,6 +22,8 @@ _INTERVAL = 0.2
 _QUEUE_TIMEOUT = 10.0
 #: A job's folder also holds what it downloads: so many times the bytes and files of an environment.
 _ROOM = 2
+#: Added by a job to the number of the signal that ended its tool.
+_SIGNALLED = 128
 _MEMORY_BYTES = RESERVED_BYTES + (1 << 30)
 _OPEN_FILES = 1024
 
@@ -90,7 +92,7 @@ class Jobs:
             processes=processes,
             memory_bytes=_MEMORY_BYTES,
             cpu_seconds=int(settings.timeout * (os.cpu_count() or 1)) + 1,
-            file_bytes=settings.max_bytes,
+            file_bytes=_ROOM * settings.max_bytes,
             open_files=_OPEN_FILES,
             off=settings.isolation_off,
         )
@@ -115,8 +117,8 @@ class Jobs:
                 raise unavailable(f"the job took longer than {self._settings.timeout:g} s")
             self._check(process)
         self._check(process)
-        if status < 0:
-            raise unavailable(f"the job was ended by signal {-status}")
+        if status < 0 or status > _SIGNALLED:
+            raise unavailable(f"the job was ended by signal {-status if status < 0 else status - _SIGNALLED}")
         stdout, stderr = process.take_output()
         return status, self._registries.mask(f"{stderr}\n{stdout}").replace(f"{process.folder}/", "")
 
@@ -124,7 +126,7 @@ class Jobs:
         """Kill a job that has written too much. Raises Overflow."""
         used, files = gevent.get_hub().threadpool.apply(usage, (process.folder,))
         try:
-            if used > _ROOM * self._settings.max_bytes:
+            if used >= _ROOM * self._settings.max_bytes:
                 raise Overflow(f"{self._settings.max_bytes} bytes")
             if files > _ROOM * self._settings.max_files:
                 raise Overflow(f"{self._settings.max_files} files")

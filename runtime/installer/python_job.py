@@ -41,11 +41,11 @@ def compile_modules(files: list[Path], folder: Path) -> None:
 
 
 def main() -> int:
-    """Install and compile. Returns the command's status."""
+    """Install and compile. Returns the command's status; 128 and the signal's number if one ended it."""
     folder, command = Path(sys.argv[1]), sys.argv[2:]
     status = subprocess.run(command, check=False).returncode
     if status != 0 or not folder.is_dir():
-        return status
+        return status if status >= 0 else 128 - status
     found, processes = modules(folder), len(os.sched_getaffinity(0))
     children = []
     for number in range(processes):

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from runtime.errors import InitializationFailed
@@ -120,15 +122,17 @@ class PythonPackages:
             allowed = self._compiled(list(young), (), self._settings.min_age, deep=False)
         except InitializationFailed:
             allowed = {}  # one of them has no version that is old enough
-        days, lines = f"{self._settings.min_age:g} days", []
+        days, lines = f"{self._settings.min_age:g} days", {}
         for name, pin in young.items():
             old = allowed.get(name)
             if old is None or Version(old.version) < Version(pin.version):
                 newest = (
                     f"the newest allowed version is {old.version}" if old else "no older version is known"
                 )
-                lines.append(f"{name} {pin.version} is younger than {days}; {newest}")
-        return refusal("; ".join(lines), RESOLVE) if lines else None
+                lines[name] = f"{name} {pin.version} is younger than {days}; {newest}"
+        asked = {canonicalize_name(Requirement(each).name) for each in wanted}
+        chosen = [line for name, line in lines.items() if name in asked] or list(lines.values())
+        return refusal("; ".join(chosen), RESOLVE) if chosen else None
 
     def _compiled(
         self, wanted: Sequence[str], pins: Sequence[str], age: float, *, deep: bool

@@ -18,10 +18,12 @@ _AWAY = re.compile(
 )
 #: What they say of a file that is not the one that was locked.
 _WRONG_FILE = re.compile(r"(?i)hash mismatch|EINTEGRITY|hashes? (?:do|does) not match|sha512-.* integrity")
-#: Lines that tell of the tool itself, or of this machine.
+#: Lines that tell of the tool itself or of other ways to install, and what npm puts before each line.
 _NOISE = re.compile(
-    r"^(?:A complete log of this run|npm warn|warning:|\s*$)|A complete log of this run|Log files were not"
+    r"^\s*$|^npm warn|^warning:|^(?:code|errno|syscall) |complete log of this run|Log files were not"
+    r"|Note that you can also install|tarball, folder, http url|In most cases you or one of your dependencies"
 )
+_PREFIX = re.compile(r"^npm (?:error|ERR!) ?(?:404|notarget|network|invalid)? *")
 
 
 def refusal(message: str, stage: str, said: list[str] | None = None) -> InitializationFailed:
@@ -57,12 +59,11 @@ def unavailable(message: str) -> RuntimeUnavailable:
 
 def words(output: str) -> list[str]:
     """Return the lines of a tool that say what is wrong."""
-    lines = (re.sub(r"^npm (?:error|ERR!) ?", "", line).strip() for line in output.splitlines())
+    lines = (_PREFIX.sub("", line).strip() for line in output.splitlines())
     return [line[:_LINE_MAX] for line in lines if not _NOISE.search(line)][:_LINES_MAX]
 
 
 def _first(said: list[str]) -> str:
-    """Return the most telling line: the last cause that uv names, or what follows npm's code."""
+    """Return the most telling line: the first cause that uv names, or else the first line."""
     causes = [line for line in said if line.startswith("cause:")]
-    telling = causes or [line for line in said if not line.startswith("code ")]
-    return re.sub(r"^(?:cause|error): *", "", (telling or said or ["the installer failed"])[0])
+    return re.sub(r"^(?:cause|error): *", "", (causes or said or ["the installer failed"])[0])
