@@ -20,8 +20,8 @@ from local.supervisor.account import RUNNER, Account
 ROOT = Path(__file__).resolve().parent.parent
 MINIMUM = (3, 11)
 VERSIONS = range(20, 10, -1)
-NODEJS = "template/python3-gevent/requirements-nodejs.txt"
-RUN = ("requirements.txt", "requirements-local.txt", NODEJS)
+TOOLS = tuple(f"template/python3-gevent/requirements-{name}.txt" for name in ("nodejs", "packages"))
+RUN = ("requirements.txt", "requirements-local.txt", *TOOLS)
 TESTS = (*RUN, "requirements-dev.txt")
 #: What the service's processes import, besides what is installed.
 PACKAGES = ("configuration", "controller", "function", "local", "runtime", "telemetry", "template")

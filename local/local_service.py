@@ -24,8 +24,9 @@ class LocalService:
         supervisor: starts and ends them.
     """
 
-    #: Set by `serve`.
+    #: Set by `serve`, the second one where packages are installed.
     controller: HttpServer
+    packages: HttpServer
 
     def __init__(self, parts: Parts, supervisor: Supervisor) -> None:
         self.parts = parts
@@ -47,14 +48,23 @@ class LocalService:
         self.await_stores()
         self.supervisor.run(self.parts.migration(self.postgres))
 
-    def serve(self, languages: Sequence[str], node: str) -> None:
-        """Start the runtimes, migrate, start the controller, and wait until all of them answer."""
+    def serve(self, languages: Sequence[str], node: str, *, packages: bool = False) -> None:
+        """Start the runtimes, migrate, start the controller, and wait until all of them answer.
+
+        The part that installs packages is started last and not waited for: few scripts need it, and its calls can
+        be repeated.
+        """
         self.runtimes = {language: self.parts.runtime(language, node) for language in languages}
         self.supervisor.launch(*self.runtimes.values())
         self.migrate()
-        self.controller = self.parts.controller(self.postgres.url, self.redis.url, languages)
+        self.controller = self.parts.controller(
+            self.postgres.url, self.redis.url, languages, packages=packages
+        )
         self.supervisor.launch(self.controller)
         self.supervisor.await_answers(*self.runtimes.values(), self.controller)
+        if packages:
+            self.packages = self.parts.packages(node)
+            self.supervisor.launch(self.packages)
 
     def rust_is_ready(self) -> bool:
         """Prepare what Rust needs. Returns whether Rust can be served; says why it cannot."""
@@ -80,22 +90,33 @@ class TemporaryService(LocalService):
         languages: those to serve.
         node: the Node.js program.
         rust: the folder of a prepared toolchain; None: nothing is compiled.
+        packages: whether packages of scripts can be installed.
     """
 
     def __init__(
-        self, folder: Path, settings: Settings, languages: Sequence[str], node: str, rust: Path | None
+        self,
+        folder: Path,
+        settings: Settings,
+        languages: Sequence[str],
+        node: str,
+        rust: Path | None,
+        *,
+        packages: bool = False,
     ) -> None:
         state = State(folder)
         parts = Parts(state, settings, state.code(), rust)
         super().__init__(parts, Supervisor(state.run_folder / "parts.json"))
         self.languages = languages
         self.node = node
+        self._with_packages = packages
         self._folder = folder
 
     def start(self) -> None:
         """Start every part, and wait until the whole answers. Raises PartError."""
         self.launch_stores()
-        self.serve(self.languages, self.node)
+        self.serve(self.languages, self.node, packages=self._with_packages)
+        if self._with_packages:
+            self.supervisor.await_answers(self.packages)
 
     def stop(self) -> None:
         """Stop every part: the controller first, which still writes then."""

@@ -35,7 +35,11 @@ and import the files of {dashboards}"""
 
 def targets(ports: dict[str, int]) -> dict[str, list[str]]:
     """Where the parts serve their metrics, by job; 0 is nowhere."""
-    jobs = {"controller": ["METRICS_PORT"], "runtime": list(METRICS.values())}
+    jobs = {
+        "controller": ["METRICS_PORT"],
+        "runtime": list(METRICS.values()),
+        "packages": ["PACKAGES_METRICS_PORT"],
+    }
     return {
         job: [f"{LOOPBACK}:{ports[variable]}" for variable in variables if ports[variable]]
         for job, variables in jobs.items()

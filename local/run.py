@@ -1,7 +1,8 @@
 """The whole service on one machine, without Docker: `python -m local.run`, or `make run`.
 
-Starts PostgreSQL, Redis, the migrations, a runtime for each language and the controller, and ends them in the
-opposite order when it is told to (Ctrl-C) or when one of them dies. Status 0 after the former, 1 after the latter.
+Starts PostgreSQL, Redis, the migrations, a runtime for each language, the controller and what installs packages, and
+ends them in the opposite order when it is told to (Ctrl-C) or when one of them dies. Status 0 after the former, 1
+after the latter.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def run(rust: Path | None, state: State, supervisor: Supervisor, interruption: I
     service.launch_stores()
     program = node.program()
     languages = [language for language in RUNTIMES if language != "rust" or service.rust_is_ready()]
-    service.serve(languages, program)
+    service.serve(languages, program, packages=True)
     state.announce(f"{settings.address} (process {os.getpid()})")
     announce(guide(settings.address, state, languages))
     supervisor.watch(interruption.wait)

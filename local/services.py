@@ -96,16 +96,48 @@ class Parts:
             secrets={"RUNTIME_SECRET": self.state.secret("RUNTIME_SECRET")},
         )
 
+    def packages(self, node: str) -> HttpServer:
+        """Resolves and installs packages. It alone is told what leads to a registry."""
+        account = _server_account(RUNNER, self.code)
+        ports = self.settings.ports
+        return HttpServer(
+            "packages",
+            "function.packages.handler:app",
+            ports["PACKAGES_PORT"],
+            self.settings.grace,
+            log=self.state.log("packages"),
+            account=account,
+            code=self.code,
+            private=self.state.private_folder("packages", account),
+            variables={
+                **self.settings.packages,
+                "METRICS_PORT": str(ports["PACKAGES_METRICS_PORT"]),
+                "STATE_DIR": str(self.state.kept_folder("packages", account)),
+                "NODE": node,
+            },
+            secrets={"PACKAGES_SECRET": self.state.secret("PACKAGES_SECRET")},
+        )
+
     def controller(
         self,
         postgres_url: str,
         redis_url: str,
         languages: Sequence[str],
         *,
+        packages: bool = False,
         number: int = 1,
         port: int | None = None,
     ) -> HttpServer:
-        """The first controller, or a further one beside it on a port that is not in the settings."""
+        """The first controller, or a further one beside it on a port that is not in the settings.
+
+        Args:
+            postgres_url: of PostgreSQL.
+            redis_url: of Redis.
+            languages: those that have a runtime.
+            packages: whether there is the part that installs packages.
+            number: of this controller.
+            port: None: that of the settings.
+        """
         suffix = "" if number == 1 else f"-{number}"
         name = f"controller{suffix}"
         account = _server_account(KEEPER, self.code)
@@ -114,12 +146,14 @@ class Parts:
         urls = ",".join(f"{each}=http://127.0.0.1:{ports[RUNTIMES[each]]}" for each in languages)
         variables = {
             "RUNTIME_URLS": urls,
+            **(self._ways_to_packages(account) if packages else {}),
             **self.settings.controller,
             "REDIS_URL": redis_url,
             "METRICS_PORT": str(ports["METRICS_PORT"]),
             "SPOOL_DIR": str(self.state.kept_folder(f"spool{suffix}", account)),
         }
-        secrets = {each: self.state.secret(each) for each in ("JWT_SECRET", "RUNTIME_SECRET")}
+        named = ("JWT_SECRET", "RUNTIME_SECRET", *(("PACKAGES_SECRET",) if packages else ()))
+        secrets = {each: self.state.secret(each) for each in named}
         return HttpServer(
             name,
             "function.service:app",
@@ -132,6 +166,12 @@ class Parts:
             variables=variables,
             secrets=secrets | {"POSTGRES_URL": postgres_url},
         )
+
+    def _ways_to_packages(self, account: Account) -> dict[str, str]:
+        return {
+            "PACKAGES_URL": f"http://127.0.0.1:{self.settings.ports['PACKAGES_PORT']}",
+            "ENVIRONMENTS_DIR": str(self.state.kept_folder("environments", account)),
+        }
 
     def _program(
         self,

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from environs import Env, validate
 
+from local.registries import variables
 from local.supervisor.ports import free_port, is_free
 
 #: What the parts read beyond what they are told here; see .env.example.
@@ -73,6 +74,23 @@ RUNTIME_VARIABLES = (
     "WASM_MEMORY_MAX_BYTES",
     "LOG_LEVEL",
 )
+PACKAGES_VARIABLES = (
+    "PACKAGES_INDEX_URL",
+    "NPM_REGISTRY_URL",
+    "WHEELS_DIR",
+    "NPM_CACHE_DIR",
+    "PACKAGES_MIN_AGE",
+    "PACKAGES_MAX_BYTES",
+    "PACKAGES_FILES_MAX",
+    "PACKAGES_ALLOW",
+    "PACKAGES_DENY",
+    "PACKAGES_TIMEOUT",
+    "PACKAGES_JOBS_MAX",
+    "UV",
+    "ISOLATION_REQUIRED",
+    "ISOLATION_OFF",
+    "LOG_LEVEL",
+)
 #: How OpenTelemetry's variables begin, which are handed on as they are.
 TRACING = "OTEL_"
 #: Milliseconds; the controller's default.
@@ -85,10 +103,12 @@ PORTS = {
     "NODEJS_PORT": (8081, "the Node.js runtime"),
     "PYTHON_PORT": (8082, "the Python runtime"),
     "RUST_PORT": (8083, "the Rust runtime"),
+    "PACKAGES_PORT": (8084, "the packages"),
     "METRICS_PORT": (9090, "the controller's metrics"),
     "NODEJS_METRICS_PORT": (9091, "the Node.js runtime's metrics"),
     "PYTHON_METRICS_PORT": (9092, "the Python runtime's metrics"),
     "RUST_METRICS_PORT": (9093, "the Rust runtime's metrics"),
+    "PACKAGES_METRICS_PORT": (9095, "the packages' metrics"),
     "POSTGRES_PORT": (15432, "PostgreSQL"),
     "REDIS_PORT": (16379, "Redis"),
 }
@@ -107,6 +127,7 @@ class Settings:
     runtime: dict[str, str]
     grace: int = _SCRIPT_TIMEOUT_MAX // 1000 + _AROUND_SCRIPT
     """Seconds that a call may take, and so those that an end waits for the calls that have begun."""
+    packages: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, dotenv: Path) -> "Settings":
@@ -120,18 +141,21 @@ class Settings:
         grace = longest // 1000 + _AROUND_SCRIPT
         tracing = {name: value for name, value in os.environ.items() if name.startswith(TRACING)}
         controller, runtime = (_chosen(env, names) for names in (CONTROLLER_VARIABLES, RUNTIME_VARIABLES))
-        return cls(ports, controller | tracing, runtime | tracing, grace)
+        packages = variables() | _chosen(env, PACKAGES_VARIABLES)
+        return cls(ports, controller | tracing, runtime | tracing, grace, packages)
 
     @classmethod
     def on_free_ports(
         cls,
         controller: Mapping[str, str] | None = None,
         runtime: Mapping[str, str] | None = None,
+        packages: Mapping[str, str] | None = None,
         **ports: int,
     ) -> "Settings":
         """For a service beside others; without `ports`, given by variable, the controller serves no metrics alone."""
         free = {name: free_port() for name in PORTS} | {"METRICS_PORT": 0}
-        return cls(free | ports, dict(controller or {}), dict(runtime or {}))
+        chosen = variables() | dict(packages or {})
+        return cls(free | ports, dict(controller or {}), dict(runtime or {}), packages=chosen)
 
     @property
     def address(self) -> str:

@@ -18,6 +18,7 @@ BYTES = 32
 MADE: dict[str, Callable[[dict[str, str]], str]] = {
     "jwt-secret": lambda _: secrets.token_urlsafe(BYTES),
     "runtime-secret": lambda _: secrets.token_urlsafe(BYTES),
+    "packages-secret": lambda _: secrets.token_urlsafe(BYTES),
     "grafana-password": lambda _: secrets.token_urlsafe(BYTES),
     "grafana-postgres-password": lambda _: secrets.token_urlsafe(BYTES),
     "postgres-password": lambda _: secrets.token_urlsafe(BYTES),

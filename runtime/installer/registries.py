@@ -53,7 +53,7 @@ class Registries:
     def readable(self, variables: Mapping[str, str]) -> tuple[str, ...]:
         """Return the files and folders that a job with these variables must read."""
         upper = {name.upper(): value for name, value in variables.items()}
-        named = [part for name in _PATHS for part in re.split(r"[:\s]", upper.get(name, "")) if part]
+        named = [part for name in _PATHS for part in re.split(r"[:,\s]", upper.get(name, "")) if part]
         return (*_NAMES, *named, *(target for path in named for target in _targets(Path(path))))
 
     def mask(self, text: str) -> str:
@@ -75,7 +75,9 @@ class Registries:
             for name, value in machine.items()
             if name.startswith("UV_") and not _NOT_OF_INDEXES.match(name)
         }
-        return of_pip | of_uv
+        found = of_pip | of_uv
+        links = _existing(found.pop("UV_FIND_LINKS", ""))
+        return found | ({"UV_FIND_LINKS": links} if links else {})
 
     @staticmethod
     def _nodejs(settings: Settings, machine: Mapping[str, str]) -> dict[str, str]:
@@ -88,6 +90,12 @@ class Registries:
             for name, value in machine.items()
             if name.lower().startswith(_NPM) and not _NPM_OWN.match(name)
         }
+
+
+def _existing(links: str) -> str:
+    """Return the folders and addresses that are there: pip passes over others, and uv fails."""
+    each = re.split(r"[\s,]+", links)
+    return ",".join(link for link in each if "://" in link or (link and Path(link).is_dir()))
 
 
 def _npm_registry(url: str) -> dict[str, str]:

@@ -15,11 +15,14 @@ from configuration.environment import Environment
 from configuration.errors import UnusableSetting
 from configuration.variable import Computed, Missing, Variable, variables
 from controller.settings import Settings as ControllerSettings
-from local.settings import CONTROLLER_VARIABLES, PORTS, RUNTIME_VARIABLES
+from local.settings import CONTROLLER_VARIABLES, PACKAGES_VARIABLES, PORTS, RUNTIME_VARIABLES
 from local.state import ROOT
+from runtime.installer.settings import Settings as PackagesSettings
 from runtime.settings import Settings as RuntimeSettings
 
-PARTS = {"Controller": ControllerSettings, "Runtimes": RuntimeSettings}
+PARTS = {"Controller": ControllerSettings, "Runtimes": RuntimeSettings, "Packages": PackagesSettings}
+#: What a user of `make run` may choose, in the order of PARTS.
+CHOICES = (CONTROLLER_VARIABLES, RUNTIME_VARIABLES, PACKAGES_VARIABLES)
 PASSWORD = re.compile(r"(?<=://)([^:@/]*):[^/@]*@")
 MASK = "********"
 PAGE_HEAD = """# Configuration
@@ -66,9 +69,7 @@ def example() -> str:
     """.env.example: what a user of `make run` may choose."""
     lines = [f"# {name}={default}  # {who}" for name, (default, who) in PORTS.items()]
     listed = set(PORTS)
-    for (title, settings), names in zip(
-        PARTS.items(), (CONTROLLER_VARIABLES, RUNTIME_VARIABLES), strict=True
-    ):
+    for (title, settings), names in zip(PARTS.items(), CHOICES, strict=True):
         lines += ["", f"# {title}"]
         for variable in variables(settings):
             if variable.name in names and variable.name not in listed:

@@ -21,6 +21,7 @@ from local.settings import PortsInUse, Settings
 from local.state import ROOT, State
 from local.supervisor.account import RUNNER, Account
 from local.supervisor.ports import is_free
+from local.supervisor.python_server import INTERPRETER
 from local.supervisor.signals import Interruption
 from local.supervisor.supervisor import Supervisor
 from tools.faas_local.guide import guide
@@ -34,7 +35,7 @@ PORT = 31112
 def start(service: LocalService, choice: Choice, tools: Tools) -> None:
     """Start the provider and what it needs. Raises PartError or Interrupted."""
     service.launch_stores()
-    defaults = {"NODE": node.program()}
+    defaults = {"NODE": node.program(), "UV": str(INTERPRETER.with_name("uv"))}
     if service.rust_is_ready():
         defaults["RUST_TOOLCHAIN"] = str(service.parts.rust)
     service.migrate()
@@ -51,6 +52,7 @@ def make_secrets(service: LocalService) -> None:
     values = {
         "jwt-secret": state.secret("JWT_SECRET"),
         "runtime-secret": state.secret("RUNTIME_SECRET"),
+        "packages-secret": state.secret("PACKAGES_SECRET"),
         "postgres-url": service.postgres.url,
         "redis-url": service.redis.url,
     }

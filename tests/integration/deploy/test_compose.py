@@ -18,10 +18,19 @@ DEPLOY = ROOT / "deploy"
 WRITABLE = {"elasticsearch", "kibana"}
 RUNTIMES = {"runtime-nodejs", "runtime-python", "runtime-rust"}
 CONTROLLERS = {"initialize", "execute", "sessions", "functions", "health"}
+FUNCTIONS = {*CONTROLLERS, *RUNTIMES, "packages"}
 #: Seconds after which an end is over: the watchdog's delay with what is added to it, and a function's last steps.
 ADDED_DELAY, LAST_STEPS = 1, 3
 #: Variables of functions that differ between one machine and a cluster.
-OF_ONE_MACHINE = {"RUNTIME_URLS", "SPOOL_DIR", "SPOOL_MAX_BYTES", "STATE_DIR", "WORKERS_MAX", "LOG_FORMAT"}
+OF_ONE_MACHINE = {
+    "RUNTIME_URLS",
+    "PACKAGES_URL",
+    "SPOOL_DIR",
+    "SPOOL_MAX_BYTES",
+    "STATE_DIR",
+    "WORKERS_MAX",
+    "LOG_FORMAT",
+}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +93,19 @@ def test_runtimes_are_on_networks_without_a_way_out(
         "prometheus",
         *RUNTIMES,
     }
-    assert {name for name, network in project["networks"].items() if not network.get("internal")} == {"edge"}
+    ways_out = {name for name, network in project["networks"].items() if not network.get("internal")}
+    assert ways_out == {"edge", "registries"}
+
+
+def test_what_installs_packages_reaches_registries_and_is_reached_by_controllers(
+    services: dict[str, compose.Document],
+) -> None:
+    on_it = {name for name, service in services.items() if "packages" in service["networks"]}
+
+    assert on_it == {"packages", "prometheus", *CONTROLLERS}
+    assert services["packages"]["networks"].keys() == {"packages", "registries"}
+    assert {name for name, service in services.items() if "registries" in service["networks"]} == {"packages"}
+    assert services["packages"]["secrets"] == ["packages-secret"]
 
 
 def test_what_is_published_is_on_loopback_and_on_a_network_that_can_publish(
@@ -106,7 +127,7 @@ def test_what_is_published_is_on_loopback_and_on_a_network_that_can_publish(
 
 
 def test_an_end_is_granted_the_time_that_it_takes(services: dict[str, compose.Document]) -> None:
-    for name in CONTROLLERS | RUNTIMES:
+    for name in FUNCTIONS:
         limits = services[name]["environment"]
         delay = _seconds(limits["healthcheck_interval"]) + ADDED_DELAY
         longest = delay + _seconds(limits["exec_timeout"]) + LAST_STEPS
@@ -121,7 +142,7 @@ def test_a_service_waits_until_those_it_needs_are_healthy(services: dict[str, co
         for other, how in service.get("depends_on", {}).items():
             wanted = "service_completed_successfully" if other == "migration" else "service_healthy"
             assert how["condition"] == wanted, f"{name} on {other}"
-            checked = other in CONTROLLERS | RUNTIMES or "healthcheck" in services[other]
+            checked = other in FUNCTIONS or "healthcheck" in services[other]
             assert wanted != "service_healthy" or checked, other
     assert services["gateway"]["depends_on"].keys() == CONTROLLERS
     for name in CONTROLLERS:
@@ -146,7 +167,7 @@ def test_what_is_mounted_is_there(project: compose.Document, services: dict[str,
 def functions() -> dict[str, compose.Document]:
     """What stack.yml deploys, with the same defaults of its variables."""
     stack = compose.filled(ROOT / "stack.yml", {})["functions"]
-    assert stack.keys() == CONTROLLERS | RUNTIMES
+    assert stack.keys() == FUNCTIONS
     found: dict[str, compose.Document] = stack
     return found
 
@@ -177,7 +198,7 @@ def test_registry_and_tag_choose_the_images_as_for_the_stack_file() -> None:
 
 def test_what_is_kept_is_where_the_image_has_a_folder_for_it(services: dict[str, compose.Document]) -> None:
     """A volume takes over the owner of the folder that the image has there; tests of the image look at it."""
-    volumes = [services[name]["volumes"] for name in CONTROLLERS | RUNTIMES]
+    volumes = [services[name]["volumes"] for name in FUNCTIONS]
 
     assert {volume.partition(":")[2] for [volume] in volumes} == {"/srv/state"}
     assert len({volume for [volume] in volumes}) == len(volumes)
@@ -186,7 +207,7 @@ def test_what_is_kept_is_where_the_image_has_a_folder_for_it(services: dict[str,
 def test_prometheus_asks_every_function(services: dict[str, compose.Document]) -> None:
     jobs = compose.filled(DEPLOY / "prometheus" / "prometheus.yml", {})["scrape_configs"]
     targets = {target for job in jobs for config in job["static_configs"] for target in config["targets"]}
-    ports = {f"{name}:{services[name]['environment']['METRICS_PORT']}" for name in CONTROLLERS | RUNTIMES}
+    ports = {f"{name}:{services[name]['environment']['METRICS_PORT']}" for name in FUNCTIONS}
 
     assert ports < targets
 

@@ -19,7 +19,7 @@ from tests.integration.openfaas.build import Build
 from tests.integration.openfaas.image import files
 from tests.integration.openfaas.served import Serve, Served
 
-SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32}
+SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32, "PACKAGES_SECRET": "p" * 32}
 TIMEOUT = 60
 #: The time limits of the service and of the watchdogs, in the order of stack.yml, but shorter.
 SHORT = {
@@ -42,7 +42,7 @@ class Function:
     @property
     def language(self) -> str | None:
         """The language of a runtime."""
-        return self.name.removeprefix("runtime-") if self.library == "runtime" else None
+        return self.name.removeprefix("runtime-") if self.name.startswith("runtime-") else None
 
 
 def functions(build: Build) -> list[Function]:

@@ -123,6 +123,16 @@ def test_the_toolchain_of_node_runs(layout: Layout) -> None:
     assert layout.image("toolchain-nodejs").run("/usr/local/bin/node --version").stdout.startswith("v24.")
 
 
+def test_the_tools_for_packages_run(layout: Layout) -> None:
+    image = layout.image("toolchain-packages")
+
+    assert image.run("/usr/local/bin/uv --version").stdout.startswith("uv 0.13.")
+    assert (
+        image.run("/usr/local/bin/node /usr/local/lib/node_modules/npm/bin/npm-cli.js --version").stdout
+        > "11.1"
+    )
+
+
 def test_every_file_copied_for_a_toolchain_exists(build: Build) -> None:
     context = build.context(GENERIC)
     for step in instructions((context / "Dockerfile").read_text()):

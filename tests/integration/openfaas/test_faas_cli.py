@@ -10,6 +10,7 @@ from tests.integration.openfaas.conftest import GENERIC
 
 CONTROLLER = {"initialize", "execute", "sessions", "functions", "health"}
 RUNTIMES = {"runtime-nodejs", "runtime-python", "runtime-rust"}
+FUNCTIONS = {*CONTROLLER, *RUNTIMES, "packages"}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def manifests(build: Build) -> dict[str, str]:
 
 
 def test_each_function_has_a_build_folder_with_both_libraries(build: Build) -> None:
-    for function in CONTROLLER | RUNTIMES:
+    for function in FUNCTIONS:
         context = build.context(function)
         assert (context / "Dockerfile").is_file()
         assert (context / "function" / "handler.py").is_file(), function
@@ -30,14 +31,14 @@ def test_each_function_has_a_build_folder_with_both_libraries(build: Build) -> N
 
 
 def test_the_same_handlers_serve_the_checkout(build: Build) -> None:
-    for function in CONTROLLER | RUNTIMES:
+    for function in FUNCTIONS:
         deployed = build.context(function) / "function" / "handler.py"
         local = ROOT / "function" / function.replace("-", "_") / "handler.py"
         assert deployed.read_text() == local.read_text()
 
 
 def test_the_stack_can_be_deployed(manifests: dict[str, str]) -> None:
-    assert manifests.keys() == CONTROLLER | RUNTIMES
+    assert manifests.keys() == FUNCTIONS
     for name, document in manifests.items():
         secrets = set(re.findall(r"^  - (\S+)$", document, re.MULTILINE))
         files = set(re.findall(r"_FILE: /var/openfaas/secrets/(\S+)$", document, re.MULTILINE))
@@ -55,7 +56,7 @@ def test_the_time_limits_grow_outward(manifests: dict[str, str]) -> None:
     for runtime in RUNTIMES:
         assert script < seconds(runtime, "exec_timeout") < seconds(runtime, "write_timeout")
         assert seconds(runtime, "exec_timeout") < seconds("execute", "exec_timeout")
-    for function in CONTROLLER:
+    for function in {*CONTROLLER, "packages"}:
         assert seconds(function, "exec_timeout") < seconds(function, "write_timeout") < 60
 
 

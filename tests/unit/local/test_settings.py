@@ -9,9 +9,17 @@ from environs import EnvError
 
 from configuration.variable import variables
 from controller.settings import Settings as ControllerSettings
-from local.settings import CONTROLLER_VARIABLES, PORTS, RUNTIME_VARIABLES, PortsInUse, Settings
+from local.settings import (
+    CONTROLLER_VARIABLES,
+    PACKAGES_VARIABLES,
+    PORTS,
+    RUNTIME_VARIABLES,
+    PortsInUse,
+    Settings,
+)
 from local.state import ROOT
 from local.supervisor.ports import LOOPBACK, free_port
+from runtime.installer.settings import Settings as PackagesSettings
 from runtime.settings import Settings as RuntimeSettings
 
 #: What the parts are told by us and no user chooses.
@@ -20,6 +28,7 @@ TOLD = {
     "POSTGRES_URL",
     "JWT_SECRET",
     "RUNTIME_SECRET",
+    "PACKAGES_SECRET",
     "METRICS_PORT",
     "RUNTIME_URLS",
     "STATE_DIR",
@@ -84,7 +93,11 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
 
 @pytest.mark.parametrize(
     ("part", "handed_on"),
-    [(ControllerSettings, CONTROLLER_VARIABLES), (RuntimeSettings, RUNTIME_VARIABLES)],
+    [
+        (ControllerSettings, CONTROLLER_VARIABLES),
+        (RuntimeSettings, RUNTIME_VARIABLES),
+        (PackagesSettings, PACKAGES_VARIABLES),
+    ],
 )
 def test_every_variable_a_part_reads_can_be_chosen(
     part: type[ControllerSettings | RuntimeSettings], handed_on: tuple[str, ...]
@@ -94,7 +107,7 @@ def test_every_variable_a_part_reads_can_be_chosen(
 
 def test_the_example_names_all_of_them() -> None:
     named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    assert named == {*PORTS, *CONTROLLER_VARIABLES, *RUNTIME_VARIABLES}
+    assert named == {*PORTS, *CONTROLLER_VARIABLES, *RUNTIME_VARIABLES, *PACKAGES_VARIABLES}
 
 
 def test_the_variables_of_tracing_go_to_all_parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from tests.integration.deploy.kubernetes.network import Network, Pod
 
 CONTROLLERS = [Pod(one.name, stack.NAMESPACE, one.labels) for one in stack.component("controller")]
 RUNTIMES = [Pod(one.name, stack.NAMESPACE, one.labels) for one in stack.component("runtime")]
-OURS = [*CONTROLLERS, *RUNTIMES]
+[PACKAGES] = [Pod(one.name, stack.NAMESPACE, one.labels) for one in stack.component("packages")]
+OURS = [*CONTROLLERS, *RUNTIMES, PACKAGES]
 GATEWAY = Pod("gateway", "openfaas", {"app": "gateway"})
 NAMES = Pod("names", "kube-system", {"k8s-app": "kube-dns"})
 PROMETHEUS = [
@@ -44,8 +45,8 @@ def ways(sources: list[Pod], targets: list[Pod], *ports: int) -> set[Way]:
 
 
 SHARED = (
-    ways([GATEWAY], CONTROLLERS, stack.PORT)
-    | ways(PROMETHEUS, [*CONTROLLERS, *RUNTIMES], METRICS)
+    ways([GATEWAY], [*CONTROLLERS, PACKAGES], stack.PORT)
+    | ways(PROMETHEUS, OURS, METRICS)
     | ways([*CONTROLLERS, MIGRATION], [NAMES], 53)
     | ways(CONTROLLERS, [GATEWAY], stack.PORT)
 )
@@ -55,10 +56,14 @@ STORES = ways([*CONTROLLERS, MIGRATION], [POSTGRES], 5432) | ways(CONTROLLERS, [
 # Where the API server is only the cluster's owner knows; everybody who lets others in is within the block.
 API_SERVERS = ways(CONTROLLERS, [one for one in OTHERS if one != METADATA], HTTPS, API)
 
+# To the internet alone: every other address here is one of a private network, or of the cloud itself.
+REGISTRIES = ways([PACKAGES], [NAMES], 53) | ways([PACKAGES], [INTERNET], HTTPS)
+
 EXPECTED = {
     "base": SHARED | BY_THE_GATEWAY,
-    "overlays/dev": SHARED | BY_THE_GATEWAY | STORES,
-    "overlays/prod": SHARED | DIRECT | STORES | API_SERVERS,
+    "overlays/dev": SHARED | BY_THE_GATEWAY | STORES | REGISTRIES,
+    "overlays/prod": SHARED | DIRECT | STORES | API_SERVERS | REGISTRIES,
+    "components/packages": SHARED | BY_THE_GATEWAY | REGISTRIES,
     "components/runtime-dns": SHARED | BY_THE_GATEWAY | ways(RUNTIMES, [NAMES], 53),
     "components/token-keys": SHARED | BY_THE_GATEWAY | ways(CONTROLLERS, [INTERNET], HTTPS),
 }

@@ -22,7 +22,7 @@ START_TIMEOUT = 120
 #: Two environments are installed meanwhile.
 READY_TIMEOUT = 400
 STOP_TIMEOUT = 60
-FUNCTIONS = {"initialize", "execute", "sessions", "functions", "health"}
+FUNCTIONS = {"initialize", "execute", "sessions", "functions", "health", "packages"}
 RUNTIMES = {"runtime-python", "runtime-nodejs", "runtime-rust"}
 RUST = """
 pub fn handler(context: serde_json::Map<String, serde_json::Value>) -> Result<serde_json::Value, String> {
