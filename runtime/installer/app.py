@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -41,13 +42,7 @@ class Installer(Flask):
         self._spawner = spawner
         self._draining = False
         registry = CollectorRegistry()
-        self._seconds = Histogram(
-            "lambda_packages_seconds",
-            "Time of a call, by how it ended: ok, or the code of its error in lower case",
-            ["language", "call", "code"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
+        self._seconds = timer(registry)
         self._metrics_server = MetricsServer(settings.metrics_port, registry)
         self.config["MAX_CONTENT_LENGTH"] = _BODY_MAX_BYTES
         self.add_url_rule("/packages/<language>/<call>", view_func=self.work, methods=["POST"])
@@ -139,12 +134,23 @@ class Installer(Flask):
         return response
 
 
+def timer(registry: CollectorRegistry) -> Histogram:
+    """Return the metric of the function."""
+    return Histogram(
+        "lambda_packages_seconds",
+        "Time of a call, by how it ended: ok, or the code of its error in lower case",
+        ["language", "call", "code"],
+        buckets=_BUCKETS,
+        registry=registry,
+    )
+
+
 def application() -> Installer:
     """Compose the function. A missing or invalid setting ends the program with one line on stderr."""
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level, "packages")
-        clear_abandoned(settings.state)
+        _clear_abandoned_folders(settings.state)
         spawner = Spawner(Preload(), settings.state, _OUTPUT_MAX_BYTES)
         installer = Installer(settings, Builder(settings, spawner), spawner)
         _check_isolation(settings, spawner)
@@ -154,6 +160,14 @@ def application() -> Installer:
         print(f"packages: {error}", file=sys.stderr)
         # gunicorn restarts a worker again and again unless it ends with this status.
         raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
+
+
+def _clear_abandoned_folders(state: Path) -> None:
+    """Remove the folders of jobs that were killed together with their fork server. Raises UnusableSetting."""
+    try:
+        clear_abandoned(state)
+    except OSError as error:
+        raise UnusableSetting(f"STATE_DIR: {error}") from error
 
 
 def _check_isolation(settings: Settings, spawner: Spawner) -> None:

@@ -82,8 +82,11 @@ class Builder:
             RuntimeUnavailable: It cannot be had now.
         """
         of = self.packages[language]
-        with self._jobs.slot():
-            canonical, found = of.resolve(packages, requires, lock)
+        try:
+            with self._jobs.slot():
+                canonical, found = of.resolve(packages, requires, lock)
+        except Overflow as excess:
+            raise refusal(f"to resolve the packages takes more than {excess}", RESOLVE) from None
         self._check_policy(name for name, _ in found)
         return {
             "lock": canonical,

@@ -101,7 +101,8 @@ def so_far(folder: Path) -> list[Installed]:
         for pattern in ("*/package.json", "@*/*/package.json")
         for path in (folder / "node_modules").glob(pattern)
     }
-    return [Installed(name, "", int(usage(path)[0]), None) for name, path in {**python, **nodejs}.items()]
+    found = {name: path for name, path in {**python, **nodejs}.items() if not path.is_symlink()}
+    return [Installed(name, "", int(usage(path)[0]), None) for name, path in found.items()]
 
 
 def _recorded(tree: Tree, record: str) -> Iterator[str]:

@@ -28,6 +28,10 @@ _MEMORY_BYTES = RESERVED_BYTES + (1 << 30)
 _OPEN_FILES = 1024
 
 
+#: Largest lock that a job may write.
+_LOCK_MAX_BYTES = 16 << 20
+
+
 class Overflow(Exception):
     """A job has written more than an environment may have. The message says of what."""
 
@@ -134,6 +138,26 @@ class Jobs:
             process.kill()
             process.wait()
             raise
+
+
+def written(process: Process, name: str) -> str:
+    """Return the text of a file that an ended job has written. The job is not trusted: no link is followed.
+
+    Raises:
+        Overflow: The file is too large.
+        RuntimeUnavailable: There is no such file.
+    """
+    try:
+        descriptor = os.open(
+            process.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+    except OSError as error:
+        raise unavailable(f"the job has left no {name}") from error
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        content = file.read(_LOCK_MAX_BYTES + 1)
+    if len(content) > _LOCK_MAX_BYTES:
+        raise Overflow(f"{_LOCK_MAX_BYTES} bytes of {name}")
+    return content.decode(errors="replace")
 
 
 def usage(folder: Path) -> tuple[float, float]:

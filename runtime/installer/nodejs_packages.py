@@ -1,17 +1,19 @@
 """npm packages: resolved and installed by npm, which runs no scripts of them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from runtime.errors import InitializationFailed
 from runtime.installer import inventory, nodejs_lock
 from runtime.installer.inventory import Installed
-from runtime.installer.jobs import Jobs
+from runtime.installer.jobs import Jobs, written
 from runtime.installer.refusals import INSTALL, RESOLVE, failure, refusal
 from runtime.installer.registries import Registries
 from runtime.installer.settings import Settings
 from runtime.installer.tree import Tree, Walk
 from runtime.process.process import Process
 
+_CACHE = Path(__file__).with_name("node_cache.cjs")
 _NONE = ("git", "remote", "file", "directory")
 _OPTIONS = (
     *(
@@ -141,7 +143,7 @@ class NodePackages:
             status, said = self._jobs.finish(process)
             if status != 0:
                 raise failure(RESOLVE, said)
-            return nodejs_lock.entries((process.folder / "package-lock.json").read_text())
+            return nodejs_lock.entries(written(process, "package-lock.json"))
         finally:
             process.close()
 
@@ -151,13 +153,19 @@ class NodePackages:
         return (f"--min-release-age={self._settings.min_age:g}",)
 
     def _start(self, command: tuple[str, ...], files: dict[str, bytes]) -> Process:
-        cache = self._settings.npm_cache
+        preload: tuple[str, ...] = ()
+        read: tuple[str, ...] = (self._npm,)
+        variables = self._variables
+        if cache := self._settings.npm_cache:
+            preload = ("--require", str(_CACHE))
+            read = (*read, str(cache), str(_CACHE))
+            variables = {**variables, "NPM_CACHE_DIR": str(cache)}
         return self._jobs.start(
-            (self._node, f"{self._npm}/bin/npm-cli.js", *command, *_OPTIONS, f"--cache={cache or 'cache'}"),
-            self._variables,
+            (self._node, *preload, f"{self._npm}/bin/npm-cli.js", *command, *_OPTIONS, "--cache=cache"),
+            variables,
             files,
             run=(self._node,),
-            read=(self._npm, *([str(cache)] if cache else [])),
+            read=read,
             processes=False,
         )
 

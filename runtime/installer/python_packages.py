@@ -13,7 +13,7 @@ from packaging.version import Version
 from runtime.errors import InitializationFailed
 from runtime.installer import inventory, python_lock
 from runtime.installer.inventory import Installed
-from runtime.installer.jobs import Jobs
+from runtime.installer.jobs import Jobs, written
 from runtime.installer.refusals import INSTALL, RESOLVE, failure, refusal
 from runtime.installer.registries import Registries
 from runtime.installer.settings import Settings
@@ -159,7 +159,7 @@ class PythonPackages:
             status, said = self._jobs.finish(process)
             if status != 0:
                 raise self._failure(said)
-            return python_lock.pins((process.folder / "out.txt").read_text())
+            return python_lock.pins(written(process, "out.txt"))
         finally:
             process.close()
 

@@ -81,15 +81,16 @@ class Registries:
 
     @staticmethod
     def _nodejs(settings: Settings, machine: Mapping[str, str]) -> dict[str, str]:
-        if settings.npm_cache is not None:
-            return {"npm_config_offline": "true"}
+        # A cache knows its files by the addresses of the registry that they came from.
+        offline = {} if settings.npm_cache is None else {"npm_config_offline": "true"}
         if settings.npm_registry_url is not None:
-            return _npm_registry(settings.npm_registry_url)
-        return {
+            return offline | _npm_registry(settings.npm_registry_url)
+        of_npm = {
             name: value
             for name, value in machine.items()
             if name.lower().startswith(_NPM) and not _NPM_OWN.match(name)
         }
+        return of_npm | offline
 
 
 def _existing(links: str) -> str:

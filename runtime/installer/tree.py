@@ -46,6 +46,8 @@ class Walk:
 
     def __init__(self, root: Path, prefix: str, files_max: int) -> None:
         self._root = os.path.realpath(root)
+        #: A job is not trusted: what it puts in the place of the folder could lead anywhere.
+        self._is_link = root.is_symlink()
         self._prefix = prefix
         self._most = files_max * _ROOM
         self._seen = 0
@@ -57,7 +59,7 @@ class Walk:
         Raises:
             Overflow: It has far too many files.
         """
-        if os.path.isdir(self._root):  # noqa: PTH112
+        if not self._is_link and os.path.isdir(self._root):  # noqa: PTH112
             self._folder(self._root, "", (self._root,))
         self._tree.files.sort(key=lambda file: file.path)
         return self._tree

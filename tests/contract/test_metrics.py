@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from controller.observability.metrics import MetricsCollector
 from local.state import ROOT
+from runtime.installer.app import timer
 from runtime.metrics import RuntimeMetrics
 
 ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]*)\| (.+) \|$", re.MULTILINE)
@@ -32,8 +33,19 @@ def runtimes() -> CollectorRegistry:
     return metrics.registry
 
 
+def packages() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    timer(registry)
+    return registry
+
+
 @pytest.mark.parametrize(
-    ("heading", "registry"), [("## Controller\n", controllers()), ("## Runtimes\n", runtimes())]
+    ("heading", "registry"),
+    [
+        ("## Controller\n", controllers()),
+        ("## Runtimes\n", runtimes()),
+        ("## Packages\n", packages()),
+    ],
 )
 def test_the_page_has_each_metric_and_no_other(heading: str, registry: CollectorRegistry) -> None:
     section = (ROOT / "docs" / "metrics.md").read_text().split(heading)[1].split("\n## ")[0]

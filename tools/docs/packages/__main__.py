@@ -62,7 +62,8 @@ def main() -> int:
         else:
             folder = ROOT / ".local" / "packages-table"
             tables = dict(table(language, folder / language, program) for language in TITLES)
-            (ROOT / "docs" / "packages.md").write_text(page(tables))
+            place = ROOT / "docs" / "packages.md"
+            place.write_text(page(place.read_text(), tables))
     except (UnavailableError, PartError, UnusableSetting) as reason:
         print(f"packages: {reason}", file=sys.stderr)
         return 1

@@ -1,12 +1,13 @@
-"""The text of docs/packages.md."""
+"""The text of docs/packages.md below its how-to, which people write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.docs.packages.calls import Call
 
-_HEAD = """# Packages
-
+#: Where the text begins. What stands before it stays.
+HEADING = "## What works\n"
+_HEAD = f"""{HEADING}
 Popular packages, each with a call that uses it. A runtime with the default settings ran each call in a new worker:
 confined, with 256 MiB of memory and without a network. A deployment adds packages as
 [Adding packages](scripts.md#adding-packages) tells.
@@ -32,13 +33,13 @@ class Row:
     reason: str
 
 
-def page(tables: dict[str, Sequence[Row]]) -> str:
-    """Return the page, with a table for each title."""
-    parts = [_HEAD]
+def page(before: str, tables: dict[str, Sequence[Row]]) -> str:
+    """Return the page with a table for each title, below the how-to of the page as it was."""
+    parts = [before.partition(HEADING)[0], _HEAD]
     for title, rows in tables.items():
         working = sum(not row.reason for row in rows)
         parts += [
-            f"\n## {title}\n\n{working} of {len(rows)} work.\n",
+            f"\n### {title}\n\n{working} of {len(rows)} work.\n",
             "\n| package | version | the call | outcome |\n|---|---|---|---|\n",
             *map(_line, rows),
         ]

@@ -1,6 +1,7 @@
 """npm packages by npm, from a registry on loopback: what is installed, and what hostile ones come to."""
 
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -151,9 +152,10 @@ def test_a_registry_that_fails_is_no_fault_of_the_script(
     start: Start, registry: Registry, fault: str
 ) -> None:
     publish(registry, "slow", files={"package/large": bytes(range(256)) * 256})
-    installer = start(timeout=12.0)
-    lock = installer.resolved("nodejs", "slow")["lock"]
+    lock = start().resolved("nodejs", "slow")["lock"]
     registry.fault = fault
+    # Only one that stalls uses up the time.
+    installer = start(timeout=6.0 if fault == "stalls" else 60.0)
 
     assert installer.refusal("nodejs", "build", lock=lock)[:2] == (503, "RUNTIME_UNAVAILABLE")
 
@@ -196,3 +198,22 @@ def test_a_lock_is_taken_if_it_satisfies_the_packages(installer: ServedInstaller
     assert answer(lock=json.dumps(document)) == (200, old)
     assert "lacks node_modules/second" in answer(lock=old, packages=["first@^1", "second"])[1]
     assert answer(lock=old, packages=["first@2"])[0] == 400
+
+
+def test_a_filled_cache_serves_offline(
+    start: Start, registry: Registry, tmp_path: Path, node_program: str
+) -> None:
+    publish(registry, "offline")
+    npm = Path(node_program).resolve().parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+    options = ["--cache", str(tmp_path / "cache"), "--registry", registry.url]
+    lock = ["install", "--package-lock-only", "--omit-lockfile-registry-resolved", "offline"]
+    for command in (lock, ["ci"]):
+        filling = [node_program, str(npm), *command, *options]
+        subprocess.run(filling, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+    registry.paths.clear()
+    installer = start(npm_cache=tmp_path / "cache")
+    built = installer.built("nodejs", installer.resolved("nodejs", "offline@^1")["lock"])
+
+    assert built.files["node_modules/offline/index.js"] == MODULE
+    assert registry.paths == []
+    assert installer.built("nodejs", installer.resolved("nodejs")["lock"]).files == {}

@@ -72,3 +72,11 @@ def test_a_file_with_two_names_is_used_once(tmp_path: Path) -> None:
     (tmp_path / "two").hardlink_to(tmp_path / "one")
 
     assert usage(tmp_path) == (1000.0, 1.0)
+
+
+def test_a_link_in_the_place_of_the_folder_has_no_files(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").touch()
+    (tmp_path / "site").symlink_to("elsewhere")
+
+    assert Walk(tmp_path / "site", "", 100).tree().files == []
