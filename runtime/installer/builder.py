@@ -2,10 +2,10 @@
 
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from fnmatch import fnmatchcase
-from typing import Any, Protocol
+from typing import Any
 
 import gevent
 from packaging.utils import canonicalize_name
@@ -27,27 +27,7 @@ _DROPPED_MAX = 100
 _VERSION_TIMEOUT = 10
 
 
-class Packages(Protocol):
-    """The packages of one language, see `PythonPackages`."""
-
-    version: str
-
-    def resolve(
-        self, packages: Sequence[str] | None, requires: str | None, lock: str | None
-    ) -> tuple[str, list[tuple[str, str]]]:
-        """Return the canonical lock, and the names and versions in it."""
-
-    def read(self, lock: str) -> list[str]:
-        """Return the names in a canonical lock."""
-
-    def install(self, lock: str) -> Process:
-        """Start the job that installs what a lock says."""
-
-    def tree(self, process: Process) -> Tree:
-        """Return what an ended job has installed."""
-
-    def inventory(self, tree: Tree) -> list[Installed]:
-        """Return the packages of a tree."""
+Packages = PythonPackages | NodePackages
 
 
 class Builder:

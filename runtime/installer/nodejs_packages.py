@@ -1,10 +1,10 @@
 """npm packages: resolved and installed by npm, which runs no scripts of them."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from runtime.errors import InitializationFailed
-from runtime.installer import inventory, nodejs_lock
+from runtime.installer import ages, inventory, nodejs_lock
 from runtime.installer.inventory import Installed
 from runtime.installer.jobs import Jobs, written
 from runtime.installer.refusals import INSTALL, RESOLVE, failure, refusal
@@ -14,32 +14,13 @@ from runtime.installer.tree import Tree, Walk
 from runtime.process.process import Process
 
 _CACHE = Path(__file__).with_name("node_cache.cjs")
-_NONE = ("git", "remote", "file", "directory")
-_OPTIONS = (
-    *(
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--no-update-notifier",
-        "--omit=dev",
-        "--bin-links=false",
-    ),
-    *(f"--allow-{what}=none" for what in _NONE),
-    *(
-        "--omit-lockfile-registry-resolved",
-        "--loglevel=error",
-        "--logs-max=0",
-        "--no-progress",
-        "--color=false",
-    ),
-    # npm retries a registry that fails; a job has less time than its defaults take.
-    *(
-        "--fetch-retries=2",
-        "--fetch-retry-mintimeout=500",
-        "--fetch-retry-maxtimeout=2000",
-        "--fetch-timeout=15000",
-    ),
-)
+#: npm retries a registry that fails; a job has less time than its defaults take.
+_OPTIONS = shlex.split("""
+    --ignore-scripts --no-audit --no-fund --no-update-notifier --omit=dev --bin-links=false
+    --allow-git=none --allow-remote=none --allow-file=none --allow-directory=none
+    --omit-lockfile-registry-resolved --loglevel=error --logs-max=0 --no-progress --color=false --cache=cache
+    --fetch-retries=2 --fetch-retry-mintimeout=500 --fetch-retry-maxtimeout=2000 --fetch-timeout=15000
+""")
 
 
 class NodePackages:
@@ -61,6 +42,7 @@ class NodePackages:
     ) -> None:
         self.version = version
         self._settings = settings
+        self._min_age = 0 if settings.npm_cache else settings.min_age
         self._jobs = jobs
         self._node, self._npm = node, npm
         self._variables = registries.nodejs | {"NODE_DISABLE_COMPILE_CACHE": "1"}
@@ -91,7 +73,9 @@ class NodePackages:
     def install(self, lock: str) -> Process:
         """Start the job that installs what a lock says. The caller closes it."""
         wanted = nodejs_lock.dependencies(nodejs_lock.entries(lock)[""])
-        return self._start(("ci", *self._age()), {"package.json": wanted, "package-lock.json": lock.encode()})
+        return self._start(
+            ("ci", *_age(self._min_age)), {"package.json": wanted, "package-lock.json": lock.encode()}
+        )
 
     def tree(self, process: Process) -> Tree:
         """Return what an ended job has installed. Raises Overflow."""
@@ -102,43 +86,26 @@ class NodePackages:
         return inventory.of_nodejs(tree)
 
     def _resolved(self, wanted: dict[str, str], given: nodejs_lock.Entries | None) -> nodejs_lock.Entries:
-        """Resolve dependencies. Where only their age stands against it, the error names what is old enough."""
-        try:
-            return self._locked(wanted, given, self._age())
-        except InitializationFailed as error:
-            if not self._age():
-                raise
-            raise self._too_young(wanted, given) or error from None
-
-    def _too_young(
-        self, wanted: dict[str, str], given: nodejs_lock.Entries | None
-    ) -> InitializationFailed | None:
-        try:
-            young = self._locked(wanted, given, ())
-        except InitializationFailed:
-            return None
-        days, lines = f"{self._settings.min_age:g} days", []
-        for name in wanted:
-            version = young.get(f"node_modules/{name}", {}).get("version")
-            try:
-                allowed = self._locked({name: "*"}, None, self._age())[f"node_modules/{name}"]["version"]
-            except InitializationFailed:
-                lines.append(f"{name} {version} is younger than {days}; no version is older")
-                continue
-            if allowed != version:
-                lines.append(
-                    f"{name} {version} is younger than {days}; the newest allowed version is {allowed}"
-                )
-        return refusal("; ".join(lines) or f"a package that is needed is younger than {days}", RESOLVE)
+        return ages.resolved(
+            self._min_age,
+            lambda days: self._locked(wanted, given, days),
+            lambda found: {
+                place.removeprefix("node_modules/"): entry["version"]
+                for place, entry in found.items()
+                if place
+            },
+            lambda names: self._locked(dict.fromkeys(names, "*"), None, self._min_age),
+            wanted,
+        )
 
     def _locked(
-        self, wanted: dict[str, str], given: nodejs_lock.Entries | None, age: tuple[str, ...]
+        self, wanted: dict[str, str], given: nodejs_lock.Entries | None, days: float
     ) -> nodejs_lock.Entries:
         files = {"package.json": nodejs_lock.dependencies({"dependencies": wanted})}
         if given is not None:
             lock = nodejs_lock.canonical({**given, "": {"dependencies": wanted}})
             files["package-lock.json"] = lock.encode()
-        process = self._start(("install", "--package-lock-only", *age), files)
+        process = self._start(("install", "--package-lock-only", *_age(days)), files)
         try:
             status, said = self._jobs.finish(process)
             if status != 0:
@@ -146,11 +113,6 @@ class NodePackages:
             return nodejs_lock.entries(written(process, "package-lock.json"))
         finally:
             process.close()
-
-    def _age(self) -> tuple[str, ...]:
-        if self._settings.npm_cache or not self._settings.min_age:
-            return ()
-        return (f"--min-release-age={self._settings.min_age:g}",)
 
     def _start(self, command: tuple[str, ...], files: dict[str, bytes]) -> Process:
         preload: tuple[str, ...] = ()
@@ -161,13 +123,17 @@ class NodePackages:
             read = (*read, str(cache), str(_CACHE))
             variables = {**variables, "NPM_CACHE_DIR": str(cache)}
         return self._jobs.start(
-            (self._node, *preload, f"{self._npm}/bin/npm-cli.js", *command, *_OPTIONS, "--cache=cache"),
+            (self._node, *preload, f"{self._npm}/bin/npm-cli.js", *command, *_OPTIONS),
             variables,
             files,
             run=(self._node,),
             read=read,
             processes=False,
         )
+
+
+def _age(days: float) -> tuple[str, ...]:
+    return (f"--min-release-age={days:g}",) if days else ()
 
 
 def _check_locked(place: str, found: dict[str, object], given: nodejs_lock.Entries) -> None:

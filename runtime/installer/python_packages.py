@@ -1,6 +1,7 @@
 """Python packages: resolved and installed by uv, from wheels only."""
 
 import platform
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -8,10 +9,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from runtime.errors import InitializationFailed
-from runtime.installer import inventory, python_lock
+from runtime.installer import ages, inventory, python_lock
 from runtime.installer.inventory import Installed
 from runtime.installer.jobs import Jobs, written
 from runtime.installer.refusals import INSTALL, RESOLVE, failure, refusal
@@ -25,15 +25,7 @@ _JOB = Path(__file__).with_name("python_job.py")
 _SITE = "site"
 #: uv retries a registry that fails; a job has less time than its defaults take.
 _PATIENCE = {"UV_HTTP_TIMEOUT": "15", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_RETRIES": "2"}
-_OPTIONS = (
-    "--no-config",
-    "--no-cache",
-    "--no-build",
-    "--no-python-downloads",
-    "--no-progress",
-    "--color",
-    "never",
-)
+_OPTIONS = shlex.split("--no-config --no-cache --no-build --no-python-downloads --no-progress --color never")
 #: What uv says where a version has no wheel that runs here.
 _NO_WHEEL = ("no usable wheels", "no wheels", "building from source is disabled")
 
@@ -102,54 +94,22 @@ class PythonPackages:
     def _resolved(
         self, wanted: Sequence[str], pins: Sequence[str] = (), *, deep: bool = True
     ) -> dict[str, python_lock.Pin]:
-        """Resolve requirements. Where only their age stands against it, the error names what is old enough."""
         age = 0 if self._settings.wheels else self._settings.min_age
-        try:
-            return self._compiled(wanted, pins, age, deep=deep)
-        except InitializationFailed as error:
-            if not age:
-                raise
-            raise self._too_young(wanted, pins, deep=deep) or error from None
-
-    def _too_young(
-        self, wanted: Sequence[str], pins: Sequence[str], *, deep: bool
-    ) -> InitializationFailed | None:
-        try:
-            young = self._compiled(wanted, pins, 0, deep=deep)
-        except InitializationFailed:
-            return None
-        try:
-            allowed = self._compiled(list(young), (), self._settings.min_age, deep=False)
-        except InitializationFailed:
-            allowed = {}  # one of them has no version that is old enough
-        days, lines = f"{self._settings.min_age:g} days", {}
-        for name, pin in young.items():
-            old = allowed.get(name)
-            if old is None or Version(old.version) < Version(pin.version):
-                newest = (
-                    f"the newest allowed version is {old.version}" if old else "no older version is known"
-                )
-                lines[name] = f"{name} {pin.version} is younger than {days}; {newest}"
-        asked = {canonicalize_name(Requirement(each).name) for each in wanted}
-        chosen = [line for name, line in lines.items() if name in asked] or list(lines.values())
-        return refusal("; ".join(chosen), RESOLVE) if chosen else None
+        return ages.resolved(
+            age,
+            lambda days: self._compiled(wanted, pins, days, deep=deep),
+            lambda found: {name: pin.version for name, pin in found.items()},
+            lambda names: self._compiled(names, (), age, deep=False),
+            {canonicalize_name(Requirement(each).name) for each in wanted},
+        )
 
     def _compiled(
         self, wanted: Sequence[str], pins: Sequence[str], age: float, *, deep: bool
     ) -> dict[str, python_lock.Pin]:
         files = {"in.txt": "\n".join(wanted).encode(), "pins.txt": "\n".join(pins).encode()}
-        command = [
-            self._uv,
-            "pip",
-            "compile",
-            "in.txt",
-            "--constraint",
-            "pins.txt",
-            "--output-file",
-            "out.txt",
-        ]
-        command += [*_OPTIONS, "--generate-hashes", "--no-header", "--no-annotate", "--python", self._python]
-        command += ["--quiet"]
+        command = [self._uv, *shlex.split("pip compile in.txt --constraint pins.txt --output-file out.txt")]
+        command += [*_OPTIONS, *shlex.split("--quiet --generate-hashes --no-header --no-annotate")]
+        command += ["--python", self._python]
         if not deep:
             command.append("--no-deps")
         if age:
@@ -166,12 +126,9 @@ class PythonPackages:
     def _failure(self, said: str) -> Exception:
         error = failure(RESOLVE, said)
         if isinstance(error, InitializationFailed) and any(sign in said for sign in _NO_WHEEL):
+            said_so = [each["message"] for each in error.details["diagnostics"]]
             here = f"no wheel for Python {self.version} on {here_platform()}"
-            return refusal(
-                f"{here}: {error.message}",
-                RESOLVE,
-                [each["message"] for each in error.details["diagnostics"]],
-            )
+            return refusal(f"{here}: {error.message}", RESOLVE, said_so)
         return error
 
     def _start(self, command: tuple[str, ...], files: dict[str, bytes]) -> Process:
