@@ -16,8 +16,8 @@ from runtime.process.process import Launch, Process
 from runtime.process.spawner import Spawner
 from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 
-#: Seconds between two looks at the folder of a job.
-_INTERVAL = 0.2
+#: Least seconds between two looks at the folder of a job, and how often longer than a look the pause after it is.
+_INTERVAL, _REST = 0.2, 10
 #: Seconds that a call waits for others to end.
 _QUEUE_TIMEOUT = 10.0
 #: A job's folder also holds what it downloads: so many times the bytes and files of an environment.
@@ -114,12 +114,14 @@ class Jobs:
             RuntimeUnavailable: It was killed, or took too long.
             Overflow: It has written too much.
         """
-        deadline = time.monotonic() + self._settings.timeout
-        while (status := process.wait(_INTERVAL)) is None:
-            if time.monotonic() > deadline:
+        deadline, pause = time.monotonic() + self._settings.timeout, _INTERVAL
+        while (status := process.wait(pause)) is None:
+            looked = time.monotonic()
+            if looked > deadline:
                 process.kill()
                 raise unavailable(f"the job took longer than {self._settings.timeout:g} s")
             self._check(process)
+            pause = max(_INTERVAL, _REST * (time.monotonic() - looked))
         self._check(process)
         if status < 0 or status > _SIGNALLED:
             raise unavailable(f"the job was ended by signal {-status if status < 0 else status - _SIGNALLED}")

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from runtime.installer import ages, inventory, nodejs_lock
@@ -61,6 +62,7 @@ class NodePackages:
         if given is not None:
             for place, entry in found.items():
                 _check_locked(place, entry, given)
+            self._check_age(found)
         return nodejs_lock.canonical(found), nodejs_lock.named(found)
 
     def read(self, lock: str) -> list[str]:
@@ -73,9 +75,7 @@ class NodePackages:
     def install(self, lock: str) -> Process:
         """Start the job that installs what a lock says. The caller closes it."""
         wanted = nodejs_lock.dependencies(nodejs_lock.entries(lock)[""])
-        return self._start(
-            ("ci", *_age(self._min_age)), {"package.json": wanted, "package-lock.json": lock.encode()}
-        )
+        return self._start(("ci",), {"package.json": wanted, "package-lock.json": lock.encode()})
 
     def tree(self, process: Process) -> Tree:
         """Return what an ended job has installed. Raises Overflow."""
@@ -98,6 +98,20 @@ class NodePackages:
             wanted,
         )
 
+    def _check_age(self, found: nodejs_lock.Entries) -> None:
+        """Raise InitializationFailed if a version of a given lock is too young.
+
+        Resolving keeps what a lock names, whatever its age. Installing looks at the age, but then asks for all that
+        the registry knows of each package: that is done here, once for each lock, and not for each environment.
+        """
+        if self._min_age and len(found) > 1:
+            lock = nodejs_lock.canonical(found).encode()
+            files = {"package.json": nodejs_lock.dependencies(found[""]), "package-lock.json": lock}
+            with closing(self._start(("ci", *_age(self._min_age)), files)) as process:
+                status, said = self._jobs.finish(process)
+            if status != 0:
+                raise failure(RESOLVE, said)
+
     def _locked(
         self, wanted: dict[str, str], given: nodejs_lock.Entries | None, days: float
     ) -> nodejs_lock.Entries:
@@ -105,14 +119,12 @@ class NodePackages:
         if given is not None:
             lock = nodejs_lock.canonical({**given, "": {"dependencies": wanted}})
             files["package-lock.json"] = lock.encode()
-        process = self._start(("install", "--package-lock-only", *_age(days)), files)
-        try:
+        command = ("install", "--package-lock-only", *_age(days))
+        with closing(self._start(command, files)) as process:
             status, said = self._jobs.finish(process)
             if status != 0:
                 raise failure(RESOLVE, said)
             return nodejs_lock.entries(written(process, "package-lock.json"))
-        finally:
-            process.close()
 
     def _start(self, command: tuple[str, ...], files: dict[str, bytes]) -> Process:
         preload: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,14 +115,11 @@ class PythonPackages:
             command.append("--no-deps")
         if age:
             command += ["--exclude-newer", f"{datetime.now(UTC) - timedelta(days=age):%Y-%m-%dT%H:%M:%SZ}"]
-        process = self._start(tuple(command), files)
-        try:
+        with closing(self._start(tuple(command), files)) as process:
             status, said = self._jobs.finish(process)
             if status != 0:
                 raise self._failure(said)
             return python_lock.pins(written(process, "out.txt"))
-        finally:
-            process.close()
 
     def _failure(self, said: str) -> Exception:
         error = failure(RESOLVE, said)

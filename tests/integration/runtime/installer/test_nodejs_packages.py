@@ -199,6 +199,9 @@ def test_a_lock_is_taken_if_it_satisfies_the_packages(installer: ServedInstaller
     assert "lacks node_modules/second" in answer(lock=old, packages=["first@^1", "second"])[1]
     assert answer(lock=old, packages=["first@2"])[0] == 400
 
+    registry.times["first"]["1.0.0"] = LATER
+    assert "No matching version found for first@1.0.0" in answer(lock=old)[1]
+
 
 def test_a_filled_cache_serves_offline(
     start: Start, registry: Registry, tmp_path: Path, node_program: str
