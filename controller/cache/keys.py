@@ -64,6 +64,9 @@ class ResultKeys:
         inputs = [index.removeprefix(FORMAT), session.compile_options, session.context]
         if session.result_schema is not None:
             inputs.append(session.result_schema)
+        if session.environment is not None:
+            # No schema, which is a text.
+            inputs.append([session.environment])
         common = _Common(
             session,
             session_key(session.request_id),

@@ -84,6 +84,18 @@ class MemoryTables(MemoryFunctions):
         functions = sum(user == owner and name != other_than for user, name in state.functions)
         return Held(min(sessions, most.sessions), min(functions, most.functions))
 
+    def names_environment(self, owner: str, digest: str) -> bool:
+        """See `EnvironmentOwners.names_environment`."""
+        state = self._state
+        ids = {one.id for (user, _), one in state.functions.items() if user == owner}
+        return any(
+            one.session.environment == digest and one.session.user_id == owner
+            for one in state.sessions.values()
+        ) or any(
+            one.content.environment == digest and function_id in ids
+            for (function_id, _), one in state.versions.items()
+        )
+
     def script(self, script_hash: str) -> str | None:
         """See `ScriptRows.script`."""
         return self._state.scripts.get(script_hash)

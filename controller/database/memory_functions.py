@@ -159,7 +159,15 @@ class MemoryFunctions(ABC):
         return len(gone)
 
     def put_function(
-        self, user_id: str, language: str, title: str, script_hash: str, compile_options: str, updated_at: str
+        self,
+        user_id: str,
+        language: str,
+        title: str,
+        script_hash: str,
+        compile_options: str,
+        updated_at: str,
+        packages: list[str] | None = None,
+        environment: str | None = None,
     ) -> None:
         """Execute the statement `put_function`."""
         moment, key = datetime.fromisoformat(updated_at), (user_id, LanguageTitle(language, title))
@@ -167,7 +175,13 @@ class MemoryFunctions(ABC):
         if known and known.row.updated_at > moment and moment <= now() - CLOCK_SKEW:
             return
         before = FunctionContent("", {}) if known is None else known.row.content
-        content = replace(before, script_hash=script_hash, compile_options=json.loads(compile_options))
+        content = replace(
+            before,
+            script_hash=script_hash,
+            compile_options=json.loads(compile_options),
+            packages=packages or [],
+            environment=environment,
+        )
         created_at = moment if known is None else known.row.created_at
         latest = moment if known is None else max(moment, known.row.updated_at)
         row = StoredFunction(key[1], user_id, 0, 0, content, created_at, latest)

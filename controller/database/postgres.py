@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from select import POLLIN
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import aiosql
@@ -22,6 +23,8 @@ from telemetry.operation_timer import NO_TIMER, OperationTimer
 #: Every query by its name in `queries.sql`.
 QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").read_text(), "psycopg2")
 NAMES = frozenset(QUERIES.available_queries)
+#: Parameters that statements lack which an earlier release has left in the spool.
+LATER: Mapping[str, Any] = MappingProxyType({"packages": None, "environment": None})
 #: Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and clients alone may be more.
 _poll = monkey.get_original("select", "poll")
 
@@ -143,7 +146,7 @@ def _bound(cursor: Any, name: str, parameters: Mapping[str, Any]) -> bytes:
     if name not in NAMES:
         raise StoreRejected(f"there is no query {name}")
     try:
-        bound: bytes = cursor.mogrify(getattr(QUERIES, name).sql, parameters)
+        bound: bytes = cursor.mogrify(getattr(QUERIES, name).sql, {**LATER, **parameters})
     except (KeyError, ValueError) as error:
         # A parameter is missing in what an earlier version left in the spool, or has a NUL.
         raise StoreRejected(f"the parameters of {name} do not fit: {error!r}") from error

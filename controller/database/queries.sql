@@ -28,21 +28,29 @@ ON CONFLICT DO NOTHING;
 SELECT artifact FROM artifacts
 WHERE script_hash = :script_hash AND language = :language AND compile_options = :compile_options;
 
--- name: put_function(user_id, language, title, script_hash, compile_options, updated_at)^
+-- name: put_function(user_id, language, title, script_hash, compile_options, updated_at, packages, environment)^
 -- Register a user's function, or replace its script, and return the version if it is new.
--- Another text or other options make a new version, which keeps all else of the one before; the same again changes
--- only the time. A write that waited while PostgreSQL was away does not replace a later registration. Within ten
+-- Another text, other options or packages make a new version, which keeps all else of the one before; the same again
+-- changes only the time. A write that waited while PostgreSQL was away does not replace a later registration. Within ten
 -- seconds the order of writing decides, because clocks differ. Triggers number versions and fill them from `functions`.
 WITH function AS (
-    INSERT INTO functions (user_id, language, title, type, script_hash, compile_options, created_at, updated_at)
-    VALUES (:user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :updated_at, :updated_at)
+    INSERT INTO functions (
+        user_id, language, title, type, script_hash, compile_options, created_at, updated_at, packages, environment
+    )
+    VALUES (
+        :user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :updated_at, :updated_at,
+        coalesce(:packages::text[], '{}'), :environment
+    )
     ON CONFLICT (user_id, language, title) WHERE user_id IS NOT NULL DO UPDATE SET
         version = functions.version + (
-            (functions.script_hash, functions.compile_options::jsonb)
-            <> (excluded.script_hash, excluded.compile_options::jsonb)
+            (functions.script_hash, functions.compile_options::jsonb, functions.packages, functions.environment)
+            IS DISTINCT FROM
+            (excluded.script_hash, excluded.compile_options::jsonb, excluded.packages, excluded.environment)
         )::integer,
         script_hash = excluded.script_hash,
         compile_options = excluded.compile_options,
+        packages = excluded.packages,
+        environment = excluded.environment,
         updated_at = greatest(functions.updated_at, excluded.updated_at)
     WHERE functions.updated_at <= excluded.updated_at OR excluded.updated_at > now() - interval '10 seconds'
     RETURNING function_id, version, script_hash
@@ -52,17 +60,17 @@ SELECT function_id, version, script_hash FROM function
 ON CONFLICT DO NOTHING
 RETURNING version;
 
--- name: put_version(user_id, language, title, based_on, script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults)$
+-- name: put_version(user_id, language, title, based_on, script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults, packages, environment)$
 -- Make a version of a user's function, and return its number.
 -- Nothing is made if the newest version is not `based_on` any more; 0: there is no function.
 WITH function AS (
     INSERT INTO functions (
         user_id, language, title, type, script_hash, compile_options, description, tags, schema, enforce_result,
-        examples, defaults
+        examples, defaults, packages, environment
     )
     SELECT
         :user_id, :language, :title, 'dynamic', :script_hash, :compile_options, :description, :tags::text[], :schema,
-        :enforce_result, :examples, :defaults
+        :enforce_result, :examples, :defaults, :packages::text[], :environment
     WHERE :based_on = 0 OR EXISTS (
         SELECT FROM functions WHERE (user_id, language, title, version) = (:user_id, :language, :title, :based_on)
     )
@@ -76,6 +84,8 @@ WITH function AS (
         enforce_result = excluded.enforce_result,
         examples = excluded.examples,
         defaults = excluded.defaults,
+        packages = excluded.packages,
+        environment = excluded.environment,
         updated_at = greatest(functions.updated_at, excluded.updated_at)
     WHERE functions.version = :based_on
     RETURNING function_id, version, script_hash
@@ -118,6 +128,7 @@ UPDATE functions SET
     version = newest.version, script_hash = newest.script_hash, compile_options = newest.compile_options,
     description = newest.description, tags = newest.tags, schema = newest.schema,
     enforce_result = newest.enforce_result, examples = newest.examples, defaults = newest.defaults,
+    packages = newest.packages, environment = newest.environment,
     updated_at = greatest(functions.updated_at + interval '1 microsecond', now())
 FROM (
     SELECT * FROM function_versions WHERE function_id = :function_id ORDER BY version DESC LIMIT 1
@@ -175,7 +186,7 @@ ORDER BY user_id NULLS LAST LIMIT 1;
 SELECT
     f.function_id, f.user_id, f.language, f.title, f.created_at, f.updated_at, f.version AS newest, v.version,
     v.script_hash, v.compile_options, v.description, v.tags, v.schema, v.enforce_result, v.examples, v.defaults,
-    s.script_content
+    v.packages, v.environment, s.script_content
 FROM functions f JOIN function_versions v USING (function_id) JOIN scripts s ON s.script_hash = v.script_hash
 WHERE f.function_id = :function_id AND v.version = :version;
 
@@ -227,7 +238,8 @@ RETURNING version;
 
 -- name: own_content(language, title, owner)^
 -- Return what the newest version of a user's function consists of.
-SELECT script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults FROM functions
+SELECT script_hash, compile_options, description, tags, schema, enforce_result, examples, defaults, packages,
+    environment FROM functions
 WHERE language = :language AND title = :title AND user_id = :owner;
 
 -- name: count_functions(owner, language, user_id, type, words, tag)$
@@ -271,19 +283,20 @@ SELECT * FROM (
 ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 
--- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at)!
+-- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at, environment)!
 -- Store a new session.
 -- Its executions or its end may be there already: another process may have written them first when PostgreSQL came
 -- back.
 INSERT INTO sessions (
     request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms,
-    retain_session, compile_status, params_schema, status, created_at, expires_at, execution_count, uncounted, last_executed_at
+    retain_session, compile_status, params_schema, status, created_at, expires_at, environment,
+    execution_count, uncounted, last_executed_at
 )
 SELECT
     :request_id, :user_id, :language, :title, :script_hash, :compile_options, :context, :isolation, :timeout_ms,
     :retain_session, :compile_status, :params_schema,
     coalesce((SELECT status FROM session_ends WHERE request_id = :request_id), :status),
-    :created_at, :expires_at, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
+    :created_at, :expires_at, :environment, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
 FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= :created_at
 ON CONFLICT DO NOTHING;
 
@@ -391,6 +404,24 @@ WITH unused AS (
     DELETE FROM artifacts USING unused WHERE artifacts.script_hash = unused.script_hash
 )
 DELETE FROM scripts USING unused WHERE scripts.script_hash = unused.script_hash;
+
+-- name: delete_unused_locks(days, batch)!
+-- Delete the locks of declarations that were used long ago.
+DELETE FROM kept_locks WHERE (user_id, declaration) IN (
+    SELECT user_id, declaration FROM kept_locks WHERE used_at < now() - make_interval(days => :days)
+    ORDER BY used_at LIMIT :batch FOR UPDATE SKIP LOCKED
+);
+
+-- name: delete_unused_environments(days, batch)!
+-- Delete environments that no session, no version of a function and no kept lock names.
+DELETE FROM environments WHERE digest IN (
+    SELECT digest FROM environments
+    WHERE used_at < now() - make_interval(days => :days) AND state IN ('absent', 'failed')
+        AND NOT EXISTS (SELECT FROM sessions WHERE sessions.environment = environments.digest)
+        AND NOT EXISTS (SELECT FROM function_versions WHERE function_versions.environment = environments.digest)
+        AND NOT EXISTS (SELECT FROM kept_locks WHERE kept_locks.digest = environments.digest)
+    ORDER BY used_at LIMIT :batch FOR UPDATE SKIP LOCKED
+);
 
 -- name: roll_up(batch)^
 -- Move pending rows into the hourly statistics.
@@ -545,3 +576,129 @@ DELETE FROM api_keys WHERE key_id IN (
     SELECT key_id FROM api_keys WHERE expires_at < now() - make_interval(days => :days)
     ORDER BY expires_at LIMIT :batch FOR UPDATE SKIP LOCKED
 );
+
+-- name: names_environment(owner, digest)$
+-- Return whether a session or a version of a user's names an environment.
+SELECT EXISTS (SELECT FROM sessions WHERE environment = :digest AND user_id = :owner) OR EXISTS (
+    SELECT FROM function_versions v JOIN functions f USING (function_id)
+    WHERE v.environment = :digest AND f.user_id = :owner
+);
+
+-- name: kept_lock(user_id, declaration)^
+-- Return the environment that a declaration of a user has, and record that both are used.
+WITH used AS (
+    UPDATE kept_locks SET used_at = now()
+    WHERE user_id = :user_id AND declaration = :declaration AND used_at < now() - interval '1 hour'
+), used_environment AS (
+    UPDATE environments SET used_at = now() FROM kept_locks k
+    WHERE k.user_id = :user_id AND k.declaration = :declaration AND environments.digest = k.digest
+        AND environments.used_at < now() - interval '30 seconds'
+)
+SELECT e.digest, e.state FROM kept_locks k JOIN environments e USING (digest)
+WHERE k.user_id = :user_id AND k.declaration = :declaration;
+
+-- name: claim_lock(user_id, declaration, seconds)!
+-- Take the lease to resolve a declaration, unless another process has it or has resolved it.
+INSERT INTO kept_locks AS k (user_id, declaration, lease)
+VALUES (:user_id, :declaration, now() + make_interval(secs => :seconds))
+ON CONFLICT (user_id, declaration) DO UPDATE SET lease = excluded.lease
+WHERE k.digest IS NULL AND k.lease < now();
+
+-- name: renew_lock(user_id, declaration, seconds)!
+-- Lengthen the lease to resolve a declaration.
+UPDATE kept_locks SET lease = now() + make_interval(secs => :seconds)
+WHERE user_id = :user_id AND declaration = :declaration AND digest IS NULL;
+
+-- name: release_lock(user_id, declaration)!
+-- Give up the lease to resolve a declaration.
+DELETE FROM kept_locks WHERE user_id = :user_id AND declaration = :declaration AND digest IS NULL;
+
+-- name: keep_lock(user_id, declaration, digest)!
+-- Keep the environment that a declaration has been resolved to.
+INSERT INTO kept_locks AS k (user_id, declaration, digest) VALUES (:user_id, :declaration, :digest)
+ON CONFLICT (user_id, declaration) DO UPDATE SET digest = excluded.digest, lease = NULL, used_at = now();
+
+-- name: put_environment(digest, language, version, platform, lock, packages)!
+-- Store a resolved environment, which is not built yet.
+INSERT INTO environments (digest, language, version, platform, lock, packages)
+VALUES (:digest, :language, :version, :platform, :lock, :packages)
+ON CONFLICT DO NOTHING;
+
+-- name: environment(digest)^
+-- Return an environment, whatever its state.
+SELECT digest, language, version, platform, lock, packages, bytes, built_ms, state FROM environments
+WHERE digest = :digest;
+
+-- name: build_state(digest)^
+-- Return how far the build of an environment is.
+SELECT state, build, failure FROM environments WHERE digest = :digest;
+
+-- name: claim_build(digest, build, seconds)!
+-- Take the lease to build an environment, unless it is ready or another process has the lease.
+UPDATE environments SET
+    state = 'building', build = :build, failure = NULL, parts = 0, lease = now() + make_interval(secs => :seconds)
+WHERE digest = :digest AND (state IN ('absent', 'failed') OR (state = 'building' AND lease < now()));
+
+-- name: renew_build(digest, build, seconds)!
+-- Lengthen the lease to build an environment, unless another process has it now.
+UPDATE environments SET lease = now() + make_interval(secs => :seconds)
+WHERE digest = :digest AND build = :build AND state = 'building';
+
+-- name: finish_build(digest, build, packages, bytes, stored_bytes, built_ms, parts)!
+-- Make an environment ready: all its parts are stored. Nothing is changed if another process has the lease now.
+UPDATE environments SET
+    state = 'ready', packages = :packages, bytes = :bytes, stored_bytes = :stored_bytes, built_ms = :built_ms,
+    parts = :parts, lease = NULL, used_at = now()
+WHERE digest = :digest AND build = :build AND state = 'building';
+
+-- name: fail_build(digest, build, failure)!
+-- Record that a build failed, for those who wait for it.
+UPDATE environments SET state = 'failed', failure = :failure, lease = NULL
+WHERE digest = :digest AND build = :build AND state = 'building';
+
+-- name: use_environment(digest)$
+-- Return the build that made the parts of an environment, if it is ready, and record that these are used.
+WITH used AS (
+    UPDATE environments SET used_at = now() WHERE digest = :digest AND used_at < now() - interval '30 seconds'
+)
+SELECT build FROM environments WHERE digest = :digest AND state = 'ready';
+
+-- name: evict_environments(most, batch)
+-- Give up the parts of the environments that were used longest ago, until the rest has `most` bytes. Return them.
+-- What is being sent was used within the last minutes. What is being built stays, unless its builder is long gone.
+WITH ranked AS (
+    SELECT digest, used_at, sum(stored_bytes) OVER (ORDER BY used_at DESC, digest) AS together
+    FROM environments WHERE state = 'ready'
+), old AS (
+    SELECT digest FROM ranked WHERE together > :most AND used_at < now() - interval '2 minutes'
+    UNION ALL
+    SELECT digest FROM environments WHERE state = 'building' AND lease < now() - interval '10 minutes'
+    LIMIT :batch
+)
+UPDATE environments AS e SET state = 'absent', stored_bytes = 0, parts = 0, build = NULL, lease = NULL FROM old
+WHERE e.digest = old.digest AND (
+    (e.state = 'ready' AND e.used_at < now() - interval '2 minutes')
+    OR (e.state = 'building' AND e.lease < now() - interval '10 minutes')
+)
+RETURNING e.digest;
+
+-- name: environments_bytes()$
+-- Return the bytes of all parts of environments.
+SELECT coalesce(sum(stored_bytes), 0)::bigint FROM environments WHERE state = 'ready';
+
+-- name: put_part(digest, build, part, content)!
+-- Store a part, unless another process has the lease to build now.
+WITH own AS (
+    SELECT digest FROM environments
+    WHERE digest = :digest AND build = :build AND state = 'building' FOR UPDATE
+)
+INSERT INTO environment_parts (digest, part, content) SELECT digest, :part, :content FROM own;
+
+-- name: part(digest, build, part)$
+-- Return a part of an environment.
+SELECT content FROM environment_parts JOIN environments USING (digest)
+WHERE digest = :digest AND part = :part AND build = :build;
+
+-- name: drop_parts(digest)!
+-- Delete the parts of an environment.
+DELETE FROM environment_parts WHERE digest = :digest;

@@ -16,6 +16,8 @@ BATCHES: Mapping[str, int] = MappingProxyType(
         "delete_old_session_ends": 1000,
         # Scripts are large, and each is searched in four tables.
         "delete_unused_scripts": 100,
+        "delete_unused_locks": 1000,
+        "delete_unused_environments": 100,
     }
 )
 

@@ -121,6 +121,8 @@ class PostgresTables:
                 description=content.description,
                 tags=list(content.tags),
                 enforce_result=content.enforce_result,
+                packages=list(content.packages),
+                environment=content.environment,
                 **documents,
             )
         return made
@@ -171,6 +173,10 @@ class PostgresTables:
         """Delete up to `batch` versions of functions that were deleted more than `days` ago. Return how many."""
         deleted: int = self._postgres.query("delete_old_versions", days=days, batch=batch)
         return deleted
+
+    def names_environment(self, owner: str, digest: str) -> bool:
+        """See `EnvironmentOwners.names_environment`."""
+        return bool(self._postgres.query("names_environment", owner=owner, digest=digest))
 
     def held_by_user(self, owner: str, other_than: LanguageTitle, most: Held) -> Held:
         """Count what the owner has, up to `most`, without the function `other_than`."""

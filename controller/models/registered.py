@@ -116,6 +116,8 @@ class Session:
     params_schema: str | None = None
     #: JSON Schema that results have to meet.
     result_schema: str | None = None
+    #: The digest of the environment with the script's packages. None: it has none.
+    environment: str | None = None
     #: `active`, `closed` (after its only run) or `deleted` (by its owner).
     status: str = "active"
 
@@ -142,8 +144,8 @@ class Session:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Session":
         """Return the session of a row in PostgreSQL, or of the parsed text of `to_json`."""
-        # Of a session that a controller of the release before began, Redis has no `result_schema`.
-        known = {"result_schema": None, **record}
+        # Redis has none of these for a session that a controller of an earlier release began.
+        known = {"result_schema": None, "environment": None, **record}
         fields = {name: known[name] for name in SESSION_FIELDS}
         for name in ("created_at", "expires_at"):
             if isinstance(fields[name], str):
@@ -163,6 +165,7 @@ SESSION_FIELDS = (
     "compile_status",
     "params_schema",
     "result_schema",
+    "environment",
     "created_at",
     "expires_at",
     "status",

@@ -48,6 +48,10 @@ class FunctionContent:
     examples: Sequence[Any] = field(default_factory=list)
     #: `timeout_ms`, `isolation`, `compile_options`, `context`, `cache_ttl` of executions by name, as far as set.
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    #: The field `packages`. What the script itself declares is not in it.
+    packages: Sequence[str] = field(default_factory=list)
+    #: The digest of what the packages were resolved to. None: there are none.
+    environment: str | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "FunctionContent":

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 
 from controller.models.registered import ArtifactKey, Script, Session
 from controller.request_log.writes import Write
@@ -27,8 +28,13 @@ def artifact_writes(key: ArtifactKey, artifact: bytes) -> list[Write]:
     ]
 
 
-def function_writes(session: Session) -> list[Write]:
-    """Return the write that registers a function under the name and the owner of `session`."""
+def function_writes(session: Session, packages: Sequence[str] = ()) -> list[Write]:
+    """Return the write that registers a function under the name and the owner of `session`.
+
+    Args:
+        session: the session.
+        packages: the field `packages` of the function.
+    """
     return [
         Write(
             "put_function",
@@ -39,6 +45,8 @@ def function_writes(session: Session) -> list[Write]:
                 "script_hash": session.script_hash,
                 "compile_options": json.dumps(dict(session.compile_options)),
                 "updated_at": session.created_at.isoformat(),
+                "packages": list(packages),
+                "environment": session.environment,
             },
         )
     ]
@@ -65,6 +73,7 @@ def session_writes(session: Session) -> list[Write]:
                 "status": session.status,
                 "created_at": session.created_at.isoformat(),
                 "expires_at": session.expires_at.isoformat(),
+                "environment": session.environment,
             },
         )
     ]
@@ -83,7 +92,13 @@ def session_mark_writes(request_id: str, result_schema: str | None, *, by_name: 
 
 
 def initialization_writes(
-    session: Session, script: Script, artifact: bytes | None, *, registers: bool, by_name: bool = False
+    session: Session,
+    script: Script,
+    artifact: bytes | None,
+    *,
+    registers: bool,
+    by_name: bool = False,
+    packages: Sequence[str] = (),
 ) -> list[Write]:
     """Return all writes of a new session, in the order of their references.
 
@@ -93,12 +108,13 @@ def initialization_writes(
         artifact: its compiled artifact, if the language has artifacts.
         registers: whether its function is registered as well.
         by_name: whether the session is behind executions by name.
+        packages: the field `packages` of the function that is registered.
     """
     rows = script_writes(script)
     if artifact is not None:
         rows += artifact_writes(session.artifact_key, artifact)
     if registers:
-        rows += function_writes(session)
+        rows += function_writes(session, packages)
     marks = session_mark_writes(session.request_id, session.result_schema, by_name=by_name)
     return rows + session_writes(session) + marks
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from controller.limits.quotas import HeldByUser
 from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+from controller.registry.environment_rows import EnvironmentOwners
 from controller.registry.function_rows import FunctionRows
 from controller.registry.scripts import ScriptRows
 from controller.registry.sessions import SessionRows
@@ -25,7 +26,7 @@ ANY = FunctionFilter()
 PLENTY = Held(100, 100)
 
 
-class Tables(SessionRows, FunctionRows, ScriptRows, HeldByUser, Protocol):
+class Tables(SessionRows, FunctionRows, ScriptRows, HeldByUser, EnvironmentOwners, Protocol):
     """All that the heart asks of PostgreSQL."""
 
 

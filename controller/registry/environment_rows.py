@@ -1,0 +1,78 @@
+"""EnvironmentRows and PartStore: the permanent stores of environments and of their parts."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from controller.models.environments import BuildState, Built, Environment, KeptLock
+
+
+class EnvironmentRows(Protocol):
+    """Environments, and the locks of declarations. Every method raises StoreUnavailable while the store is away.
+
+    Leases are in seconds. A process that dies loses its leases when they run out.
+    """
+
+    def kept_lock(self, user_id: str, declaration: str) -> KeptLock | None:
+        """Return the environment that a declaration of a user has, and record that it is used."""
+
+    def claim_lock(self, user_id: str, declaration: str, seconds: float) -> bool:
+        """Take the lease to resolve a declaration. False: another process has it, or has resolved it."""
+
+    def renew_lock(self, user_id: str, declaration: str, seconds: float) -> bool:
+        """Lengthen that lease. False: it is lost."""
+
+    def release_lock(self, user_id: str, declaration: str) -> None:
+        """Give up that lease."""
+
+    def keep_lock(self, user_id: str, declaration: str, digest: str) -> None:
+        """Keep the environment that a declaration has been resolved to."""
+
+    def put_environment(self, environment: Environment) -> None:
+        """Store a resolved environment, unless it is known."""
+
+    def environment(self, digest: str) -> Environment | None:
+        """Return an environment, whatever its state."""
+
+    def build_state(self, digest: str) -> BuildState | None:
+        """Return how far the build of an environment is. None: it is not known."""
+
+    def claim_build(self, digest: str, build: str, seconds: float) -> bool:
+        """Take the lease to build an environment. False: it is ready, or another process has the lease."""
+
+    def renew_build(self, digest: str, build: str, seconds: float) -> bool:
+        """Lengthen that lease. False: it is lost."""
+
+    def finish_build(self, digest: str, build: str, built: Built) -> bool:
+        """Make an environment ready: all its parts are stored. False: the lease is lost, and nothing was changed."""
+
+    def fail_build(self, digest: str, build: str, failure: Mapping[str, Any]) -> None:
+        """Record that a build failed, for those who wait for it."""
+
+    def use_environment(self, digest: str) -> str | None:
+        """Return the build that made the parts, and record that these are used. None: it is not ready."""
+
+    def evict_environments(self, most: int, batch: int) -> list[str]:
+        """Give up those that were used longest ago, until the parts of the rest have `most` bytes. Return them."""
+
+    def environments_bytes(self) -> int:
+        """Return the bytes of all parts."""
+
+
+class PartStore(Protocol):
+    """The parts of environments, bytes that are not read here. Raises StoreUnavailable while the store is away."""
+
+    def put_part(self, digest: str, build: str, part: int, content: bytes) -> bool:
+        """Store a part. False: the build has lost its lease."""
+
+    def part(self, digest: str, build: str, part: int) -> bytes | None:
+        """Return a part. None: it is not there."""
+
+    def drop_parts(self, digest: str) -> None:
+        """Delete all parts of an environment."""
+
+
+class EnvironmentOwners(Protocol):
+    """Who may see an environment."""
+
+    def names_environment(self, owner: str, digest: str) -> bool:
+        """Return whether a session or a version of the owner's names the environment."""
