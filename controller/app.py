@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gunicorn.arbiter import Arbiter
 
@@ -19,15 +19,20 @@ from controller.cache.manager import CacheManager
 from controller.cache.redis import RedisBackend
 from controller.call import CallFactory
 from controller.database.api_keys import PostgresKeys
+from controller.database.environments import PostgresEnvironments
+from controller.database.folder_parts import FolderParts
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
 from controller.database.tables import PostgresTables
+from controller.execution.environment_sender import EnvironmentSender
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.new_sessions import SessionBounds
+from controller.execution.package_installer import PackageInstaller
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
+from controller.execution.script_packages import ScriptPackages
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
@@ -39,6 +44,8 @@ from controller.observability.access_log import SERVICE
 from controller.observability.logs import configure
 from controller.observability.masking import Masker
 from controller.observability.metrics import MetricsCollector
+from controller.registry.environment_rows import PartStore
+from controller.registry.environments import EnvironmentCatalog
 from controller.registry.functions import FunctionCatalog
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
@@ -46,6 +53,7 @@ from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
 from controller.runtimes.client import RuntimeClient
 from controller.runtimes.mappings_file import MappingsFile
+from controller.runtimes.packages_client import PackagesClient
 from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.settings import Settings
@@ -134,7 +142,8 @@ def compose(settings: Settings) -> Controller:
     balancer = _balancer(settings, metrics)
     runtimes = RuntimeClient(balancer, settings.runtime_secret, timeout, traces)
     scripts = ScriptStore(kept, tables)
-    runner = ScriptRunner(selector, runtimes, scripts, metrics)
+    environments = _environments(settings, postgres, tables, runtimes, metrics)
+    runner = ScriptRunner(selector, runtimes, scripts, metrics, environments.sender, timeout)
     bounds = SessionBounds(settings.session_ttl, settings.script_timeout_max)
     named = NamedSessions(
         functions=functions, sessions=sessions, scripts=scripts, runner=runner, metrics=metrics, bounds=bounds
@@ -146,12 +155,19 @@ def compose(settings: Settings) -> Controller:
         named=named,
         quotas=quotas,
         runner=runner,
+        packages=environments.packages,
         flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
         idempotency=IdempotencyKeys(kept),
         bounds=bounds,
     )
     verifier = ExampleVerifier(runner, bounds)
-    registrar = FunctionRegistrar(functions=functions, quotas=quotas, runner=runner, verifier=verifier)
+    registrar = FunctionRegistrar(
+        functions=functions,
+        quotas=quotas,
+        runner=runner,
+        packages=environments.packages,
+        verifier=verifier,
+    )
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
         authenticator=Authenticator.of(settings.tokens, ApiKeys(key_rows, kept.take)),
@@ -160,6 +176,7 @@ def compose(settings: Settings) -> Controller:
         sessions=sessions,
         functions=functions,
         registrar=registrar,
+        environments=environments.catalog,
         keys=IssuedKeys(key_rows, functions.require, settings.key_ttl_max),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
@@ -179,6 +196,7 @@ def _chores(
     tasks: dict[str, Callable[[], object]] = {
         "sessions": services.sessions.clean_up,
         "functions": services.functions.clean_up,
+        "environments": services.environments.clean_up,
         "keys": services.keys.clean_up,
         "partitions": lambda: postgres.query("ensure_log_partitions", months_ahead=MONTHS_AHEAD),
         "retention": Retention(postgres, settings.log_retention_days).clean_up,
@@ -186,6 +204,32 @@ def _chores(
         "connections": balancer.sweep,
     }
     return Maintenance(tasks, MAINTENANCE_INTERVAL, metrics.task_done)
+
+
+class Environments(NamedTuple):
+    """The parts that have to do with packages of scripts."""
+
+    packages: ScriptPackages
+    sender: EnvironmentSender
+    catalog: EnvironmentCatalog
+
+
+def _environments(
+    settings: Settings,
+    postgres: Postgres,
+    tables: PostgresTables,
+    runtimes: RuntimeClient,
+    metrics: MetricsCollector,
+) -> Environments:
+    chosen, rows = settings.packages, PostgresEnvironments(postgres)
+    parts: PartStore = rows if chosen.folder is None else FolderParts(chosen.folder)
+    client = PackagesClient(chosen.url, chosen.secret) if chosen.url and chosen.secret else None
+    installer = PackageInstaller(rows, parts, client, metrics)
+    return Environments(
+        ScriptPackages(installer, chosen.refusal, chosen.wait),
+        EnvironmentSender(rows, parts, installer, runtimes.send_part),
+        EnvironmentCatalog(rows, parts, tables, metrics, chosen.most_bytes),
+    )
 
 
 def _balancer(settings: Settings, metrics: MetricsCollector) -> Balancer:

@@ -12,6 +12,7 @@ from configuration.environment import SECRETS, Environment
 from configuration.parser import Parser, http_address, one_of, path, secret_text, separated, text, whole
 from configuration.variable import Chosen, Computed, group, optional, read, required, variable
 from controller.auth.settings import TokenSettings
+from controller.execution.package_settings import PackageSettings
 from controller.limits.settings import Limits
 from controller.observability.masking import MASK_KEYS
 
@@ -163,6 +164,7 @@ class Settings:
         1000,
         doc="Most registered functions of one user; `initialize` answers 429 beyond it. 0: no limit.",
     )
+    packages: PackageSettings = group(PackageSettings)
     key_ttl_max: int = variable(
         "KEY_TTL_MAX",
         whole(1, 315_360_000),

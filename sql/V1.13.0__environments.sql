@@ -23,9 +23,10 @@ CREATE INDEX environments_by_use ON environments (used_at);
 -- Empty where ENVIRONMENTS_DIR keeps the parts. They are compressed already.
 CREATE TABLE environment_parts (
     digest  char(64) NOT NULL REFERENCES environments ON DELETE CASCADE,
+    build   text     NOT NULL,                          -- a build that lost its lease disturbs no other
     part    integer  NOT NULL,
     content bytea    NOT NULL,
-    PRIMARY KEY (digest, part)
+    PRIMARY KEY (digest, build, part)
 );
 ALTER TABLE environment_parts ALTER COLUMN content SET STORAGE EXTERNAL;
 

@@ -78,10 +78,10 @@ class PostgresEnvironments:
         build: str | None = self._postgres.query("use_environment", digest=digest)
         return build
 
-    def evict_environments(self, most: int, batch: int) -> list[str]:
+    def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
         """See `EnvironmentRows.evict_environments`."""
         rows = self._postgres.query("evict_environments", most=most, batch=batch)
-        return [row["digest"] for row in rows]
+        return [(row["digest"], row["build"]) for row in rows]
 
     def environments_bytes(self) -> int:
         """See `EnvironmentRows.environments_bytes`."""
@@ -97,9 +97,9 @@ class PostgresEnvironments:
         stored = self._postgres.query("part", digest=digest, build=build, part=part)
         return None if stored is None else bytes(stored)
 
-    def drop_parts(self, digest: str) -> None:
+    def drop_parts(self, digest: str, build: str) -> None:
         """See `PartStore.drop_parts`."""
-        self._did("drop_parts", digest=digest)
+        self._did("drop_parts", digest=digest, build=build)
 
     def _did(self, query: str, **parameters: Any) -> bool:
         """Execute a query. Return whether it changed a row."""

@@ -1,13 +1,14 @@
 """FolderParts: the parts of environments in a folder that all processes of one machine share."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from controller.errors import StoreUnavailable
 
 
 class FolderParts:
-    """A folder for each environment, in it one for each build: a build that lost its lease disturbs no other.
+    """A folder for each environment, in it one for each build. A build that lost its lease disturbs no other.
 
     Args:
         folder: ENVIRONMENTS_DIR.
@@ -33,6 +34,8 @@ class FolderParts:
         except OSError:
             return None
 
-    def drop_parts(self, digest: str) -> None:
+    def drop_parts(self, digest: str, build: str) -> None:
         """See `PartStore.drop_parts`."""
-        shutil.rmtree(self._folder / digest, ignore_errors=True)
+        shutil.rmtree(self._folder / digest / build, ignore_errors=True)
+        with suppress(OSError):
+            (self._folder / digest).rmdir()

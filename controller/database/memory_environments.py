@@ -36,7 +36,7 @@ class MemoryEnvironments:
         self._rows: dict[str, _Row] = {}
         #: By user and declaration. A lease in place of a digest: it is being resolved.
         self._locks: dict[tuple[str, str], str | float] = {}
-        self._parts: dict[tuple[str, int], bytes] = {}
+        self._parts: dict[tuple[str, str, int], bytes] = {}
 
     def kept_lock(self, user_id: str, declaration: str) -> KeptLock | None:
         """See `EnvironmentRows.kept_lock`."""
@@ -131,9 +131,9 @@ class MemoryEnvironments:
         row.used_at = self._clock()
         return row.build
 
-    def evict_environments(self, most: int, batch: int) -> list[str]:
+    def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
         """See `EnvironmentRows.evict_environments`."""
-        together, gone = 0, list[str]()
+        together, gone = 0, list[tuple[str, str]]()
         for row in sorted(self._rows.values(), key=lambda one: -one.used_at):
             state = row.environment.state
             together += row.stored_bytes if state == "ready" else 0
@@ -142,8 +142,8 @@ class MemoryEnvironments:
                 gone
             ) < batch:
                 row.become("absent")
-                row.stored_bytes, row.build = 0, None
-                gone.append(row.environment.digest)
+                row.stored_bytes = 0
+                gone.append((row.environment.digest, row.build or ""))
         return gone
 
     def environments_bytes(self) -> int:
@@ -154,16 +154,16 @@ class MemoryEnvironments:
         """See `PartStore.put_part`."""
         if self._building(digest, build) is None:
             return False
-        self._parts[digest, part] = content
+        self._parts[digest, build, part] = content
         return True
 
     def part(self, digest: str, build: str, part: int) -> bytes | None:
         """See `PartStore.part`."""
-        return self._parts.get((digest, part)) if self._rows[digest].build == build else None
+        return self._parts.get((digest, build, part))
 
-    def drop_parts(self, digest: str) -> None:
+    def drop_parts(self, digest: str, build: str) -> None:
         """See `PartStore.drop_parts`."""
-        self._parts = {key: content for key, content in self._parts.items() if key[0] != digest}
+        self._parts = {key: content for key, content in self._parts.items() if key[:2] != (digest, build)}
 
     def _building(self, digest: str, build: str) -> _Row | None:
         """Return an environment that this build has the lease for."""

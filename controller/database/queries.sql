@@ -675,12 +675,12 @@ WITH ranked AS (
     SELECT digest FROM environments WHERE state = 'building' AND lease < now() - interval '10 minutes'
     LIMIT :batch
 )
-UPDATE environments AS e SET state = 'absent', stored_bytes = 0, parts = 0, build = NULL, lease = NULL FROM old
+UPDATE environments AS e SET state = 'absent', stored_bytes = 0, parts = 0, lease = NULL FROM old
 WHERE e.digest = old.digest AND (
     (e.state = 'ready' AND e.used_at < now() - interval '2 minutes')
     OR (e.state = 'building' AND e.lease < now() - interval '10 minutes')
 )
-RETURNING e.digest;
+RETURNING e.digest, e.build;
 
 -- name: environments_bytes()$
 -- Return the bytes of all parts of environments.
@@ -692,13 +692,12 @@ WITH own AS (
     SELECT digest FROM environments
     WHERE digest = :digest AND build = :build AND state = 'building' FOR UPDATE
 )
-INSERT INTO environment_parts (digest, part, content) SELECT digest, :part, :content FROM own;
+INSERT INTO environment_parts (digest, build, part, content) SELECT digest, :build, :part, :content FROM own;
 
 -- name: part(digest, build, part)$
 -- Return a part of an environment.
-SELECT content FROM environment_parts JOIN environments USING (digest)
-WHERE digest = :digest AND part = :part AND build = :build;
+SELECT content FROM environment_parts WHERE digest = :digest AND build = :build AND part = :part;
 
--- name: drop_parts(digest)!
--- Delete the parts of an environment.
-DELETE FROM environment_parts WHERE digest = :digest;
+-- name: drop_parts(digest, build)!
+-- Delete the parts that a build made.
+DELETE FROM environment_parts WHERE digest = :digest AND build = :build;

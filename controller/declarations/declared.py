@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+import gevent
+
 from controller.declarations import nodejs, python, rust
 from controller.declarations.found import Found, Pause, Wrong, place_of
 from controller.declarations.names import CANONICAL
@@ -12,7 +14,7 @@ from controller.errors import InitializationFailed, InvalidRequest
 #: Most packages of a declaration.
 PACKAGES_MAX = 100
 READERS: Mapping[str, Callable[[str, Pause], Found | None]] = MappingProxyType(
-    {"python": python.read, "nodejs": nodejs.read, "rust": rust.read}
+    {"python": python.read, "nodejs": nodejs.read, "typescript": nodejs.read, "rust": rust.read}
 )
 
 
@@ -23,7 +25,12 @@ class Declared(NamedTuple):
     requires_python: str | None = None
 
 
-def of_script(language: str, script: str, pause: Pause) -> Declared | None:
+def pause_for_others() -> None:
+    """Let other greenlets run."""
+    gevent.sleep(0)
+
+
+def of_script(language: str, script: str, pause: Pause = pause_for_others) -> Declared | None:
     """Return what a script declares. None: it declares nothing.
 
     Args:

@@ -79,5 +79,5 @@ def crate(package: str) -> str:
 
 #: By language: what returns the canonical form of a package.
 CANONICAL: Mapping[str, Callable[[str], str]] = MappingProxyType(
-    {"python": python_package, "nodejs": npm_package, "rust": crate}
+    {"python": python_package, "nodejs": npm_package, "typescript": npm_package, "rust": crate}
 )

@@ -19,7 +19,7 @@ from controller.auth.authenticator import require_function
 from controller.call import Call
 from controller.errors import InvalidRequest
 from controller.execution.new_sessions import SessionBounds, session_of_version
-from controller.execution.runner import ScriptRunner
+from controller.execution.runner import EnvironmentUse, ScriptRunner
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity, Script, Session, canonical
 from controller.models.requests import CallByName, ExecuteRequest
@@ -158,7 +158,10 @@ class NamedSessions:
         function, content = use.function, use.function.content
         script = Script(self._scripts.text(content.script_hash), content.script_hash)
         route = self._runner.route(function.name)
-        prepared = self._runner.prepare(route, function.name, script, content.compile_options, call)
+        environment = EnvironmentUse(content.environment)
+        prepared = self._runner.prepare(
+            route, function.name, script, content.compile_options, call, environment
+        )
         session = session_of_version(
             request_id,
             user_id,

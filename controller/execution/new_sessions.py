@@ -30,7 +30,7 @@ class SessionBounds:
 def session_of_request(
     user_id: str, request: InitializeRequest, function: Registered, prepared: Prepared, bounds: SessionBounds
 ) -> Session:
-    """Return the session that an initialize request begins."""
+    """Return the session that an initialize request begins. Its environment is that of `function`."""
     created_at = now()
     return Session(
         request_id=str(uuid.uuid4()),
@@ -47,6 +47,7 @@ def session_of_request(
         compile_status=_compile_status(prepared),
         created_at=created_at,
         expires_at=created_at + timedelta(seconds=bounds.ttl),
+        environment=function.environment,
     )
 
 
@@ -78,6 +79,7 @@ def session_of_version(
         expires_at=expires_at,
         params_schema=registered.params_schema,
         result_schema=registered.result_schema,
+        environment=content.environment,
     )
 
 

@@ -1,18 +1,21 @@
 """FunctionRegistrar: makes versions of functions (`PUT /functions/{language_title}`)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from controller.auth.authenticator import require_execute, require_write
 from controller.call import Call
-from controller.errors import Conflict, InvalidRequest, PreconditionFailed
-from controller.execution.runner import ScriptRunner
+from controller.declarations.declared import Declared
+from controller.errors import Conflict, InitializationFailed, InvalidRequest, PreconditionFailed
+from controller.execution.runner import EnvironmentUse, ScriptRunner
+from controller.execution.script_packages import Pinned, ScriptPackages
 from controller.execution.verification import ExampleVerifier
 from controller.json_schema.checks import check_schema
 from controller.limits.quotas import Quotas
 from controller.models.registered import ArtifactKey, FunctionRef, Identity, Script, canonical
-from controller.models.requests import PutFunctionRequest
+from controller.models.requests import NO_PACKAGES, PutFunctionRequest
 from controller.models.responses import FunctionDetail
 from controller.models.stored import FunctionContent
 from controller.registry.functions import FunctionCatalog, OwnFunction
@@ -32,15 +35,23 @@ class FunctionRegistrar:
         functions: reads and writes functions.
         quotas: bound what one user may have.
         runner: prepares scripts.
+        packages: finds and installs the packages of scripts.
         verifier: runs the examples of a version.
     """
 
     def __init__(
-        self, *, functions: FunctionCatalog, quotas: Quotas, runner: ScriptRunner, verifier: ExampleVerifier
+        self,
+        *,
+        functions: FunctionCatalog,
+        quotas: Quotas,
+        runner: ScriptRunner,
+        packages: ScriptPackages,
+        verifier: ExampleVerifier,
     ) -> None:
         self._functions = functions
         self._quotas = quotas
         self._runner = runner
+        self._packages = packages
         self._verifier = verifier
 
     def put(self, call: Call, identity: Identity, request: PutFunctionRequest) -> tuple[FunctionDetail, bool]:
@@ -63,28 +74,61 @@ class FunctionRegistrar:
         if request.verify:
             # The right to write alone runs nothing.
             require_execute(identity, name.language)
-        prepared: dict[ArtifactKey, Prepared] = {}
+        prepared: dict[tuple[ArtifactKey, str | None], Prepared] = {}
+        installed: dict[Declared, str | None] = {}
         verified: set[str] = set()
+        until = self._packages.deadline()
         for _ in range(TRIES):
             newest = self._functions.newest_own(name, owner)
             _check_condition(request, newest)
             content, script = _content(request, newest)
-            if newest is not None and canonical_content(newest.content) == canonical_content(content):
-                return self._shown(request, owner, newest.version), False
             if newest is None:
                 self._quotas.check(owner, name, registers=True, begins=False)
+            content = self._with_packages(call, request, newest, content, script, installed, until)
+            if newest is not None and canonical_content(newest.content) == canonical_content(content):
+                return self._shown(request, owner, newest.version), False
             call.script_hash = script.hash
             key = ArtifactKey(script.hash, name.language, canonical(content.compile_options))
-            if key not in prepared:
-                prepared[key] = self._runner.prepare(route, name, script, content.compile_options, call)
+            ready, use = (key, content.environment), EnvironmentUse(content.environment, until)
+            if ready not in prepared:
+                prepared[ready] = self._runner.prepare(
+                    route, name, script, content.compile_options, call, use
+                )
             text = canonical_content(content)
             if request.verify and text not in verified:
-                self._verifier.verify(call, name, content, script, prepared[key])
+                self._verifier.verify(call, name, content, script, prepared[ready])
                 verified.add(text)
-            made = self._write(request, owner, newest, content, script, key, prepared[key])
+            made = self._write(request, owner, newest, content, script, key, prepared[ready])
             if made is not None:
                 return self._shown(request, owner, made), True
         raise Conflict("other requests keep changing this function: try again")
+
+    def _with_packages(
+        self,
+        call: Call,
+        request: PutFunctionRequest,
+        newest: OwnFunction | None,
+        content: FunctionContent,
+        script: Script,
+        installed: dict[Declared, str | None],
+        until: float,
+    ) -> FunctionContent:
+        """Return the version with its packages, installed. `installed` has what this request has installed before."""
+        language, asked = call.language or "", request.packages
+        wanted = self._packages.wanted(language, script.content, asked, content.packages)
+        if wanted.declared not in installed:
+            pinned = Pinned()
+            if newest is not None:
+                # Of a declaration that an earlier release took unread, nothing is kept.
+                with suppress(InitializationFailed):
+                    before = self._packages.wanted(
+                        language, newest.script.content, NO_PACKAGES, newest.content.packages
+                    )
+                    pinned = Pinned(before.declared, newest.content.environment)
+            installed[wanted.declared] = self._packages.environment(
+                call, language, wanted.declared, asked, pinned, until
+            )
+        return replace(content, packages=list(wanted.field), environment=installed[wanted.declared])
 
     def _shown(self, request: PutFunctionRequest, owner: str, version: int) -> FunctionDetail:
         return self._functions.detail(FunctionRef(request.name, str(version)), owner)

@@ -1,24 +1,27 @@
 """WorkflowManager: the steps of initialize and execute, in order (specification 4.3)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from msgspec import UNSET
 
 from controller.auth.authenticator import require_execute, require_write
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.call import Call
+from controller.declarations.declared import Declared
 from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.execution.idempotency import IdempotencyKeys, Replay
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.new_sessions import SessionBounds, session_of_request
-from controller.execution.runner import ScriptRunner
+from controller.execution.runner import EnvironmentUse, ScriptRunner
+from controller.execution.script_packages import Pinned, ScriptPackages
 from controller.execution.single_flight import FlightResult, SingleFlight, Watch
 from controller.json_schema.checks import check_params
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
 from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, rfc3339
-from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
+from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest, PackagesAsked
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.references import Asker
@@ -38,6 +41,7 @@ class WorkflowManager:
         named: finds the sessions behind executions by name.
         quotas: bound what one user may have.
         runner: prepares scripts, and knows which languages have a runtime.
+        packages: finds and installs the packages of scripts.
         flights: runs scripts, and shares runs.
         idempotency: answers repeated requests.
         bounds: the limits of every session.
@@ -51,6 +55,7 @@ class WorkflowManager:
         named: NamedSessions,
         quotas: Quotas,
         runner: ScriptRunner,
+        packages: ScriptPackages,
         flights: SingleFlight,
         idempotency: IdempotencyKeys,
         bounds: SessionBounds,
@@ -60,6 +65,7 @@ class WorkflowManager:
         self._named = named
         self._quotas = quotas
         self._runner = runner
+        self._packages = packages
         self._flights = flights
         self._idempotency = idempotency
         self._bounds = bounds
@@ -81,10 +87,18 @@ class WorkflowManager:
             require_write(identity, request.name.language)
         self._quotas.check(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
-        prepared = self._runner.prepare(route, request.name, function.script, request.compile_options, call)
+        until = self._packages.deadline()
+        if registers:
+            function = self._with_packages(call, route.language, request.packages, function, until)
+        use = EnvironmentUse(function.environment, until)
+        prepared = self._runner.prepare(
+            route, request.name, function.script, request.compile_options, call, use
+        )
         session = session_of_request(identity.subject, request, function, prepared, self._bounds)
         call.session_id = session.request_id
-        writes = initialization_writes(session, function.script, prepared.artifact, registers=registers)
+        writes = initialization_writes(
+            session, function.script, prepared.artifact, registers=registers, packages=function.packages
+        )
         self._sessions.create(session, writes)
         if registers:
             self._functions.forget(session.name, session.user_id)
@@ -232,6 +246,18 @@ class WorkflowManager:
         if reply.status in (BeginStatus.AWAY, BeginStatus.SESSION):
             self._sessions.confirm(session, None if reply.value is None else reply.value.decode())
         return reply
+
+    def _with_packages(
+        self, call: Call, language: str, asked: PackagesAsked, function: Registered, until: float
+    ) -> Registered:
+        """Return what a new script is registered with, its packages installed."""
+        wanted = self._packages.wanted(language, function.script.content, asked, function.packages)
+        # Without the field, the environment was that of the script before.
+        newest = Pinned(
+            Declared(tuple(function.packages)), function.environment if function.packages else None
+        )
+        environment = self._packages.environment(call, language, wanted.declared, asked, newest, until)
+        return replace(function, packages=wanted.field, environment=environment)
 
     def _function(self, call: Call, identity: Identity, request: InitializeRequest) -> Registered:
         if request.script is not None:

@@ -12,6 +12,31 @@ from controller.models.stored import FunctionFilter
 
 
 @dataclass(frozen=True, slots=True)
+class PackagesAsked:
+    """What a request says of a script's packages.
+
+    Attributes:
+        packages: the field `packages`. None: it was left out.
+        lock: a lock that the packages have to meet. Empty: none.
+        refresh: whether they are resolved anew.
+        place: the JSON pointer of the object with these fields.
+    """
+
+    packages: Sequence[str] | None = None
+    lock: str = ""
+    refresh: bool = False
+    place: str = ""
+
+    @property
+    def given(self) -> bool:
+        """Whether the request says anything."""
+        return self.packages is not None or bool(self.lock) or self.refresh
+
+
+NO_PACKAGES = PackagesAsked()
+
+
+@dataclass(frozen=True, slots=True)
 class InitializeRequest:
     """An initialize request. `timeout_ms` is the client's, not yet limited."""
 
@@ -24,6 +49,7 @@ class InitializeRequest:
     retain_session: bool
     #: What follows the name of a registered function, see `FunctionRef`.
     selector: str = ""
+    packages: PackagesAsked = NO_PACKAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +71,7 @@ class PutFunctionRequest:
         fields: the given fields of `FunctionContent`; those left out are as in the newest version.
         if_match: the numbers that `If-Match` allows for the newest version; `*`: any. None: no condition.
         verify: whether the examples are run first.
+        packages: what it says of packages.
     """
 
     name: LanguageTitle
@@ -52,6 +79,7 @@ class PutFunctionRequest:
     fields: Mapping[str, Any]
     if_match: frozenset[str] | None = None
     verify: bool = False
+    packages: PackagesAsked = NO_PACKAGES
 
 
 class CacheDirectives(msgspec.Struct, frozen=True):

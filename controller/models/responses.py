@@ -131,8 +131,8 @@ class FunctionDetail(FunctionSummary, frozen=True, forbid_unknown_fields=True):
     script_hash: str
     enforce_result: Annotated[bool, Meta(description="Whether results have to meet `schema.result`.")]
     defaults: FunctionDefaults
-    packages: list[str]
-    environment: str | None
+    packages: Annotated[list[str], Meta(description="Of the field, or those that the script declares.")]
+    environment: Annotated[str | None, Meta(description="The digest of the environment. null: no packages.")]
     aliases: Annotated[list[str], Meta(description="The aliases that name this version.")]
     script_content: (
         Annotated[str, Meta(description="Dynamic functions only: the caller owns them.")] | UnsetType
@@ -174,6 +174,31 @@ class Aliases(Struct, frozen=True, forbid_unknown_fields=True):
     """The aliases of a function."""
 
     aliases: list[AliasAnswer]
+
+
+class EnvironmentPackage(Struct, frozen=True, forbid_unknown_fields=True):
+    """A package of an environment."""
+
+    name: str
+    version: str
+    bytes: Annotated[int | None, Meta(description="Of its files. null: it was never built.")]
+    licence: Annotated[
+        str | None, Meta(description="As the package tells it. null: it does not, or was never built.")
+    ]
+
+
+class EnvironmentAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """What packages were resolved to."""
+
+    digest: str
+    state: Annotated[
+        Literal["absent", "building", "ready", "failed"],
+        Meta(description="Where it is not `ready`, the next use builds it from its lock."),
+    ]
+    packages: list[EnvironmentPackage]
+    lock: Annotated[str, Meta(description="Requirements with hashes, or a `package-lock.json`.")]
+    bytes: Annotated[int, Meta(description="Of all files. 0: it was never built.", ge=0)]
+    built_ms: Annotated[int | None, Meta(description="Milliseconds of the build. null: it was never built.")]
 
 
 class Components(Struct, frozen=True, forbid_unknown_fields=True):

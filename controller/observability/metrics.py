@@ -18,6 +18,7 @@ from telemetry.operation_timer import OperationTimer
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 OWN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+BUILD_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 #: Of requests that concern no language, or did not come so far as to tell.
 NO_LANGUAGE = "none"
 #: The only version of OpenMetrics that is written.
@@ -122,6 +123,23 @@ class MetricsCollector:
             "Executions by name, by what named the version (newest, live, alias, version) and the side of a canary",
             ["kind", "side"],
         )
+        self._environments = counter(
+            "lambda_environments_asked_total",
+            "Declarations of packages by what they found: hit (an environment that is ready), known (one that is "
+            "built again), new",
+            ["language", "result"],
+        )
+        self._builds = counter(
+            "lambda_environment_builds_total",
+            "Builds of environments by how they ended: ok, or the code of their error in lower case",
+            ["language", "code"],
+        )
+        self._build_seconds = timer(
+            "lambda_environment_build_seconds",
+            "Time from the beginning of a build to its last stored part, whether it failed or not",
+            ["language"],
+            buckets=BUILD_BUCKETS,
+        )
         self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
 
     def _make_gauges(self, registry: CollectorRegistry) -> None:
@@ -134,6 +152,16 @@ class MetricsCollector:
             "Addresses of runtimes by the state of their circuit: closed, open, half-open",
             ["state"],
             multiprocess_mode="livesum",
+        )
+        self._environment_bytes = gauge(
+            "lambda_environments_bytes",
+            "Bytes of the kept parts of environments",
+            multiprocess_mode="mostrecent",
+        )
+        self._evicted = Counter(
+            "lambda_environments_evicted_total",
+            "Environments that made room, those used longest ago first",
+            registry=registry,
         )
         self._chores = gauge(
             "lambda_maintenance_success_timestamp_seconds",
@@ -201,6 +229,20 @@ class MetricsCollector:
     def referenced(self, kind: str, side: str) -> None:
         """Count an execution by name: what named the version, and the side of a canary."""
         self._references[kind, side].inc()
+
+    def environment_asked(self, language: str, result: str) -> None:
+        """Count a declaration of packages by what it found: hit, known or new."""
+        self._environments[language, result].inc()
+
+    def environment_built(self, language: str, code: str, seconds: float) -> None:
+        """Count a build of an environment: ok, or the code of its error in lower case."""
+        self._builds[language, code].inc()
+        self._build_seconds[language].observe(seconds)
+
+    def environments_kept(self, kept_bytes: int, evicted: int) -> None:
+        """Set the bytes of all environments, and count those that were evicted."""
+        self._environment_bytes.set(kept_bytes)
+        self._evicted.inc(evicted)
 
     def session_created(self, language: str) -> None:
         """Count a new session."""

@@ -51,8 +51,12 @@ class EnvironmentRows(Protocol):
     def use_environment(self, digest: str) -> str | None:
         """Return the build that made the parts, and record that these are used. None: it is not ready."""
 
-    def evict_environments(self, most: int, batch: int) -> list[str]:
-        """Give up those that were used longest ago, until the parts of the rest have `most` bytes. Return them."""
+    def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
+        """Give up those that were used longest ago, until the parts of the rest have `most` bytes.
+
+        Returns:
+            Their digests, each with the build that made the parts, which are still there.
+        """
 
     def environments_bytes(self) -> int:
         """Return the bytes of all parts."""
@@ -67,8 +71,8 @@ class PartStore(Protocol):
     def part(self, digest: str, build: str, part: int) -> bytes | None:
         """Return a part. None: it is not there."""
 
-    def drop_parts(self, digest: str) -> None:
-        """Delete all parts of an environment."""
+    def drop_parts(self, digest: str, build: str) -> None:
+        """Delete the parts that a build made."""
 
 
 class EnvironmentOwners(Protocol):

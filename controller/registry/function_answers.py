@@ -4,6 +4,8 @@ from typing import Any, cast
 
 from msgspec import UNSET, UnsetType
 
+from controller.declarations.declared import of_script
+from controller.errors import InitializationFailed
 from controller.models.registered import rfc3339
 from controller.models.responses import (
     AliasAnswer,
@@ -42,12 +44,22 @@ def detail_answer(function: StoredFunction, script: str, targets: FunctionTarget
         enforce_result=content.enforce_result,
         examples=cast(list[FunctionExample], content.examples),
         defaults=cast(FunctionDefaults, content.defaults),
-        packages=[],
-        environment=None,
+        packages=list(content.packages) or _declared(function.name.language, script),
+        environment=content.environment,
         aliases=sorted(alias for alias, target in targets.aliases.items() if function.version in target[:2]),
         compile_options=dict(content.compile_options),
         script_content=script if function.type == "dynamic" else UNSET,
     )
+
+
+def _declared(language: str, script: str) -> list[str]:
+    """Return the packages that a script declares itself."""
+    try:
+        declared = of_script(language, script)
+    except InitializationFailed:
+        # An earlier release did not read declarations, and took any.
+        return []
+    return [] if declared is None else list(declared.packages)
 
 
 def alias_answer(alias: str, target: Alias) -> AliasAnswer:

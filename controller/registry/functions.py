@@ -1,6 +1,6 @@
 """FunctionCatalog: the registered functions that a user sees: their own and the predefined ones."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import NamedTuple
@@ -37,12 +37,16 @@ class Registered:
 
     Attributes:
         replaces: the hash of the registered script that this one replaces, if it does.
+        packages: the field `packages` of the function.
+        environment: the digest of the version's environment. None: it has no packages.
     """
 
     script: Script
     params_schema: str | None = None
     result_schema: str | None = None
     replaces: str | None = None
+    packages: Sequence[str] = ()
+    environment: str | None = None
 
     @classmethod
     def of(cls, content: FunctionContent, script: Script) -> "Registered":
@@ -53,6 +57,8 @@ class Registered:
             schemas.get("params"),
             schemas.get("result") if content.enforce_result else None,
             None if script.hash == content.script_hash else content.script_hash,
+            content.packages,
+            content.environment,
         )
 
 

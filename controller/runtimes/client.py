@@ -1,11 +1,11 @@
-"""RuntimeClient: the two calls to a runtime, prepare and run. `controller.runtimes.transport` carries them."""
+"""RuntimeClient: the calls to a runtime. `controller.runtimes.transport` carries them."""
 
 import base64
 import binascii
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Raw
 
@@ -16,6 +16,7 @@ from controller.models.registered import LanguageTitle, Script, ScriptPayload, S
 from controller.observability.correlation import CorrelationIds
 from controller.runtimes.responses import declined, late, read_document, read_run, unusable
 from controller.runtimes.selector import RuntimeRoute
+from controller.runtimes.transport.balancer import ranked
 from controller.runtimes.transport.failures import AnswerLate, CircuitOpen, NoFreeConnection, RequestFailed
 from controller.runtimes.transport.messages import Answer, Budget, Request, header_lines
 from telemetry.tracing import UNTRACED, Tracer
@@ -23,6 +24,9 @@ from telemetry.tracing import UNTRACED, Tracer
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: Milliseconds that a runtime may take to check and lay out an environment of the largest size.
+LAY_OUT_DEADLINE_MS = 60_000
+BYTES = "application/octet-stream"
 #: Timeout of a health check, in seconds.
 HEALTH_TIMEOUT = 1.0
 
@@ -33,6 +37,27 @@ class Prepared:
 
     artifact_cached: bool | None = None
     artifact: bytes | None = None
+
+
+class Destination(NamedTuple):
+    """Where a tenant's script runs: the key gives the order of the addresses."""
+
+    route: RuntimeRoute
+    key: str
+
+    @classmethod
+    def of(cls, route: RuntimeRoute, tenant: str, script_hash: str) -> "Destination":
+        """Return where the script of a tenant runs."""
+        return cls(route, f"{tenant}\0{script_hash}")
+
+    @property
+    def first(self) -> str:
+        """The address that is asked first."""
+        return ranked(self.route.addresses, self.key)[0]
+
+
+class PartRefused(Exception):
+    """The runtime found a part of an environment to be wrong, and has forgotten those that it had."""
 
 
 class Transport(Protocol):
@@ -78,19 +103,23 @@ class RuntimeClient:
         compile_options: Mapping[str, Any],
         deadline_ms: int,
         ids: CorrelationIds,
+        environment: str | None = None,
     ) -> Prepared:
         """Parse or compile a script without running it.
 
         Raises:
+            EnvironmentNeeded: the runtime lacks parts of the environment. Send them, and call again.
             InitializationFailed: the script does not parse or compile.
             RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime gave no answer, or a late one.
         """
-        body = {
+        body: dict[str, Any] = {
             "tenant": tenant,
             "script_hash": script.hash,
             "script_content": script.content,
             "compile_options": compile_options,
         }
+        if environment is not None:
+            body["environment"] = environment
         path = f"/runtime/{route.language}/{name.title}/prepare"
         answer = self._post(route, path, body, deadline_ms, ids, read_document)
         artifact = answer.get("artifact")
@@ -120,6 +149,7 @@ class RuntimeClient:
 
         Raises:
             ScriptNeeded: the runtime lacks the script. Call again with `payload`.
+            EnvironmentNeeded: the runtime lacks parts of the environment. Send them, and call again.
             ScriptFailed, DeadlinePassed: the script failed.
             RuntimeUnavailable, RateLimited: the script did not run.
         """
@@ -133,10 +163,29 @@ class RuntimeClient:
             "isolation": session.isolation,
             "compile_options": session.compile_options,
         }
+        if session.environment is not None:
+            body["environment"] = session.environment
         if payload is not None:
             body |= payload
         path = f"/runtime/{route.language}/{session.name.title}"
         return self._post(route, path, body, session.timeout_ms, ids, read_run)
+
+    def send_part(self, to: Destination, digest: str, part: int, content: bytes) -> None:
+        """Send a part of an environment. With the last one that it lacks, the runtime lays the environment out.
+
+        Raises:
+            PartRefused: the part is wrong, or does not fit those before.
+            RuntimeUnavailable, RateLimited, DeadlinePassed: the runtime gave no answer, or a late one.
+        """
+        path = f"/runtime/{to.route.language}/environments/{digest}/{part}"
+        request = Request(path, content, method="PUT", content_type=BYTES, constant=self._secret)
+        answer = self._sent(to, request, LAY_OUT_DEADLINE_MS)
+        if answer.status == 400:
+            log.warning("%s was refused: %s", path, answer.body[:500])
+            raise PartRefused
+        if answer.status != 204:
+            read_document(path, answer, LAY_OUT_DEADLINE_MS)
+            raise unusable(path, f"status {answer.status}")
 
     def healthy(self, address: str) -> bool:
         """Return whether the runtime at this address reports that it is healthy."""
@@ -160,15 +209,13 @@ class RuntimeClient:
         with self._tracer.call("runtime call", {"lambda.language": route.language}) as span:
             headers = {**ids.headers(), **span.headers()}
             request = Request(path, dumps(body), headers, constant=self._secret)
-            return read(path, self._sent(route, request, body, deadline_ms), deadline_ms)
+            to = Destination.of(route, body["tenant"], body["script_hash"])
+            return read(path, self._sent(to, request, deadline_ms), deadline_ms)
 
-    def _sent(
-        self, route: RuntimeRoute, request: Request, body: Mapping[str, Any], deadline_ms: int
-    ) -> Answer:
-        key = f"{body['tenant']}\0{body['script_hash']}"
+    def _sent(self, to: Destination, request: Request, deadline_ms: int) -> Answer:
         budget = Budget.of(self._timeout, deadline_ms / 1000)
         try:
-            return self._transport.send(route.addresses, key, request, budget, declined)
+            return self._transport.send(to.route.addresses, to.key, request, budget, declined)
         except AnswerLate as error:
             raise late(deadline_ms) from error
         except NoFreeConnection as error:

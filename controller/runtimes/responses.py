@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Raw, Struct
@@ -30,6 +30,14 @@ Number = int | float | None
 
 class ScriptNeeded(Exception):
     """The runtime does not have the script or artifact of this hash."""
+
+
+class EnvironmentNeeded(Exception):
+    """The runtime lacks parts of the environment, those with the numbers `missing`."""
+
+    def __init__(self, missing: Sequence[int]) -> None:
+        super().__init__()
+        self.missing = missing
 
 
 class RunAnswer(Struct):
@@ -105,7 +113,7 @@ def unusable(path: str, answer: str) -> RuntimeUnavailable:
     return RuntimeUnavailable("the runtime gave no usable answer")
 
 
-def _error(path: str, answer: Answer, deadline_ms: int) -> ServiceError | ScriptNeeded:
+def _error(path: str, answer: Answer, deadline_ms: int) -> Exception:
     try:
         document = json.loads(answer.body)
         error = document["error"]
@@ -114,12 +122,25 @@ def _error(path: str, answer: Answer, deadline_ms: int) -> ServiceError | Script
         return _of_status(path, answer.status, deadline_ms)
     if code == "SCRIPT_NEEDED":
         return ScriptNeeded()
+    if code == "ENVIRONMENT_NEEDED":
+        return _environment_needed(path, details)
     if code not in PASSED_ON:
         return unusable(path, f"{code}: {message}")
     known = PASSED_ON[code](message, details=details)
     usage = document.get("usage")
     known.usage = usage if isinstance(usage, dict) else None
     return known
+
+
+def _environment_needed(path: str, details: object) -> Exception:
+    missing = details.get("missing") if isinstance(details, dict) else None
+    if (
+        not isinstance(missing, list)
+        or not missing
+        or not all(type(part) is int and part >= 0 for part in missing)
+    ):
+        return unusable(path, "parts that are no numbers")
+    return EnvironmentNeeded(missing)
 
 
 def _of_status(path: str, status: int, deadline_ms: int) -> ServiceError:

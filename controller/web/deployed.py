@@ -29,10 +29,11 @@ FUNCTIONS = DeployedFunction(
     "functions", ("/api/v1/functions",), Address("language_title", "X-Function-Title")
 )
 KEYS = DeployedFunction("functions", ("/api/v1/keys",), folder="/keys")
+ENVIRONMENTS = DeployedFunction("functions", ("/api/v1/environments",), folder="/environments")
 #: Serves every path that no other function serves.
 HEALTH = DeployedFunction("health", ("",))
 #: Stands for every function: the metrics exporter adds its routes to each.
 EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 #: Every folder of every function.
-FOLDERS = (*DEPLOYED.values(), KEYS)
+FOLDERS = (*DEPLOYED.values(), KEYS, ENVIRONMENTS)

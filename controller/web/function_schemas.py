@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from controller.web.json_fields import Number, Switch, WholeNumber, text
-from controller.web.request_schemas import CompileOptionsSchema
+from controller.web.request_schemas import CompileOptionsSchema, PackagesSchema
 
 #: Most examples of a function.
 EXAMPLES_MAX = 50
@@ -67,7 +67,7 @@ class DefaultsSchema(_Strict):
             raise ValidationError({"context": faults})
 
 
-class PutFunctionSchema(_Strict):
+class PutFunctionSchema(_Strict, PackagesSchema):
     """Body of a request that makes a version. Fields left out keep their value."""
 
     script_content = fields.String(validate=validate.Length(min=1))
@@ -79,9 +79,6 @@ class PutFunctionSchema(_Strict):
     enforce_result = Switch()
     examples = fields.List(fields.Nested(ExampleSchema), validate=validate.Length(max=EXAMPLES_MAX))
     defaults = fields.Nested(DefaultsSchema)
-    packages = fields.List(fields.String(), load_default=list)
-    lock = fields.String(load_default="")
-    refresh_packages = Switch(load_default=False)
     verify = Switch(load_default=False)
 
 

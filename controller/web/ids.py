@@ -15,6 +15,19 @@ SELECTOR = re.compile(rf"[1-9][0-9]{{0,8}}|{ALIAS.pattern}", re.ASCII)
 REFERENCES_REMEMBERED = 10_000
 KEY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
+DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def digest(given: str) -> str:
+    """Return the digest of an environment from a path.
+
+    Raises:
+        NotFound: it cannot be one.
+    """
+    if not DIGEST.fullmatch(given):
+        raise NotFound("there is no such environment")
+    return given
+
 
 def key_id(given: str) -> str:
     """Return the id of an API key from a path.

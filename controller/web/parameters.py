@@ -3,7 +3,7 @@
 from typing import Any
 
 from controller.observability.correlation import REQUEST_ID
-from controller.web.ids import ALIAS, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
+from controller.web.ids import ALIAS, DIGEST, LANGUAGE_TITLE, LANGUAGE_TITLE_MAX, SELECTOR
 from controller.web.ids import KEY_ID as KEY_ID_FORM
 
 Parameter = dict[str, Any]
@@ -44,6 +44,7 @@ REF_HEADER = _function_ref("header", "Language-Title")
 KEY_ID = _matching(
     "path", "key_id", KEY_ID_FORM.pattern, "The API key.", examples=["8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"]
 )
+ENVIRONMENT = _matching("path", "digest", DIGEST.pattern, "The environment.", examples=["0" * 64])
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",

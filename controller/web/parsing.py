@@ -18,6 +18,7 @@ from controller.models.requests import (
     FunctionsQuery,
     InitializeRequest,
     KeyRequest,
+    PackagesAsked,
     PutFunctionRequest,
 )
 from controller.models.stored import Alias, FunctionFilter
@@ -89,6 +90,9 @@ class RequestParser:
         loaded = load(INITIALIZE, json_object(body))
         context = loaded["context"]
         controls = {key: context.pop(key) for key in CONTEXT_CONTROLS}
+        packages = _packages(context, "/context")
+        if packages.given and loaded["script_content"] is None:
+            raise field_error("context/packages", "packages, lock and refresh_packages need script_content")
         if ref.selector and loaded["script_content"] is not None:
             raise InvalidRequest(
                 "a script makes a new version of its function: Language-Title must have no @"
@@ -98,6 +102,7 @@ class RequestParser:
             selector=ref.selector,
             script=self._script(loaded["script_content"]),
             context=context,
+            packages=packages,
             **controls,
         )
 
@@ -164,15 +169,13 @@ class RequestParser:
         """
         name = ids.language_title(ref)
         loaded = load(PUT_FUNCTION, json_object(body))
-        for key in ("packages", "lock", "refresh_packages"):
-            if loaded.pop(key):
-                raise field_error(key, "packages of a script are not available: leave it out")
+        packages = _packages(loaded)
         script, verify = self._script(loaded.pop("script_content", None)), loaded.pop("verify")
         if len(dumps(loaded)) > DETAILS_MAX:
             raise InvalidRequest(
                 f"description, tags, schemas, examples and defaults have more than {DETAILS_MAX} bytes together"
             )
-        return PutFunctionRequest(name, script, loaded, _if_match(environ), verify)
+        return PutFunctionRequest(name, script, loaded, _if_match(environ), verify, packages)
 
     def alias_target(self, body: bytes) -> Alias:
         """Parse what an alias is to name. Raises InvalidRequest."""
@@ -232,6 +235,11 @@ class RequestParser:
         if "\0" in content:
             raise field_error("script_content", "has a NUL character")
         return Script.of(content)
+
+
+def _packages(fields: dict[str, Any], place: str = "") -> PackagesAsked:
+    """Take what concerns packages out of the loaded fields of an object at a place of the request."""
+    return PackagesAsked(fields.pop("packages"), fields.pop("lock"), fields.pop("refresh_packages"), place)
 
 
 def _params_text(body: bytes, params: dict[str, Any]) -> msgspec.Raw:

@@ -2,9 +2,13 @@
 
 from marshmallow import EXCLUDE, INCLUDE, RAISE, Schema, fields, validate
 
+from controller.declarations.declared import PACKAGES_MAX
+from controller.declarations.names import LENGTH_MAX as PACKAGE_LENGTH_MAX
 from controller.web.json_fields import Switch, WholeNumber, text
 
 NO_NUL = r"^[^\x00]*$"
+#: Most characters of a lock.
+LOCK_MAX = 1 << 20
 SCOPES = r"^[!-~]+(?: [!-~]+)*$"
 
 
@@ -23,7 +27,29 @@ class CompileOptionsSchema(Schema):
     target = fields.String(validate=[validate.Length(1, 64), text])
 
 
-class ContextSchema(Schema):
+class PackagesSchema(Schema):
+    """The fields that tell the packages of a script."""
+
+    packages = fields.List(
+        fields.String(validate=validate.Length(1, PACKAGE_LENGTH_MAX)),
+        load_default=None,
+        validate=validate.Length(max=PACKAGES_MAX),
+        metadata={
+            "description": "Names with versions, as the language has them.",
+            "examples": [["pandas>=2"]],
+        },
+    )
+    lock = fields.String(
+        load_default="",
+        validate=[validate.Length(max=LOCK_MAX), text],
+        metadata={"description": "Requirements with hashes, `pylock.toml` or `package-lock.json`."},
+    )
+    refresh_packages = Switch(
+        load_default=False, metadata={"description": "Whether packages that have a lock are resolved anew."}
+    )
+
+
+class ContextSchema(PackagesSchema):
     """`context` of an initialize request."""
 
     class Meta:

@@ -9,10 +9,10 @@ from controller.auth.authenticator import KEYS as KEYS_SCOPE
 from controller.auth.authenticator import require_scope
 from controller.models import responses
 from controller.web import views
-from controller.web.deployed import EVERY, EXECUTE, HEALTH, INITIALIZE, KEYS, SESSIONS
+from controller.web.deployed import ENVIRONMENTS, EVERY, EXECUTE, HEALTH, INITIALIZE, KEYS, SESSIONS
 from controller.web.execute import ExecuteRoute
-from controller.web.function_routes import BY_NAME, FUNCTION_ROUTES, MAY_EXECUTE, OF_EXECUTIONS
-from controller.web.parameters import CACHE_CONTROL, IDEMPOTENCY_KEY, KEY_ID, REF_HEADER, SESSION
+from controller.web.function_routes import BY_NAME, FUNCTION_ROUTES, MAY_EXECUTE, MAY_READ_OWN, OF_EXECUTIONS
+from controller.web.parameters import CACHE_CONTROL, ENVIRONMENT, IDEMPOTENCY_KEY, KEY_ID, REF_HEADER, SESSION
 from controller.web.request_schemas import ExecuteSchema, InitializeSchema, KeySchema
 from controller.web.route import Permission, Route
 
@@ -108,6 +108,18 @@ ROUTES = (
         window="manage",
         parameters=(KEY_ID,),
         status=204,
+    ),
+    Route(
+        function=ENVIRONMENTS,
+        method="GET",
+        path="/{digest}",
+        name="describe_environment",
+        description="The packages that a session or a version of the caller's has.",
+        view=views.describe_environment,
+        permission=MAY_READ_OWN,
+        window="manage",
+        parameters=(ENVIRONMENT,),
+        answer=responses.EnvironmentAnswer,
     ),
     Route(
         function=HEALTH,

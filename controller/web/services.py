@@ -10,6 +10,7 @@ from controller.execution.registration import FunctionRegistrar
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
 from controller.limits.rate_limit import RateLimiter
+from controller.registry.environments import EnvironmentCatalog
 from controller.registry.functions import FunctionCatalog
 from controller.registry.sessions import SessionManager
 from controller.web.parsing import RequestParser
@@ -26,6 +27,7 @@ class Services:
     sessions: SessionManager
     functions: FunctionCatalog
     registrar: FunctionRegistrar
+    environments: EnvironmentCatalog
     keys: IssuedKeys
     health: HealthCheck
     contract: Mapping[str, Any]

@@ -37,6 +37,14 @@ def end_session(services: Services, admitted: Admitted) -> Reply:
     return "", 204
 
 
+def describe_environment(services: Services, admitted: Admitted) -> Reply:
+    """Describe an environment that a session or a version of the caller's names."""
+    digest = ids.digest(admitted.ids["digest"])
+    answer, language = services.environments.describe(digest, admitted.identity.subject)
+    admitted.permit(language)
+    return jsonify(answer)
+
+
 def create_key(services: Services, admitted: Admitted) -> Reply:
     """Make an API key."""
     asked = services.parser.key(admitted.body)

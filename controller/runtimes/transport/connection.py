@@ -1,5 +1,6 @@
 """Connection: one keep-alive HTTP/1.1 connection to a runtime. llhttp parses the answers."""
 
+from collections.abc import Iterator
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -100,6 +101,23 @@ class Connection:
         self.reusable, self.idle_since = reader.keep_alive, monotonic()
         return Answer(reader.status, b"".join(reader.body))
 
+    def stream(self, request: Request, budget: Budget) -> tuple[int, Iterator[bytes]]:
+        """Send the request. Return the status of its answer, and the body as it comes. Raises as `exchange` does."""
+        self.reusable = False
+        data = request.encode(self._endpoint.host, self._endpoint.base_path)
+        self._send(data, budget, kept=False)
+        reader = self._reader
+        reader.begin()
+        while reader.status < 200:
+            reader.feed(self._receive(budget, kept=False))
+        return reader.status, self._streamed(budget)
+
+    def _streamed(self, budget: Budget) -> Iterator[bytes]:
+        yield from self._reader.taken()
+        while not self._reader.complete:
+            self._reader.feed(self._receive(budget, kept=False))
+            yield from self._reader.taken()
+
     def quiet(self) -> bool:
         """Return whether the idle connection is open and has no input."""
         return self._wire.quiet()
@@ -155,6 +173,11 @@ class _AnswerReader:
             raise RequestFailed(f"no HTTP: {error}") from error
         if self._read > (BODY_MAX_BYTES if self.status else HEAD_MAX_BYTES):
             raise RequestFailed("the answer is too large")
+
+    def taken(self) -> list[bytes]:
+        """Return what of the body has come, and forget it: it does not count against the limit any more."""
+        taken, self.body, self._read = self.body, [], 0
+        return taken
 
     def on_message_begin(self) -> None:
         if self.complete:

@@ -41,6 +41,7 @@ class Request(Struct, frozen=True):
     body: bytes
     headers: Mapping[str, str] = {}
     method: str = "POST"
+    content_type: str = "application/json"
     #: Headers that are the same in every request, encoded once by `header_lines`.
     constant: str = ""
 
@@ -51,8 +52,8 @@ class Request(Struct, frozen=True):
             ValueError: a header has a control character.
         """
         lines = header_lines(self.headers) if self.headers else ""
-        if self.method == "POST":
-            lines += f"Content-Type: application/json\r\nContent-Length: {len(self.body)}\r\n"
+        if self.method != "GET":
+            lines += f"Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n"
         target = checked(base_path + self.path)
         head = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\n{self.constant}{lines}\r\n"
         return head.encode("latin-1") + self.body

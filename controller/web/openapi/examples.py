@@ -44,6 +44,7 @@ KEY = {
     "functions": [NAME, "python-mail@prod"],
     "expires_at": "2027-11-30T08:00:00.000Z",
 }
+DIGEST = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
 KEY_ID = "8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"
 
 
@@ -87,6 +88,16 @@ EXAMPLES = {
             "result": {"total": 60.0},
             "version": 1,
         },
+    ),
+    "describe_environment": Example(
+        answer={
+            "digest": DIGEST,
+            "state": "ready",
+            "packages": [{"name": "humanize", "version": "4.13.0", "bytes": 412_160, "licence": "MIT"}],
+            "lock": f"humanize==4.13.0 --hash=sha256:{'0' * 64}\n",
+            "bytes": 412_160,
+            "built_ms": 840,
+        }
     ),
     "create_key": Example(KEY, {"key_id": KEY_ID, "key": f"lmk_{'0' * 32}4l0dW7", **KEY}),
     "list_keys": Example(

@@ -1,7 +1,8 @@
 """What stands in for the stores' connections and for the runtimes: the rest of the heart's tests is real."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -12,13 +13,16 @@ from controller.errors import (
     DeadlinePassed,
     InitializationFailed,
     RateLimited,
+    RuntimeUnavailable,
     ScriptFailed,
 )
+from controller.models.environments import Environment, Resolved
 from controller.models.outcome import Run
 from controller.models.registered import LanguageTitle, Script, ScriptPayload, Session
 from controller.observability.correlation import CorrelationIds
-from controller.runtimes.client import Prepared
-from controller.runtimes.responses import ScriptNeeded
+from controller.runtimes.client import Destination, Prepared
+from controller.runtimes.packages_client import BuildStream
+from controller.runtimes.responses import EnvironmentNeeded, ScriptNeeded
 from controller.runtimes.selector import RuntimeRoute
 
 FAILURES = {error.code: error for error in (ScriptFailed, DeadlinePassed, RateLimited)}
@@ -65,6 +69,11 @@ class HeldRuntime:
         self.sessions: list[Session] = []
         #: Whether it takes the scripts that it is given.
         self.takes = True
+        #: The parts that it has, by environment, and how many each has. Without the first it does not know.
+        self.environments: dict[str, set[int]] = {}
+        self.parts = 3
+        #: What happens when it is sent a part: the errors that it raises, one after the other.
+        self.refusals: list[Exception] = []
         self._released = Event()
 
     def release(self) -> None:
@@ -82,7 +91,9 @@ class HeldRuntime:
         compile_options: Mapping[str, Any],
         deadline_ms: int,
         ids: CorrelationIds,
+        environment: str | None = None,
     ) -> Prepared:
+        self._require(environment)
         if script.content == "broken":
             raise InitializationFailed("it does not parse")
         self.prepared.append(script.content)
@@ -97,6 +108,7 @@ class HeldRuntime:
         ids: CorrelationIds,
         payload: ScriptPayload | None = None,
     ) -> Run:
+        self._require(session.environment)
         if payload is not None and self.takes:
             self.payloads.append(payload)
             self.scripts.add(session.script_hash)
@@ -113,12 +125,72 @@ class HeldRuntime:
             raise FAILURES[asked["fails"]](f"run {number}")
         return Run(Raw(self.result or str(number).encode()), 1.5, usage={"cold": True})
 
+    def send_part(self, to: Destination, digest: str, part: int, content: bytes) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        assert content == part_of(digest, part)
+        self.environments.setdefault(digest, set()).add(part)
+
+    def _require(self, digest: str | None) -> None:
+        if digest is not None:
+            missing = set(range(self.parts)) - self.environments.get(digest, set())
+            if missing:
+                raise EnvironmentNeeded([0] if 0 in missing else sorted(missing))
+
     def _hold(self) -> None:
         try:
             self._released.wait()
         except gevent.GreenletExit:
             self.abandoned += 1
             raise
+
+
+def part_of(digest: str, part: int) -> bytes:
+    """The content of a part."""
+    return f"{digest} {part}".encode()
+
+
+class HeldPackages:
+    """The function `packages`: it resolves what it is told to, and counts."""
+
+    def __init__(self) -> None:
+        self.resolved: list[tuple[str, tuple[str, ...], str | None, str | None]] = []
+        self.built: list[str] = []
+        self.parts = 3
+        #: Makes a refreshed declaration resolve to another lock.
+        self.newest = 1
+        #: Raised by the next calls, one after the other.
+        self.failures: list[Exception] = []
+        #: Parts after which a build fails.
+        self.breaks_after: int | None = None
+        self.released = Event()
+        self.released.set()
+
+    def resolve(
+        self, language: str, packages: Sequence[str], requires_python: str | None, lock: str | None
+    ) -> Resolved:
+        self.resolved.append((language, tuple(packages), requires_python, lock))
+        self.released.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        text = lock or "".join(f"{package}=={self.newest}\n" for package in packages)
+        return Resolved(text, "3.11", "linux", [{"name": package, "version": "1"} for package in packages])
+
+    @contextmanager
+    def build(self, language: str, lock: str) -> Iterator[BuildStream]:
+        self.built.append(lock)
+        self.released.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        digest = Environment.of(language, Resolved(lock, "3.11", "linux", [])).digest
+        yield BuildStream([], 10, 5, self.parts, self._contents(digest))
+
+    def _contents(self, digest: str) -> Iterator[bytes]:
+        for part in range(self.parts):
+            if part == self.breaks_after:
+                self.breaks_after = None
+                raise RuntimeUnavailable("the stream ended early")
+            yield part_of(digest, part)
 
 
 def settle() -> None:

@@ -22,17 +22,21 @@ from controller.cache.manager import CacheManager
 from controller.cache.memory import MemoryBackend
 from controller.call import Call, CallFactory
 from controller.database.memory import MemoryTables
+from controller.database.memory_environments import MemoryEnvironments
 from controller.database.memory_keys import MemoryKeys
 from controller.errors import (
     CacheUnavailable,
     ServiceError,
     StoreUnavailable,
 )
+from controller.execution.environment_sender import EnvironmentSender
 from controller.execution.idempotency import IdempotencyKeys
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.new_sessions import SessionBounds
+from controller.execution.package_installer import PackageInstaller
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.runner import ScriptRunner
+from controller.execution.script_packages import ScriptPackages
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
@@ -40,22 +44,25 @@ from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
 from controller.models.registered import FunctionRef, Identity, LanguageTitle, Script, Session, now
 from controller.models.requests import (
+    NO_PACKAGES,
     CacheDirectives,
     CallByName,
     ExecuteRequest,
     InitializeRequest,
+    PackagesAsked,
     PutFunctionRequest,
 )
 from controller.models.responses import ExecuteAnswer, FunctionDetail, InitializeAnswer
 from controller.observability.masking import DEFAULT_MASKER
 from controller.observability.metrics import MetricsCollector
+from controller.registry.environments import EnvironmentCatalog
 from controller.registry.functions import FunctionCatalog
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.request_log.logger import DatabaseLogger
 from controller.runtimes.selector import RuntimeSelector
 from telemetry.tracing import UNTRACED
-from tests.unit.controller.doubles import HeldRuntime, Outage, settle
+from tests.unit.controller.doubles import HeldPackages, HeldRuntime, Outage, settle
 
 ALICE = Identity("alice", frozenset({"execute:all"}))
 BOB = Identity("bob", frozenset({"execute:all"}))
@@ -65,7 +72,7 @@ HELLO = LanguageTitle("python", "hello")
 LEASE_MS = 20_000
 #: Seconds after which a request that is not answered fails its test.
 PATIENCE = 10
-ADDRESSES = {"python": ("http://python",), "rust": ("http://rust",)}
+ADDRESSES = {language: (f"http://{language}",) for language in ("python", "nodejs", "rust")}
 
 
 class Stores:
@@ -76,6 +83,8 @@ class Stores:
         self.postgres = Outage(MemoryTables(), StoreUnavailable)
         self.keys = Outage(MemoryKeys(), StoreUnavailable)
         self.runtime = HeldRuntime()
+        self.environments = Outage(MemoryEnvironments(), StoreUnavailable)
+        self.packages = HeldPackages()
 
     def lose_redis(self) -> None:
         """Redis comes back empty."""
@@ -120,6 +129,8 @@ class Process:
         lease_ms: int = LEASE_MS,
         remembered: int = 100,
         quotas: tuple[int, int] = (0, 0),
+        wait: float = PATIENCE,
+        refusal: str = "",
     ) -> None:
         self.stores = stores
         self.registry = CollectorRegistry()
@@ -136,7 +147,12 @@ class Process:
         self.keys = IssuedKeys(self.key_rows, self.functions.require, ttl_max=3600)
         self.scripts = ScriptStore(self.cache, tables)
         selector = RuntimeSelector(ADDRESSES)
-        self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics)
+        kept = cast(MemoryEnvironments, stores.environments)
+        self.installer = PackageInstaller(kept, kept, stores.packages, self.metrics)
+        self.catalog = EnvironmentCatalog(kept, kept, tables, self.metrics, most=1000)
+        sender = EnvironmentSender(kept, kept, self.installer, stores.runtime.send_part)
+        self.packages = ScriptPackages(self.installer, refusal, wait)
+        self.runner = ScriptRunner(selector, stores.runtime, self.scripts, self.metrics, sender, wait)
         self.flights = SingleFlight(self.cache, self.runner, lease_ms)
         bounds, of_sessions = Quotas(tables, *quotas), SessionBounds(ttl=3600, timeout_ms=5000)
         self.named = NamedSessions(
@@ -151,6 +167,7 @@ class Process:
             functions=self.functions,
             quotas=bounds,
             runner=self.runner,
+            packages=self.packages,
             verifier=ExampleVerifier(self.runner, of_sessions),
         )
         self.workflow = WorkflowManager(
@@ -159,6 +176,7 @@ class Process:
             named=self.named,
             quotas=bounds,
             runner=self.runner,
+            packages=self.packages,
             flights=self.flights,
             idempotency=IdempotencyKeys(self.cache),
             bounds=of_sessions,
@@ -200,14 +218,20 @@ class Process:
         return greenlet
 
     def put(
-        self, identity: Identity = ALICE, script: str | None = None, *, verify: bool = False, **fields: Any
+        self,
+        identity: Identity = ALICE,
+        script: str | None = None,
+        *,
+        verify: bool = False,
+        asked: PackagesAsked = NO_PACKAGES,
+        **fields: Any,
     ) -> FunctionDetail:
         """Serve a request that makes a version of the function."""
         content = None if script is None else Script.of(script)
         calls = CallFactory("functions", self.metrics, UNTRACED, self.logger, DEFAULT_MASKER)
         with self._served(calls, "/hello", identity) as call:
             detail, _ = self.registrar.put(
-                call, identity, PutFunctionRequest(HELLO, content, fields, verify=verify)
+                call, identity, PutFunctionRequest(HELLO, content, fields, verify=verify, packages=asked)
             )
         return detail
 

@@ -69,6 +69,7 @@ def route(one: Process) -> ExecuteRoute:
         sessions=one.sessions,
         functions=one.functions,
         registrar=one.registrar,
+        environments=one.catalog,
         keys=one.keys,
         health=HealthCheck(one.cache, Postgres("", size=1, timeout=1), selector, runtimes),
         contract={},

@@ -93,6 +93,7 @@ class Functions:
             sessions=process.sessions,
             functions=process.functions,
             registrar=process.registrar,
+            environments=process.catalog,
             keys=process.keys,
             health=cast(Any, Healthy()),
             contract=document(),
