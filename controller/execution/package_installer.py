@@ -17,7 +17,7 @@ import gevent
 
 from controller.declarations.declared import Declared
 from controller.errors import RuntimeUnavailable, ServiceError, StoreUnavailable
-from controller.execution.shared_jobs import SharedJobs
+from controller.execution.shared_jobs import Job, SharedJobs
 from controller.models.environments import BuildState, Built, Environment, Resolved
 from controller.models.outcome import FAILURES
 from controller.models.registered import canonical
@@ -67,7 +67,7 @@ class PackageInstaller:
         self._packages = packages
         self._metrics = metrics
         self._lease = lease
-        self._resolutions: SharedJobs[str] = SharedJobs()
+        self._resolutions: SharedJobs[tuple[str, Job[None]]] = SharedJobs()
         self._builds: SharedJobs[None] = SharedJobs()
 
     def environment(
@@ -98,30 +98,31 @@ class PackageInstaller:
             self._metrics.environment_asked(language, "hit")
             return kept.digest
 
-        def resolve() -> str:
-            return self._resolved(user, declaration, language, declared, lock, refresh=refresh)
-
-        if kept is not None:
-            digest = kept.digest
-        else:
-            job = self._resolutions.of((user, declaration, refresh), resolve)
-            digest = job.wait(until, lambda: unfinished(None))
         self._metrics.environment_asked(language, "new" if kept is None else "known")
-        self.ensure(digest, until)
+        if kept is not None:
+            digest, job = kept.digest, self._building(kept.digest)
+        else:
+
+            def resolve() -> tuple[str, Job[None]]:
+                resolved = self._resolved(user, declaration, language, declared, lock, refresh=refresh)
+                # Begun here: those who asked may not wait any more.
+                return resolved, self._building(resolved)
+
+            resolution = self._resolutions.of((user, declaration, refresh), resolve)
+            digest, job = resolution.wait(until, lambda: unfinished(None))
+        job.wait(until, lambda: unfinished(digest))
         return digest
 
-    def ensure(self, digest: str, until: float | None = None) -> None:
-        """Build an environment from its lock, unless it is ready. Raises as `environment` does.
+    def ensure(self, digest: str) -> None:
+        """Build a known environment from its lock, unless it is ready. Waits as long as it takes.
 
-        Args:
-            digest: a known environment.
-            until: deadline on the monotonic clock. None: waits as long as it takes.
+        Raises:
+            ServiceError: as `environment` has it.
         """
-        job = self._builds.of(digest, lambda: self._made_ready(digest))
-        if until is None:
-            job.result()
-        else:
-            job.wait(until, lambda: unfinished(digest))
+        self._building(digest).result()
+
+    def _building(self, digest: str) -> Job[None]:
+        return self._builds.of(digest, lambda: self._made_ready(digest))
 
     def _resolved(
         self, user: str, declaration: str, language: str, declared: Declared, lock: str, *, refresh: bool

@@ -8,7 +8,7 @@ import yaml
 
 from controller.errors import ClientGone, ServiceError
 from controller.json_codec import dumps
-from controller.web.deployed import FUNCTIONS, KEYS
+from controller.web.deployed import ENVIRONMENTS, FUNCTIONS, KEYS
 from controller.web.openapi.document import document
 from controller.web.openapi.examples import EXAMPLES
 from controller.web.routes import ROUTES
@@ -76,7 +76,9 @@ def test_a_call_with_a_token_may_be_refused_for_it(path: str) -> None:
 
 
 def test_each_call_of_functions_and_keys_has_an_example() -> None:
-    assert EXAMPLES.keys() == {route.name for route in ROUTES if route.function in (FUNCTIONS, KEYS)}
+    assert EXAMPLES.keys() == {
+        route.name for route in ROUTES if route.function in (FUNCTIONS, KEYS, ENVIRONMENTS)
+    }
     for route in ROUTES:
         if (example := EXAMPLES.get(route.name)) is None:
             continue

@@ -8,6 +8,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.integration.controller.fake_packages import PARTS
+
 LOOK = 0.02
 """Seconds between two looks whether a held run's caller is still there."""
 
@@ -22,6 +24,8 @@ class FakeRuntime:
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
         self.abandoned: Counter[str] = Counter()
+        #: The parts of environments that it has.
+        self.environments: dict[str, dict[int, bytes]] = {}
         self._gates: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -47,6 +51,12 @@ class FakeRuntime:
         status = {"RUNTIME_ERROR": 500, "TIMEOUT": 504, "RATE_LIMITED": 429}[params["fails"]]
         return status, {"error": {"code": params["fails"], "message": f"run {number}", "details": {}}}
 
+    def missing(self, digest: str | None) -> list[int]:
+        """The parts of an environment that it lacks. Each has PARTS."""
+        had = {} if digest is None else self.environments.get(digest, {})
+        lacks = [] if digest is None else [part for part in range(PARTS) if part not in had]
+        return [0] if 0 in lacks else lacks
+
     def _gate(self, mark: str) -> threading.Event:
         with self._lock:
             return self._gates.setdefault(mark, threading.Event())
@@ -69,12 +79,24 @@ def _handler(runtime: FakeRuntime) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if self.path.endswith("/prepare"):
+            if missing := runtime.missing(body.get("environment")):
+                details = {"missing": missing}
+                self._answer(
+                    409, {"error": {"code": "ENVIRONMENT_NEEDED", "message": "", "details": details}}
+                )
+            elif self.path.endswith("/prepare"):
                 self._answer(200, {})
             elif (answer := runtime.run(body["params"], self.connection)) is not None:
                 self._answer(*answer)
             else:
                 self.close_connection = True
+
+        def do_PUT(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            digest, part = self.path.split("/")[-2:]
+            runtime.environments.setdefault(digest, {})[int(part)] = content
+            self.send_response(204)
+            self.end_headers()
 
         def _answer(self, status: int, document: dict[str, Any]) -> None:
             body = json.dumps(document).encode()

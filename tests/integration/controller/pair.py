@@ -18,6 +18,7 @@ from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.supervisor import Supervisor
 from tests.acceptance.client import Client
 from tests.databases import Database
+from tests.integration.controller.fake_packages import SECRET, FakePackages
 from tests.integration.controller.fake_runtime import FakeRuntime
 from tests.waiting import until
 
@@ -32,9 +33,11 @@ class Pair:
 
     def __init__(self, folder: Path, postgres: Database, redis: RedisServer, **limits: str) -> None:
         self.runtime = FakeRuntime()
+        self.packages = FakePackages()
         self.redis = Redis.from_url(redis.url)
         state = State(folder)
-        settings = Settings.on_free_ports(limits, PYTHON_PORT=self.runtime.port)
+        told = {"PACKAGES_URL": self.packages.url, "PACKAGES_SECRET": SECRET}
+        settings = Settings.on_free_ports(limits | told, PYTHON_PORT=self.runtime.port)
         parts = Parts(state, settings, state.code(), rust=None)
         self.controllers = [
             parts.controller(postgres.url, redis.url, ["python"], number=number, port=free_port())
@@ -57,6 +60,7 @@ class Pair:
 
     def __enter__(self) -> Self:
         self.runtime.__enter__()
+        self.packages.__enter__()
         try:
             self._supervisor.launch(*self.controllers)
             self._supervisor.await_answers(*self.controllers)
@@ -68,6 +72,7 @@ class Pair:
     def __exit__(self, *_: object) -> None:
         self._supervisor.stop()
         self.runtime.__exit__()
+        self.packages.__exit__()
 
 
 class Crowd:

@@ -83,7 +83,9 @@ class Stores:
         self.postgres = Outage(MemoryTables(), StoreUnavailable)
         self.keys = Outage(MemoryKeys(), StoreUnavailable)
         self.runtime = HeldRuntime()
-        self.environments = Outage(MemoryEnvironments(), StoreUnavailable)
+        self.clock = Clock()
+        self.kept = MemoryEnvironments(self.clock)
+        self.environments = Outage(self.kept, StoreUnavailable)
         self.packages = HeldPackages()
 
     def lose_redis(self) -> None:
@@ -113,7 +115,7 @@ class Clock:
     """A clock that stands until a test moves it."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 1.0
 
     def __call__(self) -> float:
         return self.now

@@ -100,6 +100,7 @@ def places() -> Iterator[tuple[Route, str]]:
                     language_title=TITLE,
                     alias="live",
                     key_id=KEY_ID,
+                    digest="0" * 64,
                 ),
             )
 

@@ -142,10 +142,10 @@ def test_puts_at_the_same_time_make_a_version_each_and_lose_nothing(clients: tup
             "/defaults/context/timeout_ms",
         ),
         ({"script_content": SCRIPT, "defaults": {"timeout_ms": 0}}, "/defaults/timeout_ms"),
-        ({"script_content": SCRIPT, "packages": ["numpy"]}, "/packages"),
-        ({"script_content": SCRIPT, "lock": "x"}, "/lock"),
+        ({"script_content": SCRIPT, "packages": ["numpy @ https://x"]}, "/packages/0"),
+        ({"script_content": SCRIPT, "lock": "\0"}, "/lock"),
         ({"script_content": SCRIPT, "verify": "yes"}, "/verify"),
-        ({"script_content": SCRIPT, "refresh_packages": True}, "/refresh_packages"),
+        ({"script_content": SCRIPT, "refresh_packages": 1}, "/refresh_packages"),
     ],
 )
 @pytest.mark.covers("functions: unknown member, schema that is none, remote reference 400")

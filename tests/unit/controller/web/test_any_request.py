@@ -41,7 +41,7 @@ def session(functions: Functions) -> str:
 
 def paths(route: Route) -> list[str]:
     titles = dict.fromkeys(("function_ref", "language_title"), TITLE)
-    ids = {"request_id": "a-session", "alias": "live", "key_id": KEY_ID, **titles}
+    ids = {"request_id": "a-session", "alias": "live", "key_id": KEY_ID, "digest": "0" * 64, **titles}
     return [path.format(**ids) for path in route.own_paths]
 
 
@@ -216,7 +216,13 @@ def test_any_headers(
 ) -> None:
     function, route = place
     token = {"HTTP_AUTHORIZATION": TOKEN} if held else {}
-    ids = {"function_ref": TITLE, "language_title": TITLE, "alias": "live", "key_id": KEY_ID}
+    ids = {
+        "function_ref": TITLE,
+        "language_title": TITLE,
+        "alias": "live",
+        "key_id": KEY_ID,
+        "digest": "0" * 64,
+    }
     path = route.own_paths[0].format(request_id=session if function == "execute" else "x", **ids)
     method = "OPTIONS" if preflight else route.method
     answer = functions.ask(function, method, path, BODY, **(JSON | token | headers))

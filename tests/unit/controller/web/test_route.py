@@ -62,7 +62,18 @@ def services() -> Services:
         limiter=RateLimiter(CacheManager(MemoryBackend(), 60, 60), one_each),
         **cast(
             Any,
-            dict.fromkeys(("workflow", "sessions", "functions", "registrar", "keys", "health", "contract")),
+            dict.fromkeys(
+                (
+                    "workflow",
+                    "sessions",
+                    "functions",
+                    "registrar",
+                    "environments",
+                    "keys",
+                    "health",
+                    "contract",
+                )
+            ),
         ),
     )
 
