@@ -68,15 +68,32 @@ FUNCTIONS_OF_THE_CONTRACT = {
         "anonymous callers change nothing",
     )
 }
+PACKAGES_OF_THE_CONTRACT = {
+    f"packages: {row}"
+    for row in (
+        "declared in the script or in the field, never both",
+        "other sources, options and malformed names 400",
+        "declarations are read in linear time",
+        "one build for all who ask",
+        "the same declaration of a user keeps its lock",
+        "a version and a session pin their environment",
+        "results of two environments are two",
+        "a runtime that lacks parts gets them",
+        "a killed builder leaves no half environment",
+        "no longer than PACKAGES_WAIT, and the work goes on",
+        "owners alone see an environment",
+        "switched off with a sentence",
+    )
+}
 STATUSES = {"INVALID_REQUEST": (400, 405, 413, 415), "INVALID_PARAMS": (400,)}
 
 
 def rows() -> set[str]:
-    """What has to be covered: the specification's tables, what functions and keys promise, every code for clients."""
+    """What has to be covered: the specification's tables, what 1.1 promises, every code for clients."""
     codes = {ServiceError.code, *(kind.code for kind in ServiceError.__subclasses__())} - {ClientGone.code}
     several = {f"{code} {status}" for code, statuses in STATUSES.items() for status in statuses}
     codes = codes - STATUSES.keys() | several
-    promised = FUNCTIONS_OF_THE_CONTRACT | KEYS_OF_THE_CONTRACT
+    promised = FUNCTIONS_OF_THE_CONTRACT | KEYS_OF_THE_CONTRACT | PACKAGES_OF_THE_CONTRACT
     return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | promised | codes
 
 

@@ -1,4 +1,4 @@
-"""A process that builds an environment: `python building_process.py <postgres url> <packages url> <digest> [folder]`."""
+"""A process that builds an environment. Arguments: the URLs of PostgreSQL and packages, the digest, and a folder."""
 
 import sys
 from pathlib import Path

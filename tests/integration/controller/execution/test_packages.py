@@ -1,4 +1,4 @@
-"""Packages of scripts over two controllers in separate processes, real stores, and doubles of packages and runtime."""
+"""Packages of scripts over two controllers in separate processes, and doubles of `packages` and the runtime."""
 
 import random
 import signal
@@ -6,17 +6,19 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from time import sleep
 
 import pytest
+import requests
 
 from controller.database.environments import PostgresEnvironments
 from controller.database.folder_parts import FolderParts
 from controller.database.postgres import Postgres
 from controller.models.environments import Environment, Resolved
 from local.state import ROOT
-from tests.acceptance.client import error_of
+from tests.acceptance.client import Client, error_of
 from tests.databases import Database
 from tests.integration.controller.execution.building_process import installer
 from tests.integration.controller.fake_packages import PARTS, FakePackages, part_of
@@ -31,14 +33,15 @@ def package(kind: str = "new") -> str:
     return f"{kind}-{uuid.uuid4().hex}"
 
 
+@pytest.mark.covers("packages: one build for all who ask")
 def test_twenty_identical_asks_over_two_controllers_are_one_build(pair: Pair) -> None:
     name, crowd = package(), Crowd(20)
     clients = pair.clients()
-    asked = [
-        crowd.ask(lambda user=client.again(): user.initialize(TITLE, SCRIPT, packages=[name]), 1)
-        for client in clients
-        for _ in range(10)
-    ]
+
+    def ask(client: Client) -> requests.Response:
+        return client.again().initialize(TITLE, SCRIPT, packages=[name])
+
+    asked = [crowd.ask(partial(ask, client), 10) for client in clients]
     assert {answer.status_code for each in asked for answer in each.answers()} == {200}
     assert pair.packages.resolved[name] == 1
     ((lock, builds),) = [(lock, count) for lock, count in pair.packages.builds.items() if name in lock]
@@ -105,6 +108,7 @@ def postgres(postgres_database: Database) -> Iterator[Postgres]:
 
 
 @pytest.mark.parametrize("in_folder", [False, True])
+@pytest.mark.covers("packages: a killed builder leaves no half environment")
 def test_a_builder_killed_at_any_moment_leaves_no_half_environment(
     postgres: Postgres, postgres_database: Database, packages: FakePackages, tmp_path: Path, in_folder: bool
 ) -> None:

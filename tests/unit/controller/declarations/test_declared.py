@@ -137,6 +137,7 @@ def test_the_fields_packages_are_in_canonical_form() -> None:
         ("cobol", "x"),
     ],
 )
+@pytest.mark.covers("packages: other sources, options and malformed names 400")
 def test_other_sources_options_and_malformed_names_are_refused(language: str, package: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         of_field(language, [package], "/context/packages")
@@ -156,6 +157,7 @@ def test_other_sources_options_and_malformed_names_are_refused(language: str, pa
         *(("rust", "", unit) for unit in ("---\n", "\n", "--- ")),
     ],
 )
+@pytest.mark.covers("packages: declarations are read in linear time")
 def test_hostile_scripts_are_read_in_linear_time(language: str, start: str, unit: str) -> None:
     script = start + unit * (MIB // len(unit)) + "# /// script"
     started = perf_counter()

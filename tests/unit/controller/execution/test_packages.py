@@ -99,6 +99,7 @@ def test_a_build_that_breaks_is_never_seen_and_built_again(one: Process, stores:
     assert len(stores.packages.resolved) == 1
 
 
+@pytest.mark.covers("packages: no longer than PACKAGES_WAIT, and the work goes on")
 def test_a_request_that_waited_long_enough_is_told_and_the_work_goes_on(stores: Stores) -> None:
     process = Process(stores, wait=0.01)
     stores.packages.released.clear()
@@ -115,6 +116,7 @@ def test_a_request_that_waited_long_enough_is_told_and_the_work_goes_on(stores: 
     assert len(stores.packages.resolved) == 1
 
 
+@pytest.mark.covers("packages: the same declaration of a user keeps its lock")
 def test_another_lock_or_a_refreshed_one_is_another_environment(one: Process, stores: Stores) -> None:
     first = one.begin(packages=PANDAS)
     stores.packages.newest = 2
@@ -133,6 +135,7 @@ def test_a_lock_alone_is_what_is_installed(one: Process, stores: Stores) -> None
     assert stores.packages.built == ["a==1\n"]
 
 
+@pytest.mark.covers("packages: declared in the script or in the field, never both")
 def test_the_script_declares_and_excludes_the_field(one: Process, stores: Stores) -> None:
     declared = one.begin(script=BLOCK).environment
     assert declared == one.begin(packages=PANDAS).environment
@@ -152,6 +155,7 @@ def test_a_new_script_keeps_the_fields_packages_alone(one: Process) -> None:
     assert (one.put().packages, one.put().environment) == ([], None)
 
 
+@pytest.mark.covers("packages: a version and a session pin their environment")
 def test_a_version_pins_its_environment(one: Process, other: Process, stores: Stores) -> None:
     made = one.put(script="result = 1", asked=PANDAS)
     assert (made.version, made.packages) == (1, ["pandas"])
@@ -167,6 +171,7 @@ def test_a_version_pins_its_environment(one: Process, other: Process, stores: St
     assert one.put(asked=PackagesAsked([])).environment is None
 
 
+@pytest.mark.covers("packages: results of two environments are two")
 def test_results_of_two_environments_are_two(one: Process, stores: Stores) -> None:
     first = one.begin(packages=PANDAS)
     stores.packages.newest = 2
@@ -177,6 +182,7 @@ def test_results_of_two_environments_are_two(one: Process, stores: Stores) -> No
 
 
 @pytest.mark.parametrize("refusal", [PartRefused(), None])
+@pytest.mark.covers("packages: a runtime that lacks parts gets them")
 def test_a_runtime_that_lacks_parts_gets_them(
     one: Process, stores: Stores, refusal: Exception | None
 ) -> None:
@@ -216,6 +222,7 @@ def test_typescript_has_the_environments_of_nodejs(one: Process, stores: Stores)
         one.begin(name=LanguageTitle("rust", "x"), packages=PackagesAsked(lock="x"))
 
 
+@pytest.mark.covers("packages: switched off with a sentence")
 def test_a_deployment_without_packages_says_so(stores: Stores) -> None:
     process = Process(stores, refusal="switched off")
     with pytest.raises(InitializationFailed, match="switched off") as refused:
@@ -231,6 +238,7 @@ def test_without_postgres_a_script_with_packages_begins_no_session(one: Process,
     assert one.begin().environment is None
 
 
+@pytest.mark.covers("packages: owners alone see an environment")
 def test_owners_alone_see_an_environment(one: Process) -> None:
     session = one.begin(identity=ALICE, packages=PANDAS)
     assert session.environment is not None

@@ -7,12 +7,12 @@ import pytest
 
 from controller.errors import InvalidParams, InvalidRequest, NotFound, ServiceError
 from controller.models.registered import LanguageTitle, Script
-from controller.models.requests import CacheDirectives
+from controller.models.requests import CacheDirectives, PackagesAsked
 from controller.web import ids
 from controller.web.parsing import RequestParser
 from controller.web.request_schemas import EXECUTE
 
-PARSER = RequestParser(script_max_bytes=100, body_max_bytes=1000)
+PARSER = RequestParser(script_max_bytes=100, body_max_bytes=2000)
 
 
 def initialize(body: Any, language_title: str = "python-hello") -> Any:
@@ -42,12 +42,34 @@ def test_the_script_sees_all_of_the_context_but_what_steers_the_service() -> Non
         "retain_session": False,
         "compile_options": {"optimization_level": "debug", "features": ["a"], "target": "wasm32-wasi"},
         "isolation": "execution",
+        "packages": ["pandas"],
+        "lock": "pandas==1",
+        "refresh_packages": True,
     }
     call = initialize({"context": context, "script_content": "result = 1"})
     assert call.context == {"environment": "production", "user_id": "user-123", "tenant": {"deep": [1]}}
     assert call.compile_options == context["compile_options"]
     assert (call.timeout_ms, call.retain_session, call.isolation) == (50, False, "execution")
     assert call.script == Script.of("result = 1")
+    assert call.packages == PackagesAsked(["pandas"], "pandas==1", refresh=True, place="/context")
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"packages": ["a"]},
+        {"packages": []},
+        {"lock": "a==1"},
+        {"refresh_packages": True},
+        *({"packages": bad, "script": 1} for bad in ("a", [1], [""], ["a" * 513], ["a"] * 101)),
+        {"lock": "\0", "script": 1},
+        {"lock": ["a"], "script": 1},
+    ],
+)
+def test_packages_need_a_script_and_are_bounded(context: dict[str, Any]) -> None:
+    script = {"script_content": "result = 1"} if context.pop("script", None) else {}
+    with pytest.raises(InvalidRequest, match=r"/context/(packages|lock)"):
+        initialize({"context": context, **script})
 
 
 @pytest.mark.parametrize(
