@@ -43,6 +43,7 @@ def infrastructure() -> dict[str, Any]:
             "Redis": redis,
             "PostgreSQL": postgres,
             "Log": _log(),
+            "Packages of scripts": _packages(),
             "Circuits, maintenance, targets": _health(),
         },
     )
@@ -109,6 +110,52 @@ def _log() -> list[Panel]:
             unit="bytes",
             red="Has no limit. LOG_RETENTION_DAYS says how long rows of request_logs are kept.",
             span=HALF,
+        ),
+    ]
+
+
+def _packages() -> list[Panel]:
+    everything = chosen()
+    builds = "lambda_environment_builds_total"
+    return [
+        series(
+            "Declarations of packages by what they found",
+            Prom(
+                rate("lambda_environments_asked_total", everything, by="language, result"),
+                "{{language}}: {{result}}",
+            ),
+            unit="ops",
+            red="Has no limit. `new`: resolved and built; `known`: built again, since it had made room.",
+        ),
+        series(
+            "Builds of environments by outcome",
+            Prom(rate(builds, everything, by="language, code"), "{{language}}: {{code}}"),
+            unit="ops",
+            red="Has no limit. `runtime_unavailable`: `packages` or its registry is away. Scripts without "
+            "new packages go on.",
+        ),
+        series(
+            "Time of a build, 95th percentile",
+            Prom(
+                quantile(0.95, "lambda_environment_build_seconds", everything, by="language"), "{{language}}"
+            ),
+            unit="s",
+            red="Has no limit. Beyond PACKAGES_WAIT callers are told to ask again.",
+            span=THIRD,
+        ),
+        series(
+            "Bytes of environments",
+            Prom(f"max(lambda_environments_bytes{everything})", "bytes"),
+            unit="bytes",
+            red="At ENVIRONMENTS_MAX_BYTES those that were used longest ago make room.",
+            span=THIRD,
+        ),
+        series(
+            "Environments that made room",
+            Prom(rate("lambda_environments_evicted_total", everything), "environments"),
+            unit="ops",
+            red="Has no limit. Many: ENVIRONMENTS_MAX_BYTES is too small, and environments are built again.",
+            span=THIRD,
         ),
     ]
 

@@ -3,14 +3,18 @@
 import hashlib
 import json
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import sleep
 from typing import Any, Self
 
 SECRET = "the secret of packages"
-PARTS = 4
+#: Bytes of a part before it is compressed, and of an environment.
+PIECE, BYTES = 4 << 20, 9 << 20
+PARTS = 1 + -(-BYTES // PIECE)
 
 
 class FakePackages:
@@ -52,10 +56,17 @@ class FakePackages:
         if "held" in lock:
             self._gate.wait()
         packages = [
-            {"name": line.split("==")[0], "version": "1", "bytes": 10, "licence": "MIT"}
+            {"name": line.split("==")[0], "version": "1", "bytes": BYTES, "licence": "MIT"}
             for line in lock.splitlines()
         ]
-        head = {"packages": packages, "bytes": 10, "files": 1, "built_ms": 1, "parts": PARTS, "dropped": []}
+        head = {
+            "packages": packages,
+            "bytes": BYTES,
+            "files": 1,
+            "built_ms": 1,
+            "parts": PARTS,
+            "dropped": [],
+        }
         yield json.dumps(head).encode()
         for number in range(PARTS):
             if "cut" in lock and number == 2:
@@ -74,9 +85,14 @@ class FakePackages:
         self._server.server_close()
 
 
+@cache
 def part_of(lock: str, number: int) -> bytes:
-    """The content of a part: more than one segment of the stream."""
-    return hashlib.sha256(f"{lock} {number}".encode()).digest() * 10_000
+    """A part of an environment of one file, in the form that runtimes read."""
+    content = hashlib.sha256(lock.encode()).digest() * (BYTES // 32)
+    if number > 0:
+        return zlib.compress(content[(number - 1) * PIECE : number * PIECE], 1)
+    files = [["fake_package.bin", BYTES, hashlib.sha256(content).hexdigest(), 0]]
+    return zlib.compress(json.dumps({"parts": PARTS, "files": files}, separators=(",", ":")).encode())
 
 
 def _handler(packages: FakePackages) -> type[BaseHTTPRequestHandler]:

@@ -183,7 +183,16 @@ RUNTIMES: dict[str, Check] = {
 }
 CHORES = {
     (name,)
-    for name in ("connections", "functions", "keys", "partitions", "retention", "sessions", "statistics")
+    for name in (
+        "connections",
+        "environments",
+        "functions",
+        "keys",
+        "partitions",
+        "retention",
+        "sessions",
+        "statistics",
+    )
 }
 INFRASTRUCTURE: dict[str, Check] = {
     "Redis: operations": counts(lambda seen: {("begin",): flown(seen)}, others=True),
@@ -197,6 +206,13 @@ INFRASTRUCTURE: dict[str, Check] = {
     "Log records that wait in memory": peaks({(): (0, 1000)}),
     "Log records that wait on disk": peaks({(): (1000, 1 << 20)}, last=0),
     "Log records lost": exactly(lambda _: one(0)),
+    "Declarations of packages by what they found": counts(
+        lambda _: {("python", "new"): 1, ("python", "hit"): 1}
+    ),
+    "Builds of environments by outcome": counts(lambda _: {("python", "ok"): 1}),
+    "Time of a build, 95th percentile": between(SOME, longest(1, "initialize"), {("python",)}),
+    "Bytes of environments": peaks({(): (1000, 1 << 30)}),
+    "Environments that made room": counts(lambda _: {}),
     "Circuits by state": exactly(lambda _: keyed({"closed": 2, "open": 1, "half-open": 0})),
     "Time since a chore was last done": between(0, 120, CHORES),
     "Targets that answer Prometheus, by job": exactly(

@@ -55,6 +55,7 @@ class Load:
         self._nodejs()
         self._rust()
         self._by_name()
+        self._packages()
         self._rest()
         return self.ledger
 
@@ -177,6 +178,11 @@ class Load:
         self.ledger.artifacts["rust", "cache"] += 1
         for number in range(MISSES):
             self.execute(session, {"n": number}, language="rust")
+
+    def _packages(self) -> None:
+        """One function has new packages, another one the same."""
+        for title in ("packed", "packed-too"):
+            self.begin(title, "result = 1", packages=[f"package-{self._rounds}"])
 
     def _by_name(self) -> None:
         """Each kind of reference. Every round makes its own versions, so it begins its own sessions."""

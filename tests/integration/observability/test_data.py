@@ -19,6 +19,7 @@ from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
+from tests.integration.controller.fake_packages import SECRET, FakePackages
 from tests.integration.observability.api import Api
 from tests.integration.observability.expected_log import LOG
 from tests.integration.observability.expected_panels import PANELS
@@ -58,11 +59,12 @@ def seen(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("observed")
-    service = Deployment(
-        folder / "service", node_program, rust_toolchain, free_port(), CIRCUIT_PAUSE="1", CIRCUIT_FAILURES="5"
-    )
+    packages = FakePackages()
+    variables = {"CIRCUIT_PAUSE": "1", "CIRCUIT_FAILURES": "5"}
+    variables |= {"PACKAGES_URL": packages.url, "PACKAGES_SECRET": SECRET}
+    service = Deployment(folder / "service", node_program, rust_toolchain, free_port(), **variables)
     remove(State(folder / "prometheus").folder)  # what a killed run has left there
-    with GatewaySeries() as gateway:
+    with packages, GatewaySeries() as gateway:
         jobs = targets(service.ports) | {"gateway": [f"{LOOPBACK}:{gateway.port}"]}
         state = State(folder / "prometheus")
         server = PrometheusServer(prometheus_program, state, free_port(), jobs, INTERVAL)

@@ -21,7 +21,7 @@ from local.state import ROOT
 from tests.acceptance.client import Client, error_of
 from tests.databases import Database
 from tests.integration.controller.execution.building_process import installer
-from tests.integration.controller.fake_packages import PARTS, FakePackages, part_of
+from tests.integration.controller.fake_packages import BYTES, PARTS, FakePackages, part_of
 from tests.integration.controller.pair import Crowd, Pair
 from tests.waiting import until
 
@@ -61,9 +61,9 @@ def test_an_environment_is_shown_pinned_and_sent_again(pair: Pair) -> None:
     assert shown == {
         "digest": digest,
         "state": "ready",
-        "packages": [{"name": name, "version": "1", "bytes": 10, "licence": "MIT"}],
+        "packages": [{"name": name, "version": "1", "bytes": BYTES, "licence": "MIT"}],
         "lock": f"{name}==1 --hash=sha256:{'0' * 64}\n",
-        "bytes": 10,
+        "bytes": BYTES,
         "built_ms": 1,
     }
     pair.runtime.environments.clear()
@@ -127,12 +127,15 @@ def test_a_builder_killed_at_any_moment_leaves_no_half_environment(
         assert found == [part_of(made.lock, number) for number in range(PARTS)]
         return True
 
+    def begun(before: int) -> bool:
+        return packages.builds[made.lock] > before
+
     command = [sys.executable, "-m", "tests.integration.controller.execution.building_process"]
     command += [postgres_database.url, packages.url, made.digest, *([str(folder)] if folder else [])]
     for _ in range(KILLS // 2):
         before = packages.builds[made.lock]
         builder = subprocess.Popen(command, cwd=ROOT)
-        until(lambda seen=before: packages.builds[made.lock] > seen, "the build has begun")
+        until(partial(begun, before), "the build has begun")
         sleep(random.uniform(0, 1.1 * PARTS * packages.pause))
         builder.send_signal(signal.SIGKILL)
         builder.wait()

@@ -10,7 +10,7 @@ import pytest
 from controller.errors import InitializationFailed, InvalidRequest, RuntimeUnavailable
 from controller.runtimes import packages_client
 from controller.runtimes.packages_client import PackagesClient
-from tests.integration.controller.fake_packages import PARTS, SECRET, FakePackages, part_of
+from tests.integration.controller.fake_packages import BYTES, PARTS, SECRET, FakePackages, part_of
 
 HEAD = {"packages": [], "bytes": 1, "files": 1, "built_ms": 1, "parts": 2, "dropped": []}
 Serve = Callable[[bytes], str]
@@ -64,7 +64,7 @@ def test_an_environment_comes_part_by_part() -> None:
         assert [package["name"] for package in resolved.packages] == ["a", "b"]
         assert (resolved.version, resolved.platform) == ("3.11", "linux")
         with client.build("python", resolved.lock) as stream:
-            assert (stream.size, stream.built_ms, stream.parts) == (10, 1, PARTS)
+            assert (stream.size, stream.built_ms, stream.parts) == (BYTES, 1, PARTS)
             assert list(stream.contents) == [part_of(resolved.lock, number) for number in range(PARTS)]
         with pytest.raises(RuntimeUnavailable):
             built(packages.url, "another secret of packages")
