@@ -60,9 +60,16 @@ def seen(
 ) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("observed")
     packages = FakePackages()
-    variables = {"CIRCUIT_PAUSE": "1", "CIRCUIT_FAILURES": "5"}
-    variables |= {"PACKAGES_URL": packages.url, "PACKAGES_SECRET": SECRET}
-    service = Deployment(folder / "service", node_program, rust_toolchain, free_port(), **variables)
+    service = Deployment(
+        folder / "service",
+        node_program,
+        rust_toolchain,
+        free_port(),
+        CIRCUIT_PAUSE="1",
+        CIRCUIT_FAILURES="5",
+        PACKAGES_URL=packages.url,
+        PACKAGES_SECRET=SECRET,
+    )
     remove(State(folder / "prometheus").folder)  # what a killed run has left there
     with packages, GatewaySeries() as gateway:
         jobs = targets(service.ports) | {"gateway": [f"{LOOPBACK}:{gateway.port}"]}
