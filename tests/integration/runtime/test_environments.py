@@ -237,3 +237,12 @@ def test_a_runtime_names_the_parts_it_lacks(interpreter: ServedRuntime) -> None:
     assert interpreter.result(size, environment=large.digest) == 9 << 20
     assert interpreter.put(large.digest, 1, b"what it has already").status_code == 204
     assert interpreter.put(large.digest, 4, b"").status_code == 400
+
+
+def test_a_language_without_packages_refuses_environments(rust_runtime: ServedRuntime) -> None:
+    sent = environment({"file": "1"})
+    for answer in (
+        rust_runtime.put(sent.digest, 0, sent.parts[0]),
+        rust_runtime.run("pub fn handler() {}", environment=sent.digest),
+    ):
+        assert (answer.status_code, document(answer)["error"]["code"]) == (400, "INVALID_REQUEST")
