@@ -100,6 +100,8 @@ class Installer(Flask):
         lock = _field(body, "lock", _is_text)
         if packages is None and lock is None:
             raise InvalidRequest("packages or lock must be given")
+        if lock is not None:
+            packages = packages or None  # nothing is declared beside it: what the lock says
         return self._builder.resolve(language, packages, _field(body, "requires_python", _is_text), lock)
 
     def _build(self, language: str, body: dict[str, Any]) -> Response:
