@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,10 +27,19 @@ SEND_SECONDS, RESOLVE_SECONDS, BUILD_SECONDS = 5.0, 90.0, 300.0
 #: Most bytes of a frame: a part has 8 MiB at most. And most parts, of 4 MiB before they are compressed.
 FRAME_MAX, PARTS_MAX = 8 << 20, 1024
 #: Most bytes of an answer that is no stream.
-ANSWER_MAX = 16 << 20
+ANSWER_MAX = 4 << 20
 #: Seconds after which a client may ask again when `packages` is busy or its registry is away.
 RETRY_AFTER = 5
 Size = Annotated[int, Meta(ge=0, lt=1 << 62)]
+
+
+class _Document(Struct):
+    @classmethod
+    def of(cls, text: bytes) -> Self:
+        """Read a document of `packages`. Raises RequestFailed, msgspec.DecodeError."""
+        if b"\\u0000" in text:
+            raise RequestFailed("a NUL, which PostgreSQL does not keep")
+        return msgspec.json.decode(text, type=cls)
 
 
 class _Named(Struct):
@@ -43,14 +52,14 @@ class _BuiltPackage(_Named):
     licence: str | None = None
 
 
-class _Resolved(Struct):
+class _Resolved(_Document):
     lock: str
     version: str
     platform: str
     packages: list[_Named]
 
 
-class _Head(Struct):
+class _Head(_Document):
     packages: list[_BuiltPackage]
     bytes: Size
     built_ms: Annotated[int, Meta(ge=0, lt=1 << 31)]
@@ -91,7 +100,7 @@ class PackagesClient:
         """
         body = {"packages": list(packages), "requires_python": requires_python, "lock": lock}
         with self._asked(f"/packages/{language}/resolve", body, RESOLVE_SECONDS) as chunks:
-            found = msgspec.json.decode(_joined(chunks), type=_Resolved)
+            found = _Resolved.of(_joined(chunks))
         return Resolved(found.lock, found.version, found.platform, msgspec.to_builtins(found.packages))
 
     @contextmanager
@@ -104,7 +113,7 @@ class PackagesClient:
         """
         with self._asked(f"/packages/{language}/build", {"lock": lock}, BUILD_SECONDS) as chunks:
             frames = _Frames(chunks)
-            head = msgspec.json.decode(frames.next(), type=_Head)
+            head = _Head.of(frames.next())
             packages = msgspec.to_builtins(head.packages)
             yield BuildStream(packages, head.bytes, head.built_ms, head.parts, frames.rest(head.parts))
 

@@ -147,7 +147,7 @@ def _packages() -> list[Panel]:
             "Bytes of environments",
             Prom(f"max(lambda_environments_bytes{everything})", "bytes"),
             unit="bytes",
-            red="At ENVIRONMENTS_MAX_BYTES those that were used longest ago make room.",
+            red="Has no limit. At ENVIRONMENTS_MAX_BYTES those that were used longest ago make room.",
             span=THIRD,
         ),
         series(

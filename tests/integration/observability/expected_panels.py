@@ -209,7 +209,7 @@ INFRASTRUCTURE: dict[str, Check] = {
     "Declarations of packages by what they found": counts(
         lambda _: {("python", "new"): 1, ("python", "hit"): 1}
     ),
-    "Builds of environments by outcome": counts(lambda _: {("python", "ok"): 1}),
+    "Builds of environments by outcome": counts(lambda _: {("ok", "python"): 1}),
     "Time of a build, 95th percentile": between(SOME, longest(1, "initialize"), {("python",)}),
     "Bytes of environments": peaks({(): (1000, 1 << 30)}),
     "Environments that made room": counts(lambda _: {}),

@@ -78,6 +78,7 @@ def test_an_environment_comes_part_by_part() -> None:
         http(200, framed(head(parts=0))),
         http(200, framed(head(parts=10**6))),
         http(200, framed(head(bytes=-1))),
+        http(200, framed(head(packages=[{"name": "a\0", "version": "1", "bytes": 1}]), b"1", b"2")),
         http(200, framed(head(), b"1")),
         http(200, framed(head(), b"1", b"2", b"3")),
         http(200, framed(head(), b"1", b"2") + b"x"),
