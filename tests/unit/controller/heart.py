@@ -84,6 +84,7 @@ class Stores:
         self.keys = Outage(MemoryKeys(), StoreUnavailable)
         self.runtime = HeldRuntime()
         self.clock = Clock()
+        self.clock.now = 1.0  # no lease that was never taken
         self.kept = MemoryEnvironments(self.clock)
         self.environments = Outage(self.kept, StoreUnavailable)
         self.packages = HeldPackages()
@@ -115,7 +116,7 @@ class Clock:
     """A clock that stands until a test moves it."""
 
     def __init__(self) -> None:
-        self.now = 1.0
+        self.now = 0.0
 
     def __call__(self) -> float:
         return self.now
