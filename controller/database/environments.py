@@ -78,6 +78,10 @@ class PostgresEnvironments:
         build: str | None = self._postgres.query("use_environment", digest=digest)
         return build
 
+    def lose_part(self, digest: str, build: str, part: int) -> None:
+        """See `EnvironmentRows.lose_part`."""
+        self._did("lose_part", digest=digest, build=build, part=part)
+
     def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
         """See `EnvironmentRows.evict_environments`."""
         rows = self._postgres.query("evict_environments", most=most, batch=batch)

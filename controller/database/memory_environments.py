@@ -16,6 +16,7 @@ class _Row:
     environment: Environment
     used_at: float
     stored_bytes: int = 0
+    parts: int = 0
     build: str | None = None
     failure: Mapping[str, Any] | None = None
     lease: float = 0.0
@@ -113,7 +114,7 @@ class MemoryEnvironments:
                 built_ms=built.built_ms,
                 state="ready",
             )
-            row.stored_bytes, row.used_at = built.stored_bytes, self._clock()
+            row.stored_bytes, row.parts, row.used_at = built.stored_bytes, built.parts, self._clock()
         return row is not None
 
     def fail_build(self, digest: str, build: str, failure: Mapping[str, Any]) -> None:
@@ -130,6 +131,13 @@ class MemoryEnvironments:
             return None
         row.used_at = self._clock()
         return row.build
+
+    def lose_part(self, digest: str, build: str, part: int) -> None:
+        """See `EnvironmentRows.lose_part`."""
+        row = self._rows[digest]
+        if row.environment.state == "ready" and row.build == build and part < row.parts:
+            row.become("absent")
+            row.stored_bytes = 0
 
     def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
         """See `EnvironmentRows.evict_environments`."""

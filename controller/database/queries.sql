@@ -663,6 +663,11 @@ WITH used AS (
 )
 SELECT build FROM environments WHERE digest = :digest AND state = 'ready';
 
+-- name: lose_part(digest, build, part)!
+-- Record that a part is lost which an environment should have. The next use builds it again.
+UPDATE environments SET state = 'absent', stored_bytes = 0
+WHERE digest = :digest AND build = :build AND state = 'ready' AND :part < parts;
+
 -- name: evict_environments(most, batch)
 -- Give up the parts of the environments that were used longest ago, until the rest has `most` bytes. Return them.
 -- What is being sent was used within the last minutes. What is being built stays, unless its builder is long gone.

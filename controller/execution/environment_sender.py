@@ -72,11 +72,13 @@ class EnvironmentSender:
             return
 
     def _content(self, digest: str, part: int) -> bytes:
-        """Return a part. If it was evicted, the environment is built again."""
+        """Return a part. If it was evicted or is lost, the environment is built again."""
         for _ in range(2):
             build = self._rows.use_environment(digest)
             content = None if build is None else self._parts.part(digest, build, part)
             if content is not None:
                 return content
+            if build is not None:
+                self._rows.lose_part(digest, build, part)
             self._installer.ensure(digest)
         raise RuntimeUnavailable("the packages cannot be sent", details={"environment": digest})

@@ -51,6 +51,9 @@ class EnvironmentRows(Protocol):
     def use_environment(self, digest: str) -> str | None:
         """Return the build that made the parts, and record that these are used. None: it is not ready."""
 
+    def lose_part(self, digest: str, build: str, part: int) -> None:
+        """Record that a part is lost which the environment should have. The next use builds it again."""
+
     def evict_environments(self, most: int, batch: int) -> list[tuple[str, str]]:
         """Give up those that were used longest ago, until the parts of the rest have `most` bytes.
 

@@ -154,6 +154,16 @@ def test_what_is_ready_is_not_built_again(rows: Rows) -> None:
     assert rows.part(digest, "b", 0) is None
 
 
+def test_what_lost_a_part_is_built_again(rows: Rows) -> None:
+    digest = build(rows)
+    rows.lose_part(digest, "b", 1)
+    rows.lose_part(digest, "other", 0)
+    assert rows.use_environment(digest) == "b"
+    rows.lose_part(digest, "b", 0)
+    assert rows.use_environment(digest) is None
+    assert rows.claim_build(digest, "two", 60)
+
+
 def test_one_resolves_at_a_time_and_the_lock_is_kept(
     rows: Rows, age: Callable[[float], None], owner: str
 ) -> None:

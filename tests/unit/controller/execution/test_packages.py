@@ -203,13 +203,17 @@ def test_a_runtime_that_never_takes_them_is_unavailable(one: Process, stores: St
         one.execute(session)
 
 
-def test_parts_that_made_room_are_built_again(one: Process, stores: Stores) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+def test_parts_that_made_room_or_are_lost_are_built_again(one: Process, stores: Stores, lost: bool) -> None:
     session = one.begin(packages=PANDAS)
     stores.runtime.environments.clear()
     stores.clock.now += 3600
-    ((digest, build),) = stores.kept.evict_environments(0, 10)
-    assert digest == session.environment
-    stores.kept.drop_parts(digest, build)
+    assert session.environment is not None
+    build = stores.kept.use_environment(session.environment) if lost else None
+    if build is None:
+        ((digest, build),) = stores.kept.evict_environments(0, 10)
+        assert digest == session.environment
+    stores.kept.drop_parts(session.environment, build)
     assert result(one.execute(session)) == (1, False)
     assert len(stores.packages.built) == 2
     assert len(stores.packages.resolved) == 1
