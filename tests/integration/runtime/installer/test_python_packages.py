@@ -5,12 +5,14 @@ import marshal
 import stat
 from pathlib import Path
 
+import gevent
 import pytest
 
 from tests.integration.runtime.installer.artifacts import Content, wheel
 from tests.integration.runtime.installer.conftest import Start
 from tests.integration.runtime.installer.registry import LATER, Registry, served
 from tests.integration.runtime.installer.served import ServedInstaller
+from tests.waiting import until_greenlets
 
 MODULE = b"VALUE = 1\n"
 
@@ -139,6 +141,20 @@ def test_a_registry_that_fails_is_no_fault_of_the_script(
         *([(400, "INITIALIZATION_ERROR")] if fault == "shorter" else []),
     }, answer.text
     assert answer.status_code == 400 or int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_client_that_goes_ends_its_job_and_frees_the_slot(start: Start, registry: Registry) -> None:
+    publish(registry, "slow", {"slow/large": bytes(range(256)) * 4096})
+    installer = start(jobs=1)
+    lock = installer.resolved("python", "slow")["lock"]
+    registry.fault = "stalls"
+    registry.paths.clear()
+    caller = gevent.spawn(installer.ask, "python", "build", {"lock": lock})
+    until_greenlets(lambda: any(path.endswith(".whl") for path in registry.paths), "the job downloads")
+    caller.kill()
+    registry.fault = ""
+
+    assert "slow/__init__.py" in installer.built("python", lock).files
 
 
 def test_a_private_index_is_the_only_one(
