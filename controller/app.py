@@ -27,6 +27,7 @@ from controller.database.statistics import Statistics
 from controller.database.tables import PostgresTables
 from controller.execution.environment_sender import EnvironmentSender
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.initialization import SessionInitializer
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.new_sessions import SessionBounds
 from controller.execution.package_installer import PackageInstaller
@@ -144,29 +145,9 @@ def compose(settings: Settings) -> Controller:
     scripts = ScriptStore(kept, tables)
     environments = _environments(settings, postgres, tables, runtimes, metrics)
     runner = ScriptRunner(selector, runtimes, scripts, metrics, environments.sender, timeout)
-    bounds = SessionBounds(settings.session_ttl, settings.script_timeout_max)
-    named = NamedSessions(
-        functions=functions, sessions=sessions, scripts=scripts, runner=runner, metrics=metrics, bounds=bounds
-    )
     quotas = Quotas(tables, settings.sessions_per_user_max, settings.functions_per_user_max)
-    workflow = WorkflowManager(
-        sessions=sessions,
-        functions=functions,
-        named=named,
-        quotas=quotas,
-        runner=runner,
-        packages=environments.packages,
-        flights=SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout),
-        idempotency=IdempotencyKeys(kept),
-        bounds=bounds,
-    )
-    verifier = ExampleVerifier(runner, bounds)
-    registrar = FunctionRegistrar(
-        functions=functions,
-        quotas=quotas,
-        runner=runner,
-        packages=environments.packages,
-        verifier=verifier,
+    workflow, registrar = _workflow(
+        settings, kept, quotas, sessions, functions, scripts, runner, environments.packages, metrics
     )
     services = Services(
         parser=RequestParser(settings.script_max_bytes, settings.body_max_bytes),
@@ -184,6 +165,42 @@ def compose(settings: Settings) -> Controller:
     chores = _chores(settings, services, postgres, balancer, metrics)
     server = MetricsServer(settings.metrics_port)
     return Controller(settings, services, metrics, traces, postgres, logger, masker, chores, server, followed)
+
+
+def _workflow(
+    settings: Settings,
+    kept: CacheManager,
+    quotas: Quotas,
+    sessions: SessionManager,
+    functions: FunctionCatalog,
+    scripts: ScriptStore,
+    runner: ScriptRunner,
+    packages: ScriptPackages,
+    metrics: MetricsCollector,
+) -> tuple[WorkflowManager, FunctionRegistrar]:
+    bounds = SessionBounds(settings.session_ttl, settings.script_timeout_max)
+    flights = SingleFlight(kept, runner, LEASE_BUDGETS * settings.request_timeout)
+    initializer = SessionInitializer(
+        sessions=sessions,
+        functions=functions,
+        quotas=quotas,
+        runner=runner,
+        packages=packages,
+        flights=flights,
+        bounds=bounds,
+    )
+    named = NamedSessions(
+        functions=functions, sessions=sessions, scripts=scripts, runner=runner, metrics=metrics, bounds=bounds
+    )
+    idempotency = IdempotencyKeys(kept)
+    workflow = WorkflowManager(
+        initializer=initializer, sessions=sessions, named=named, flights=flights, idempotency=idempotency
+    )
+    verifier = ExampleVerifier(runner, bounds)
+    registrar = FunctionRegistrar(
+        functions=functions, quotas=quotas, runner=runner, packages=packages, verifier=verifier
+    )
+    return workflow, registrar
 
 
 def _chores(

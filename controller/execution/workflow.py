@@ -1,32 +1,24 @@
 """WorkflowManager: the steps of initialize and execute, in order (specification 4.3)."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from msgspec import UNSET
 
-from controller.auth.authenticator import require_execute, require_write
+from controller.auth.authenticator import require_execute
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.call import Call
-from controller.declarations.declared import Declared
-from controller.errors import NotFound, SessionEnded, StoreUnavailable
+from controller.errors import NotFound, SessionEnded
 from controller.execution.idempotency import IdempotencyKeys, Replay
+from controller.execution.initialization import SessionInitializer
 from controller.execution.named_sessions import NamedSessions
-from controller.execution.new_sessions import SessionBounds, session_of_request
-from controller.execution.runner import EnvironmentUse, ScriptRunner
-from controller.execution.script_packages import Pinned, ScriptPackages
 from controller.execution.single_flight import FlightResult, SingleFlight, Watch
 from controller.json_schema.checks import check_params
-from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import Admission
 from controller.models.outcome import Outcome
-from controller.models.registered import FunctionRef, Identity, LanguageTitle, Session, rfc3339
-from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest, PackagesAsked
+from controller.models.registered import Identity, LanguageTitle, Session
+from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
-from controller.registry.functions import FunctionCatalog, Registered
-from controller.registry.references import Asker
 from controller.registry.sessions import SessionManager
-from controller.registry.writes import initialization_writes
 
 #: Source of a result to its name in metrics and logs. The request's own run is a miss, or a refresh if asked for.
 LOOKUPS = {"hit": "hit", "follower": "coalesced"}
@@ -36,39 +28,27 @@ class WorkflowManager:
     """Initializes sessions and executes their scripts.
 
     Args:
-        sessions: creates, finds and ends sessions.
-        functions: finds registered functions.
+        initializer: begins sessions.
+        sessions: finds and ends sessions.
         named: finds the sessions behind executions by name.
-        quotas: bound what one user may have.
-        runner: prepares scripts, and knows which languages have a runtime.
-        packages: finds and installs the packages of scripts.
         flights: runs scripts, and shares runs.
         idempotency: answers repeated requests.
-        bounds: the limits of every session.
     """
 
     def __init__(
         self,
         *,
+        initializer: SessionInitializer,
         sessions: SessionManager,
-        functions: FunctionCatalog,
         named: NamedSessions,
-        quotas: Quotas,
-        runner: ScriptRunner,
-        packages: ScriptPackages,
         flights: SingleFlight,
         idempotency: IdempotencyKeys,
-        bounds: SessionBounds,
     ) -> None:
+        self._initializer = initializer
         self._sessions = sessions
-        self._functions = functions
         self._named = named
-        self._quotas = quotas
-        self._runner = runner
-        self._packages = packages
         self._flights = flights
         self._idempotency = idempotency
-        self._bounds = bounds
 
     def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> InitializeAnswer:
         """Begin a session with the script of the request, which is registered, or with a registered one.
@@ -76,35 +56,7 @@ class WorkflowManager:
         Raises:
             ServiceError: one of its subclasses, see the contract.
         """
-        call.name = request.name
-        call.payload = {"context": request.context, "script_given": request.script is not None}
-        route = self._runner.route(request.name)
-        call.language = route.language
-        function = self._function(call, identity, request)
-        require_execute(identity, request.name.language)
-        registers = request.script is not None
-        if registers and not identity.anonymous:
-            require_write(identity, request.name.language)
-        self._quotas.check(identity.subject, request.name, registers=registers)
-        call.script_hash = function.script.hash
-        until = self._packages.deadline()
-        if registers:
-            function = self._with_packages(call, route.language, request.packages, function, until)
-        use = EnvironmentUse(function.environment, until)
-        prepared = self._runner.prepare(
-            route, request.name, function.script, request.compile_options, call, use
-        )
-        session = session_of_request(identity.subject, request, function, prepared, self._bounds)
-        call.session_id = session.request_id
-        writes = initialization_writes(
-            session, function.script, prepared.artifact, registers=registers, packages=function.packages
-        )
-        self._sessions.create(session, writes)
-        if registers:
-            self._functions.forget(session.name, session.user_id)
-        if registers and function.replaces is not None:
-            self._flights.drop_results(session, function.replaces)
-        return _initialized(session, prepared.artifact_cached)
+        return self._initializer.initialize(call, identity, request)
 
     def execute(
         self, call: Call, identity: Identity, request: ExecuteRequest, admission: Admission, watch: Watch
@@ -246,38 +198,6 @@ class WorkflowManager:
         if reply.status in (BeginStatus.AWAY, BeginStatus.SESSION):
             self._sessions.confirm(session, None if reply.value is None else reply.value.decode())
         return reply
-
-    def _with_packages(
-        self, call: Call, language: str, asked: PackagesAsked, function: Registered, until: float
-    ) -> Registered:
-        """Return what a new script is registered with, its packages installed."""
-        wanted = self._packages.wanted(language, function.script.content, asked, function.packages)
-        # Without the field, the environment was that of the script before.
-        newest = Pinned(
-            Declared(tuple(function.packages)), function.environment if function.packages else None
-        )
-        environment = self._packages.environment(call, language, wanted.declared, asked, newest, until)
-        return replace(function, packages=wanted.field, environment=environment)
-
-    def _function(self, call: Call, identity: Identity, request: InitializeRequest) -> Registered:
-        if request.script is not None:
-            try:
-                return self._functions.replaced(request.name, identity.subject, request.script)
-            except StoreUnavailable:
-                return Registered(request.script)
-        ref, user = FunctionRef(request.name, request.selector), identity.subject
-        return self._functions.registered(ref, user, Asker(user, call.ids.http_request_id))
-
-
-def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:
-    """Return the response to initialize. `artifact_cached` is None for a language without artifacts."""
-    return InitializeAnswer(
-        session.request_id,
-        "initialized",
-        rfc3339(session.expires_at),
-        compile_status=session.compile_status or UNSET,
-        artifact_cached=UNSET if artifact_cached is None else artifact_cached,
-    )
 
 
 def _answer(

@@ -31,6 +31,7 @@ from controller.errors import (
 )
 from controller.execution.environment_sender import EnvironmentSender
 from controller.execution.idempotency import IdempotencyKeys
+from controller.execution.initialization import SessionInitializer
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.new_sessions import SessionBounds
 from controller.execution.package_installer import PackageInstaller
@@ -173,16 +174,21 @@ class Process:
             packages=self.packages,
             verifier=ExampleVerifier(self.runner, of_sessions),
         )
-        self.workflow = WorkflowManager(
+        initializer = SessionInitializer(
             sessions=self.sessions,
             functions=self.functions,
-            named=self.named,
             quotas=bounds,
             runner=self.runner,
             packages=self.packages,
             flights=self.flights,
-            idempotency=IdempotencyKeys(self.cache),
             bounds=of_sessions,
+        )
+        self.workflow = WorkflowManager(
+            initializer=initializer,
+            sessions=self.sessions,
+            named=self.named,
+            flights=self.flights,
+            idempotency=IdempotencyKeys(self.cache),
         )
 
     def initialize(
