@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from configuration.errors import UnusableSetting
-from configuration.parser import flag, http_address, number, path, secret_text, whole
+from configuration.parser import Parser, flag, http_address, number, path, secret_text, whole
 from configuration.variable import Chosen, optional, variable
 
 
@@ -41,10 +41,11 @@ class PackageSettings:
         doc="Most seconds that a call waits until new packages are resolved, built and sent. Then it is answered "
         "503, and the work goes on.",
     )
-    folder: Path | None = optional(
+    folder: Path | None = variable(
         "ENVIRONMENTS_DIR",
-        path(),
-        doc="Folder of installed packages, shared by all processes of one machine. Unset: PostgreSQL keeps them.",
+        Parser(lambda text: path()(text) if text else None, "a path"),
+        "",
+        doc="Folder of installed packages, shared by all processes of one machine. Empty: PostgreSQL keeps them.",
     )
     most_bytes: int = variable(
         "ENVIRONMENTS_MAX_BYTES",
