@@ -108,14 +108,14 @@ class TemporaryService(LocalService):
         super().__init__(parts, Supervisor(state.run_folder / "parts.json"))
         self.languages = languages
         self.node = node
-        self._with_packages = packages
+        self.with_packages = packages
         self._folder = folder
 
     def start(self) -> None:
         """Start every part, and wait until the whole answers. Raises PartError."""
         self.launch_stores()
-        self.serve(self.languages, self.node, packages=self._with_packages)
-        if self._with_packages:
+        self.serve(self.languages, self.node, packages=self.with_packages)
+        if self.with_packages:
             self.supervisor.await_answers(self.packages)
 
     def stop(self) -> None:

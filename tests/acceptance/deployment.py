@@ -27,10 +27,11 @@ class Deployment(TemporaryService):
     Args:
         folder: for all of their state; need not exist.
         node: the Node.js program.
-        rust_toolchain: the folder of a prepared toolchain.
+        rust_toolchain: the folder of a prepared toolchain; None: nothing is compiled.
         metrics_port: where the controller serves its metrics alone; 0: nowhere.
         runtime: the runtimes' variables, by name.
         languages: those that have a runtime.
+        packages: the variables of the part that installs packages; None: there is none.
         controller: the controller's variables, by name.
     """
 
@@ -38,15 +39,16 @@ class Deployment(TemporaryService):
         self,
         folder: Path,
         node: str,
-        rust_toolchain: Path,
+        rust_toolchain: Path | None,
         metrics_port: int = 0,
         runtime: Mapping[str, str] | None = None,
         languages: Sequence[str] = tuple(RUNTIMES),
+        packages: Mapping[str, str] | None = None,
         **controller: str,
     ) -> None:
-        settings = Settings.on_free_ports(LIMITS | controller, runtime, METRICS_PORT=metrics_port)
+        settings = Settings.on_free_ports(LIMITS | controller, runtime, packages, METRICS_PORT=metrics_port)
         _fill(State(folder))
-        super().__init__(folder, settings, languages, node, rust_toolchain)
+        super().__init__(folder, settings, languages, node, rust_toolchain, packages=packages is not None)
 
     @property
     def url(self) -> str:
@@ -66,10 +68,17 @@ class Deployment(TemporaryService):
         return Client(self.url, self.jwt_secret, f"user-{uuid.uuid4()}")
 
     @contextmanager
-    def another_controller(self) -> Iterator[str]:
-        """A second controller beside the first one; gives its address."""
-        other = self.parts.controller(
-            self.postgres.url, self.redis.url, self.languages, number=2, port=free_port()
+    def another_controller(self, number: int = 2, **variables: str) -> Iterator[str]:
+        """A further controller beside the first one, with changed variables; gives its address."""
+        settings = self.parts.settings
+        changed = replace(settings, controller=settings.controller | variables)
+        other = replace(self.parts, settings=changed).controller(
+            self.postgres.url,
+            self.redis.url,
+            self.languages,
+            packages=self.with_packages,
+            number=number,
+            port=free_port(),
         )
         try:
             other.start()

@@ -28,6 +28,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     "acceptance": ["tests/acceptance"],
     "unit": ["tests/unit", "tests/contract"],
     "hostile": ["tests/acceptance/hostile"],
+    "packages": ["tests/acceptance/test_packages.py"],
     "observability": ["tests/integration/observability"],
 }
 #: They have commands of their own: `make api-server`, `make soak`, `make bench-tests`.

@@ -197,7 +197,9 @@ def deployment(
 ) -> Iterator[Deployment]:
     variables = {**collector.variables, "LOG_LEVEL": "debug"}
     folder = tmp_path_factory.mktemp("secrets")
-    with Deployment(folder, node_program, rust_toolchain, 0, variables, **variables) as started:
+    with Deployment(
+        folder, node_program, rust_toolchain, 0, variables, packages=None, **variables
+    ) as started:
         yield started
 
 

@@ -54,6 +54,7 @@ def traced(
         rust_toolchain,
         0,
         collector.variables,
+        packages=None,
         **collector.variables,
     ) as deployment:
         yield deployment
