@@ -7,7 +7,7 @@ from deploy.grafana.source.limits import CHORE_SECONDS, POSTGRES_SECONDS, REDIS_
 from deploy.grafana.source.panels import HALF, THIRD, Panel, series, table
 from deploy.grafana.source.queries import Prom, Sql, chosen, quantile, rate
 
-JOBS = 'job=~"controller|runtime|gateway"'
+JOBS = 'job=~"controller|runtime|packages|gateway"'
 TABLES = """\
 SELECT inhparent::regclass::text AS log, sum(pg_total_relation_size(inhrelid))::bigint AS bytes
 FROM pg_inherits WHERE inhparent = 'request_logs'::regclass GROUP BY 1
@@ -141,21 +141,31 @@ def _packages() -> list[Panel]:
             ),
             unit="s",
             red="Has no limit. Beyond PACKAGES_WAIT callers are told to ask again.",
-            span=THIRD,
+            span=HALF,
+        ),
+        series(
+            "Calls of `packages`, 95th percentile",
+            Prom(
+                quantile(0.95, "lambda_packages_seconds", everything, by="call, language"),
+                "{{call}}: {{language}}",
+            ),
+            unit="s",
+            red="Has no limit. PACKAGES_TIMEOUT ends one job of uv or npm.",
+            span=HALF,
         ),
         series(
             "Bytes of environments",
             Prom(f"max(lambda_environments_bytes{everything})", "bytes"),
             unit="bytes",
             red="Has no limit. At ENVIRONMENTS_MAX_BYTES those that were used longest ago make room.",
-            span=THIRD,
+            span=HALF,
         ),
         series(
             "Environments that made room",
             Prom(rate("lambda_environments_evicted_total", everything), "environments"),
             unit="ops",
             red="Has no limit. Many: ENVIRONMENTS_MAX_BYTES is too small, and environments are built again.",
-            span=THIRD,
+            span=HALF,
         ),
     ]
 

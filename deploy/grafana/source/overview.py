@@ -14,7 +14,7 @@ CALLS = "gateway_function_invocation_total"
 NOT_CLOSED = 'state=~"open|half-open"'
 #: The gateway's series are in its own namespace; the function's one is part of the name.
 FUNCTIONS = 'function_name=~".+[.]$namespace"'
-JOBS = 'job=~"controller|runtime|gateway"'
+JOBS = 'job=~"controller|runtime|packages|gateway"'
 
 
 def overview() -> dict[str, Any]:

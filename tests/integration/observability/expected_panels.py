@@ -5,7 +5,16 @@ from collections.abc import Mapping
 
 from tests.integration.observability import gateway
 from tests.integration.observability.faults import CALLS
-from tests.integration.observability.load import CROWD, LONG, MISSES, REFRESHES, SHARED, SLOW, WAITERS
+from tests.integration.observability.load import (
+    CROWD,
+    LONG,
+    MISSES,
+    PACKAGES,
+    REFRESHES,
+    SHARED,
+    SLOW,
+    WAITERS,
+)
 from tests.integration.observability.seen import (
     STRETCH,
     Check,
@@ -69,6 +78,9 @@ def runtime_calls(seen: Seen) -> Mapping[tuple[str, ...], float]:
         ("run", "ok"): seen.ledger.runs,
         ("prepare", "ok"): seen.ledger.sessions.total() - seen.ledger.artifacts["rust", "cache"],
         ("prepare", "initialization_error"): asked["initialize", "initialization_error"],
+        # The runtime lacks the manifest of a new environment, then its one other part.
+        ("prepare", "environment_needed"): 2,
+        ("environment", "ok"): 2,
     }
     return outcomes | {("run", code): asked["execute", code] for code in ("runtime_error", "timeout")}
 
@@ -110,8 +122,8 @@ def answers_by_bucket(expression: str, seen: Seen) -> None:
 
 
 OVERVIEW: dict[str, Check] = {
-    # Node.js is down by now: two runtimes, the controller and the gateway are there.
-    "Targets that answer Prometheus": exactly(lambda _: one(4 / 5)),
+    # Node.js is down by now: two runtimes, the controller, `packages` and the gateway are there.
+    "Targets that answer Prometheus": exactly(lambda _: one(5 / 6)),
     "Answers that are 5xx": about(part_failed),
     "Controller's own time, 95th percentile": between(SOME, longest(0.95, "execute", "initialize")),
     "Time of a run, 95th percentile": between(LONG / 2, LONG * 2),
@@ -173,11 +185,10 @@ RUNTIMES: dict[str, Check] = {
     "Workers killed, by verdict": counts(lambda seen: seen.ledger.kills),
     "Compilations": counts(lambda seen: {("rust",): seen.ledger.artifacts["rust", "compiler"]}),
     "Mean time of a compilation": between(0.1, longest(1, "initialize"), {("rust",)}),
-    # No script of the load has packages.
-    "Environments that are kept, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
-    "Disk space of environments, by language": exactly(lambda _: keyed({"python": 0, "rust": 0})),
-    "Calls with an environment, by whether it was there": exactly(
-        lambda _: {(found, *language): 0 for language in LANGUAGES for found in ("kept", "needed")}
+    "Environments that are kept, by language": exactly(lambda _: keyed({"python": len(PACKAGES), "rust": 0})),
+    "Disk space of environments, by language": peaks({("python",): (1000, 1 << 20), ("rust",): (0, 0)}),
+    "Calls with an environment, by whether it was there": counts(
+        lambda _: {("kept", "python"): 2, ("needed", "python"): 2}
     ),
     "Environments that made room for others, by language": exactly(lambda _: dict.fromkeys(LANGUAGES, 0)),
 }
@@ -211,14 +222,17 @@ INFRASTRUCTURE: dict[str, Check] = {
     ),
     "Builds of environments by outcome": counts(lambda _: {("ok", "python"): 1}),
     "Time of a build, 95th percentile": between(SOME, longest(1, "initialize"), {("python",)}),
-    "Bytes of environments": peaks({(): (1000, 1 << 30)}),
+    "Calls of `packages`, 95th percentile": between(
+        SOME, longest(1, "initialize"), {("build", "python"), ("resolve", "python")}
+    ),
+    "Bytes of environments": peaks({(): (100, 1 << 30)}),
     "Environments that made room": counts(lambda _: {}),
     "Circuits by state": exactly(lambda _: keyed({"closed": 2, "open": 1, "half-open": 0})),
     "Time since a chore was last done": between(0, 120, CHORES),
     "Targets that answer Prometheus, by job": exactly(
-        lambda _: keyed({"controller": 1, "runtime": 2, "gateway": 1})
+        lambda _: keyed({"controller": 1, "runtime": 2, "packages": 1, "gateway": 1})
     ),
-    "Time of a scrape by job": between(SOME, 1, {("controller",), ("gateway",), ("runtime",)}),
+    "Time of a scrape by job": between(SOME, 1, {("controller",), ("gateway",), ("packages",), ("runtime",)}),
 }
 PANELS = {
     "lambda-overview": OVERVIEW,

@@ -30,6 +30,8 @@ MISSES, HITS, REFRESHES, WAITERS = 8, 6, 4, 3
 FAILURES, TIMEOUTS, ISOLATED, NAMED = 4, 4, 3, 2
 #: More than the runs of one script at once, WORKERS_PER_SCRIPT_MAX: the others wait for a worker.
 CROWD = 11
+#: One for each round. Their registry has them.
+PACKAGES = ("first", "second")
 
 
 #: Ends of executions that had come as far as the cache.
@@ -182,7 +184,7 @@ class Load:
     def _packages(self) -> None:
         """One function has new packages, another one the same."""
         for title in ("packed", "packed-too"):
-            self.begin(title, "result = 1", packages=[f"package-{self._rounds}"])
+            self.begin(title, "result = 1", packages=[PACKAGES[self._rounds - 1]])
 
     def _by_name(self) -> None:
         """Each kind of reference. Every round makes its own versions, so it begins its own sessions."""

@@ -19,15 +19,17 @@ from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
-from tests.integration.controller.fake_packages import SECRET, FakePackages
 from tests.integration.observability.api import Api
 from tests.integration.observability.expected_log import LOG
 from tests.integration.observability.expected_panels import PANELS
 from tests.integration.observability.expected_rules import ACTIVE, LOOKED_AT, RECORDED, SILENT
 from tests.integration.observability.gateway import GatewaySeries
 from tests.integration.observability.grafana import sql
+from tests.integration.observability.load import PACKAGES
 from tests.integration.observability.observation import observed
 from tests.integration.observability.seen import Seen
+from tests.integration.runtime.installer.artifacts import wheel
+from tests.integration.runtime.installer.registry import served
 
 #: Seconds between two scrapes.
 INTERVAL = 1
@@ -59,19 +61,19 @@ def seen(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("observed")
-    packages = FakePackages()
-    service = Deployment(
-        folder / "service",
-        node_program,
-        rust_toolchain,
-        free_port(),
-        CIRCUIT_PAUSE="1",
-        CIRCUIT_FAILURES="5",
-        PACKAGES_URL=packages.url,
-        PACKAGES_SECRET=SECRET,
-    )
     remove(State(folder / "prometheus").folder)  # what a killed run has left there
-    with packages, GatewaySeries() as gateway:
+    with served() as registry, GatewaySeries() as gateway:
+        for name in PACKAGES:
+            registry.add_wheel(name, "1.0.0", wheel(name, "1.0.0", {f"{name}/__init__.py": b"VERSION = 1"}))
+        service = Deployment(
+            folder / "service",
+            node_program,
+            rust_toolchain,
+            free_port(),
+            packages={"PACKAGES_INDEX_URL": f"{registry.url}/simple"},
+            CIRCUIT_PAUSE="1",
+            CIRCUIT_FAILURES="5",
+        )
         jobs = targets(service.ports) | {"gateway": [f"{LOOPBACK}:{gateway.port}"]}
         state = State(folder / "prometheus")
         server = PrometheusServer(prometheus_program, state, free_port(), jobs, INTERVAL)
@@ -183,7 +185,7 @@ def test_variables_have_the_values_of_the_load(seen: Seen) -> None:
 def test_series_have_the_labels_that_the_page_says_and_each_is_on_a_dashboard(seen: Seen) -> None:
     page = (ROOT / "docs" / "metrics.md").read_text()
     documented = {name: set(labels.replace(",", " ").split()) for name, labels in ROW.findall(page)}
-    scraped = seen.api.get("series", **{"match[]": '{job=~"controller|runtime"}'})
+    scraped = seen.api.get("series", **{"match[]": '{job=~"controller|runtime|packages"}'})
     found: dict[str, set[str]] = {}
     for labels in scraped:
         if not OTHERS.fullmatch(labels["__name__"]):

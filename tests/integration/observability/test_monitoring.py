@@ -45,7 +45,7 @@ def test_it_says_where_it_is_has_our_rules_and_ends_with_ctrl_c(
             lambda: process.poll() is not None or "import the files of" in output.read_text(), "it is ready"
         )
         api = Api(f"http://127.0.0.1:{port}")
-        until(lambda: len(addresses(api)) == 4, "it knows whom to scrape")
+        until(lambda: len(addresses(api)) == 5, "it knows whom to scrape")
         groups, found = api.get("rules")["groups"], addresses(api)
     finally:
         process.send_signal(signal.SIGINT)
@@ -55,7 +55,7 @@ def test_it_says_where_it_is_has_our_rules_and_ends_with_ctrl_c(
     assert status == 0
     assert {group["name"] for group in groups} == {"lambda-microservice", "lambda-microservice-recorded"}
     assert ("controller", f"127.0.0.1:{ports['METRICS_PORT']}") in found
-    assert sorted(job for job, _ in found) == ["controller", "prometheus", "runtime", "runtime"]
+    assert sorted(job for job, _ in found) == ["controller", "packages", "prometheus", "runtime", "runtime"]
 
 
 def test_a_port_that_is_taken_is_said(environment: dict[str, str], tmp_path: Path) -> None:

@@ -167,7 +167,8 @@ def gateway(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         haproxy = debian_program("haproxy", "haproxy", ROOT / ".local" / "haproxy")
     except PackagesError as reason:
         missing("no haproxy", reason)
-    addresses = {name: served.url for name, served in stack.served.items()}
+    # Only the controller calls `packages`, and not through the gateway.
+    addresses = {name: served.url for name, served in stack.served.items() if name != "packages"}
     with Gateway(haproxy, addresses, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 

@@ -167,7 +167,7 @@ PUBLIC = [(route.method, path) for route in ROUTES for path in route.paths]
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
 def test_every_public_path_is_routed_to_its_function(gateway: Gateway, method: str, path: str) -> None:
     titles = dict.fromkeys(("function_ref", "language_title"), "python-adder")
-    path = path.format(**dict.fromkeys(("request_id", "alias", "key_id"), "a1"), **titles)
+    path = path.format(**dict.fromkeys(("request_id", "alias", "key_id", "digest"), "a1"), **titles)
     answer = requests.request(method, f"{gateway.url}{path}", json={}, timeout=60)
 
     assert answer.status_code in {200, 401}, answer.text
