@@ -171,6 +171,8 @@ def usage(folder: Path) -> tuple[float, float]:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     about = entry.stat(follow_symlinks=False)
+                    if not about.st_nlink:
+                        continue  # it is being removed
                     used += about.st_size / about.st_nlink
                     files += 1 / about.st_nlink
                     if entry.is_dir(follow_symlinks=False):

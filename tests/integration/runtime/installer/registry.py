@@ -105,6 +105,13 @@ class Registry:
 class _Handler(BaseHTTPRequestHandler):
     registry: Registry
 
+    def handle_one_request(self) -> None:
+        """Serve a request. A job that was ended reads no more of the answer."""
+        try:
+            super().handle_one_request()
+        except ConnectionError:
+            self.close_connection = True
+
     def do_GET(self) -> None:
         registry = self.registry
         registry.paths.append(self.path)
