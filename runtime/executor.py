@@ -1,14 +1,12 @@
 """Prepares and runs scripts of one language. It combines script store, compiler, pool and workers."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event
 from greenlet import greenlet
 
-from configuration.errors import UnusableSetting
 from runtime.environments.provision import Provision
 from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
 from runtime.languages.base import Language, Libraries, Script
@@ -47,7 +45,7 @@ class Executor:
         self._language = language
         self._allowed = Allowed(language.name, settings.network)
         self._scripts = CompiledScripts(language, self, ScriptStore(settings.scripts_max_bytes), metrics)
-        _clear_abandoned_folders(settings.state)
+        clear_abandoned(settings.state)
         self._environments = Provision(
             language, settings, metrics, lambda: self._pool.end_idle(lambda key: bool(key.environment))
         )
@@ -74,7 +72,7 @@ class Executor:
         self._draining = False
         self._running: set[greenlet] = set()
         self._all_ended = Event()
-        self._check_isolation()
+        self._spawner.require_layers(language.launch().confinement, settings.isolation_required)
 
     def start(self, launch: Launch) -> Process:
         """Start a confined process outside of the pool. The caller closes it.
@@ -222,13 +220,6 @@ class Executor:
         self._spawner.close()
         self._environments.close()
 
-    def _check_isolation(self) -> None:
-        """Raise UnusableSetting if a layer that the deployment requires is missing."""
-        layers = self.isolation()
-        missing = [name for name in self.settings.isolation_required if not layers.get(name)]
-        if missing:
-            raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
-
     def _waited(self, seconds: float) -> None:
         self.metrics.waited(seconds)
         self._tracer.took("queue", seconds)
@@ -276,11 +267,3 @@ class Executor:
 
 def _key(reference: ScriptReference, script: Script) -> Key:
     return Key(reference.tenant, script.hash, script.options, reference.environment)
-
-
-def _clear_abandoned_folders(state: Path) -> None:
-    """Remove the folders of runtimes that were killed together with their fork server. Raises UnusableSetting."""
-    try:
-        clear_abandoned(state)
-    except OSError as error:
-        raise UnusableSetting(f"STATE_DIR: {error}") from error

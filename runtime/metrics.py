@@ -67,6 +67,16 @@ class RuntimeMetrics:
             "Time of a compilation that gave an artifact",
             COMPILE_BUCKETS,
         )
+        self._make_environment_metrics()
+        gauge(
+            "lambda_build_info",
+            "The version that runs; always 1",
+            ["component", "version", "python"],
+        ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
+
+    def _make_environment_metrics(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
         self._environments_asked = counter(
             "lambda_runtime_environments_asked_total",
             "Calls with an environment by whether the runtime had it: kept, or needed",
@@ -79,21 +89,16 @@ class RuntimeMetrics:
         )
         self._environments = gauge(
             "lambda_runtime_environments", "Environments that are kept whole", ["language"]
-        ).labels(language)
+        ).labels(self._language)
         self._environment_bytes = gauge(
             "lambda_runtime_environment_bytes",
             "What environments take on the disk, those in part too",
             ["language"],
-        ).labels(language)
+        ).labels(self._language)
         # A series begins with its first value: otherwise the first eviction would be no increase.
         self._labelled(self._environments_evicted)
         for found in ("kept", "needed"):
             self._labelled(self._environments_asked, found)
-        gauge(
-            "lambda_build_info",
-            "The version that runs; always 1",
-            ["component", "version", "python"],
-        ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
 
     def follow(self, workers: Callable[[], Mapping[str, int]]) -> None:
         """Call `workers` at each scrape, for the numbers of idle, busy and blank workers and of waiting requests."""

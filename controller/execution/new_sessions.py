@@ -84,5 +84,5 @@ def session_of_version(
 
 
 def _compile_status(prepared: Prepared) -> str | None:
-    """Return the status of a session whose script was prepared. None: there is nothing to compile."""
+    """Return the `compile_status` of a new session. None: its language is not compiled."""
     return None if prepared.artifact_cached is None else "compiled"

@@ -133,7 +133,7 @@ class SingleFlight:
         return session.timeout_ms + self._lease_ms
 
     def execution(self, session: Session, request: ExecuteRequest, call: Call, watch: Watch) -> Execution:
-        """Return the execution of a request, with keys of its own."""
+        """Return the execution of a request, with its keys."""
         keys = self._cache.execution_keys(
             session, request.params, reuse=request.directives.reuse, lease_ms=self.lease_ms(session)
         )

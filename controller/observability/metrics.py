@@ -2,18 +2,15 @@
 
 import os
 import platform
-from collections.abc import Sequence
 from functools import partial
 from time import time
-from typing import Generic, TypeVar
 
 from flask import Flask, Response, request
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 from prometheus_flask_exporter import PrometheusMetrics
 
 from controller import VERSION
-from telemetry.operation_timer import OperationTimer
+from controller.observability.series import counter_series, histogram_series, store_timer
 
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -23,37 +20,6 @@ BUILD_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0)
 NO_LANGUAGE = "none"
 #: The only version of OpenMetrics that is written.
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
-
-
-M = TypeVar("M", bound=MetricWrapperBase)
-
-
-class Series(dict[str | tuple[str, ...], M], Generic[M]):
-    """Caches a metric's children by their label or labels: the library's look-up takes a lock each time."""
-
-    def __init__(self, metric: M) -> None:
-        super().__init__()
-        self._metric = metric
-
-    def __missing__(self, labels: str | tuple[str, ...]) -> M:
-        child = self[labels] = self._metric.labels(*((labels,) if isinstance(labels, str) else labels))
-        return child
-
-
-class PrometheusTimer(OperationTimer):
-    """Records a store's latency and failures."""
-
-    def __init__(self, seconds: Histogram, failures: Counter) -> None:
-        self._seconds = Series(seconds)
-        self._failures = Series(failures)
-
-    def took(self, operation: str, seconds: float) -> None:
-        """Record the time of an operation, whether it failed or not."""
-        self._seconds[operation].observe(seconds)
-
-    def failed(self, operation: str) -> None:
-        """Count a failed operation."""
-        self._failures[operation].inc()
 
 
 class MetricsCollector:
@@ -70,21 +36,15 @@ class MetricsCollector:
         # With several processes the metrics are in files, which have no exemplars.
         self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
         self._make_request_metrics(registry)
+        self._make_environment_metrics(registry)
         self._make_gauges(registry)
         self._make_log_metrics(registry)
-        self.redis = _timer("redis", "Redis", registry)
-        self.postgres = _timer("postgres", "PostgreSQL", registry)
+        self.redis = store_timer(registry, "redis", "Redis", OWN_BUCKETS)
+        self.postgres = store_timer(registry, "postgres", "PostgreSQL", OWN_BUCKETS)
         _tell_build(registry)
 
     def _make_request_metrics(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, documentation: str, labels: list[str]) -> Series[Counter]:
-            return Series(Counter(name, documentation, labels, registry=registry))
-
-        def timer(
-            name: str, documentation: str, labels: list[str], buckets: Sequence[float]
-        ) -> Series[Histogram]:
-            return Series(Histogram(name, documentation, labels, buckets=buckets, registry=registry))
-
+        counter, timer = partial(counter_series, registry), partial(histogram_series, registry)
         self._http = timer(
             "http_request_duration_seconds",
             "Time from a request's arrival to its answer",
@@ -123,6 +83,10 @@ class MetricsCollector:
             "Executions by name, by what named the version (newest, live, alias, version) and the side of a canary",
             ["kind", "side"],
         )
+        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+
+    def _make_environment_metrics(self, registry: CollectorRegistry) -> None:
+        counter, timer = partial(counter_series, registry), partial(histogram_series, registry)
         self._environments = counter(
             "lambda_environments_asked_total",
             "Declarations of packages by what they found: hit (an environment that is ready), known (one that is "
@@ -140,7 +104,17 @@ class MetricsCollector:
             ["language"],
             buckets=BUILD_BUCKETS,
         )
-        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+        self._environment_bytes = Gauge(
+            "lambda_environments_bytes",
+            "Bytes of the kept parts of environments",
+            multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._evicted = Counter(
+            "lambda_environments_evicted_total",
+            "Environments that made room, those used longest ago first",
+            registry=registry,
+        )
 
     def _make_gauges(self, registry: CollectorRegistry) -> None:
         gauge = partial(Gauge, registry=registry)
@@ -152,16 +126,6 @@ class MetricsCollector:
             "Addresses of runtimes by the state of their circuit: closed, open, half-open",
             ["state"],
             multiprocess_mode="livesum",
-        )
-        self._environment_bytes = gauge(
-            "lambda_environments_bytes",
-            "Bytes of the kept parts of environments",
-            multiprocess_mode="mostrecent",
-        )
-        self._evicted = Counter(
-            "lambda_environments_evicted_total",
-            "Environments that made room, those used longest ago first",
-            registry=registry,
         )
         self._chores = gauge(
             "lambda_maintenance_success_timestamp_seconds",
@@ -279,21 +243,6 @@ class MetricsCollector:
         """Record the time of an answered request. `trace_id`: the exemplar that leads from the figure to a trace."""
         exemplar = {"trace_id": trace_id} if self._exemplars and trace_id else None
         self._http[method, endpoint, str(status)].observe(seconds, exemplar)
-
-
-def _timer(store: str, name: str, registry: CollectorRegistry) -> PrometheusTimer:
-    """Return the metrics of one store. `name` is its product name."""
-    seconds = Histogram(
-        f"lambda_{store}_seconds",
-        f"Time of one operation of {name}",
-        ["operation"],
-        buckets=OWN_BUCKETS,
-        registry=registry,
-    )
-    failures = Counter(
-        f"lambda_{store}_failures_total", f"Operations that {name} failed", ["operation"], registry=registry
-    )
-    return PrometheusTimer(seconds, failures)
 
 
 def _tell_build(registry: CollectorRegistry) -> None:

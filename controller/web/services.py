@@ -18,7 +18,7 @@ from controller.web.parsing import RequestParser
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of the service, made in `controller.app`. `contract` is the OpenAPI document."""
+    """The parts of the service, made in `controller.composition`. `contract` is the OpenAPI document."""
 
     parser: RequestParser
     authenticator: Authenticator

@@ -1,7 +1,7 @@
 """The parts of an environment: what a manifest may say, and which bytes of which files another part has.
 
 Part 0 is the manifest: zlib of `{"parts": N, "files": [[path, bytes, sha256, executable], ...]}`. The others are zlib
-of successive pieces of all files' bytes, in the manifest's order. Whoever made them is not trusted.
+of successive pieces of all files' bytes, in the manifest's order. The parts are not trusted.
 """
 
 import re

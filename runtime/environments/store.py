@@ -36,7 +36,7 @@ _UNLISTED = 0o300
 GRACE = 5.0
 #: Seconds that a manifest waits for room.
 ROOM_TIMEOUT = 10.0
-#: Seconds after which one that waits for room looks again, for those whose grace is over.
+#: Seconds after which one that waits for room looks again for environments that no longer have to be kept.
 _LOOK = 0.5
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 from wsgiref.types import StartResponse
 
-from flask import Flask, Response, g, request
+from flask import request
 from gunicorn.arbiter import Arbiter
 
 from configuration.errors import UnusableSetting
@@ -20,15 +20,15 @@ from runtime import logs
 from runtime.environments.manifest import PART_MAX_BYTES
 from runtime.errors import NotFound, UnsupportedBody
 from runtime.executor import Executor
-from runtime.front.call import Call, headers_of
 from runtime.front.run import RunRoute, json_object
 from runtime.front.schemas import prepare_request
+from runtime.front.service import Service
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics, package_version
 from runtime.settings import Settings
 from telemetry.factory import tracer
 from telemetry.metrics_server import MetricsServer
-from telemetry.tracing import NO_SPAN, UNTRACED, Tracer, UnusableTracing
+from telemetry.tracing import NO_SPAN, UNTRACED, Span, Tracer, UnusableTracing
 
 #: Most milliseconds for the export of pending spans at the end.
 _SPANS_FLUSH_MS = 1000
@@ -39,32 +39,25 @@ _MEASURED = ("prepare", "environment")
 _TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Front(Flask):
-    """The WSGI application of one language's runtime: an `HttpApp` of template/python3-gevent/http_app.py."""
+class Front(Service):
+    """The application of one language's runtime."""
 
     def __init__(
         self, language: str, executor: Executor, settings: Settings, tracer: Tracer = UNTRACED
     ) -> None:
-        super().__init__("runtime", static_folder=None)
-        self._metrics_server = MetricsServer(settings.metrics_port, executor.metrics.registry)
+        metrics_server = MetricsServer(settings.metrics_port, executor.metrics.registry)
+        super().__init__("runtime", settings.body_max_bytes, metrics_server)
         self.language = language
         self._executor = executor
         self._secret = settings.secret.encode()
         self._tracer = tracer
         self._run = RunRoute(executor.languages, executor, self._secret, settings.body_max_bytes, tracer)
-        #: The server passes on larger requests without their body; they are refused here.
-        self.body_max_bytes = settings.body_max_bytes
-        self.config["MAX_CONTENT_LENGTH"] = self.body_max_bytes
         self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
         self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
         self.add_url_rule(_PART, view_func=self.environment, methods=["PUT"])
         self.add_url_rule("/isolation", view_func=self.isolation, methods=["GET"])
         self.add_url_rule("/libraries", view_func=self.libraries, methods=["GET"])
         self.add_url_rule("/health", view_func=self.health, methods=["GET"])
-        self.before_request(self._begin)
-        self.after_request(self._finish)
-        self.teardown_request(self._end)
-        self.register_error_handler(Exception, self._answer_error)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request by `RunRoute` if it is one of its requests, else by Flask."""
@@ -76,12 +69,12 @@ class Front(Flask):
         """Parse or compile a script without running it."""
         if language not in self._executor.languages or not _TITLE.fullmatch(title):
             self.no_such_language(language, title)
-        self._call.check_secret(self._secret)
+        self.call.check_secret(self._secret)
         if not request.is_json:
             raise UnsupportedBody("Content-Type must be application/json")
         reference = prepare_request(language, json_object(request.get_data(cache=False)))
-        self._call.user = reference.tenant
-        self._call.end_with_client()
+        self.call.user = reference.tenant
+        self.call.end_with_client()
         script, known = self._executor.prepare(reference)
         if script.artifact is None:
             return {"artifact_cached": known}
@@ -92,7 +85,7 @@ class Front(Flask):
         named = _DIGEST.fullmatch(digest) and _NUMBER.fullmatch(part)
         if language not in self._executor.languages or not named:
             self.no_such_language(language, digest)
-        self._call.check_secret(self._secret)
+        self.call.check_secret(self._secret)
         request.max_content_length = PART_MAX_BYTES
         self._executor.receive(digest, int(part), request.get_data(cache=False))
         return "", 204
@@ -104,28 +97,17 @@ class Front(Flask):
 
     def isolation(self) -> dict[str, Any]:
         """Return which layers of confinement hold a worker, as a probe process finds them now."""
-        self._call.check_secret(self._secret)
+        self.call.check_secret(self._secret)
         return {"language": self.language, "layers": self._executor.isolation()}
 
     def libraries(self) -> dict[str, Any]:
         """Return what scripts may import."""
-        self._call.check_secret(self._secret)
+        self.call.check_secret(self._secret)
         return {"language": self.language, **asdict(self._executor.libraries())}
 
     def health(self) -> dict[str, Any]:
         """Return the state of the workers. Requires no secret."""
         return {"status": "ok", "language": self.language, "workers": self._executor.workers()}
-
-    def serve_metrics(self) -> None:
-        """Start the metrics server.
-
-        Raises:
-            UnusableSetting: METRICS_PORT is in use.
-        """
-        try:
-            self._metrics_server.start()
-        except OSError as error:
-            raise UnusableSetting(f"METRICS_PORT: {error.strerror}") from error
 
     def drain(self) -> None:
         """Refuse new work with RUNTIME_UNAVAILABLE; running requests continue. The server calls it on SIGTERM."""
@@ -137,35 +119,15 @@ class Front(Flask):
         self._metrics_server.close()
         self._tracer.close()
 
-    @property
-    def _call(self) -> Call:
-        call: Call = g.call
-        return call
-
-    def _begin(self) -> None:
+    def span(self) -> Span:
+        """Return a span for the calls of the controller."""
         name = request.endpoint if request.endpoint in _MEASURED else None
-        g.call = Call(
-            request.environ, NO_SPAN if name is None else self._tracer.request(name, request.environ)
-        )
+        return NO_SPAN if name is None else self._tracer.request(name, request.environ)
 
-    def _finish(self, response: Response) -> Response:
-        if self._call.id:
-            response.headers["X-Request-ID"] = self._call.id
-        self._call.log(response.status_code)
+    def measure(self) -> None:
+        """Count a call of the controller."""
         if request.endpoint in _MEASURED:
-            self._executor.metrics.answered(request.endpoint, self._call.outcome)
-        return response
-
-    def _end(self, error: BaseException | None) -> None:
-        if "call" in g:
-            self._call.end(error)
-
-    def _answer_error(self, error: Exception) -> Response:
-        known, document = self._call.failure(error)
-        response: Response = self.json.response(document)  # type: ignore[assignment]
-        response.status_code = known.status
-        response.headers.extend(headers_of(known))
-        return response
+            self._executor.metrics.answered(request.endpoint, self.call.outcome)
 
 
 def application(language: str) -> Front:

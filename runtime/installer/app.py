@@ -3,18 +3,17 @@
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Response, g, request
 from gunicorn.arbiter import Arbiter
 from prometheus_client import CollectorRegistry, Histogram
 
 from configuration.errors import UnusableSetting
 from runtime import logs
 from runtime.errors import InvalidRequest, NotFound, RuntimeUnavailable, UnsupportedBody
-from runtime.front.call import Call, headers_of
 from runtime.front.run import json_object
+from runtime.front.service import Service
 from runtime.installer.builder import Builder
 from runtime.installer.settings import Settings
 from runtime.process.folder_locks import clear_abandoned
@@ -30,30 +29,23 @@ _BUCKETS = (0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 HEADER = "X-Packages-Secret"
 
 
-class Installer(Flask):
-    """The WSGI application: an `HttpApp` of template/python3-gevent/http_app.py."""
-
-    body_max_bytes = _BODY_MAX_BYTES
+class Installer(Service):
+    """The application of the function."""
 
     def __init__(self, settings: Settings, builder: Builder, spawner: Spawner) -> None:
-        super().__init__("installer", static_folder=None)
+        registry = CollectorRegistry()
+        super().__init__("installer", _BODY_MAX_BYTES, MetricsServer(settings.metrics_port, registry))
         self._secret = settings.secret.encode()
         self._builder = builder
         self._spawner = spawner
         self._draining = False
-        registry = CollectorRegistry()
         self._seconds = timer(registry)
-        self._metrics_server = MetricsServer(settings.metrics_port, registry)
-        self.config["MAX_CONTENT_LENGTH"] = _BODY_MAX_BYTES
         self.add_url_rule("/packages/<language>/<call>", view_func=self.work, methods=["POST"])
         self.add_url_rule("/health", view_func=self.health, methods=["GET"])
-        self.before_request(self._begin)
-        self.after_request(self._finish)
-        self.register_error_handler(Exception, self._answer_error)
 
     def work(self, language: str, call: str) -> Response | dict[str, Any]:
         """Resolve a declaration, or build an environment."""
-        self._call.check_secret(self._secret, HEADER)
+        self.call.check_secret(self._secret, HEADER)
         calls: dict[str, Callable[[str, dict[str, Any]], Response | dict[str, Any]]] = {
             "resolve": self._resolve,
             "build": self._build,
@@ -65,7 +57,7 @@ class Installer(Flask):
             raise UnsupportedBody("Content-Type must be application/json")
         if self._draining:
             raise RuntimeUnavailable("this function is ending")
-        self._call.end_with_client()
+        self.call.end_with_client()
         g.timed = (language, call, time.monotonic())
         return calls[call](language, json_object(request.get_data(cache=False)))
 
@@ -73,17 +65,6 @@ class Installer(Flask):
         """Return what can be installed. Requires no secret."""
         self._spawner.ready()
         return {"status": "ok", "languages": sorted(self._builder.packages)}
-
-    def serve_metrics(self) -> None:
-        """Start the metrics server.
-
-        Raises:
-            UnusableSetting: METRICS_PORT is in use.
-        """
-        try:
-            self._metrics_server.start()
-        except OSError as error:
-            raise UnusableSetting(f"METRICS_PORT: {error.strerror}") from error
 
     def drain(self) -> None:
         """Refuse new work; what runs continues. The server calls it on SIGTERM."""
@@ -111,29 +92,11 @@ class Installer(Flask):
         frames = self._builder.build(language, lock)
         return Response(frames, mimetype="application/octet-stream")
 
-    @property
-    def _call(self) -> Call:
-        call: Call = g.call
-        return call
-
-    def _begin(self) -> None:
-        g.call = Call(request.environ)
-
-    def _finish(self, response: Response) -> Response:
-        if self._call.id:
-            response.headers["X-Request-ID"] = self._call.id
-        self._call.log(response.status_code)
+    def measure(self) -> None:
+        """Record the time of a call that began to work."""
         if "timed" in g:
             language, call, begun = g.timed
-            self._seconds.labels(language, call, self._call.outcome).observe(time.monotonic() - begun)
-        return response
-
-    def _answer_error(self, error: Exception) -> Response:
-        known, document = self._call.failure(error)
-        response: Response = self.json.response(document)  # type: ignore[assignment]
-        response.status_code = known.status
-        response.headers.extend(headers_of(known))
-        return response
+            self._seconds.labels(language, call, self.call.outcome).observe(time.monotonic() - begun)
 
 
 def timer(registry: CollectorRegistry) -> Histogram:
@@ -152,32 +115,17 @@ def application() -> Installer:
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level, "packages")
-        _clear_abandoned_folders(settings.state)
+        clear_abandoned(settings.state)
         spawner = Spawner(Preload(), settings.state, _OUTPUT_MAX_BYTES)
         installer = Installer(settings, Builder(settings, spawner), spawner)
-        _check_isolation(settings, spawner)
+        confinement = Confinement(network=True, off=settings.isolation_off)
+        spawner.require_layers(confinement, settings.isolation_required)
         installer.serve_metrics()
         return installer
     except UnusableSetting as error:
         print(f"packages: {error}", file=sys.stderr)
         # gunicorn restarts a worker again and again unless it ends with this status.
         raise SystemExit(Arbiter.WORKER_BOOT_ERROR) from None
-
-
-def _clear_abandoned_folders(state: Path) -> None:
-    """Remove the folders of jobs that were killed together with their fork server. Raises UnusableSetting."""
-    try:
-        clear_abandoned(state)
-    except OSError as error:
-        raise UnusableSetting(f"STATE_DIR: {error}") from error
-
-
-def _check_isolation(settings: Settings, spawner: Spawner) -> None:
-    """Raise UnusableSetting if a layer that the deployment requires is missing."""
-    layers = spawner.probe(Confinement(network=True, off=settings.isolation_off))
-    missing = [name for name in settings.isolation_required if not layers.get(name)]
-    if missing:
-        raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
 
 
 def _field(body: dict[str, Any], name: str, is_valid: Callable[[object], bool]) -> Any:

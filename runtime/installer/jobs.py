@@ -20,14 +20,12 @@ from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 _INTERVAL, _REST = 0.2, 10
 #: Seconds that a call waits for others to end.
 _QUEUE_TIMEOUT = 10.0
-#: A job's folder also holds what it downloads: so many times the bytes and files of an environment.
+#: How many times the bytes and files of an environment a job's folder may have: it also holds what is downloaded.
 _ROOM = 2
 #: Added by a job to the number of the signal that ended its tool.
 _SIGNALLED = 128
 _MEMORY_BYTES = RESERVED_BYTES + (1 << 30)
 _OPEN_FILES = 1024
-
-
 #: Largest lock that a job may write.
 _LOCK_MAX_BYTES = 16 << 20
 

@@ -6,10 +6,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+from runtime.environments.manifest import PIECE_BYTES
 from runtime.installer.tree import File, Tree
 
-#: Bytes of files in one part, before compression.
-PIECE_BYTES = 4 << 20
 #: The fastest compression: the parts cross a fast network once.
 _LEVEL = 1
 _BLOCK = 1 << 20

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from configuration.errors import UnusableSetting
 from runtime.process import remove_tree
 
 #: How the names of the folders begin, by what is in them.
@@ -43,14 +44,17 @@ def clear_abandoned(state: Path) -> None:
     """Remove the folders below `state` that are no longer locked.
 
     Raises:
-        OSError: `state` cannot be created or read.
+        UnusableSetting: `state` cannot be created or read.
     """
-    state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(state):
-        folders = [folder for prefix in (WORKERS, ENVIRONMENTS) for folder in state.glob(f"{prefix}*")]
-        abandoned = [folder for folder in folders if not _is_locked(folder)]
-    for folder in abandoned:
-        remove_tree.remove(folder)
+    try:
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _locked(state):
+            folders = [folder for prefix in (WORKERS, ENVIRONMENTS) for folder in state.glob(f"{prefix}*")]
+            abandoned = [folder for folder in folders if not _is_locked(folder)]
+        for folder in abandoned:
+            remove_tree.remove(folder)
+    except OSError as error:
+        raise UnusableSetting(f"STATE_DIR: {error}") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ SHOWN = "/packages"
 class Packages:
     """A folder that is kept for a process until `release`.
 
-    Callers of the script must not learn the folder's name: in Node.js, whoever knows it can read it.
+    Callers of the script must not learn the folder's name: every Node.js script that knows it can read it.
 
     Args:
         folder: The folder; empty for none.

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
 import runtime
+from configuration.errors import UnusableSetting
 from runtime.errors import RuntimeUnavailable
 from runtime.frames import Channel, FrameError
 from runtime.process.folder_locks import WORKERS, LockedFolder
@@ -66,6 +68,16 @@ class Spawner:
         finally:
             process.close()
         return layers
+
+    def require_layers(self, confinement: Confinement, names: Sequence[str]) -> None:
+        """Check that a worker with this confinement has the layers that a deployment requires.
+
+        Raises:
+            UnusableSetting: One is missing.
+        """
+        layers = self.probe(confinement)
+        if missing := [name for name in names if not layers.get(name)]:
+            raise UnusableSetting(f"ISOLATION_REQUIRED: not to be had here: {', '.join(missing)}")
 
     def ready(self) -> None:
         """Make sure that the fork server runs.

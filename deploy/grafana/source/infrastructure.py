@@ -43,7 +43,7 @@ def infrastructure() -> dict[str, Any]:
             "Redis": redis,
             "PostgreSQL": postgres,
             "Log": _log(),
-            "Packages of scripts": _packages(),
+            "Packages of scripts": _packages() + _environments(),
             "Circuits, maintenance, targets": _health(),
         },
     )
@@ -153,6 +153,12 @@ def _packages() -> list[Panel]:
             red="Has no limit. PACKAGES_TIMEOUT ends one job of uv or npm.",
             span=HALF,
         ),
+    ]
+
+
+def _environments() -> list[Panel]:
+    everything = chosen()
+    return [
         series(
             "Bytes of environments",
             Prom(f"max(lambda_environments_bytes{everything})", "bytes"),

@@ -1,4 +1,4 @@
-"""The controller's parts, wired as in `controller.app` but for the HTTP around them."""
+"""The controller's parts, wired as in `controller.composition` but for the HTTP around them."""
 
 from prometheus_client import CollectorRegistry
 

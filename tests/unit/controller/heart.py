@@ -1,7 +1,7 @@
 """The heart of the controller on stores in memory: whole processes of it, without a process or a socket.
 
-The parts are the real ones, wired as in `controller.app`, from the workflow down. Stores can be taken away, and the
-runtime holds runs until a test releases them.
+The parts are the real ones, wired as in `controller.composition`, from the workflow down. Stores can be taken away,
+and the runtime holds runs until a test releases them.
 """
 
 import json

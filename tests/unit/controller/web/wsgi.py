@@ -12,12 +12,13 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from controller import VERSION
-from controller.app import Controller, assembled
+from controller.app import assembled
 from controller.auth.api_keys import ApiKeys
 from controller.auth.authenticator import Authenticator
 from controller.auth.signing_keys import FixedKey
 from controller.cache.backend import Quota, Window
 from controller.cache.memory import MemoryBackend
+from controller.composition import Controller
 from controller.errors import ErrorAnswer
 from controller.limits.rate_limit import RateLimiter
 from controller.limits.settings import Limits

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from configuration.errors import UnusableSetting
 from runtime.process.folder_locks import ENVIRONMENTS, WORKERS, LockedFolder, clear_abandoned
 
 
@@ -50,5 +51,5 @@ def test_a_missing_state_folder_is_created(tmp_path: Path) -> None:
 
 def test_a_state_folder_that_cannot_be_used_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError):
+    with pytest.raises(UnusableSetting, match="STATE_DIR"):
         clear_abandoned(tmp_path / "file" / "state")
