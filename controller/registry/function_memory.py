@@ -93,18 +93,20 @@ class FunctionMemory:
         Raises:
             StoreUnavailable: the function is not remembered, and the store is away.
         """
+        asked_at = self._clock()
         known = self._known.get(key)
-        age = LIFE if known is None else self._clock() - known.read_at
+        age = LIFE if known is None else asked_at - known.read_at
         if age < FRESH:
             return known
         if age >= LIFE:
             before_wait()
-        reading = self._readings.get(key)
-        if reading is None:
-            reading = self._readings[key] = gevent.spawn(self._read, key)
+        reading = self._reading(key)
         if age < LIFE:
             return known
         read = reading.get()
+        if isinstance(read, Remembered) and asked_at - read.read_at >= LIFE:
+            # The store took so long that this reading is from before the request by more than that.
+            read = self._reading(key).get()
         if isinstance(read, ServiceError):
             raise read
         return read
@@ -125,6 +127,13 @@ class FunctionMemory:
         self._known.pop(key, None)
         # What is being read now may be from before the change.
         self._readings.pop(key, None)
+
+    def _reading(self, key: FunctionKey) -> "Greenlet[[FunctionKey], Remembered | ServiceError | None]":
+        """Return the reading of a function that is under way, or a new one."""
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = self._readings[key] = gevent.spawn(self._read, key)
+        return reading
 
     def _read(self, key: FunctionKey) -> Remembered | ServiceError | None:
         """Read a function, in a greenlet that all who wait for it share. An error is returned, not raised."""
