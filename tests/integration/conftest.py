@@ -1,5 +1,6 @@
-"""Programs of OpenFaaS, kept between runs because building them takes a minute."""
+"""Programs of OpenFaaS, kept between runs because building them takes a minute, and a follower of Kubernetes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from local.fetch.command import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.state import ROOT
 from tests.conftest import missing
+from tests.integration.controller.runtimes.discovery.follower_process import FollowerProcess
 from tests.shared import once
+
+
+@pytest.fixture(scope="session")
+def follower_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FollowerProcess]:
+    process = FollowerProcess(tmp_path_factory.mktemp("follower"))
+    yield process
+    process.stop()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,11 @@ from tests.integration.controller.runtimes.discovery.contract import (
     endpoint_slice,
     until_watched,
 )
-from tests.integration.controller.runtimes.discovery.follower_process import Follow, followers
+from tests.integration.controller.runtimes.discovery.follower_process import (
+    Follow,
+    FollowerProcess,
+    followers,
+)
 from tests.integration.deploy.kubernetes.conftest import Built
 from tests.integration.tools.api_server.followed_server import ACCOUNT, FollowedServer
 from tools.api_server.admin import Admin
@@ -37,8 +41,8 @@ def service_account(tmp_path: Path, control_plane: ControlPlane) -> Path:
 
 
 @pytest.fixture
-def follow(service_account: Path, api: FollowedServer) -> Iterator[Follow]:
-    yield from followers(service_account, api.port)
+def follow(follower_process: FollowerProcess, service_account: Path, api: FollowedServer) -> Iterator[Follow]:
+    yield from followers(follower_process, service_account, api.port)
 
 
 class TestRealServer(DiscoveryContract):

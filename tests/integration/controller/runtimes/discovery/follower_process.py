@@ -1,4 +1,4 @@
-"""A process that follows an API server, and what it knows."""
+"""A process that follows API servers, and what its followers know."""
 
 import json
 import os
@@ -18,38 +18,38 @@ TIMEOUT = 120.0
 
 
 class FollowerProcess:
-    """Runs follower.py. `known` is what it printed last, `history` all that it printed."""
+    """Runs follower.py; `log` is what it writes to stderr."""
 
-    def __init__(self, service_account: Path, port: int) -> None:
-        self._log = service_account / "log"
-        self.known: dict[str, Any] = {}
-        self.history: list[dict[str, Any]] = []
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "log"
+        self._followers: list[Follower] = []
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "KUBERNETES_SERVICE_HOST": LOOPBACK,
-            "KUBERNETES_SERVICE_PORT": str(port),
         }
-        module = "tests.integration.controller.runtimes.discovery.follower"
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, str(service_account)],
+                [sys.executable, "-m", "tests.integration.controller.runtimes.discovery.follower"],
                 cwd=ROOT,
                 env=environment,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
         threading.Thread(target=self._read, daemon=True).start()
 
-    def until_known(self, **languages: list[str]) -> None:
-        """Waits until all runtimes are known, and they are these."""
-        addresses = {name: [f"http://{one}:8080" for one in found] for name, found in languages.items()}
-        expected = {"complete": True, "addresses": addresses}
-        until(lambda: self.known == expected, f"{expected} is known, see {self._log}", TIMEOUT)
+    def follow(self, account: Path, port: int) -> "Follower":
+        """Start a follower."""
+        number = len(self._followers)
+        self._followers.append(Follower(self, number))
+        self._ask(follower=number, account=str(account), port=port)
+        return self._followers[-1]
 
-    def until_logged(self, text: str) -> None:
-        until(lambda: text in self._log.read_text(), f"{text!r} is in {self._log}", TIMEOUT)
+    def end(self, number: int) -> None:
+        """End a follower."""
+        self._ask(follower=number)
 
     def alive(self) -> bool:
         return self._process.poll() is None
@@ -58,25 +58,58 @@ class FollowerProcess:
         self._process.kill()
         self._process.wait()
 
+    def _ask(self, **asked: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(asked) + "\n")
+        self._process.stdin.flush()
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.known = json.loads(line)
-            self.history.append(self.known)
+            known = json.loads(line)
+            self._followers[known.pop("follower")].history.append(known)
 
 
-Follow = Callable[[], FollowerProcess]
+class Follower:
+    """Follows one API server. `history` is all that it told."""
+
+    def __init__(self, process: FollowerProcess, number: int) -> None:
+        self._process = process
+        self._logged = process.log.stat().st_size
+        self._number = number
+        self.history: list[dict[str, Any]] = []
+
+    def until_known(self, **languages: list[str]) -> None:
+        """Waits until all runtimes are known, and they are these."""
+        addresses = {name: [f"http://{one}:8080" for one in found] for name, found in languages.items()}
+        expected = {"complete": True, "addresses": addresses}
+        what = f"{expected} is known, see {self._process.log}"
+        until(lambda: self.history[-1:] == [expected], what, TIMEOUT)
+
+    def until_logged(self, text: str) -> None:
+        log = self._process.log
+        until(lambda: text in log.read_text()[self._logged :], f"{text!r} is in {log}", TIMEOUT)
+
+    def alive(self) -> bool:
+        return self._process.alive()
+
+    def end(self) -> None:
+        self._process.end(self._number)
+
+
+Follow = Callable[[], Follower]
 """Starts a follower."""
 
 
-def followers(service_account: Path, port: int) -> Iterator[Follow]:
+def followers(process: FollowerProcess, account: Path, port: int) -> Iterator[Follow]:
     """A fixture's body: every follower that the test starts ends with it."""
-    started: list[FollowerProcess] = []
+    started: list[Follower] = []
 
-    def follow() -> FollowerProcess:
-        started.append(FollowerProcess(service_account, port))
+    def follow() -> Follower:
+        started.append(process.follow(account, port))
         return started[-1]
 
     yield follow
-    for process in started:
-        process.stop()
+    if process.alive():
+        for follower in started:
+            follower.end()

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,6 +22,7 @@ from tests.integration.controller.runtimes.discovery.contract import (
 )
 from tests.integration.controller.runtimes.discovery.follower_process import (
     Follow,
+    Follower,
     FollowerProcess,
     followers,
 )
@@ -45,12 +45,12 @@ def service_account(tmp_path: Path, api: ApiServer) -> Path:
 
 
 @pytest.fixture
-def follow(service_account: Path, api: ApiServer) -> Iterator[Follow]:
-    yield from followers(service_account, api.port)
+def follow(follower_process: FollowerProcess, service_account: Path, api: ApiServer) -> Iterator[Follow]:
+    yield from followers(follower_process, service_account, api.port)
 
 
 @pytest.fixture
-def follower(follow: Follow, api: ApiServer) -> FollowerProcess:
+def follower(follow: Follow, api: ApiServer) -> Follower:
     """It follows one runtime."""
     api.put(endpoint_slice("runtime-python", "10.1.2.3"))
     return follow()
@@ -60,7 +60,7 @@ class TestOurServer(DiscoveryContract):
     """The contract, on our own server."""
 
 
-def test_a_watch_begins_exactly_where_the_last_one_ended(api: ApiServer, follower: FollowerProcess) -> None:
+def test_a_watch_begins_exactly_where_the_last_one_ended(api: ApiServer, follower: Follower) -> None:
     assert until_watched(api, 1)["resourceVersion"] == "1001"
     version = api.put(endpoint_slice("runtime-python", "10.1.2.4"))
     follower.until_known(python=["10.1.2.4"])
@@ -75,7 +75,7 @@ def test_a_watch_begins_exactly_where_the_last_one_ended(api: ApiServer, followe
     assert api.lists == 1
 
 
-def test_a_version_gone_by_the_status_is_listed_anew(api: ApiServer, follower: FollowerProcess) -> None:
+def test_a_version_gone_by_the_status_is_listed_anew(api: ApiServer, follower: Follower) -> None:
     until_watched(api, 1)
     api.disappear()
     version = api.put(endpoint_slice("runtime-python", "10.1.2.9"))
@@ -86,48 +86,43 @@ def test_a_version_gone_by_the_status_is_listed_anew(api: ApiServer, follower: F
     assert api.lists == 2
 
 
-@pytest.mark.parametrize(
-    "refusal",
-    [
+def test_a_list_that_is_refused_is_tried_again(api: ApiServer, follow: Follow) -> None:
+    api.put(endpoint_slice("runtime-python", "10.1.2.3"))
+    api.refusals = [
         status(429, "TooManyRequests", "the server has received too many requests"),
         status(503, "ServiceUnavailable", "apiserver not ready"),
-    ],
-)
-def test_a_list_that_is_refused_is_tried_again(
-    api: ApiServer, follow: Follow, refusal: dict[str, Any]
-) -> None:
-    api.put(endpoint_slice("runtime-python", "10.1.2.3"))
-    api.refusals = [refusal, refusal]
+    ]
     follower = follow()
     follower.until_known(python=["10.1.2.3"])
     assert follower.history[0]["complete"] is False
 
 
 @pytest.mark.parametrize(
-    "frame",
+    "frames",
     [
-        b"no json\n",
-        b"\n",
-        b'{"type": "ADDED"}\n',
-        b'{"type": "MODIFIED", "object": {"metadata": {"name": "x"}}}\n',
-        b'{"type": "ERROR", "object": {"kind": "Status"}}\n',
-        b"[]\n",
+        [b"no json\n", b"\n", b"[]\n"],
+        [
+            b'{"type": "ADDED"}\n',
+            b'{"type": "MODIFIED", "object": {"metadata": {"name": "x"}}}\n',
+            b'{"type": "ERROR", "object": {"kind": "Status"}}\n',
+        ],
     ],
 )
-def test_a_frame_that_makes_no_sense_does_not_end_it(
-    api: ApiServer, follower: FollowerProcess, frame: bytes
+def test_frames_that_make_no_sense_do_not_end_it(
+    api: ApiServer, follower: Follower, frames: list[bytes]
 ) -> None:
-    until_watched(api, 1)
-    api.send(frame)
-    api.send(END)
-    until_watched(api, 2)
-    api.put(endpoint_slice("runtime-python", "10.1.2.4"))
-    follower.until_known(python=["10.1.2.4"])
+    for number, frame in enumerate(frames, 1):
+        until_watched(api, number)
+        api.send(frame)
+        api.send(END)
+        until_watched(api, number + 1)
+        api.put(endpoint_slice("runtime-python", f"10.1.2.{number}"))
+        follower.until_known(python=[f"10.1.2.{number}"])
     assert follower.alive()
 
 
 def test_an_api_server_that_ends_every_watch_is_not_asked_in_a_loop(
-    api: ApiServer, follower: FollowerProcess
+    api: ApiServer, follower: Follower
 ) -> None:
     for _ in range(50):
         api.send(END)
