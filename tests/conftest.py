@@ -18,7 +18,7 @@ from local.supervisor.account import KEEPER, RUNNER, Account, remove
 from local.supervisor.managed_process import PartError
 from runtime.languages.rust.glue import build
 from runtime.languages.rust.toolchain import Toolchain
-from tests.databases import Database, copy_migrated, copy_of
+from tests.databases import Database, copy_migrated, copy_of, renew
 from tests.shared import once
 
 ROOT = Path(__file__).parent.parent
@@ -93,11 +93,21 @@ def postgres_database(template_database: str) -> Database:
     return copy_of(template_database)
 
 
-@pytest.fixture
-def own_postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL to stop and start."""
+@pytest.fixture(scope="session")
+def _stoppable_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PostgresServer, str]]:
+    """A server, and the name of its database's template."""
     with migrated_postgres(tmp_path_factory) as server:
-        yield server
+        yield server, copy_of(server.url).url.rpartition("/")[2]
+
+
+@pytest.fixture
+def own_postgres_server(_stoppable_postgres: tuple[PostgresServer, str]) -> Iterator[PostgresServer]:
+    """A PostgreSQL to stop and start. Its database is as it was migrated, and the test's alone."""
+    server, template = _stoppable_postgres
+    renew(server.url, template)
+    yield server
+    if not server.alive:
+        server.start()
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,13 @@ def copy_of(template_url: str) -> Database:
     return Database(f"{server}/{name}")
 
 
+def renew(url: str, template: str) -> None:
+    """Put a copy of a template in the place of a database, whose connections end."""
+    server, _, name = url.rpartition("/")
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+
+
 def administer(server: str, statement: str) -> None:
     """Run one statement outside of any transaction, in the database of administration, however long it takes."""
     # The controller's `Postgres` leaves a callback with a deadline in the driver, which holds for all connections.
