@@ -36,3 +36,15 @@ def pair(
     database = copy_of(template_database)
     with Pair(tmp_path_factory.mktemp("pair"), database, redis_server, **off) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def pair_without_redis(tmp_path_factory: pytest.TempPathFactory, template_database: str) -> Iterator[Pair]:
+    """Two controllers that allow five executions a minute, and whose Redis is away."""
+    folder, database = tmp_path_factory.mktemp("without-redis"), copy_of(template_database)
+    with (
+        RedisServer(folder / "redis") as redis,
+        Pair(folder / "pair", database, redis, RATE_LIMIT_EXECUTE="5") as made,
+    ):
+        redis.stop()
+        yield made

@@ -26,12 +26,14 @@ SCRIPT = "result = 1"
 
 
 class Pair:
-    """The two controllers; `limits` are their RATE_LIMIT variables.
+    """The two controllers, or one; `limits` are their RATE_LIMIT variables.
 
     The stores are borrowed and the runtime is the test's, so it takes the parts and not the whole LocalService.
     """
 
-    def __init__(self, folder: Path, postgres: Database, redis: RedisServer, **limits: str) -> None:
+    def __init__(
+        self, folder: Path, postgres: Database, redis: RedisServer, controllers: int = 2, /, **limits: str
+    ) -> None:
         self.runtime = FakeRuntime()
         self.packages = FakePackages()
         self.redis = Redis.from_url(redis.url)
@@ -41,7 +43,7 @@ class Pair:
         parts = Parts(state, settings, state.code(), rust=None)
         self.controllers = [
             parts.controller(postgres.url, redis.url, ["python"], number=number, port=free_port())
-            for number in (1, 2)
+            for number in range(1, controllers + 1)
         ]
         self._supervisor = Supervisor(state.run_folder / "parts.json")
         self._jwt_secret = state.secret("JWT_SECRET")
@@ -50,7 +52,7 @@ class Pair:
         """One new user, of the one and of the other controller."""
         user = f"user-{uuid.uuid4()}"
         urls = [f"http://{LOOPBACK}:{controller.port}" for controller in self.controllers]
-        one, other = (Client(url, self._jwt_secret, user, scope) for url in urls)
+        one, other = (Client(url, self._jwt_secret, user, scope) for url in (urls[0], urls[-1]))
         return one, other
 
     def trips(self) -> int:

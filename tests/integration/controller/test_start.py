@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[3]
 PROGRAM = "from controller.app import controller; controller()"
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 16}
@@ -26,30 +24,14 @@ def start(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [('[{"pattern": "a"}]', "entry 1"), ("[", "mappings.json"), (None, "mappings.json")],
-)
-def test_a_bad_mappings_file(tmp_path: Path, content: str | None, reason: str) -> None:
+def test_a_bad_mappings_file(tmp_path: Path) -> None:
     path = tmp_path / "mappings.json"
-    if content is not None:
-        path.write_text(content)
+    path.write_text('[{"pattern": "a"}]')
     ended = start(tmp_path, RUNTIME_MAPPINGS_FILE=str(path))
     assert ended.returncode == 3
     (line,) = ended.stderr.splitlines()
     assert line.startswith("controller: RUNTIME_MAPPINGS_FILE: ")
-    assert reason in line
-
-
-@pytest.mark.parametrize(
-    ("variables", "named"),
-    [({}, "KUBERNETES_NAMESPACE"), ({"KUBERNETES_NAMESPACE": "default"}, "RUNTIME_DISCOVERY")],
-)
-def test_discovery_outside_of_a_cluster(tmp_path: Path, variables: dict[str, str], named: str) -> None:
-    ended = start(tmp_path, RUNTIME_DISCOVERY="kubernetes", **variables)
-    assert ended.returncode == 3
-    (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"controller: {named}")
+    assert "entry 1" in line
 
 
 def test_a_spool_folder_that_cannot_be_used(tmp_path: Path) -> None:

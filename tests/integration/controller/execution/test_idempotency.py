@@ -3,13 +3,10 @@
 import threading
 import uuid
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from local.stores.redis import RedisServer
 from tests.acceptance.client import error_of
-from tests.databases import Database
 from tests.integration.controller.pair import SCRIPT, Crowd, Pair, ask_all, hang_up
 from tests.waiting import until
 
@@ -122,19 +119,11 @@ def test_a_malformed_key_is_refused(pair: Pair, key: str) -> None:
     error_of(answer, "INVALID_REQUEST")
 
 
-def test_without_redis_a_key_is_refused(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres_database: Database,
-    own_redis_server: RedisServer,
-    mark: str,
-) -> None:
-    folder: Path = tmp_path_factory.mktemp("alone")
-    with Pair(folder, postgres_database, own_redis_server, RATE_LIMIT_EXECUTE="off") as pair:
-        client, _ = pair.clients()
-        session = client.begin("python-once", SCRIPT)
-        own_redis_server.stop()
-        refused = client.execute(session, {"mark": mark}, Idempotency_Key="k")
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-        error_of(refused, "STORE_UNAVAILABLE")
-        assert pair.runtime.runs[mark] == 0
-        assert client.result(session, {"mark": mark}) == 1
+def test_without_redis_a_key_is_refused(pair_without_redis: Pair, mark: str) -> None:
+    client, _ = pair_without_redis.clients()
+    session = client.begin("python-once", SCRIPT)
+    refused = client.execute(session, {"mark": mark}, Idempotency_Key="k")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+    error_of(refused, "STORE_UNAVAILABLE")
+    assert pair_without_redis.runtime.runs[mark] == 0
+    assert client.result(session, {"mark": mark}) == 1

@@ -99,20 +99,14 @@ def test_being_over_the_limit_comes_before_what_is_wrong_with_the_body_and_after
     assert "RateLimit-Limit" not in refused.headers
 
 
-def test_without_redis_each_process_limits_on_its_own(
-    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, own_redis_server: RedisServer
-) -> None:
-    with Pair(
-        tmp_path_factory.mktemp("alone"), postgres_database, own_redis_server, RATE_LIMIT_EXECUTE="5"
-    ) as pair:
-        one, other = pair.clients()
-        session = one.begin("python-limited", SCRIPT)
-        own_redis_server.stop()
-        params = {"mark": str(uuid.uuid4())}
-        for client in (one, other):
-            answers = [client.execute(session, params) for _ in range(7)]
-            assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
-            assert answers[-1].headers["RateLimit-Remaining"] == "0"
+def test_without_redis_each_process_limits_on_its_own(pair_without_redis: Pair) -> None:
+    one, other = pair_without_redis.clients()
+    session = one.begin("python-limited", SCRIPT)
+    params = {"mark": str(uuid.uuid4())}
+    for client in (one, other):
+        answers = [client.execute(session, params) for _ in range(7)]
+        assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 2
+        assert answers[-1].headers["RateLimit-Remaining"] == "0"
 
 
 def test_a_limit_that_is_off_is_not_told(pair: Pair) -> None:
