@@ -1,4 +1,4 @@
-"""SessionManager on real PostgreSQL and Redis: three levels, owners, ends, counters."""
+"""SessionManager on real PostgreSQL and Redis: three levels, ends, counters; the tests of the heart have the rest."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from msgspec import Raw
 from redis import Redis
 
-from controller.errors import NotFound, StoreUnavailable
+from controller.errors import NotFound
 from controller.models.outcome import Outcome, Run
 from controller.models.registered import Session, now
 from controller.registry.sessions import CLEANING_BATCH
@@ -44,29 +44,6 @@ def test_a_session_is_found_in_postgres_when_redis_has_lost_it(
     assert kept.execution_count == 2
 
 
-@pytest.mark.parametrize("owner", ["bob", "", "Alice"])
-def test_another_users_session_does_not_exist(parts: Parts, owner: str) -> None:
-    session = parts.begin(new_session("alice"))
-    for ask in (parts.sessions.get, parts.sessions.live, parts.sessions.describe):
-        with pytest.raises(NotFound):
-            ask(session.request_id, owner)
-
-
-def test_an_unknown_session_does_not_exist(parts: Parts) -> None:
-    with pytest.raises(NotFound):
-        parts.sessions.get(new_session().request_id, "alice")
-
-
-def test_an_expired_session_cannot_be_used_and_can_be_described(parts: Parts, other_parts: Parts) -> None:
-    session = parts.begin(new_session(lives=0.3))
-    assert parts.sessions.live(session.request_id, "alice") == session
-    until(session.expired, "the session expires")
-    for process in (parts, other_parts):
-        with pytest.raises(NotFound):
-            process.sessions.get(session.request_id, "alice")
-        assert process.sessions.describe(session.request_id, "alice").document().status == "expired"
-
-
 @pytest.mark.parametrize("status", ["closed", "deleted"])
 def test_a_session_ends_in_every_process(parts: Parts, other_parts: Parts, status: str) -> None:
     session = parts.begin(new_session())
@@ -75,25 +52,6 @@ def test_a_session_ends_in_every_process(parts: Parts, other_parts: Parts, statu
     for process in (parts, other_parts):
         with pytest.raises(NotFound):
             process.sessions.live(session.request_id, "alice")
-
-
-def test_a_closed_session_is_described_and_a_deleted_one_is_not(parts: Parts) -> None:
-    closed, deleted = parts.begin(new_session()), parts.begin(new_session())
-    parts.sessions.end(closed, "closed")
-    parts.sessions.end(deleted, "deleted")
-    assert parts.sessions.describe(closed.request_id, "alice").document().status == "closed"
-    with pytest.raises(NotFound):
-        parts.sessions.describe(deleted.request_id, "alice")
-
-
-def test_an_end_holds_when_redis_is_lost(postgres_database: Database, own_redis_server: RedisServer) -> None:
-    parts = Parts(postgres_database.url, own_redis_server.url)
-    session = parts.begin(new_session())
-    parts.sessions.end(session, "deleted")
-    parts.logger.flush()
-    own_redis_server.stop()
-    with pytest.raises(NotFound):
-        parts.sessions.live(session.request_id, "alice")
 
 
 def test_without_redis_a_session_still_ends_in_every_process(
@@ -122,16 +80,6 @@ def test_without_postgres_a_session_lives_in_redis_and_is_written_later(
     parts.logger.flush()
     row = parts.postgres.query("session", request_id=session.request_id)
     assert row["execution_count"] == 1
-
-
-def test_without_both_no_session_can_begin(
-    own_postgres_server: PostgresServer, own_redis_server: RedisServer
-) -> None:
-    parts = Parts(own_postgres_server.url, own_redis_server.url)
-    own_postgres_server.stop()
-    own_redis_server.stop()
-    with pytest.raises(StoreUnavailable):
-        parts.begin(new_session())
 
 
 def executed(parts: Parts, session: Session) -> None:
@@ -202,74 +150,20 @@ def test_the_count_is_exact_after_redis_has_lost_everything(
     assert count(one, session) == 3
 
 
-def test_a_process_remembers_no_more_sessions_than_it_may(
-    postgres_database: Database, redis_server: RedisServer
-) -> None:
-    parts = Parts(postgres_database.url, redis_server.url, remembered=2)
-    first, second, third = (parts.begin(new_session()) for _ in range(3))
-    remembered = [parts.sessions.remembers(session.request_id) for session in (first, second, third)]
-    assert remembered == [False, True, True]
-    # The one that was used last stays.
-    parts.sessions.get(second.request_id, "alice")
-    parts.sessions.get(first.request_id, "alice")
-    remembered = [parts.sessions.remembers(session.request_id) for session in (first, second, third)]
-    assert remembered == [True, True, False]
-
-
-@pytest.mark.parametrize("level", ["memory", "redis", "postgres"])
+@pytest.mark.parametrize("level", ["redis", "postgres"])
 def test_a_session_expires_to_the_second_at_every_level(
     postgres_database: Database, own_redis_server: RedisServer, level: str
 ) -> None:
     one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
     session = one.begin(new_session(lives=1.5))
-    parts = one if level == "memory" else other
     if level == "postgres":
         own_redis_server.stop()
-    assert parts.sessions.live(session.request_id, "alice") == session
+    assert other.sessions.live(session.request_id, "alice") == session
     assert now() < session.expires_at
     until(session.expired, "the session expires")
     with pytest.raises(NotFound):
-        parts.sessions.get(session.request_id, "alice")
+        other.sessions.get(session.request_id, "alice")
     assert now() - session.expires_at < timedelta(seconds=1)
-
-
-@pytest.mark.parametrize("redis_is_away", [False, True])
-def test_of_two_first_successes_one_finds_the_session_closed(
-    postgres_database: Database, own_redis_server: RedisServer, redis_is_away: bool
-) -> None:
-    one, other = (Parts(postgres_database.url, own_redis_server.url) for _ in range(2))
-    session = one.begin(new_session(retain_session=False))
-    if redis_is_away:
-        own_redis_server.stop()
-    states = []
-    for process in (one, other):
-        keys = process.cache.execution_keys(session, {}, reuse=True, lease_ms=1000)
-        states.append(process.cache.finish(keys, Outcome(Run(Raw(b"1"), 1.5))))
-    one.sessions.close(session, states[0], shared=False)
-    with pytest.raises(NotFound):
-        other.sessions.close(session, states[1], shared=False)
-    other.sessions.close(session, states[1], shared=True)
-
-
-def test_a_session_that_began_without_postgres_is_closed_though_its_row_is_not_written_yet(
-    own_postgres_server: PostgresServer, own_redis_server: RedisServer
-) -> None:
-    parts = Parts(own_postgres_server.url, own_redis_server.url)
-    own_postgres_server.stop()
-    session = parts.begin(new_session(retain_session=False))
-    own_redis_server.stop()
-    parts.sessions.close(session, None, shared=False)
-    own_postgres_server.start()
-    parts.logger.flush()
-    assert parts.sessions.describe(session.request_id, "alice").document().status == "closed"
-
-
-def test_long_expired_sessions_are_deleted(parts: Parts) -> None:
-    gone = parts.begin(new_session(lives=-90_000, created_at=now() - timedelta(days=2)))
-    kept = parts.begin(new_session(lives=-10))
-    assert parts.sessions.clean_up() >= 1
-    assert parts.postgres.query("session", request_id=gone.request_id) is None
-    assert parts.postgres.query("session", request_id=kept.request_id) is not None
 
 
 def test_cleaning_goes_on_in_batches_until_nothing_is_left(parts: Parts) -> None:
