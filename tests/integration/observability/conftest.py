@@ -1,5 +1,6 @@
-"""Prometheus' programs, fetched once."""
+"""Prometheus' programs, fetched once, and a service that traces."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from local.fetch.debian_packages import PackagesError
 from local.fetch.debian_program import DebianProgram
 from local.fetch.prometheus import PROGRAMS, program
 from local.supervisor.account import RUNNER, Account
+from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
+from tests.integration.observability.collector import Collector
 
 #: Checks that are no tests tell, too, what they have compared.
 CHECKS = ("expected_log", "expected_panels", "expected_rules", "ledger", "load", "seen")
@@ -31,3 +34,22 @@ def prometheus_program() -> DebianProgram:
 @pytest.fixture(scope="session")
 def promtool() -> DebianProgram:
     return fetched("promtool")
+
+
+@pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    with Collector() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def traced(
+    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path, collector: Collector
+) -> Iterator[Deployment]:
+    """A service whose parts send spans to the collector and log all they can."""
+    variables = {**collector.variables, "LOG_LEVEL": "debug"}
+    folder = tmp_path_factory.mktemp("traced")
+    with Deployment(
+        folder, node_program, rust_toolchain, 0, variables, packages=None, **variables
+    ) as deployment:
+        yield deployment

@@ -5,8 +5,7 @@ log. A `plain` one cannot: it may be where calls are kept word for word, which i
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
@@ -186,43 +185,25 @@ class Plot:
 
 
 @pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with Collector() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def deployment(
-    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path, collector: Collector
-) -> Iterator[Deployment]:
-    variables = {**collector.variables, "LOG_LEVEL": "debug"}
-    folder = tmp_path_factory.mktemp("secrets")
-    with Deployment(
-        folder, node_program, rust_toolchain, 0, variables, packages=None, **variables
-    ) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def plot(deployment: Deployment) -> Plot:
-    made = Plot(deployment)
+def plot(traced: Deployment) -> Plot:
+    made = Plot(traced)
     written = "SELECT count(*) FROM request_logs WHERE http_request_id = ANY(%s)"
-    until(lambda: rows(deployment, written, made.ids)[0][0] == len(made.ids), "the calls are in the log")
+    until(lambda: rows(traced, written, made.ids)[0][0] == len(made.ids), "the calls are in the log")
     return made
 
 
-def rows(deployment: Deployment, query: str, *parameters: Any) -> list[Any]:
-    with psycopg2.connect(deployment.postgres.url) as opened, opened.cursor() as cursor:
+def rows(traced: Deployment, query: str, *parameters: Any) -> list[Any]:
+    with psycopg2.connect(traced.postgres.url) as opened, opened.cursor() as cursor:
         cursor.execute(query, parameters)
         return cursor.fetchall()
 
 
-def relations(deployment: Deployment) -> dict[str, str]:
+def relations(traced: Deployment) -> dict[str, str]:
     """All columns of all rows of both logs and of whatever there is of statistics, by their relations' names."""
     names = [
         name
         for (name,) in rows(
-            deployment,
+            traced,
             """SELECT oid::regclass::text FROM pg_class
                WHERE relkind IN ('r', 'p', 'v', 'm')
                AND (relnamespace = 'analytics'::regnamespace OR oid IN (%s::regclass, %s::regclass))""",
@@ -231,7 +212,7 @@ def relations(deployment: Deployment) -> dict[str, str]:
     ]
     assert len(names) > len(WORDS) + 5
     return {
-        name: "\n".join(row for (row,) in rows(deployment, f"SELECT each::text FROM {name} AS each"))
+        name: "\n".join(row for (row,) in rows(traced, f"SELECT each::text FROM {name} AS each"))
         for name in names
     }
 
@@ -241,29 +222,27 @@ def found(secrets_: Mapping[str, str], text: str) -> set[str]:
     return {place for place, secret in secrets_.items() if secret in text}
 
 
-def test_the_log_lines_have_none(deployment: Deployment, plot: Plot) -> None:
-    for part, log in parts(deployment).items():
+def test_the_log_lines_have_none(traced: Deployment, plot: Plot) -> None:
+    for part, log in parts(traced).items():
         text = log.read_text()
         assert "lambda.access" in text, part
         assert found(plot.planted.keyed | plot.planted.plain, text) == set(), part
 
 
-def test_the_metrics_have_none(deployment: Deployment, plot: Plot) -> None:
+def test_the_metrics_have_none(traced: Deployment, plot: Plot) -> None:
     for variable in ("PORT", *METRICS.values()):
-        text = requests.get(f"http://127.0.0.1:{deployment.ports[variable]}/metrics", timeout=60).text
+        text = requests.get(f"http://127.0.0.1:{traced.ports[variable]}/metrics", timeout=60).text
         assert "lambda_" in text, variable
         assert found(plot.planted.keyed | plot.planted.plain, text) == set(), variable
 
 
-def test_the_tables_have_none_that_can_be_told(deployment: Deployment, plot: Plot) -> None:
-    for name, text in relations(deployment).items():
+def test_the_tables_have_none_that_can_be_told(traced: Deployment, plot: Plot) -> None:
+    for name, text in relations(traced).items():
         assert found(plot.planted.keyed, text) == set(), name
 
 
-def test_what_cannot_be_told_is_where_calls_are_kept_and_nowhere_else(
-    deployment: Deployment, plot: Plot
-) -> None:
-    tables = relations(deployment)
+def test_what_cannot_be_told_is_where_calls_are_kept_and_nowhere_else(traced: Deployment, plot: Plot) -> None:
+    tables = relations(traced)
 
     for name, text in tables.items():
         if name not in WORDS:
@@ -289,10 +268,10 @@ def test_spans_have_none(collector: Collector, plot: Plot) -> None:
     assert found(plot.planted.keyed | plot.planted.plain, text) == set()
 
 
-def test_scripts_sessions_and_results_keep_what_was_sent(deployment: Deployment, plot: Plot) -> None:
-    sessions = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM sessions AS s"))
-    texts = "".join(str(row) for row in rows(deployment, "SELECT s::text FROM scripts AS s"))
-    store = redis.Redis.from_url(deployment.redis.url)
+def test_scripts_sessions_and_results_keep_what_was_sent(traced: Deployment, plot: Plot) -> None:
+    sessions = "".join(str(row) for row in rows(traced, "SELECT s::text FROM sessions AS s"))
+    texts = "".join(str(row) for row in rows(traced, "SELECT s::text FROM scripts AS s"))
+    store = redis.Redis.from_url(traced.redis.url)
     results = str([store.get(key) for key in store.scan_iter("v2:result:*")])
     store.close()
 

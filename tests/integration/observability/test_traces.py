@@ -3,9 +3,7 @@
 import os
 import secrets
 import signal
-from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 
@@ -36,28 +34,6 @@ class Call:
         self.trace_id = secrets.token_hex(16)
         self.span_id = secrets.token_hex(8)
         self.headers = {"traceparent": f"00-{self.trace_id}-{self.span_id}-{flags}"}
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    with Collector() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def traced(
-    tmp_path_factory: pytest.TempPathFactory, node_program: str, rust_toolchain: Path, collector: Collector
-) -> Iterator[Deployment]:
-    with Deployment(
-        tmp_path_factory.mktemp("traced"),
-        node_program,
-        rust_toolchain,
-        0,
-        collector.variables,
-        packages=None,
-        **collector.variables,
-    ) as deployment:
-        yield deployment
 
 
 @pytest.fixture
