@@ -13,12 +13,17 @@ from tests.integration.tools.faas_local.provider import Provider
 
 FUNCTION = "greeter"
 HANDLER = Path(__file__).with_name("greeter.py")
+#: Mark of tests that run with and without the of-watchdog.
+with_and_without_watchdog = pytest.mark.parametrize(
+    "watchdog", ["alone", "of-watchdog"], indirect=True, scope="module"
+)
 
 
-@pytest.fixture(params=["alone", "of-watchdog"], scope="module")
+@pytest.fixture(scope="module")
 def watchdog(request: pytest.FixtureRequest) -> Path | None:
-    """What stands before the functions' processes: nothing, or the of-watchdog."""
-    return None if request.param == "alone" else request.getfixturevalue("of_watchdog")
+    """What stands before the functions' processes: nothing, or the of-watchdog where a test asks for it."""
+    asked = getattr(request, "param", "alone")
+    return None if asked == "alone" else request.getfixturevalue("of_watchdog")
 
 
 @pytest.fixture(scope="session")

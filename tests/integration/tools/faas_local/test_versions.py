@@ -7,7 +7,7 @@ from threading import Event
 
 import requests
 
-from tests.integration.tools.faas_local.conftest import FUNCTION, shrinkwrap
+from tests.integration.tools.faas_local.conftest import FUNCTION, shrinkwrap, with_and_without_watchdog
 from tests.integration.tools.faas_local.provider import Provider
 from tests.processes import alive
 from tests.waiting import until
@@ -151,6 +151,7 @@ def test_a_killed_provider_takes_its_functions_with_it(provider: Provider, greet
     assert provider.call(f"{greeter}/version").status_code == 200
 
 
+@with_and_without_watchdog
 def test_calls_under_way_are_answered_before_the_end(provider: Provider, greeter: str, gate: Path) -> None:
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(provider.call, f"{greeter}/wait?{gate}")
