@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint environment tests-environment bench bench-compare bench-growth bench-stages bench-tests clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -63,7 +63,7 @@ packages-table: environment ## install popular packages, run a call of each, and
 	@$(VENV)/python -m tools.docs.packages
 
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.
-test: lint ## lint and all tests, with all they need
+test: style ## lint and all tests, with all they need
 	-@$(VENV)/python -m local.fetch.rust_toolchain .local/rust-toolchain
 	-@$(VENV)/python -m runtime.languages.rust.glue .local/rust-toolchain
 	-@$(VENV)/python -m local.fetch.openfaas_tools .local/openfaas
@@ -73,7 +73,7 @@ test: lint ## lint and all tests, with all they need
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
 	-@$(VENV)/python -m tools.docs.packages --sample
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
-	@$(MAKE) --no-print-directory suite
+	@$(MAKE) --jobs=2 --no-print-directory types suite
 
 suite: # the tests alone, where all parts are there
 	@$(VENV)/python -m tools.checks.suite
@@ -87,12 +87,16 @@ api-server: tests-environment ## manifests and discovery on a real Kubernetes AP
 	@$(VENV)/python -m tools.api_server .local/api-server
 	@$(VENV)/python -m pytest $(API_SERVER_TESTS)
 
-lint: tests-environment ## format, style, words, types, layers, and schemas of configuration files
+lint: style types ## format, style, words, types, layers, and schemas of configuration files
+
+types: tests-environment # types and layers, which take a minute where no cache is: `make test` has the tests run beside
+	@$(VENV)/mypy
+	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
+
+style: tests-environment # the rest of lint
 	@$(VENV)/ruff format --check .
 	@$(VENV)/ruff check .
 	@$(VENV)/python -m tools.checks.plain_words
-	@$(VENV)/mypy
-	@PYTHONPATH=. $(VENV)/lint-imports --no-logo --no-cache
 	@$(VENV)/check-jsonschema --quiet --schemafile tools/checks/stack.schema.json stack.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/docker-compose.yml
 	@$(VENV)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
