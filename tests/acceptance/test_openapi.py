@@ -12,9 +12,9 @@ from tests.acceptance.client import ALL_SCOPES, Client
 from tests.conftest import ROOT
 
 SEED = 20261122
-EXAMPLES = 15
+EXAMPLES = 5
 """Made-up requests of each call, besides those at the edges of its schema."""
-BUDGET = 60
+BUDGET = 30
 """Seconds that they take at most on a machine that has nothing else to do."""
 CONFIGURATION = """
 headers = {{ Authorization = "Bearer {token}" }}

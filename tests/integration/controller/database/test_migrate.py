@@ -57,16 +57,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_our_schema_is_made_from_nothing(opened: connection) -> None:
+def test_our_schema_is_made_from_nothing_and_once(opened: connection) -> None:
     applied = migrate(opened, ROOT / "sql")
     assert len(applied) == len(list((ROOT / "sql").glob("V*.sql")))
     tables = set(select(opened, "SELECT table_schema, table_name FROM information_schema.tables"))
     assert tables >= EXPECTED_TABLES
     assert select(opened, "SELECT 1 FROM pg_namespace WHERE nspname = 'analytics'") == [(1,)]
-
-
-def test_partitions_are_made_ahead(opened: connection) -> None:
-    migrate(opened, ROOT / "sql")
     months = select(
         opened,
         "SELECT to_char(now() AT TIME ZONE 'UTC' + make_interval(months => n), '\"request_logs_\"YYYY_MM') "
@@ -75,12 +71,8 @@ def test_partitions_are_made_ahead(opened: connection) -> None:
     partitions = select(
         opened, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'request_logs'::regclass"
     )
-    assert set(partitions) == {*months, ("request_logs_default",)}
-
-
-def test_a_second_time_nothing_is_left_to_do(opened: connection) -> None:
-    migrate(opened, ROOT / "sql")
-    assert migrate(opened, ROOT / "sql") == []
+    assert set(partitions) == {*months, ("request_logs_default",)}, "partitions are made ahead"
+    assert migrate(opened, ROOT / "sql") == [], "a second time nothing is left to do"
 
 
 def test_a_new_file_is_applied_alone(opened: connection, folder: Path) -> None:

@@ -26,7 +26,8 @@ from tests.integration.controller.pair import Crowd, Pair
 from tests.waiting import until
 
 TITLE, SCRIPT = "python-packed", "result = 1"
-KILLS = 10
+#: Of builders, for each place of the parts.
+KILLS = 3
 
 
 def package(kind: str = "new") -> str:
@@ -132,7 +133,7 @@ def test_a_builder_killed_at_any_moment_leaves_no_half_environment(
 
     command = [sys.executable, "-m", "tests.integration.controller.execution.building_process"]
     command += [postgres_database.url, packages.url, made.digest, *([str(folder)] if folder else [])]
-    for _ in range(KILLS // 2):
+    for _ in range(KILLS):
         before = packages.builds[made.lock]
         builder = subprocess.Popen(command, cwd=ROOT)
         until(partial(begun, before), "the build has begun")

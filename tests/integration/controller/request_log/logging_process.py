@@ -18,7 +18,7 @@ from controller.request_log.logger import DatabaseLogger
 from controller.request_log.spool import Spool
 from tests.calls import call
 
-PAUSE = 0.005
+PAUSE = 0.02
 LAST_WORDS = 5.0
 
 

@@ -89,29 +89,24 @@ def session(client: Client) -> str:
     return client.begin(TITLE, SCRIPT)
 
 
-def places() -> Iterator[tuple[Route, str]]:
+def places() -> Iterator[tuple[Route, str, list[tuple[str, str]]]]:
+    """Yield routes with one of their paths, and what is sent there: methods, and the first path in odd spellings."""
+    titles = dict.fromkeys(("function_ref", "language_title"), TITLE)
+    ids = {"request_id": "no-session", "alias": "live", "key_id": KEY_ID, "digest": "0" * 64, **titles}
     for route in ROUTES:
-        for path in (*route.paths, *route.aliases):
-            yield (
-                route,
-                path.format(
-                    request_id="no-session",
-                    function_ref=TITLE,
-                    language_title=TITLE,
-                    alias="live",
-                    key_id=KEY_ID,
-                    digest="0" * 64,
-                ),
-            )
+        for number, form in enumerate((*route.paths, *route.aliases)):
+            path = form.format(**ids)
+            odd = [] if number else [(route.method, path + end) for end in ENDS]
+            yield route, path, [*((method, path) for method in METHODS[:: 3 if number else 1]), *odd]
 
 
-@pytest.mark.parametrize(("route", "path"), list(places()), ids=lambda value: getattr(value, "name", value))
-def test_any_spelling_and_method(wire: Wire, route: Route, path: str) -> None:
+@pytest.mark.parametrize(
+    ("route", "sent"),
+    [pytest.param(route, sent, id=f"{route.name} {path}") for route, path, sent in places()],
+)
+def test_any_spelling_and_method(wire: Wire, route: Route, sent: list[tuple[str, str]]) -> None:
     shut = route.permission is not None
-    for method, target in [
-        *((method, path) for method in METHODS),
-        *((route.method, path + end) for end in ENDS),
-    ]:
+    for method, target in sent:
         head = [f"{method} {target} HTTP/1.1", "Host: localhost", JSON, LENGTH, CLOSE]
         answer = wire.send(head, BODY, method=method)
         answer.check(method)
@@ -201,28 +196,6 @@ def test_an_id_in_escapes(wire: Wire, session: str) -> None:
         path = "/api/v1/execute/" + "".join(form.format(ord(letter)) for letter in session)
         head = [f"POST {path} HTTP/1.1", "Host: x", wire.token, LENGTH, JSON, CLOSE]
         assert wire.send(head, BODY).status == 200
-
-
-@pytest.mark.parametrize("first", ['"order-17"', "order-18"])
-def test_a_key_in_quotes_and_a_bare_one_are_the_same(client: Client, session: str, first: str) -> None:
-    results = []
-    for key in (first, first.strip('"'), f'"{first.strip(chr(34))}"'):
-        headers = {"Idempotency-Key": key, "X-Cache-Control": "no-cache"}
-        answer = client.request(
-            "POST", f"/api/v1/execute/{session}", json={"params": {"mark": first}}, headers=headers
-        )
-        results.append((answer.status_code, answer.json().get("result")))
-    assert results == [(200, 1)] * 3
-
-
-@pytest.mark.parametrize(
-    "place", ["/", "/health", "/metrics", "/openapi.json", "/docs", "/api/v1/functions", "session"]
-)
-def test_head_is_get_without_a_body(client: Client, session: str, place: str) -> None:
-    path = f"/api/v1/sessions/{session}" if place == "session" else place
-    whole, head = client.request("GET", path), client.request("HEAD", path)
-    assert (whole.status_code, head.status_code, head.content) == (200, 200, b"")
-    assert head.headers["Content-Type"] == whole.headers["Content-Type"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tests.integration.controller.pair import Pair
 NAME = "python-odd"
 PATH = f"/api/v1/functions/{NAME}"
 #: JSON has them only as escapes: halves of a surrogate pair, and NUL.
-TEXTS = ["\ud800", "a\udfff b", "\udc00\ud800", "\0"]
-NUMBERS = [281064.0, 3.0, 1.0, 0.0, -0.0, 0.5, 1e300, 10**30, -1, True, "1", None]
+TEXTS = ["a\udfff b", "\0"]
+NUMBERS = [3.0, -0.0, 0.5, 10**30, True, None]
 FULL: dict[str, Any] = {
     "script_content": "result = 1",
     "description": "odd",

@@ -18,7 +18,7 @@ from controller.json_schema.work import SLICE, OutOfSteps, Work, charge
 #: The most that one keyword may take at a time, in steps: a search in the longest text of these tests.
 ONE_KEYWORD = 60_000
 #: A bound for hostile checks, so that these tests are fast.
-FEW_STEPS = 500_000
+FEW_STEPS = 200_000
 
 
 class Counted(Work):
@@ -141,11 +141,6 @@ def test_a_value_that_is_too_deep_for_the_stack_reaches_the_bound() -> None:
         chain = {"allOf": [chain]}
     with pytest.raises(InvalidParams, match="reached its bound"):
         check_params(json.dumps(chain), deep(95))
-
-
-def test_a_check_that_reaches_its_bound_is_told() -> None:
-    with pytest.raises(InvalidParams, match="reached its bound"):
-        check_params(json.dumps(TWICE), deep(90))
 
 
 def test_the_dialect_of_a_schema_does_not_bring_back_the_unbounded_validator() -> None:

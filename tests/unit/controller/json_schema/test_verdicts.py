@@ -58,7 +58,7 @@ SCHEMAS = st.recursive(LEAVES, keywords, max_leaves=12).map(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(SCHEMAS, st.lists(VALUES, min_size=1, max_size=5))
 def test_verdicts_are_those_of_jsonschema(schema: Any, values: list[Any]) -> None:
     check_schema(schema)

@@ -171,10 +171,10 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_among_many_siblings_is_found_in_linear_time(fault: str) -> None:
     value, message = FAULTS[fault]
-    many: list[Any] = [{str(n): n} for n in range(200_000)]
+    many: list[Any] = [{str(n): n} for n in range(50_000)]
     many.append({"b": [value]})
     began = time.process_time()
-    with pytest.raises(ScriptError, match=f"{message} at /200000/b/0"):
+    with pytest.raises(ScriptError, match=f"{message} at /50000/b/0"):
         encode_result(many)
     assert time.process_time() - began < 30
 
