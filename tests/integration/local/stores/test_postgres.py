@@ -17,10 +17,24 @@ from local.supervisor.proc import born
 from tests.waiting import until
 
 
-@pytest.fixture
-def server(folder: Path) -> Iterator[PostgresServer]:
-    with PostgresServer(folder) as server:
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the server that all tests here share."""
+    return tmp_path_factory.mktemp("postgres") / "state"
+
+
+@pytest.fixture(scope="module")
+def shared(place: Path) -> Iterator[PostgresServer]:
+    with PostgresServer(place) as server:
         yield server
+
+
+@pytest.fixture
+def server(shared: PostgresServer) -> PostgresServer:
+    """It runs, whatever the test before has done to it."""
+    if not shared.alive:
+        shared.start()
+    return shared
 
 
 def query(server: PostgresServer, sql: str) -> list[tuple[object, ...]]:
@@ -51,8 +65,8 @@ def test_root_does_not_run_it(server: PostgresServer) -> None:
     assert Path(f"/proc/{server.pid}").stat().st_uid == expected
 
 
-def test_what_an_earlier_start_left_is_ended(server: PostgresServer, folder: Path) -> None:
-    later = PostgresServer(folder)
+def test_what_an_earlier_start_left_is_ended(server: PostgresServer, place: Path) -> None:
+    later = PostgresServer(place)
     said = later.end_orphan()
     assert said == f"ended the PostgreSQL of an earlier start (process {server.pid})"
     assert born(server.pid) is None
@@ -69,9 +83,9 @@ def test_a_stale_lock_is_removed(server: PostgresServer) -> None:
     assert query(server, "SELECT 1") == [(1,)]
 
 
-def test_another_password_is_named_as_the_reason(server: PostgresServer, folder: Path) -> None:
+def test_another_password_is_named_as_the_reason(server: PostgresServer, place: Path) -> None:
     server.stop()
-    other = PostgresServer(folder, password="another one")
+    other = PostgresServer(place, password="another one")
     with pytest.raises(PartError, match="made with another password"):
         other.start()
     other.stop()
