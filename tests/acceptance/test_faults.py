@@ -126,15 +126,15 @@ def test_without_its_runtime_a_language_is_unavailable_and_the_others_are_not(
     assert client.result(python, {"n": 1}) == {"n": 1}
 
 
-def test_every_execution_has_its_one_row(service: Deployment) -> None:
-    client = service.client()
+def test_every_execution_has_its_one_row(broken_service: Deployment) -> None:
+    client = broken_service.client()
     script = "def handle(params):\n    return 1 / params['by']\n"
     request_id = client.begin("python-logged", script, environment="test")
     marks = [f"mark-{uuid.uuid4()}" for _ in range(3)]
     client.execute(request_id, {"by": 2}, X_Request_ID=marks[0])
     client.execute(request_id, {"by": 2}, X_Request_ID=marks[1])
     client.execute(request_id, {"by": 0}, X_Request_ID=marks[2])
-    logged = until_logged(service, request_id, 3)
+    logged = until_logged(broken_service, request_id, 3)
     assert [row["http_request_id"] for row in logged] == marks
     assert [(row["status"], row["status_code"], row["cached"]) for row in logged] == [
         ("ok", 200, False),

@@ -15,7 +15,7 @@ from tests.acceptance.load import CLIENTS, Load
 from tests.waiting import until
 
 #: How long one fault is watched, and how long PostgreSQL is away in it.
-SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (3, 1)
+SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (1, 1)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from tests.waiting import until
 PLAIN = "def handle(params):\n    return params\n"
 #: An environment of this size has three parts, and a runtime has no room for two of them.
 LARGE, ROOM = 5 << 20, 8 << 20
-KILLS = 10
+KILLS = 5
 SEED = 19
 
 

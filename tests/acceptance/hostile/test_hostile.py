@@ -55,7 +55,7 @@ def _run(
     sibling = good(runtime, tenant="sibling")
     private = Path(sibling.get("folder", target.outside))
     (private / "private.txt").write_text("private")
-    params = {**target.params(runtime, sibling.get("process", 0), private), **servers}
+    params = {**target.params(runtime, sibling.get("process", 0), private), **servers, "attempt": case.name}
     return runtime.run(case.script, params, timeout_ms=case.timeout_ms)
 
 

@@ -8,13 +8,13 @@ from tests.acceptance.hostile.conftest import Runtimes
 from tests.acceptance.hostile.good import check_clean
 from tests.acceptance.hostile.served import until
 
-#: 1 GiB between two words.
+#: 256 MiB between two words, twice what a script's memory may be.
 _FLOODS = {
     "python": """
 def handle(params):
     print("first")
     line = "x" * 65535
-    for _ in range(16384):
+    for _ in range(4096):
         print(line)
     print("last")
     return "done"
@@ -24,7 +24,7 @@ const { writeSync } = require("fs");
 module.exports = async () => {
   writeSync(1, "first\\n");
   const line = Buffer.alloc(65536, "x");
-  for (let count = 0; count < 16384; count += 1) {
+  for (let count = 0; count < 4096; count += 1) {
     for (let rest = line; rest.length; rest = rest.subarray(writeSync(1, rest)));
   }
   writeSync(1, "last\\n");
@@ -36,7 +36,7 @@ use serde_json::{json, Map, Value};
 pub fn handler(_: Map<String, Value>) -> Result<Value, String> {
     println!("first");
     let line = "x".repeat(65535);
-    for _ in 0..16384 { println!("{}", line); }
+    for _ in 0..4096 { println!("{}", line); }
     println!("last");
     Ok(json!("done"))
 }

@@ -28,11 +28,20 @@ def runtime_settings(tmp_path_factory: pytest.TempPathFactory, node_program: str
     )
 
 
-@pytest.fixture(scope="session", params=["python", "nodejs"])
-def interpreter(request: pytest.FixtureRequest, runtime_settings: Settings) -> Iterator[ServedRuntime]:
-    """The runtime of each interpreted language in turn."""
-    with ServedRuntime(request.param, runtime_settings) as runtime:
-        yield runtime
+@pytest.fixture(scope="session")
+def interpreters(runtime_settings: Settings) -> Iterator[dict[str, ServedRuntime]]:
+    """A runtime of each interpreted language."""
+    with (
+        ServedRuntime("python", runtime_settings) as python,
+        ServedRuntime("nodejs", runtime_settings) as nodejs,
+    ):
+        yield {"python": python, "nodejs": nodejs}
+
+
+@pytest.fixture(params=["python", "nodejs"])
+def interpreter(request: pytest.FixtureRequest, interpreters: dict[str, ServedRuntime]) -> ServedRuntime:
+    """Each of them in turn."""
+    return interpreters[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -220,7 +220,7 @@ def test_the_next_start_cleans_up_after_a_killed_fork_server(
 
 def test_a_worker_killed_between_two_calls_is_replaced_silently(machine: Machine) -> None:
     runtime = machine.start()
-    for _ in range(20):
+    for _ in range(8):
         pid = runtime.run(PID).json()["result"]
         os.kill(pid, signal.SIGKILL)
         # At once: the runtime has not heard of it yet.

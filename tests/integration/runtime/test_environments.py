@@ -143,7 +143,7 @@ CASES = [
 def test_a_script_imports_its_packages(runtime: ServedRuntime, script: str, expected: object) -> None:
     digest = KEPT[runtime.language].digest
     assert runtime.prepare(script, environment=digest).status_code == 200
-    for isolation in ("session", "session", "execution"):
+    for isolation in ("session", "execution"):
         assert runtime.result(script, environment=digest, isolation=isolation) == expected
 
 

@@ -87,9 +87,9 @@ def bytes_on_disk(runtime: ServedRuntime) -> int:
     return sum(file.stat().st_size for file in files) + 4096 * (len(files) + len(folders))
 
 
-def test_500_environments_pass_through_a_small_bound(small: ServedRuntime) -> None:
+def test_more_environments_than_there_is_room_for_pass_through(small: ServedRuntime) -> None:
     callers = Pool(WORKERS)
-    numbers = [number % 500 for number in range(520)]
+    numbers = [number % 60 for number in range(80)]
     done = callers.map(lambda number: sent_and_run(small, numbered(number), tenant=f"t{number % 3}"), numbers)
     assert done == numbers
     assert bytes_kept(small) <= ROOM * SIZE
@@ -97,7 +97,7 @@ def test_500_environments_pass_through_a_small_bound(small: ServedRuntime) -> No
 
 
 def test_an_environment_stays_while_a_worker_uses_it(small: ServedRuntime) -> None:
-    busy = gevent.spawn(sent_and_run, small, numbered(1000), WAITING)
+    busy = gevent.spawn(sent_and_run, small, numbered(1000), WAITING, timeout_ms=120_000)
     until_greenlets(lambda: bool(small.executor.workers()["busy"]), "the script to run")
     for number in range(2 * ROOM):
         assert sent_and_run(small, numbered(number)) == number

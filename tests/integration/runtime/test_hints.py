@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.integration.runtime.rust.served import Choice
 from tests.integration.runtime.rust.served import script as rust
 from tests.integration.runtime.served import ServedRuntime, document
 
@@ -15,6 +16,23 @@ def python(*lines: str) -> str:
 def nodejs(body: str) -> str:
     return f"module.exports = async () => {{ {body} }};"
 
+
+#: Words of the hint and a body, by name.
+RUST_CASES = {
+    "read": ("any files", '    let _ = context; std::fs::read("/x").map_err(|e| e.to_string())?; Ok(json!(1))'),
+    "write": ("any files", '    let _ = context; std::fs::write("x", "y").unwrap(); Ok(json!(1))'),
+    "thread": ("without threads", "    let _ = context; std::thread::spawn(|| ()).join().unwrap(); Ok(json!(1))"),
+    "connect": ("sockets", '    let _ = context; std::net::TcpStream::connect("[::1]:9").unwrap(); Ok(json!(1))'),
+    "variable": ("no environment variables",
+                 '    let _ = context; std::env::var("HOME").map_err(|e| e.to_string()).map(|v| json!(v))'),
+    "memory": ("WASM_MEMORY_MAX_BYTES", "    let mut all = vec![context]; loop { all.push(all[0].clone()); }"),
+}  # fmt: skip
+RUST = Choice(
+    {
+        **{name: body for name, (_, body) in RUST_CASES.items()},
+        "its own": '    let _ = context; Err("not today".into())',
+    }
+)
 
 CASES = [
     ("python", python("open('/etc/shadow')"), "`/etc/shadow` is closed"),
@@ -44,14 +62,6 @@ CASES = [
     ("nodejs", nodejs("require('axios')"), "`axios` is not installed"),
     ("nodejs", nodejs("await import('left-pad')"), "`left-pad` is not installed"),
     ("nodejs", nodejs("require('./other')"), "one file"),
-    ("rust", rust('    let _ = context; std::fs::read("/etc/passwd").map_err(|e| e.to_string())?; Ok(json!(1))'),
-     "any files"),
-    ("rust", rust('    let _ = context; std::fs::write("x", "y").unwrap(); Ok(json!(1))'), "any files"),
-    ("rust", rust("    let _ = context; std::thread::spawn(|| ()).join().unwrap(); Ok(json!(1))"), "without threads"),
-    ("rust", rust('    let _ = context; std::net::TcpStream::connect("[::1]:9").unwrap(); Ok(json!(1))'), "sockets"),
-    ("rust", rust('    let _ = context; std::env::var("HOME").map_err(|e| e.to_string()).map(|v| json!(v))'),
-     "no environment variables"),
-    ("rust", rust("    let mut all = vec![context]; loop { all.push(all[0].clone()); }"), "WASM_MEMORY_MAX_BYTES"),
 ]  # fmt: skip
 
 
@@ -63,22 +73,28 @@ def test_a_refusal_has_a_hint(language: str, script: str, words: str, request: p
     assert words in runtime.failure(script).get("hint", "")
 
 
+@pytest.mark.parametrize("name", RUST_CASES)
+def test_a_refusal_in_rust_has_a_hint(name: str, rust_runtime: ServedRuntime) -> None:
+    hint = rust_runtime.failure(RUST.script, {"case": name}).get("hint", "")
+    assert RUST_CASES[name][0] in hint
+
+
 @pytest.mark.parametrize(
     ("language", "script"),
     [
         ("python", python("raise PermissionError('you may not')")),
         ("nodejs", nodejs("throw new Error('not today')")),
-        ("rust", rust('    let _ = context; Err("not today".into())')),
+        ("rust", RUST.script),
     ],
 )
 def test_an_error_of_the_script_itself_has_none(
     language: str, script: str, request: pytest.FixtureRequest
 ) -> None:
     runtime: ServedRuntime = request.getfixturevalue(RUNTIMES[language])
-    assert "hint" not in runtime.failure(script)
+    assert "hint" not in runtime.failure(script, {"case": "its own"})
 
 
-@pytest.mark.parametrize("line", ["use rand::Rng;", "extern crate regex;", "use tokio::runtime::Runtime;"])
+@pytest.mark.parametrize("line", ["use rand::Rng;", "extern crate regex;"])
 def test_a_crate_that_is_not_there_is_explained(line: str, rust_runtime: ServedRuntime) -> None:
     answer = rust_runtime.prepare(line + rust("    let _ = context; Ok(json!(1))"))
     assert answer.status_code == 400

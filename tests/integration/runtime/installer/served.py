@@ -23,6 +23,22 @@ class Environment:
     executable: set[str]
 
 
+def environment(answer: TestResponse) -> Environment:
+    """What the answer of a build has, which succeeded, its parts checked against the manifest."""
+    assert answer.status_code == 200, answer.text
+    head, first, *pieces = _frames(answer.data)
+    manifest = json.loads(zlib.decompress(first))
+    about = json.loads(head)
+    content = b"".join(map(zlib.decompress, pieces))
+    assert about["parts"] == manifest["parts"] == 1 + len(pieces)
+    assert about["bytes"] == len(content) and about["files"] == len(manifest["files"])
+    files, begin = {}, 0
+    for path, size, _, _ in manifest["files"]:
+        files[path] = content[begin : begin + size]
+        begin += size
+    return Environment(about, files, {path for path, _, _, run in manifest["files"] if run})
+
+
 class ServedInstaller:
     """The function with its settings, some of them changed."""
 
@@ -45,20 +61,8 @@ class ServedInstaller:
         return document
 
     def built(self, language: str, lock: str) -> Environment:
-        """The environment of a build that succeeds, its parts checked against the manifest."""
-        answer = self.ask(language, "build", {"lock": lock})
-        assert answer.status_code == 200, answer.text
-        head, first, *pieces = _frames(answer.data)
-        manifest = json.loads(zlib.decompress(first))
-        about = json.loads(head)
-        content = b"".join(map(zlib.decompress, pieces))
-        assert about["parts"] == manifest["parts"] == 1 + len(pieces)
-        assert about["bytes"] == len(content) and about["files"] == len(manifest["files"])
-        files, begin = {}, 0
-        for path, size, _, _ in manifest["files"]:
-            files[path] = content[begin : begin + size]
-            begin += size
-        return Environment(about, files, {path for path, _, _, run in manifest["files"] if run})
+        """The environment of a build that succeeds."""
+        return environment(self.ask(language, "build", {"lock": lock}))
 
     def refusal(self, language: str, call: str, **body: Any) -> tuple[int, str, str | None, str]:
         """Status, code, stage and message of a call that fails."""

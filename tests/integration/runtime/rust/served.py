@@ -1,6 +1,8 @@
 """A Rust runtime, and the two calls of the controller."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,6 +19,36 @@ SIGNATURE = "pub fn handler(context: Map<String, Value>) -> Result<Value, String
 def script(body: str) -> str:
     """Return a script with a handler that has this body, starting in line 4."""
     return f"{HEAD}{SIGNATURE}{{\n{body}\n}}\n"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A script of several bodies, of which the param `case` names the one that runs: one compilation for all."""
+
+    bodies: Mapping[str, str]
+
+    @property
+    def script(self) -> str:
+        """The script."""
+        cases = "".join(
+            f"    Some({json.dumps(name)}) => case_{n}(context),\n" for n, name in enumerate(self.bodies)
+        )
+        choosing = f'{SIGNATURE}{{\n    match context["params"]["case"].as_str() {{\n{cases}'
+        return (
+            f'{HEAD}{"".join(self._functions())}{choosing}    _ => Err("no such case".into()),\n    }}\n}}\n'
+        )
+
+    def line(self, case: str) -> int:
+        """Return the line of the script in which a body starts."""
+        before = list(self.bodies).index(case)
+        return (HEAD + "".join(self._functions()[:before])).count("\n") + 2
+
+    def _functions(self) -> list[str]:
+        # Where one body were part of another one's function, its variables would take of that one's stack.
+        return [
+            f"#[inline(never)] {SIGNATURE.replace('pub fn handler', f'fn case_{n}')}{{\n{body}\n}}\n"
+            for n, body in enumerate(self.bodies.values())
+        ]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ LOOP = script("""    let n = context["params"]["n"].as_u64().ok_or("n is no numb
     Ok(json!(sum))""")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def looping(settings: Settings) -> Iterator[Worker]:
     """A worker with LOOP loaded."""
     language = Rust(settings)

@@ -4,10 +4,74 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.integration.runtime.rust.conftest import Serve
-from tests.integration.runtime.rust.served import RustRuntime, script
+from tests.integration.runtime.rust.served import Choice, RustRuntime, script
 
 SUM = script("""    let numbers = context["params"]["numbers"].as_array().ok_or("no numbers")?;
     Ok(json!({"sum": numbers.iter().filter_map(Value::as_i64).sum::<i64>(), "user": context["context"]["user"]}))""")
+
+
+#: The body, the line of it that panics, and the column, which newer compilers may put at the bracket.
+PANICS = {
+    "boom 7": ('    let _ = context;\n    panic!("boom {}", 7)', 2, {5}),
+    "called `Option::unwrap()`": ('    Ok(json!(context["params"]["x"].as_str().unwrap()))', 1, {46}),
+    "out of bounds": (
+        "    let list = vec![1u8];\n    let one = list[context.len()];\n    Ok(json!(one))",
+        2,
+        {15, 19},
+    ),
+    "attempt to divide by zero": ("    Ok(json!(7 / (context.len() - 2)))", 1, {14}),
+    "InvalidDigit": (
+        '    let text = context.len().to_string();\n    Ok(json!((text + "x").parse::<i32>().unwrap()))',
+        2,
+        {42},
+    ),
+    "largest": (
+        "    let all: Vec<usize> = Vec::new();\n"
+        '    Ok(json!(all.iter().max().expect("largest") + context.len()))',
+        2,
+        {31},
+    ),
+    "no entry found for key": ('    Ok(json!(context["nothing"]))', 1, {14}),
+    "three keys": ('    assert_eq!(context.len(), 3, "three {}", "keys");\n    unreachable!()', 1, {5}),
+    "TryFromIntError": (
+        "    /* größe */ let _ = u32::try_from(context.len() as i64 - 3).unwrap();\n    Ok(json!(1))",
+        1,
+        {65},
+    ),
+    "already mutably borrowed": (
+        "    let cell = std::cell::RefCell::new(context);\n    let _one = cell.borrow_mut();\n"
+        "    let two = cell.borrow();\n    Ok(json!(two.len()))",
+        3,
+        {20},
+    ),
+}
+#: How a run ends, by the name of what it does.
+ENDINGS = Choice(
+    {
+        **{message: body for message, (body, *_) in PANICS.items()},
+        "output": '    let _ = context; println!("one"); print!("two"); eprint!("three"); Ok(json!(1))',
+        "Err": '    let _ = context; Err("not today".into())',
+        "output and panic": '    print!("{}", context.len()); panic!("no")',
+        "out of memory": "    let mut all = vec![context]; loop { all.push(all[0].clone()); }",
+        "trap: stack overflow": "    fn deep(below: &[u64; 64]) -> u64 "
+        "{ let mut own = *below; own[0] += 1; deep(&own) + own[1] }\n"
+        "    Ok(json!(deep(&[context.len() as u64; 64])))",
+        "trap: unreachable": "    let _ = context; std::process::abort()",
+        "exit": "    let _ = context; std::process::exit(3)",
+        "loop": "    let mut n = 0u64;\n"
+        '    while context["params"]["loop"] == true { n = n.wrapping_add(1); }\n'
+        "    Ok(json!(n))",
+        "reaching": """    let _ = context;
+    Ok(json!({
+        "read": std::fs::read_to_string("/etc/passwd").is_ok(),
+        "write": std::fs::write("x", "y").is_ok(),
+        "list": std::fs::read_dir(".").is_ok(),
+        "connect": std::net::TcpStream::connect("127.0.0.1:1").is_ok(),
+        "environment": std::env::vars().count(),
+        "arguments": std::env::args().count(),
+    }))""",
+    }
+)
 
 
 def test_a_handler_gets_params_and_context_and_gives_a_result(rust: RustRuntime) -> None:
@@ -26,32 +90,13 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
     assert second.json["cold"] is False
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        0.1,
-        1.7976931348623157e308,
-        2.2250738585072014e-308,
-        123456789.12345679,
-        9007199254740993,
-        "ラムダ\u0000😀",
-        None,
-    ],
-)
-def test_values_are_returned_unchanged(rust: RustRuntime, value: object) -> None:
-    echo = script('    Ok(context["params"]["value"].clone())')
-    assert rust.prepared(echo, {"value": value}).json["result"] == value
-
-
 def test_output_goes_to_stdout_and_stderr(rust: RustRuntime) -> None:
-    answer = rust.prepared(
-        script('    let _ = context; println!("one"); print!("two"); eprint!("three"); Ok(json!(1))')
-    )
+    answer = rust.prepared(ENDINGS.script, {"case": "output"})
     assert (answer.json["stdout"], answer.json["stderr"]) == ("one\ntwo", "three")
 
 
 def test_an_err_is_an_exception_without_a_line(rust: RustRuntime) -> None:
-    error = rust.prepared(script('    let _ = context; Err("not today".into())')).json["error"]
+    error = rust.prepared(ENDINGS.script, {"case": "Err"}).json["error"]
     assert (error["code"], error["message"]) == ("RUNTIME_ERROR", "not today")
     assert (error["details"]["kind"], error["details"]["type"], error["details"]["line"]) == (
         "exception",
@@ -60,28 +105,13 @@ def test_an_err_is_an_exception_without_a_line(rust: RustRuntime) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("body", "message", "line", "columns"),
-    [
-        ('    let _ = context;\n    panic!("boom {}", 7)', "boom 7", 5, {5}),
-        ('    Ok(json!(context["params"]["x"].as_str().unwrap()))', "called `Option::unwrap()`", 4, {46}),
-        # Newer compilers point at the bracket.
-        (
-            "    let list = vec![1u8];\n    let one = list[context.len()];\n    Ok(json!(one))",
-            "out of bounds",
-            5,
-            {15, 19},
-        ),
-        ("    Ok(json!(7 / (context.len() - 2)))", "attempt to divide by zero", 4, {14}),
-    ],
-)
-def test_a_panic_has_the_line_of_the_script(
-    rust: RustRuntime, body: str, message: str, line: int, columns: set[int]
-) -> None:
-    error = rust.prepared(script(body)).json["error"]
+@pytest.mark.parametrize("message", PANICS)
+def test_a_panic_has_its_place_in_the_script(rust: RustRuntime, message: str) -> None:
+    error = rust.prepared(ENDINGS.script, {"case": message}).json["error"]
+    _, line, columns = PANICS[message]
     assert message in error["message"]
     assert (error["details"]["kind"], error["details"]["type"]) == ("exception", "panic")
-    assert error["details"]["line"] == line
+    assert error["details"]["line"] == ENDINGS.line(message) + line - 1
     assert error["details"]["column"] in columns
 
 
@@ -92,7 +122,7 @@ def test_lines_are_the_users_after_a_byte_order_mark_and_with_crlf(rust: RustRun
 
 
 def test_output_before_a_panic_is_kept(rust: RustRuntime) -> None:
-    details = rust.prepared(script('    print!("{}", context.len()); panic!("no")')).json["error"]["details"]
+    details = rust.prepared(ENDINGS.script, {"case": "output and panic"}).json["error"]["details"]
     assert details["stdout"] == "2"
 
 
@@ -110,43 +140,28 @@ impl Checker {
 
 
 @pytest.mark.parametrize(
-    ("body", "kind", "error_type"),
+    ("error_type", "kind"),
     [
-        ("    let mut all = vec![context]; loop { all.push(all[0].clone()); }", "memory_limit", "out of memory"),
-        ("    fn deep(below: &[u64; 64]) -> u64 { let mut own = *below; own[0] += 1; deep(&own) + own[1] }\n"
-         "    Ok(json!(deep(&[context.len() as u64; 64])))", "exception", "trap: stack overflow"),
-        ("    let _ = context; std::process::abort()", "exception", "trap: unreachable"),
-        ("    let _ = context; std::process::exit(3)", "exception", "exit"),
+        ("out of memory", "memory_limit"),
+        ("trap: stack overflow", "exception"),
+        ("trap: unreachable", "exception"),
+        ("exit", "exception"),
     ],
-)  # fmt: skip
-def test_traps_have_different_errors(rust: RustRuntime, body: str, kind: str, error_type: str) -> None:
-    broken = script(body)
-    details = rust.prepared(broken).json["error"]["details"]
+)
+def test_traps_have_different_errors(rust: RustRuntime, kind: str, error_type: str) -> None:
+    params = {"case": error_type}
+    details = rust.prepared(ENDINGS.script, params).json["error"]["details"]
     assert (details["kind"], details["type"], details["line"]) == (kind, error_type, None)
-    assert rust.run(broken).json["error"]["details"]["type"] == error_type
+    assert rust.run(ENDINGS.script, params).json["error"]["details"]["type"] == error_type
 
 
 def test_an_endless_loop_ends_at_its_deadline_and_the_next_call_works(rust: RustRuntime) -> None:
-    looping = script(
-        "    let mut n = 0u64;\n"
-        '    while context["params"]["loop"] == true { n = n.wrapping_add(1); }\n'
-        "    Ok(json!(n))"
-    )
-    answer = rust.prepared(looping, {"loop": True}, timeout_ms=300)
+    answer = rust.prepared(ENDINGS.script, {"case": "loop", "loop": True}, timeout_ms=300)
     assert (answer.status, answer.json["error"]["code"]) == (504, "TIMEOUT")
-    assert rust.run(looping, {"loop": False}).json["result"] == 0
+    assert rust.run(ENDINGS.script, {"case": "loop", "loop": False}).json["result"] == 0
 
 
 def test_nothing_of_the_machine_is_within_reach(rust: RustRuntime) -> None:
-    reaching = script("""    let _ = context;
-    Ok(json!({
-        "read": std::fs::read_to_string("/etc/passwd").is_ok(),
-        "write": std::fs::write("x", "y").is_ok(),
-        "list": std::fs::read_dir(".").is_ok(),
-        "connect": std::net::TcpStream::connect("127.0.0.1:1").is_ok(),
-        "environment": std::env::vars().count(),
-        "arguments": std::env::args().count(),
-    }))""")
     nothing = {
         "read": False,
         "write": False,
@@ -155,7 +170,7 @@ def test_nothing_of_the_machine_is_within_reach(rust: RustRuntime) -> None:
         "environment": 0,
         "arguments": 0,
     }
-    assert rust.prepared(reaching).json["result"] == nothing
+    assert rust.prepared(ENDINGS.script, {"case": "reaching"}).json["result"] == nothing
 
 
 def test_a_script_too_large_to_start_exceeds_its_memory_limit(serve: Serve) -> None:

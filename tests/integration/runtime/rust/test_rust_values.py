@@ -5,51 +5,58 @@ from typing import Any
 
 import pytest
 
-from tests.integration.runtime.rust.served import RustRuntime, script
+from tests.integration.runtime.rust.served import Choice, RustRuntime, script
 
 ECHO = script('    Ok(context["params"]["value"].clone())')
 
 
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ('    Ok(json!({"count": 0, "mean": context.len() as f64 * f64::NAN}))', "NaN at /mean"),
-        ('    let mean = json!(f64::NAN); let _ = context; Ok(json!({"a": [1, mean.clone()]}))', "NaN at /a/1"),
-        ("    let _ = context; Ok(Value::from(f64::NEG_INFINITY))", "-inf as a whole"),
-        ("    let _ = context; Ok(json!([1.5f32, f32::INFINITY]))", "inf at /1"),
-        ("    let _ = context; Ok(vec![0.5, f64::NAN].into())", "NaN at /1"),
-        ("    let _ = context; Ok([1.0f64, 0.0].iter().map(|n| n / 0.0).collect())", "inf at /0"),
-        ('    let mut map = context; map.insert("a/b~".into(), (-f64::INFINITY).into()); Ok(map.into())',
-         "-inf at /a~1b~0"),
-        ('    let one = std::collections::HashMap::from([("x", Some(f64::NAN))]); let _ = context;\n'
-         "    serde_json::to_value(one).map_err(|error| error.to_string())", "NaN at /x"),
-        ("    let _ = context; let mut value = json!(f64::NAN);\n"
-         "    for _ in 0..3 { value = json!([value]) }\n    Ok(value)", "NaN at /0/0/0"),
-    ],
-)  # fmt: skip
-def test_a_number_that_json_lacks_is_refused_with_its_place(
-    body: str, message: str, rust: RustRuntime
-) -> None:
-    error = rust.prepared(script(body)).json["error"]
-    assert error["message"] == f"the result holds {message}"
-    assert (error["details"]["kind"], error["details"]["type"]) == ("result_not_json", "f64")
-
-
-def test_it_is_found_among_many_and_deep(rust: RustRuntime) -> None:
-    body = """    let mut value = json!(f64::NAN);
+NOT_JSON = {
+    "NaN at /mean": '    Ok(json!({"count": 0, "mean": context.len() as f64 * f64::NAN}))',
+    "NaN at /a/1": '    let mean = json!(f64::NAN); let _ = context; Ok(json!({"a": [1, mean.clone()]}))',
+    "-inf as a whole": "    let _ = context; Ok(Value::from(f64::NEG_INFINITY))",
+    "inf at /1": "    let _ = context; Ok(json!([1.5f32, f32::INFINITY]))",
+    "NaN at /1": "    let _ = context; Ok(vec![0.5, f64::NAN].into())",
+    "inf at /0": "    let _ = context; Ok([1.0f64, 0.0].iter().map(|n| n / 0.0).collect())",
+    "-inf at /a~1b~0": '    let mut map = context; map.insert("a/b~".into(), (-f64::INFINITY).into());\n'
+    "    Ok(map.into())",
+    "NaN at /x": '    let one = std::collections::HashMap::from([("x", Some(f64::NAN))]); let _ = context;\n'
+    "    serde_json::to_value(one).map_err(|error| error.to_string())",
+    f"NaN at /all/300000{'/0' * 100}": """    let mut value = json!(f64::NAN);
     for _ in 0..100 { value = json!([value]) }
     let mut all: Vec<Value> = (0..300_000).map(|n| json!(format!("info {}", n))).collect();
     all.push(value);
-    Ok(json!({"all": all, "keys": context.len()}))"""
-    error = rust.prepared(script(body)).json["error"]
-    assert error["message"] == f"the result holds NaN at /all/300000{'/0' * 100}"
+    Ok(json!({"all": all, "keys": context.len()}))""",
+}
+NOT_UTF_8 = {
+    name: f"    let _ = context; Ok(json!(unsafe {{ String::from_utf8_unchecked(vec![{name}]) }}))"
+    for name in ("0xff", "0xc3", "0xed, 0xa0, 0x80")
+}
+RESULTS = Choice(
+    {
+        **NOT_JSON,
+        **NOT_UTF_8,
+        "harmless": """    let _ = context;
+    let mean = json!(f64::NAN);
+    Ok(json!([mean.is_number(), mean.as_f64(), "NaN", "inf", {"NaN": "info"}, 2.5, 1.5f32]))""",
+        "too deep": """    let mut value = json!(context.len());
+    for _ in 0..5000 { value = Value::Array(vec![value]) }
+    Ok(value)""",
+        "128 bits": "    let _ = context; Ok(json!([u128::MAX, i128::MIN, u64::MAX, i64::MIN]))",
+        "types": """    let all = context["params"]["all"].as_array().ok_or("no list")?;
+    Ok(json!(all.iter().map(|n| json!([n.as_i64(), n.as_u64(), n.as_f64(), n.is_f64()])).collect::<Vec<_>>()))""",
+    }
+)
+
+
+@pytest.mark.parametrize("place", NOT_JSON)
+def test_a_number_that_json_lacks_is_refused_with_its_place(place: str, rust: RustRuntime) -> None:
+    error = rust.prepared(RESULTS.script, {"case": place}).json["error"]
+    assert error["message"] == f"the result holds {place}"
+    assert (error["details"]["kind"], error["details"]["type"]) == ("result_not_json", "f64")
 
 
 def test_a_number_that_json_lacks_does_no_harm_outside_the_result(rust: RustRuntime) -> None:
-    body = """    let _ = context;
-    let mean = json!(f64::NAN);
-    Ok(json!([mean.is_number(), mean.as_f64(), "NaN", "inf", {"NaN": "info"}, 2.5, 1.5f32]))"""
-    assert rust.prepared(script(body)).json["result"] == [
+    assert rust.prepared(RESULTS.script, {"case": "harmless"}).json["result"] == [
         True, None, "NaN", "inf", {"NaN": "info"}, 2.5, 1.5,
     ]  # fmt: skip
 
@@ -75,29 +82,24 @@ def test_values_may_be_as_deep_as_the_page_says(depth: int, rust: RustRuntime) -
 
 
 def test_a_result_that_is_too_deep_is_no_json(rust: RustRuntime) -> None:
-    body = """    let mut value = json!(context.len());
-    for _ in 0..5000 { value = Value::Array(vec![value]) }
-    Ok(value)"""
-    assert rust.prepared(script(body)).json["error"]["details"]["kind"] == "result_not_json"
+    error = rust.prepared(RESULTS.script, {"case": "too deep"}).json["error"]
+    assert error["details"]["kind"] == "result_not_json"
 
 
 def test_integers_of_128_bits_are_exact(rust: RustRuntime) -> None:
-    body = "    let _ = context; Ok(json!([u128::MAX, i128::MIN, u64::MAX, i64::MIN]))"
-    assert rust.prepared(script(body)).json["result"] == [2**128 - 1, -(2**127), 2**64 - 1, -(2**63)]
+    result = rust.prepared(RESULTS.script, {"case": "128 bits"}).json["result"]
+    assert result == [2**128 - 1, -(2**127), 2**64 - 1, -(2**63)]
 
 
 def test_numbers_are_read_as_the_types_that_fit(rust: RustRuntime) -> None:
-    body = """    let all = context["params"]["all"].as_array().ok_or("no list")?;
-    Ok(json!(all.iter().map(|n| json!([n.as_i64(), n.as_u64(), n.as_f64(), n.is_f64()])).collect::<Vec<_>>()))"""
-    answer = rust.prepared(script(body), {"all": [7, -7, 1.0, 2**64]})
+    answer = rust.prepared(RESULTS.script, {"case": "types", "all": [7, -7, 1.0, 2**64]})
     assert answer.json["result"] == [
         [7, 7, 7.0, False], [-7, None, -7.0, False], [None, None, 1.0, True], [None, None, 2.0**64, False],
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("bytes_", ["0xff", "0xc3", "0xed, 0xa0, 0x80"])
+@pytest.mark.parametrize("bytes_", NOT_UTF_8)
 def test_a_string_that_is_not_utf_8_is_refused(bytes_: str, rust: RustRuntime) -> None:
-    body = f"    let _ = context; Ok(json!(unsafe {{ String::from_utf8_unchecked(vec![{bytes_}]) }}))"
-    error = rust.prepared(script(body)).json["error"]
+    error = rust.prepared(RESULTS.script, {"case": bytes_}).json["error"]
     assert error["details"]["kind"] == "result_not_json"
     assert "UTF-8" in error["message"]
