@@ -1,5 +1,6 @@
-"""Clients that execute without a pause, and an account of every answer they got."""
+"""Clients that execute again and again, and an account of every answer they got."""
 
+import os
 import threading
 import uuid
 from collections import Counter
@@ -14,19 +15,20 @@ from tests.acceptance.deployment import Deployment
 from tests.waiting import until
 
 SCRIPT = "def handle(params):\n    return [params['n'], params['n'] ** 2]\n"
-CLIENTS, USERS = 64, 8
+#: In a soak the clients do not pause; otherwise they leave the processor to the parts that start anew.
+CLIENTS, USERS, PAUSE = (64, 8, 0.0) if os.environ.get("SOAK") else (16, 4, 0.1)
 #: Every other execution asks for one of this many results, which are soon kept; the others ask for a new one.
 KNOWN = 20
 
 
 class Load:
-    """A context manager: the clients, eight to a user's session, work until it is left."""
+    """A context manager: the clients, several to a user's session, work until it is left."""
 
     def __init__(self, service: Deployment) -> None:
         self._service = service
         self._mark = f"load-{uuid.uuid4()}"
         self._numbers = count(KNOWN)
-        self._working = True
+        self._over = threading.Event()
         self._marks: set[str] = set()
         self.outcomes: Counter[str] = Counter()
         """Answers by `ok` or the error's code, and what never was answered as `broken`."""
@@ -55,12 +57,12 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._working = False
+        self._over.set()
         for thread in self._threads:
             thread.join()
 
     def _work(self, client: Client, request_id: str) -> None:
-        while self._working:
+        while not self._over.wait(PAUSE):
             number = next(self._numbers)
             mark = f"{self._mark}-{number}"
             try:

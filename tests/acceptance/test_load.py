@@ -1,6 +1,6 @@
-"""64 clients with half their executions hits, while a neighbour of the controller fails and comes back.
+"""Clients with half their executions hits, while a neighbour of the controller fails and comes back.
 
-Each fault lasts for SECONDS of load; `make soak` makes them longer and prints what was answered.
+Each fault lasts for SECONDS of load; `make soak` makes them longer, with 64 clients, and prints what was answered.
 """
 
 import os
@@ -41,7 +41,7 @@ def test_redis_is_killed_and_comes_back(loaded: Deployment) -> None:
     with Load(loaded) as load:
         end = _begin(load)
         loaded.redis.kill()
-        load.more(200)
+        load.more(100)
         loaded.redis.start()
         _finish(load, end)
     _check(load, allowed=set())
@@ -85,12 +85,12 @@ def test_the_controller_ends_and_starts_anew(loaded: Deployment) -> None:
 def _begin(load: Load) -> float:
     """Returns the time at which the load may end."""
     end = time.monotonic() + SECONDS
-    load.more(200)
+    load.more(100)
     return end
 
 
 def _finish(load: Load, end: float) -> None:
-    load.more(200)
+    load.more(100)
     time.sleep(max(0.0, end - time.monotonic()))
 
 

@@ -150,10 +150,10 @@ class Build:
 
 def sources_digest(machine: Machine, *others: Path) -> str:
     """Return a digest of all that images are made of: sources, the wheels of this machine, and `others`."""
-    roots = [ROOT / name for name in COPIED] + [
-        Path(__file__).parent,
-        ROOT / ".local" / "wheels" / "collected",
-    ]
+    here = Path(__file__)
+    names = ("conftest.py", "image.py", "dockerfile.py", "test_dockerfile.py")
+    builders = [here, *(here.with_name(name) for name in names)]
+    roots = [*(ROOT / name for name in COPIED), *builders, ROOT / ".local" / "wheels" / "collected"]
     found = [path for root in [*roots, *others] for path in ([root] if root.is_file() else root.rglob("*"))]
     content = hashlib.sha256(repr((sys.version, sorted(machine.paths.items()))).encode())
     for path in sorted(path for path in found if path.is_file() and path.suffix != ".pyc"):

@@ -42,39 +42,42 @@ def test_a_result_is_what_the_script_means(nodejs: Server, script: str, expected
     assert nodejs.result(script, {"n": 1}) == expected
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ("new TypeError('no')", "the result holds a TypeError (no) as a whole"),
-        (
-            "await Promise.allSettled([Promise.reject(new Error('x'))])",
-            "the result holds an Error (x) at /0/reason",
-        ),
-        ("{ e: new DOMException('gone') }", "the result holds a DOMException (gone) at /e"),
-        ("{ list: [1, function* () {}()] }", "the result holds a Generator at /list/1"),
-        ("[async function* () {}()]", "the result holds an AsyncGenerator at /0"),
-        ("[Promise.resolve(1)]", "the result holds a Promise at /0"),
-        ("{ m: Object.assign(new Map(), { a: 1 }) }", "the result holds a Map at /m"),
-        ("[new Set()]", "the result holds a Set at /0"),
-        ("[new WeakMap()]", "the result holds a WeakMap at /0"),
-        ("[/x/]", "the result holds a RegExp at /0"),
-        ("[new URLSearchParams('a=1')]", "the result holds a URLSearchParams at /0"),
-        ("[new Float64Array(2)]", "the result holds a Float64Array at /0"),
-        ("[new ArrayBuffer(2)]", "the result holds an ArrayBuffer at /0"),
-        ("[new Date('never')]", "the result holds an invalid Date at /0"),
-        ("{ a: Symbol('s') }", "the result holds a symbol at /a"),
-        ("{ 'a/b~c': () => 1 }", "the result holds a function at /a~1b~0c"),
-        ("[new Number(NaN)]", "the result holds NaN at /0"),
-        ("{ toJSON: () => [Infinity] }", "the result holds Infinity at /0"),
-        ("new (class Secret { #x = 1; })()", "the result holds a Secret as a whole"),
-        ("{ a: { get b() { throw new Error('no'); } } }", "the result cannot be written as JSON at /a/b: no"),
-        ("[{ toJSON() { throw 'text'; } }]", "the result cannot be written as JSON at /0: text"),
-        ("(() => { const a = { b: [1n] }; a.b.push(a); return a; })()", "the result contains itself at /b/1"),
-    ],
-)
-def test_what_json_lacks_is_refused_with_its_place(nodejs: Server, value: str, message: str) -> None:
-    failure = nodejs.failure(f"module.exports = async () => ({value});")
-    assert (failure["message"], failure["kind"]) == (message, "result_not_json")
+#: Values and what is said of them; one script returns the one that its params name.
+NO_JSON = [
+    ("new TypeError('no')", "the result holds a TypeError (no) as a whole"),
+    (
+        "await Promise.allSettled([Promise.reject(new Error('x'))])",
+        "the result holds an Error (x) at /0/reason",
+    ),
+    ("{ e: new DOMException('gone') }", "the result holds a DOMException (gone) at /e"),
+    ("{ list: [1, function* () {}()] }", "the result holds a Generator at /list/1"),
+    ("[async function* () {}()]", "the result holds an AsyncGenerator at /0"),
+    ("[Promise.resolve(1)]", "the result holds a Promise at /0"),
+    ("{ m: Object.assign(new Map(), { a: 1 }) }", "the result holds a Map at /m"),
+    ("[new Set()]", "the result holds a Set at /0"),
+    ("[new WeakMap()]", "the result holds a WeakMap at /0"),
+    ("[/x/]", "the result holds a RegExp at /0"),
+    ("[new URLSearchParams('a=1')]", "the result holds a URLSearchParams at /0"),
+    ("[new Float64Array(2)]", "the result holds a Float64Array at /0"),
+    ("[new ArrayBuffer(2)]", "the result holds an ArrayBuffer at /0"),
+    ("[new Date('never')]", "the result holds an invalid Date at /0"),
+    ("{ a: Symbol('s') }", "the result holds a symbol at /a"),
+    ("{ 'a/b~c': () => 1 }", "the result holds a function at /a~1b~0c"),
+    ("[new Number(NaN)]", "the result holds NaN at /0"),
+    ("{ toJSON: () => [Infinity] }", "the result holds Infinity at /0"),
+    ("new (class Secret { #x = 1; })()", "the result holds a Secret as a whole"),
+    ("{ a: { get b() { throw new Error('no'); } } }", "the result cannot be written as JSON at /a/b: no"),
+    ("[{ toJSON() { throw 'text'; } }]", "the result cannot be written as JSON at /0: text"),
+    ("(() => { const a = { b: [1n] }; a.b.push(a); return a; })()", "the result contains itself at /b/1"),
+]
+RETURNING = "".join(f"case {n}: return ({value});\n" for n, (value, _) in enumerate(NO_JSON))
+
+
+@pytest.mark.parametrize("number", range(len(NO_JSON)))
+def test_what_json_lacks_is_refused_with_its_place(nodejs: Server, number: int) -> None:
+    script = f"module.exports = async ({{ params }}) => {{ switch (params.n) {{\n{RETURNING}}} }};"
+    failure = nodejs.failure(script, params={"n": number})
+    assert (failure["message"], failure["kind"]) == (NO_JSON[number][1], "result_not_json")
 
 
 @pytest.mark.parametrize(
