@@ -1,12 +1,17 @@
 """Runtimes that tests share, one per language."""
 
+import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runtime.languages import rust
+from runtime.languages.rust.toolchain import Glue, Toolchain
 from runtime.settings import MEBIBYTE, Settings
+from tests.conftest import ROOT
 from tests.integration.runtime.deployed import deploy
 from tests.integration.runtime.served import ServedRuntime
 
@@ -74,7 +79,23 @@ def typescript(runtime_settings: Settings) -> Iterator[ServedRuntime]:
 
 
 @pytest.fixture(scope="session")
-def rust_runtime(runtime_settings: Settings, rust_toolchain: Path) -> Iterator[ServedRuntime]:
+def compiled_state(rust_toolchain: Path) -> Path:
+    """A state folder that outlives the run: what this compiler and our sources have compiled is there again."""
+    digest = hashlib.sha256(str(Glue.place(Toolchain.load(rust_toolchain), rust_toolchain)).encode())
+    for source in sorted(Path(rust.__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    kept = ROOT / ".local" / "rust-compiled" / digest.hexdigest()[:16]
+    kept.mkdir(parents=True, exist_ok=True)
+    for other in set(kept.parent.iterdir()) - {kept}:
+        shutil.rmtree(other)
+    return kept
+
+
+@pytest.fixture(scope="session")
+def rust_runtime(
+    runtime_settings: Settings, rust_toolchain: Path, compiled_state: Path
+) -> Iterator[ServedRuntime]:
     """Rust with a compiler."""
-    with ServedRuntime("rust", replace(runtime_settings, rust_toolchain=rust_toolchain)) as runtime:
+    settings = replace(runtime_settings, rust_toolchain=rust_toolchain, state=compiled_state)
+    with ServedRuntime("rust", settings) as runtime:
         yield runtime

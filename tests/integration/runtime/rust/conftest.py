@@ -22,9 +22,9 @@ def settings(rust_toolchain: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
-def rust(settings: Settings) -> Iterator[RustRuntime]:
-    """A runtime that all tests share."""
-    with RustRuntime(settings) as runtime:
+def rust(settings: Settings, compiled_state: Path) -> Iterator[RustRuntime]:
+    """A runtime that all tests share which are not about compiling."""
+    with RustRuntime(replace(settings, state=compiled_state)) as runtime:
         yield runtime
 
 

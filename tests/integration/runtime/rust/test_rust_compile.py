@@ -16,6 +16,13 @@ ONE = script("    let _ = context; Ok(json!(1))")
 
 
 @pytest.fixture(scope="module")
+def rust(settings: Settings) -> Iterator[RustRuntime]:
+    """A runtime that has compiled nothing yet."""
+    with RustRuntime(settings) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
 def patient(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RustRuntime]:
     """A runtime that gives the compiler more time than a busy machine takes."""
     state = tmp_path_factory.mktemp("patient")
