@@ -210,7 +210,7 @@ COMPILATION = [
     ),
     _case(
         "type without end",
-        "fn deeper<T>(value: T, depth: u32) { if depth > 0 { deeper((value,), depth - 1) } }\n"
+        "fn deeper<T: Clone>(value: T, depth: u32) { if depth > 0 { deeper((value.clone(), value), depth - 1) } }\n"
         "deeper(0u8, params.as_u64().unwrap_or(0) as u32);\nOk(())",
         "INITIALIZATION_ERROR",
         _COMPILER,
