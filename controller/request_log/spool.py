@@ -76,7 +76,10 @@ class Spool:
         Raises:
             OSError: the disk failed.
         """
-        return self._on_disk(lambda: self._next(most, most_bytes))
+        records, damaged = self._on_disk(lambda: self._next(most, most_bytes))
+        if damaged:
+            self._metrics.log_lost(damaged)
+        return records
 
     def forget(self) -> None:
         """Remove the records that were last read: they are in PostgreSQL now."""
@@ -110,18 +113,20 @@ class Spool:
             raise
         self._metrics.log_spooled(used + len(data))
 
-    def _next(self, most: int, most_bytes: int) -> list[bytes]:
+    def _next(self, most: int, most_bytes: int) -> tuple[list[bytes], int]:
+        """Return the oldest records, and how many segments before them had a damaged end."""
+        damaged = 0
         while True:
             if self._read is None:
                 self._read = self._oldest()
             if self._read is None:
-                return []
-            records, damaged = self._read.records(most, most_bytes)
+                return [], damaged
+            records, unreadable = self._read.records(most, most_bytes)
             if records:
-                return records
-            if damaged:
-                log.error("%d bytes at the end of %s cannot be read", damaged, self._read.path.name)
-                self._metrics.log_lost(1)
+                return records, damaged
+            if unreadable:
+                log.error("%d bytes at the end of %s cannot be read", unreadable, self._read.path.name)
+                damaged += 1
             self._read.remove()
             self._read = None
             self._metrics.log_spooled(self._used())
