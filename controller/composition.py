@@ -55,6 +55,7 @@ from controller.web.openapi.document import document
 from controller.web.parsing import RequestParser
 from controller.web.services import Services
 from telemetry.factory import tracer
+from telemetry.metric_values import use_unlocked_values
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import Tracer
 
@@ -117,6 +118,7 @@ class Controller:
 def compose(settings: Settings) -> Controller:
     """Make all objects. Raises UnusableSetting or UnusableTracing."""
     timeout = settings.request_timeout / 1000
+    use_unlocked_values()
     metrics, traces = MetricsCollector(), tracer(SERVICE, VERSION, SPANS_FLUSH_MS)
     database, cache = traces.timer(metrics.postgres, "postgresql"), traces.timer(metrics.redis, "redis")
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, database)

@@ -27,6 +27,7 @@ from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics, package_version
 from runtime.settings import Settings
 from telemetry.factory import tracer
+from telemetry.metric_values import use_unlocked_values
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import NO_SPAN, UNTRACED, Span, Tracer, UnusableTracing
 
@@ -141,6 +142,7 @@ def application(language: str) -> Front:
     try:
         settings = Settings.from_environment()
         logs.configure(settings.log_level, language)
+        use_unlocked_values()
         traces = tracer(logs.service_name(language), package_version(), _SPANS_FLUSH_MS)
         executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language), traces)
         front = Front(language, executor, settings, traces)
