@@ -1,12 +1,13 @@
 """Correlation ids of a request, and the fields that all its log lines carry."""
 
 import re
-import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any
 
 import msgspec
+
+from controller.observability.random_ids import random_uuid
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 CALL_ID = re.compile(r"[!-~]{1,128}", re.ASCII)
@@ -24,7 +25,7 @@ class CorrelationIds(msgspec.Struct, frozen=True):
     def of(cls, environ: Mapping[str, Any]) -> "CorrelationIds":
         """Read the ids of a WSGI request. A missing or malformed `X-Request-ID` is replaced by a new one."""
         return cls(
-            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or str(uuid.uuid4()),
+            _matching(REQUEST_ID, environ.get("HTTP_X_REQUEST_ID")) or random_uuid(),
             _matching(CALL_ID, environ.get("HTTP_X_CALL_ID")),
             _matching(TRACEPARENT, environ.get("HTTP_TRACEPARENT")),
         )

@@ -1,10 +1,11 @@
 """Rows of the two logs. They are sent to PostgreSQL as JSON objects, many in one parameter."""
 
-import os
 from datetime import datetime
 from time import time_ns
 
 import msgspec
+
+from controller.observability.random_ids import random_digits
 
 ENCODER = msgspec.json.Encoder()
 
@@ -54,7 +55,7 @@ class ErrorRow(Row, kw_only=True, omit_defaults=True):
 
 def ordered_id() -> str:
     """Return a UUID that begins with the time in nanoseconds, so that an index of ids grows only at its end."""
-    return f"{time_ns():016x}{os.urandom(8).hex()}"
+    return f"{time_ns():016x}{random_digits()[:16]}"
 
 
 def legal(text: str) -> str:
