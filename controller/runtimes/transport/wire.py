@@ -3,7 +3,7 @@
 import select
 import struct
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from gevent import get_hub, monkey, socket, ssl
 from gevent.hub import Waiter
@@ -19,7 +19,6 @@ READABLE, WRITABLE = 1, 2
 #: are only used without waiting.
 KernelSocket: type[socket.socket] = monkey.get_original("socket", "socket")
 KernelPoll = monkey.get_original("select", "poll")
-Done = TypeVar("Done")
 
 
 class Wire(Protocol):
@@ -76,8 +75,13 @@ class PlainWire:
         self._socket.setblocking(False)
         self._hub = get_hub()
         descriptor = self._socket.fileno()
-        self._readable: Watcher = self._hub.loop.io(descriptor, READABLE)
+        # Active from the first answer on, since each start costs a system call. An idle connection must not keep the
+        # loop alive; a waiting greenlet does, by its timer.
+        self._readable: Watcher = self._hub.loop.io(descriptor, READABLE, ref=False)
         self._writable: Watcher = self._hub.loop.io(descriptor, WRITABLE)
+        self._watched = False
+        #: The greenlet that waits for input.
+        self._reading: Waiter[bool] | None = None
         self._look = KernelPoll()
         self._look.register(descriptor, select.POLLIN)
 
@@ -86,13 +90,19 @@ class PlainWire:
         remaining(deadline)
         sent = 0
         while sent < len(data):
-            rest = memoryview(data)[sent:] if sent else data
-            sent += self._when_ready(self._socket.send, rest, self._writable, deadline)
+            try:
+                sent += self._socket.send(memoryview(data)[sent:] if sent else data)
+            except BlockingIOError:
+                self._wait_to_write(deadline)
 
     def receive(self, deadline: float) -> bytes:
         """See `Wire.receive`."""
-        self._wait(self._readable, deadline)
-        return self._when_ready(self._socket.recv, READ_BYTES, self._readable, deadline)
+        while True:
+            self._wait_to_read(deadline)
+            try:
+                return self._socket.recv(READ_BYTES)
+            except BlockingIOError:
+                continue  # a report without input, which the kernel may make
 
     def quiet(self) -> bool:
         """See `Wire.quiet`."""
@@ -112,27 +122,42 @@ class PlainWire:
         self._writable.close()
         self._socket.close()
 
-    def _when_ready(
-        self, act: Callable[[Any], Done], argument: object, ready: Watcher, deadline: float
-    ) -> Done:
-        while True:
-            try:
-                return act(argument)
-            except BlockingIOError:
-                self._wait(ready, deadline)
-
-    def _wait(self, ready: Watcher, deadline: float) -> None:
-        """Let other greenlets run until the watcher fires. Raises TimeoutError."""
+    def _wait_to_read(self, deadline: float) -> None:
         waiter: Waiter[bool] = Waiter(self._hub)
+        self._reading = waiter
+        try:
+            if not self._watched:
+                self._readable.start(self._on_input)
+                self._watched = True
+            self._wait(waiter, deadline)
+        finally:
+            self._reading = None
+
+    def _on_input(self) -> None:
+        """Wake the greenlet that waits. Without one stop watching, or the loop would report the input for ever."""
+        if self._reading is None:
+            self._readable.stop()
+            self._watched = False
+        else:
+            self._reading.switch(True)
+
+    def _wait_to_write(self, deadline: float) -> None:
+        waiter: Waiter[bool] = Waiter(self._hub)
+        try:
+            self._writable.start(waiter.switch, True)
+            self._wait(waiter, deadline)
+        finally:
+            self._writable.stop()
+
+    def _wait(self, waiter: "Waiter[bool]", deadline: float) -> None:
+        """Let other greenlets run until the waiter is switched to. Raises TimeoutError."""
         timer = self._hub.loop.timer(remaining(deadline))
         try:
-            ready.start(waiter.switch, True)
             timer.start(waiter.switch, False)
             # After a long busy period the timer fires before input that has already come.
             if not waiter.get() and self.quiet():
                 raise TimeoutError("not in time")
         finally:
-            ready.stop()
             timer.close()
 
 

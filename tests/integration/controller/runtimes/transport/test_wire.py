@@ -10,6 +10,7 @@ from gevent import ssl
 from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import AnswerLate, NothingRan, RequestFailed
 from controller.runtimes.transport.messages import Budget, Request
+from controller.runtimes.transport.wire import PlainWire
 from tests.integration.controller.runtimes.transport.certificate import write_certificate
 from tests.integration.controller.runtimes.transport.server import OK, Exchange, Server, serving
 
@@ -127,3 +128,27 @@ def test_a_greenlet_that_is_killed_leaves_nothing_behind_that_could_wake_it(
         gevent.sleep(0.3)  # beyond the answer and the deadline of the killed one
         connection.close()
         assert connect(server).exchange(RUN, Budget.of(5, 5)).body == b"ok"
+
+
+def test_input_that_no_request_waits_for_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reports: list[PlainWire] = []
+    on_input = PlainWire._on_input
+
+    def counted(wire: PlainWire) -> None:
+        reports.append(wire)
+        on_input(wire)
+
+    monkeypatch.setattr(PlainWire, "_on_input", counted)
+    with serving() as server:
+        connection = connect(server)
+        for _ in range(3):
+            connection.exchange(RUN, Budget.of(5, 5))
+        answered = len(reports)
+        server.hang_up()
+        with gevent.Timeout(60):
+            while len(reports) == answered:
+                gevent.sleep(0.001)
+        for _ in range(20):
+            gevent.sleep(0.001)
+        assert len(reports) == answered + 1
+        assert not connection.quiet()
