@@ -120,10 +120,20 @@ class Connection:
     def _listen(self, due: float) -> None:
         self.idle = not self._reader.began
         self.due = due
-        self._watcher.start(self._resume)
+        if not self._watcher.active:
+            self._watcher.start(self._on_data)
+
+    def _on_data(self) -> None:
+        """Wake the greenlet. While it works, stop watching: the data can wait, and would be reported again and again.
+
+        Otherwise the watcher stays active, because starting it again costs a system call.
+        """
+        if self.due == inf:
+            self._watcher.stop()
+        else:
+            self._resume()
 
     def _resume(self) -> None:
-        self._watcher.stop()
         self.due = inf
         self.idle = False
         greenlet, self._greenlet = self._greenlet, None
@@ -166,12 +176,15 @@ class Connection:
         """Read available data, in a bounded number of reads. Return whether the connection stays open."""
         reader, receive = self._reader, self._client.receive
         for _ in range(_BATCH):
+            size = reader.read_size
             try:
-                data = receive(reader.read_size)
+                data = receive(size)
             except BlockingIOError:
                 break
             if not data or not self._take(data):
                 return False
+            if len(data) < size:
+                break
         return not self._overdue or self._has_time_left()
 
     def _has_time_left(self) -> bool:
