@@ -10,7 +10,7 @@ A request that refuses cached results always runs: a run that began earlier may 
 
 import logging
 from collections.abc import Callable
-from contextvars import copy_context
+from functools import partial
 from typing import Literal, NamedTuple
 
 import gevent
@@ -20,6 +20,7 @@ from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys, Win
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import ServiceError
+from controller.execution.kept_greenlets import KeptGreenlets
 from controller.execution.runner import ScriptRunner
 from controller.models.outcome import Outcome
 from controller.models.registered import Session
@@ -27,6 +28,8 @@ from controller.models.requests import ExecuteRequest
 
 log = logging.getLogger(__name__)
 
+#: Greenlets that wait for the next flight.
+KEPT = 64
 #: Registers a callback that is called when the client hangs up.
 Watch = Callable[[Callable[[], object]], object]
 
@@ -68,21 +71,27 @@ class Flight:
     """A greenlet that runs a script, or waits for a run of another process.
 
     Args:
+        greenlets: do the work.
         work: returns the result, or None: try again.
         abandon: called when no request waits any more. Returns whether the work may be cancelled.
     """
 
-    def __init__(self, work: "Callable[[Flight], FlightResult | None]", abandon: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        greenlets: KeptGreenlets,
+        work: "Callable[[Flight], FlightResult | None]",
+        abandon: Callable[[], bool],
+    ) -> None:
         self._abandon = abandon
         self._waiting = 0
         #: Whether the request that began the flight still waits.
         self.led = True
-        self._greenlet = gevent.spawn(copy_context().run, work, self)
+        self._job = greenlets.start(partial(work, self))
 
     @property
     def over(self) -> bool:
         """Whether the work has ended."""
-        return self._greenlet.ready()
+        return self._job.ready()
 
     def wait(self, watch: Watch, *, leads: bool) -> FlightResult | None:
         """Wait for the work's result. The calling greenlet is killed when its client hangs up.
@@ -98,7 +107,7 @@ class Flight:
         served = gevent.getcurrent()
         watch(lambda: gevent.kill(served))
         try:
-            result = self._greenlet.get()
+            result = self._job.get()
         finally:
             self._waiting -= 1
             self.led = self.led and not leads
@@ -109,7 +118,7 @@ class Flight:
         if self.over or self._waiting or not self._abandon():
             return
         if not self._waiting:
-            self._greenlet.kill(block=False)
+            self._job.kill()
 
 
 class SingleFlight:
@@ -125,6 +134,7 @@ class SingleFlight:
         self._cache = cache
         self._runner = runner
         self._lease_ms = lease_ms
+        self._greenlets = KeptGreenlets(KEPT)
         self._flights: dict[str, Flight] = {}
         self._beginning: set[str] = set()
 
@@ -202,7 +212,9 @@ class SingleFlight:
             finally:
                 self._leave(keys, flight)
 
-        return self._started(keys, Flight(work, lambda: self._cache.abandon(keys)), registered=registered)
+        return self._started(
+            keys, Flight(self._greenlets, work, lambda: self._cache.abandon(keys)), registered=registered
+        )
 
     def _follow(self, keys: ExecutionKeys, token: str, wait_ms: int) -> Flight:
         def work(flight: Flight) -> FlightResult | None:
@@ -212,7 +224,7 @@ class SingleFlight:
             finally:
                 self._leave(keys, flight)
 
-        return self._started(keys, Flight(work, lambda: True), registered=True)
+        return self._started(keys, Flight(self._greenlets, work, lambda: True), registered=True)
 
     def _started(self, keys: ExecutionKeys, flight: Flight, *, registered: bool) -> Flight:
         if registered:
