@@ -6,6 +6,7 @@ from pathlib import Path
 import gevent
 import pytest
 from gevent import ssl
+from gevent.event import Event
 
 from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import AnswerLate, NothingRan, RequestFailed
@@ -113,8 +114,10 @@ def test_over_tls_an_end_without_an_answer_proves_nothing(tls: ssl.SSLContext | 
 def test_a_greenlet_that_is_killed_leaves_nothing_behind_that_could_wake_it(
     tls: ssl.SSLContext | None,
 ) -> None:
+    gone = Event()
+
     def later(exchange: Exchange) -> None:
-        gevent.sleep(0.05)
+        gone.wait(60)
         exchange.answer()
 
     with serving(later, tls=tls) as server:
@@ -125,6 +128,7 @@ def test_a_greenlet_that_is_killed_leaves_nothing_behind_that_could_wake_it(
                 gevent.sleep(0.001)
         killed.kill()
         assert not connection.reusable
+        gone.set()
         gevent.sleep(0.3)  # beyond the answer and the deadline of the killed one
         connection.close()
         assert connect(server).exchange(RUN, Budget.of(5, 5)).body == b"ok"
