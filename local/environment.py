@@ -24,7 +24,7 @@ TOOLS = tuple(f"template/python3-gevent/requirements-{name}.txt" for name in ("n
 RUN = ("requirements.txt", "requirements-local.txt", *TOOLS)
 TESTS = (*RUN, "requirements-dev.txt")
 #: What the service's processes import, besides what is installed.
-PACKAGES = ("configuration", "controller", "function", "local", "runtime", "telemetry", "template")
+PACKAGES = ("configuration", "controller", "framing", "function", "local", "runtime", "telemetry", "template")
 #: What faas-cli copies for a new function, which has nothing compiled.
 COPIED = r"template/[^/]+/function/"
 #: Says of a Python whether it will do, and whether it can put pip into an environment.

@@ -13,7 +13,17 @@ ROOT = Path(__file__).resolve().parent.parent
 #: The Rust toolchain's folder in the state.
 RUST = "rust-toolchain"
 #: The folders that parts load code from.
-CODE = ("controller", "runtime", "telemetry", "configuration", "function", "local", "sql", "template")
+CODE = (
+    "controller",
+    "runtime",
+    "telemetry",
+    "configuration",
+    "framing",
+    "function",
+    "local",
+    "sql",
+    "template",
+)
 
 
 class AlreadyRunning(Exception):

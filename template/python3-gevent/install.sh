@@ -28,4 +28,4 @@ fi
 pip install "$@"
 
 # The library is installed like any package; only the handler stays in function/.
-[ -z "$library" ] || rm -rf "function/$library" function/telemetry function/configuration function/build function/*.egg-info
+[ -z "$library" ] || rm -rf "function/$library" function/telemetry function/configuration function/framing function/build function/*.egg-info

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("controller", "runtime")
 #: Installed beside either.
-SHARED = ("telemetry", "configuration")
+SHARED = ("telemetry", "configuration", "framing")
 #: What the template's own list installs for every function.
 HOST = ROOT / "template" / "python3-gevent" / "requirements.txt"
 

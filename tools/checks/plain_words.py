@@ -11,7 +11,7 @@ from pathlib import Path
 from local.state import ROOT
 
 WORDS = re.compile(r"\b(nobody|whose|whoever|of\s+its\s+own|at\s+once|so\s+many|meanwhile)\b", re.IGNORECASE)
-FOLDERS = ("controller", "runtime", "telemetry", "configuration", "function", "template")
+FOLDERS = ("controller", "runtime", "telemetry", "configuration", "framing", "function", "template")
 #: Most occurrences that may remain. Some are the right word: `nobody` is also an account.
 MOST = 60
 

@@ -23,6 +23,7 @@ COPIED = [
     "runtime",
     "telemetry",
     "configuration",
+    "framing",
     "sql",
     "pyproject.toml",
     "requirements.txt",

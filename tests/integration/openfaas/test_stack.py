@@ -132,10 +132,10 @@ def test_a_line_of_200_kib_harms_nothing(stack: Stack, language: str) -> None:
 @pytest.mark.usefixtures("stack")
 def test_an_image_has_the_one_library_it_runs(build: Build) -> None:
     for function in functions(build):
-        modules = ("controller", "runtime", "telemetry", "local", "tests")
+        modules = ("controller", "runtime", "telemetry", "framing", "local", "tests")
         made = build.made(function.name)
         found = {module for module in modules if made.imports(module)}
-        assert found == {function.library, "telemetry"}, function.name
+        assert found == {function.library, "telemetry", "framing"}, function.name
 
 
 def test_the_samples_were_registered_by_the_migration(client: Client) -> None:

@@ -15,7 +15,7 @@ ADR = ROOT / "docs" / "adr"
 CURRENT_PAGES = [page for page in PAGES if ADR not in page.parents]
 #: Its reader makes the files that it names; a test of that page makes them too.
 TUTORIAL = ROOT / "docs" / "adding-a-language.md"
-PACKAGES = ("controller", "runtime", "telemetry", "configuration", "local")
+PACKAGES = ("controller", "runtime", "telemetry", "configuration", "framing", "local")
 PATH = re.compile(rf"(?:{'|'.join((*PACKAGES, *FOLDERS, 'function', 'sql', 'tests'))})/[\w./-]*")
 #: Made by `make`, so not in a fresh checkout.
 MADE = ("deploy/secrets",)
