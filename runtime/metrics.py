@@ -22,6 +22,8 @@ from runtime.errors import RunUsage, ScriptFailed, ScriptTimeout
 RUN_BUCKETS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 WAIT_BUCKETS = (0.0001, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0)
 COMPILE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+#: Why a connection for frames is refused.
+FRAMES_REFUSED = ("secret", "silent", "malformed", "full")
 #: The verdict when the client closed its connection.
 HUNG_UP = "client_gone"
 
@@ -68,6 +70,18 @@ class RuntimeMetrics:
             COMPILE_BUCKETS,
         )
         self._make_environment_metrics()
+        self._frame_connections = gauge(
+            "lambda_runtime_frame_connections",
+            "Connections of controllers that carry calls as frames",
+            ["language"],
+        ).labels(language)
+        self._frames_refused = counter(
+            "lambda_runtime_frame_connections_refused_total",
+            "Connections for frames that were closed for what came over them: secret, silent, malformed, or full",
+            ["language", "reason"],
+        )
+        for reason in FRAMES_REFUSED:
+            self._labelled(self._frames_refused, reason)
         gauge(
             "lambda_build_info",
             "The version that runs; always 1",
@@ -108,6 +122,14 @@ class RuntimeMetrics:
         """Call both at each scrape, for the number of environments and the bytes that they take."""
         self._environments.set_function(number)
         self._environment_bytes.set_function(disk_bytes)
+
+    def frames_connected(self, change: int) -> None:
+        """Count a connection for frames that is accepted (1), or has ended (-1)."""
+        self._frame_connections.inc(change)
+
+    def frames_refused(self, reason: str) -> None:
+        """Count a refused connection for frames, by one of FRAMES_REFUSED."""
+        self._labelled(self._frames_refused, reason).inc()
 
     def environment_asked(self, *, kept: bool) -> None:
         """Count a call with an environment, by whether the runtime has that."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from configuration.environment import Environment
 from configuration.parser import Parser, flag, number, one_of, path, secret_text, separated, text, whole
 from configuration.variable import Computed, read, required, variable
+from framing.place import Place
 from runtime.sandbox import confine
 
 MEBIBYTE = 1 << 20
@@ -17,6 +18,10 @@ MEBIBYTE = 1 << 20
 
 def _toolchain(given: str) -> Path | None:
     return Path(given).absolute() if given else None
+
+
+def _place(given: str) -> Place | None:
+    return Place.parse(given) if given else None
 
 
 def _existing_folder(entry: str) -> str:
@@ -169,6 +174,13 @@ class Settings:
     )
     isolation_off: tuple[str, ...] = variable(
         "ISOLATION_OFF", separated(text()), "", doc="Layers of confinement that are not applied."
+    )
+    frames: Place | None = variable(
+        "RUNTIME_FRAMES",
+        Parser(_place, "a TCP port, or unix: and the absolute path of a socket"),
+        "",
+        doc="TCP port, or `unix:/path/of/socket`, where the runtime takes calls as frames, in addition to HTTP. "
+        "Controllers use it if the runtime's address names it, see `RUNTIME_URLS`. Empty: none.",
     )
     log_level: str = variable(
         "LOG_LEVEL",

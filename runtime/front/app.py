@@ -1,10 +1,9 @@
-"""The front of a runtime: HTTP in, processes behind. One gunicorn gevent worker serves it.
+"""The front of a runtime: HTTP and frames in, processes behind. One gunicorn gevent worker serves it.
 
 The controller makes three calls: `prepare`, `run`, and `environment` for each part of one. All paths but `/health`
 require the shared secret, because every client of the gateway can reach a runtime.
 """
 
-import base64
 import re
 import sys
 from collections.abc import Iterable
@@ -18,10 +17,10 @@ from gunicorn.arbiter import Arbiter
 from configuration.errors import UnusableSetting
 from runtime import logs
 from runtime.environments.manifest import PART_MAX_BYTES
-from runtime.errors import NotFound, UnsupportedBody
+from runtime.errors import NotFound
 from runtime.executor import Executor
-from runtime.front.run import RunRoute, json_object
-from runtime.front.schemas import prepare_request
+from runtime.front.framed import FramesServer
+from runtime.front.run import RunRoute
 from runtime.front.service import Service
 from runtime.languages import LANGUAGES
 from runtime.metrics import RuntimeMetrics, package_version
@@ -35,9 +34,8 @@ from telemetry.tracing import NO_SPAN, UNTRACED, Span, Tracer, UnusableTracing
 _SPANS_FLUSH_MS = 1000
 _PART = "/runtime/<language>/environments/<digest>/<part>"
 _DIGEST, _NUMBER = re.compile(r"[0-9a-f]{64}"), re.compile(r"0|[1-9][0-9]{0,5}")
-#: Endpoints that are calls of the controller, by their name in metrics and spans.
-_MEASURED = ("prepare", "environment")
-_TITLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+#: The endpoint that is a call of the controller, by its name in metrics and spans.
+_MEASURED = "environment"
 
 
 class Front(Service):
@@ -53,8 +51,10 @@ class Front(Service):
         self._secret = settings.secret.encode()
         self._tracer = tracer
         self._run = RunRoute(executor.languages, executor, self._secret, settings.body_max_bytes, tracer)
-        self.add_url_rule("/runtime/<language>/<title>/prepare", view_func=self.prepare, methods=["POST"])
-        self.add_url_rule("/runtime/<language>/<title>", view_func=self.no_such_language, methods=["POST"])
+        self._frames = FramesServer(self._run, self._secret, settings.body_max_bytes, executor.metrics)
+        self._place = settings.frames
+        for path in ("/runtime/<language>/<title>", "/runtime/<language>/<title>/prepare"):
+            self.add_url_rule(path, view_func=self.no_such_language, methods=["POST"])
         self.add_url_rule(_PART, view_func=self.environment, methods=["PUT"])
         self.add_url_rule("/isolation", view_func=self.isolation, methods=["GET"])
         self.add_url_rule("/libraries", view_func=self.libraries, methods=["GET"])
@@ -66,21 +66,6 @@ class Front(Service):
             return self._run(environ, start_response)
         return super().__call__(environ, start_response)
 
-    def prepare(self, language: str, title: str) -> dict[str, Any]:
-        """Parse or compile a script without running it."""
-        if language not in self._executor.languages or not _TITLE.fullmatch(title):
-            self.no_such_language(language, title)
-        self.call.check_secret(self._secret)
-        if not request.is_json:
-            raise UnsupportedBody("Content-Type must be application/json")
-        reference = prepare_request(language, json_object(request.get_data(cache=False)))
-        self.call.user = reference.tenant
-        self.call.end_with_client()
-        script, known = self._executor.prepare(reference)
-        if script.artifact is None:
-            return {"artifact_cached": known}
-        return {"artifact_cached": known, "artifact": base64.b64encode(script.artifact).decode()}
-
     def environment(self, language: str, digest: str, part: str) -> tuple[str, int]:
         """Take a part of an environment. It goes on if the client hangs up."""
         named = _DIGEST.fullmatch(digest) and _NUMBER.fullmatch(part)
@@ -90,6 +75,18 @@ class Front(Service):
         request.max_content_length = PART_MAX_BYTES
         self._executor.receive(digest, int(part), request.get_data(cache=False))
         return "", 204
+
+    def serve_frames(self) -> None:
+        """Listen for frames, if there is a place for them.
+
+        Raises:
+            UnusableSetting: RUNTIME_FRAMES names a place where this process cannot listen.
+        """
+        if self._place is not None:
+            try:
+                self._frames.start(self._place)
+            except OSError as error:
+                raise UnusableSetting(f"RUNTIME_FRAMES: {error.strerror}") from error
 
     def no_such_language(self, language: str, title: str) -> Any:
         """Refuse a path that `RunRoute` does not serve."""
@@ -113,22 +110,29 @@ class Front(Service):
     def drain(self) -> None:
         """Refuse new work with RUNTIME_UNAVAILABLE; running requests continue. The server calls it on SIGTERM."""
         self._executor.drain()
+        self._frames.drain()
+
+    def busy(self) -> bool:
+        """Return whether calls are under way that came as frames. The server waits for them, as for requests."""
+        return self._frames.busy
 
     def close(self) -> None:
         """End running requests and all processes. The server's worker-exit hook calls it."""
         self._executor.close()
+        self._frames.close()
         self._metrics_server.close()
         self._tracer.close()
 
     def span(self) -> Span:
-        """Return a span for the calls of the controller."""
-        name = request.endpoint if request.endpoint in _MEASURED else None
-        return NO_SPAN if name is None else self._tracer.request(name, request.environ)
+        """Return a span for a part of an environment. `RunRoute` has those of the other calls."""
+        if request.endpoint != _MEASURED:
+            return NO_SPAN
+        return self._tracer.request(_MEASURED, request.environ)
 
     def measure(self) -> None:
-        """Count a call of the controller."""
-        if request.endpoint in _MEASURED:
-            self._executor.metrics.answered(request.endpoint, self.call.outcome)
+        """Count a part of an environment."""
+        if request.endpoint == _MEASURED:
+            self._executor.metrics.answered(_MEASURED, self.call.outcome)
 
 
 def application(language: str) -> Front:
@@ -147,6 +151,7 @@ def application(language: str) -> Front:
         executor = Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language), traces)
         front = Front(language, executor, settings, traces)
         front.serve_metrics()
+        front.serve_frames()
         return front
     except (UnusableSetting, UnusableTracing) as error:
         print(f"runtime: {error}", file=sys.stderr)

@@ -42,6 +42,13 @@ class Adapted:
         """Tell the application, if it wants to know."""
         getattr(self._application, "drain", _nothing)()
 
+    def busy(self) -> bool:
+        """Return whether the application, if it has a `busy`, does work that did not come as a request.
+
+        The worker waits for that work before it ends.
+        """
+        return bool(getattr(self._application, "busy", _nothing)())
+
     def close(self) -> None:
         """Tell the application, if it wants to know."""
         getattr(self._application, "close", _nothing)()

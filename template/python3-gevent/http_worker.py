@@ -25,7 +25,7 @@ import gevent
 from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 from http_access_log import AccessLog
-from http_app import Adapted, HttpApp
+from http_app import Adapted
 from http_client import Client
 from http_connection import Connection
 from http_limits import Limits, Timeouts
@@ -57,7 +57,7 @@ class HttpWorker(GeventWorker):
     timeouts = Timeouts()
     alive: bool
     #: None until it is loaded.
-    application: HttpApp | None = None
+    application: Adapted | None = None
 
     def load_wsgi(self) -> None:
         """Load the application."""
@@ -147,14 +147,17 @@ class HttpWorker(GeventWorker):
         }
 
     def _finish(self, deadline: float) -> None:
-        while self.connections and self.now < deadline:
+        while self._unfinished() and self.now < deadline:
             for connection in self.connections:
                 if connection.idle:
                     connection.due = min(connection.due, self.now)
             self._tick()
             gevent.sleep(TICK / 10)
-        if self.connections:
+        if self._unfinished():
             self.log.warning("%d requests did not end in time (pid: %s)", len(self.connections), self.pid)
+
+    def _unfinished(self) -> bool:
+        return bool(self.connections) or (self.application is not None and self.application.busy())
 
     def _tick(self) -> None:
         self.notify()

@@ -45,6 +45,9 @@ class Announcing:
     def drain(self) -> None:
         self.told.append("drain")
 
+    def busy(self) -> bool:
+        return len(self.told) < 2
+
     def close(self) -> None:
         self.told.append("close")
 
@@ -56,9 +59,11 @@ def plain(environ: dict[str, Any], start_response: Callable[..., Any], /) -> Ite
 @pytest.mark.parametrize("wrapped", [Adapted, CallIdMiddleware])
 def test_an_application_is_told_through_what_wraps_it(wrapped: type[Adapted]) -> None:
     application = Announcing()
-    served: HttpApp = wrapped(application)
+    served = wrapped(application)
+    assert served.busy()
     served.drain()
     served.close()
+    assert not served.busy()
     assert application.told == ["drain", "close"]
     limits = Limits.of(SETTINGS, Adapted(served))
     assert (limits.body_bytes, limits.asks_application) == (7, True)
@@ -66,7 +71,8 @@ def test_an_application_is_told_through_what_wraps_it(wrapped: type[Adapted]) ->
 
 @pytest.mark.parametrize("wrapped", [Adapted, CallIdMiddleware])
 def test_an_application_that_knows_nothing_of_it_is_served_all_the_same(wrapped: type[Adapted]) -> None:
-    served: HttpApp = wrapped(plain)
+    served = wrapped(plain)
+    assert not served.busy()
     served.drain()
     served.close()
     limits = Limits.of(SETTINGS, Adapted(served))

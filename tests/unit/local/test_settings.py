@@ -32,6 +32,7 @@ TOLD = {
     "PACKAGES_SECRET",
     "METRICS_PORT",
     "RUNTIME_URLS",
+    "RUNTIME_FRAMES",
     "STATE_DIR",
     "SPOOL_DIR",
     "NODE",
