@@ -241,7 +241,7 @@ def _environments(
 
 def _balancer(settings: Settings, metrics: MetricsCollector) -> Balancer:
     bounds = settings.runtime_connections, settings.circuit_failures, settings.circuit_pause
-    return Balancer(*bounds, metrics.circuit_changed)
+    return Balancer(*bounds, metrics.circuit_changed, settings.runtime_secret)
 
 
 def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:

@@ -15,6 +15,7 @@ from controller.auth.settings import TokenSettings
 from controller.execution.package_settings import PackageSettings
 from controller.limits.settings import Limits
 from controller.observability.masking import MASK_KEYS
+from framing.place import place_of
 
 #: Addresses of the runtimes that `make run` starts.
 _LOCAL_RUNTIMES = "nodejs=http://127.0.0.1:8081,python=http://127.0.0.1:8082,rust=http://127.0.0.1:8083"
@@ -28,6 +29,7 @@ def _runtime(entry: str) -> tuple[str, str]:
     language, _, url = entry.partition("=")
     if not language:
         raise ValueError(entry)
+    place_of(url)
     return language, http_address().convert(url)
 
 
@@ -90,7 +92,9 @@ class Settings:
             example=_LOCAL_RUNTIMES,
         ),
         doc="Addresses of the runtimes by language; a language may have several. A language that is neither listed "
-        "nor discovered is not served; `typescript` has the addresses of `nodejs` unless it has others.",
+        "nor discovered is not served; `typescript` has the addresses of `nodejs` unless it has others. An address "
+        "may end in `#frames=` and the runtime's `RUNTIME_FRAMES`: then calls go there as frames, and by HTTP while "
+        "that cannot be reached.",
     )
     runtime_mappings_file: Path | None = optional(
         "RUNTIME_MAPPINGS_FILE",
@@ -107,7 +111,7 @@ class Settings:
         "RUNTIME_CONNECTIONS",
         whole(1),
         256,
-        doc="Most connections of one process to one address of a runtime.",
+        doc="Most calls of one process to one address of a runtime at the same time.",
     )
     circuit_failures: int = variable(
         "CIRCUIT_FAILURES",

@@ -4,11 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from framing.place import with_frames
+
 LANGUAGE_LABEL = "lambda-microservice/language"
 SERVICE_LABEL = "kubernetes.io/service-name"
 #: Used address families, the preferred one first. A dual-stack Service lists each Pod in a slice of each family.
 FAMILIES = ("IPv4", "IPv6")
 PORT_NAME = "http"
+#: The port where the runtimes of a Service take calls as frames. A Service may have none.
+FRAMES_PORT_NAME = "frames"
 
 
 def addresses_by_language(slices: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
@@ -29,16 +33,18 @@ def _reachable(services: Mapping[str, Mapping[str, set[str]]]) -> Iterator[str]:
 
 
 def _ready(one: Mapping[str, Any]) -> Iterator[str]:
-    port = _port(one.get("ports") or ())
+    port, frames = _ports(one.get("ports") or ())
     for endpoint in one.get("endpoints") or ():
         # A missing condition counts as true. If there are several addresses, the first is to be used.
         if port and (endpoint.get("conditions") or {}).get("ready") is not False:
             address = endpoint["addresses"][0]
-            yield f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+            url = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+            yield with_frames(url, str(frames)) if frames else url
 
 
-def _port(ports: Iterable[Mapping[str, Any]]) -> int | None:
-    """Return the port named `http`, else the first TCP port."""
+def _ports(ports: Iterable[Mapping[str, Any]]) -> tuple[int | None, int | None]:
+    """Return the port named `http`, else the first TCP port; and that named `frames`, if there is one."""
     usable = [one for one in ports if one.get("port") and (one.get("protocol") or "TCP") == "TCP"]
-    named = [one for one in usable if one.get("name") == PORT_NAME]
-    return next((int(one["port"]) for one in [*named, *usable]), None)
+    named = {one.get("name"): int(one["port"]) for one in reversed(usable)}
+    others = (number for name, number in reversed(named.items()) if name != FRAMES_PORT_NAME)
+    return named.get(PORT_NAME) or next(others, None), named.get(FRAMES_PORT_NAME)

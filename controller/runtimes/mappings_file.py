@@ -14,6 +14,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from configuration.errors import UnusableSetting
 from controller.models.registered import LanguageTitle
+from framing.place import place_of
 
 log = logging.getLogger(__name__)
 
@@ -149,3 +150,7 @@ class _EntrySchema(Schema):
             parts.scheme not in {"http", "https"} or not parts.hostname
         ):
             raise ValidationError("is neither a language nor an http address", "runtime")
+        try:
+            place_of(runtime)
+        except ValueError:
+            raise ValidationError("names no place of frames after #", "runtime") from None

@@ -1,4 +1,4 @@
-"""HTTP to the runtimes: keep-alive connections, a circuit breaker and a limit per address, and load balancing.
+"""Frames and HTTP to the runtimes: kept connections, a circuit breaker and a limit per address, and load balancing.
 
-May import `errors` and libraries.
+May import `errors`, `framing` and libraries.
 """

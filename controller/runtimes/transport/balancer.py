@@ -8,8 +8,10 @@ from time import monotonic
 from controller.runtimes.transport.circuit import Changed, Circuit
 from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import CircuitOpen, NothingRan
+from controller.runtimes.transport.frames import line_of
 from controller.runtimes.transport.messages import Answer, Budget, Request
 from controller.runtimes.transport.pool import IDLE_MAX, Pool
+from framing.place import without_frames
 
 #: Seconds after which an unused address is forgotten.
 FORGET_AFTER = 600.0
@@ -25,11 +27,18 @@ class Balancer:
         failures: consecutive failures that open an address's circuit.
         pause: seconds until an open circuit lets one request through.
         circuit_changed: called on each change of a circuit's state, including its creation and its end.
+        secret: what runtimes ask for before they take frames.
     """
 
     def __init__(
-        self, connections: int, failures: int, pause: float, circuit_changed: Changed = lambda *_: None
+        self,
+        connections: int,
+        failures: int,
+        pause: float,
+        circuit_changed: Changed = lambda *_: None,
+        secret: str = "",
     ) -> None:
+        self._secret = secret
         self._circuit_changed = circuit_changed
         self._connections = connections
         self._failures = failures
@@ -46,9 +55,9 @@ class Balancer:
     ) -> Answer:
         """Return the answer of the first address, in the order of `key`, that takes the request.
 
-        An address that is full or has an open circuit is skipped if there is another. A request that certainly did
-        not run is sent once more: to the next address, or to the same one if there is no other and the request was
-        sent on a stale keep-alive connection.
+        An address that is full, leaves, or has an open circuit is skipped if there is another. A request that
+        certainly did not run is sent once more: to the next address, or to the same one if there is no other and the
+        request was sent on a stale connection.
 
         Args:
             addresses: base URLs, at least one.
@@ -64,7 +73,7 @@ class Balancer:
         """
         peers = [self._peer(one) for one in _ranking(tuple(addresses), key)]
         if len(peers) > 1:
-            peers.sort(key=_full)
+            peers.sort(key=_unwilling)
         failed: NothingRan | None = None
         while peers:
             peer = peers.pop(0)
@@ -92,22 +101,24 @@ class Balancer:
         """Close connections that have been idle for long, and forget unused addresses."""
         for peer in self._peers.values():
             peer.pool.close_idle(IDLE_MAX)
-        forgotten = monotonic() - FORGET_AFTER
-        for name in [name for name, peer in self._peers.items() if peer.pool.used_at <= forgotten]:
-            self._peers.pop(name).circuit.forget()
+        oldest = monotonic() - FORGET_AFTER
+        for name in [name for name, peer in self._peers.items() if peer.pool.used_at <= oldest]:
+            forgotten = self._peers.pop(name)
+            forgotten.pool.retire()
+            forgotten.circuit.forget()
 
     def _peer(self, address: str) -> "_Peer":
         peer = self._peers.get(address)
         if peer is None:
             peer = self._peers[address] = _Peer(
-                Pool(address, self._connections),
+                Pool(address, self._connections, line_of(address, self._secret)),
                 Circuit(address, self._failures, self._pause, self._circuit_changed),
             )
         return peer
 
 
-def _full(peer: "_Peer") -> bool:
-    return peer.pool.full
+def _unwilling(peer: "_Peer") -> bool:
+    return peer.pool.unwilling
 
 
 class _Peer:
@@ -131,11 +142,14 @@ class _Peer:
 def ranked(addresses: Iterable[str], key: str) -> list[str]:
     """Return the addresses in the order of `key`, by rendezvous hashing.
 
-    Every process has the same order. If an address is added or removed, only the keys that prefer it move.
+    Every process has the same order. If an address is added or removed, only the keys that prefer it move. An address
+    that begins to name its frames stays in its place.
     """
-    return sorted(
-        addresses, key=lambda address: blake2b(f"{address}\0{key}".encode(), digest_size=8).digest()
-    )
+
+    def rank(address: str) -> bytes:
+        return blake2b(f"{without_frames(address)}\0{key}".encode(), digest_size=8).digest()
+
+    return sorted(addresses, key=rank)
 
 
 @lru_cache(RANKINGS_KEPT)

@@ -1,4 +1,4 @@
-"""Pool: the keep-alive connections to one address, limited in number."""
+"""Pool: the ways to one address, frames and keep-alive connections, and the limit of calls."""
 
 from time import monotonic
 
@@ -6,6 +6,7 @@ from gevent.lock import BoundedSemaphore
 
 from controller.runtimes.transport.connection import Connection, Endpoint
 from controller.runtimes.transport.failures import NoFreeConnection, NothingRan
+from controller.runtimes.transport.frames import FrameLine
 from controller.runtimes.transport.messages import Answer, Budget, Request
 
 #: Seconds that an idle connection is kept: less than the idle timeouts of of-watchdog and of our servers.
@@ -13,28 +14,30 @@ IDLE_MAX = 10.0
 
 
 class Pool:
-    """Sends requests, each on a connection that it does not share.
+    """Sends requests as frames on one connection, or by HTTP, each on a connection that it does not share.
 
     Args:
         address: base URL.
-        size: most connections in use.
+        size: most requests under way.
+        frames: None: there are none.
     """
 
-    def __init__(self, address: str, size: int) -> None:
+    def __init__(self, address: str, size: int, frames: FrameLine | None = None) -> None:
+        self._frames = frames
         self._endpoint = Endpoint(address)
         self._places = BoundedSemaphore(size)
         self._idle: list[Connection] = []
         self.used_at = monotonic()
 
     @property
-    def full(self) -> bool:
-        """Return whether the next request has to wait."""
-        return self._places.locked()
+    def unwilling(self) -> bool:
+        """Whether the next request has to wait, or the runtime has said goodbye."""
+        return self._places.locked() or (self._frames is not None and self._frames.left)
 
     def exchange(self, request: Request, budget: Budget) -> Answer:
-        """Send a request on the most recently used connection and return the answer.
+        """Send a request as a frame, or on the most recently used connection, and return the answer.
 
-        A request that ends early closes its connection, also if its greenlet is killed.
+        A request that ends early is cancelled, or closes its connection, also if its greenlet is killed.
 
         Raises:
             NoFreeConnection: none became free in time.
@@ -43,6 +46,10 @@ class Pool:
         if not self._places.acquire(blocking=False):
             self._wait_for_place(budget.begun_by)
         try:
+            frames = self._frames and self._frames.connection()
+            if frames and frames.takes(request):
+                self.used_at = monotonic()
+                return frames.exchange(request, budget)
             connection = self._kept() or Connection(self._endpoint, budget.begun_by)
             try:
                 return connection.exchange(request, budget)
@@ -63,6 +70,12 @@ class Pool:
                 self._idle.append(connection)
             else:
                 connection.close()
+
+    def retire(self) -> None:
+        """Close the connections when their requests are answered: no further ones come."""
+        self.close_idle()
+        if self._frames is not None:
+            self._frames.retire()
 
     def _wait_for_place(self, deadline: float) -> None:
         if not self._places.acquire(timeout=max(0.0, deadline - monotonic())):

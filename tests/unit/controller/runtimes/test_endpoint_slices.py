@@ -62,6 +62,17 @@ def test_a_pod_of_both_families_counts_once() -> None:
     assert addresses_by_language(both) == {"python": ("http://10.0.0.1:8080", "http://[fd00::2]:8080")}
 
 
+def test_the_port_named_frames_is_named_by_each_address() -> None:
+    frames = {"name": "frames", "protocol": "TCP", "port": 8083}
+    http = {"name": "http", "port": 8080}
+    for ports in ([http, frames], [frames, http]):
+        found = addresses_by_language([endpoint_slice("10.0.0.1", ports=ports)])
+        assert found == {"python": ("http://10.0.0.1:8080#frames=8083",)}
+    six = endpoint_slice("fd00::1", addressType="IPv6", ports=[frames, {"name": "other", "port": 5000}])
+    assert addresses_by_language([six]) == {"python": ("http://[fd00::1]:5000#frames=8083",)}
+    assert addresses_by_language([endpoint_slice("10.0.0.1", ports=[frames])]) == {"python": ()}
+
+
 def test_the_port_named_http_comes_first() -> None:
     ports = [
         {"name": "dns", "protocol": "UDP", "port": 53},
