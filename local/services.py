@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from framing.place import PATH_MAX_BYTES, with_frames
 from local.settings import Settings
 from local.state import State
 from local.stores.postgres import PostgresServer
@@ -83,6 +84,9 @@ class Parts:
             "STATE_DIR": str(self.state.kept_folder(f"runtime-{language}", account)),
         }
         own = {"nodejs": {"NODE": node}, "rust": {"RUST_TOOLCHAIN": str(self.rust or "")}}
+        if place := self._frames(language):
+            self.state.shared_folder(_frames_folder(language), account, _server_account(KEEPER, self.code))
+            variables["RUNTIME_FRAMES"] = place
         return HttpServer(
             f"runtime-{language}",
             f"function.runtime_{language}.handler:app",
@@ -143,7 +147,7 @@ class Parts:
         account = _server_account(KEEPER, self.code)
         private = self.state.private_folder(name, account)
         ports = self.settings.ports
-        urls = ",".join(f"{each}=http://127.0.0.1:{ports[RUNTIMES[each]]}" for each in languages)
+        urls = ",".join(f"{each}={self._runtime_address(each)}" for each in languages)
         variables = {
             "RUNTIME_URLS": urls,
             **(self._ways_to_packages(account) if packages else {}),
@@ -166,6 +170,17 @@ class Parts:
             variables=variables,
             secrets=secrets | {"POSTGRES_URL": postgres_url},
         )
+
+    def _runtime_address(self, language: str) -> str:
+        address = f"http://127.0.0.1:{self.settings.ports[RUNTIMES[language]]}"
+        place = self._frames(language)
+        return with_frames(address, place) if place else address
+
+    def _frames(self, language: str) -> str:
+        """The Unix socket where a runtime takes frames; empty where its path cannot be one, or no part of a list."""
+        path = str(self.state.run_folder / _frames_folder(language) / "socket")
+        fits = len(os.fsencode(path)) <= PATH_MAX_BYTES and path.isascii() and "," not in path
+        return f"unix:{path}" if fits else ""
 
     def _ways_to_packages(self, account: Account) -> dict[str, str]:
         return {
@@ -193,6 +208,10 @@ class Parts:
             variables=variables or {},
             secrets=secrets or {},
         )
+
+
+def _frames_folder(language: str) -> str:
+    return f"frames-{language}"
 
 
 def _server_account(name: str, code: Path) -> Account:

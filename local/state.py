@@ -99,6 +99,16 @@ class State:
         account.owns(folder)
         return folder
 
+    def shared_folder(self, name: str, owner: Account, guest: Account) -> Path:
+        """An empty folder for sockets of `owner` that of all other accounts only `guest` reaches, by its group."""
+        folder = self.run_folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        if owner.foreign:
+            os.chown(folder, owner.uid, guest.gid)
+            folder.chmod(0o710)
+        return folder
+
     def kept_folder(self, name: str, account: Account) -> Path:
         """A folder of data that only `account` can read and that stays."""
         folder = self.folder / name
