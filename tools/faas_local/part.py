@@ -50,8 +50,8 @@ class ProviderPart(Program):
         named = {"--state": folder(state), "--builds": choice.builds, "--port": choice.port}
         named |= {"--timeout": choice.timeout, **({"--watchdog": watchdog} if watchdog else {})}
         arguments = [str(word) for pair in named.items() for word in pair]
-        # The controllers would all listen there; each answers /metrics for itself anyway.
-        arguments += ["--override", "METRICS_PORT=0"]
+        # The functions would all listen there. Each answers /metrics for itself, and calls go through the gateway.
+        arguments += ["--override", "METRICS_PORT=0", "--override", "RUNTIME_FRAMES="]
         arguments += [word for name, value in defaults.items() for word in ("--default", f"{name}={value}")]
         account = Account.own()
         super().__init__(

@@ -122,7 +122,9 @@ def running(
 
         def prepare(function: Function, more: Mapping[str, str]) -> None:
             secrets = {name: secret_files[name] for name in function.environment if name.endswith("_FILE")}
-            environment = {**function.environment, "METRICS_PORT": "0", **variables, **secrets, **more}
+            # Functions share this machine, and so its ports.
+            alone = {"METRICS_PORT": "0", "RUNTIME_FRAMES": ""}
+            environment = {**function.environment, **alone, **variables, **secrets, **more}
             served[function.name] = serve(function.name, environment, account)
 
         runtimes = [function for function in all_functions if function.language]

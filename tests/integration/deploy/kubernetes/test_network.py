@@ -35,7 +35,8 @@ MIGRATION = Pod(
 OTHERS = [GATEWAY, NAMES, *PROMETHEUS, *STRANGERS, API_SERVER, INTERNET, METADATA]
 OUR_OWN = [*OURS, MIGRATION]
 METRICS, HTTPS, API = 9090, 443, 6443
-PORTS = (stack.PORT, METRICS, HTTPS, API, 53, 5432, 6379, 8000, 8081)
+FRAMES = int(stack.component("runtime")[0].environment["RUNTIME_FRAMES"])
+PORTS = (stack.PORT, FRAMES, METRICS, HTTPS, API, 53, 5432, 6379, 8000, 8081)
 
 Way = tuple[str, str, int]
 
@@ -51,7 +52,7 @@ SHARED = (
     | ways(CONTROLLERS, [GATEWAY], stack.PORT)
 )
 BY_THE_GATEWAY = ways([GATEWAY], RUNTIMES, stack.PORT)
-DIRECT = ways(CONTROLLERS, RUNTIMES, stack.PORT)
+DIRECT = ways(CONTROLLERS, RUNTIMES, stack.PORT, FRAMES)
 STORES = ways([*CONTROLLERS, MIGRATION], [POSTGRES], 5432) | ways(CONTROLLERS, [REDIS], 6379)
 # Where the API server is only the cluster's owner knows; everybody who lets others in is within the block.
 API_SERVERS = ways(CONTROLLERS, [one for one in OTHERS if one != METADATA], HTTPS, API)
