@@ -41,8 +41,8 @@ class Confined(Watched, Protocol):
     def wait(self, timeout: float | None = None) -> int | None:
         """Wait for its end. Returns its exit status, negative for a signal. None: it still runs."""
 
-    def suspend(self) -> None:
-        """Stop it until `resume`."""
+    def suspend(self, grace: float) -> None:
+        """Stop it after `grace` seconds until `resume`."""
 
     def resume(self) -> None:
         """Let it go on."""

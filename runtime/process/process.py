@@ -14,6 +14,7 @@ import gevent
 from gevent import monkey, socket
 from gevent.event import AsyncResult
 
+from runtime.deadlines import Deadlines
 from runtime.process import remove_tree
 from runtime.process.output import Output
 from runtime.sandbox.confine import Confinement
@@ -102,8 +103,7 @@ class Process:
         self._pidfd = pidfd
         self._ended = ended
         self._closed = False
-        #: The callback that suspends it, until `resume`.
-        self._stop: Any = None
+        self._stopped = False
         self._pipes = _poll()
         for output in (stdout, stderr):
             self._pipes.register(output.descriptor, select.POLLIN)
@@ -133,23 +133,24 @@ class Process:
         """Kill the process; the fork server then kills its whole group. Does not wait."""
         self._signal(signal.SIGKILL)
 
-    def suspend(self) -> None:
-        """Stop the process until `resume`, so that threads and timers of the script do not run between its runs.
+    def suspend(self, grace: float) -> None:
+        """Stop the process after `grace` seconds until `resume`, so that a script does not run on between its runs.
 
-        Before Linux 6.9 this does not stop the processes that it has started, which only some languages may do.
+        A `resume` within that time saves both signals. Before Linux 6.9 this does not stop the processes that it has
+        started, which only some languages may do.
         """
-        # In the loop's next turn: the answer is sent first, and a `resume` before that saves both signals.
-        self._stop = gevent.get_hub().loop.run_callback(self._signal, signal.SIGSTOP, _GROUP)
+        _stops.add(self, grace)
 
     def resume(self) -> None:
         """Continue the process if it was suspended."""
-        stop, self._stop = self._stop, None
-        if stop is None:
-            return
-        if stop.pending:
-            stop.stop()
-        else:
+        if not _stops.discard(self) and self._stopped:
+            self._stopped = False
             self._signal(signal.SIGCONT, _GROUP)
+
+    def stop(self) -> None:
+        """Stop the process now."""
+        self._stopped = True
+        self._signal(signal.SIGSTOP, _GROUP)
 
     def usage(self) -> Usage:
         """Return the usage so far. It may be zero for a process that ends at this moment."""
@@ -202,6 +203,7 @@ class Process:
         """Kill the process, wait for its end, close its descriptors and remove its folder."""
         if self._closed:
             return
+        _stops.discard(self)
         self.kill()
         self._closed = True
         self._ended.wait()
@@ -213,6 +215,10 @@ class Process:
         self.stderr.close()
         # A script may have left thousands of files: their removal must not block the other requests.
         gevent.get_hub().threadpool.apply(remove_tree.remove, (self.folder,))
+
+
+#: Processes that are to be stopped. Deadlines wait for the loop, so an answer leaves before its process is stopped.
+_stops: Deadlines[Process] = Deadlines(Process.stop)
 
 
 def number_of(status: bytes, field: bytes) -> int:

@@ -21,6 +21,10 @@ from runtime.process.run_meter import RunMeter
 _ENVELOPE_BYTES = 256 * 1024
 #: Seconds in which a process that has closed its channel may end by itself, so that its exit status is known.
 _EXIT_TIMEOUT = 0.2
+#: Seconds after an answer until the process is stopped: a call that comes sooner saves stopping and continuing it.
+GRACE_SECONDS = 0.008
+#: CPU seconds between two runs beyond which a process loses its grace, and after how many answers.
+GRACE_CPU_SECONDS, PENALTY_ANSWERS = 0.002, 100
 #: What a worker may say that it waits for, and what to tell when it waited until the deadline.
 _WAITED_FOR = {
     "callback": "its handler returned nothing, so its callback was awaited, and it was not called",
@@ -79,6 +83,9 @@ class Worker:
         self._channel = channel
         self._allowed = allowed
         self._packages = _NO_PACKAGES
+        #: CPU time that its runs have been charged for, and answers after which it is stopped immediately.
+        self._charged: float | None = None
+        self._without_grace = 0
 
     @classmethod
     def of(
@@ -101,8 +108,13 @@ class Worker:
         return self.process.alive
 
     def suspend(self) -> None:
-        """Stop its process until `resume`, so that threads and timers of the script do not run between its runs."""
-        self.process.suspend()
+        """Stop its process soon, so that threads and timers of the script do not run between its runs.
+
+        What it computes until then is charged to its next run. If it is much, the process is stopped immediately
+        after its next answers.
+        """
+        self.process.suspend(0.0 if self._without_grace else GRACE_SECONDS)
+        self._without_grace = max(0, self._without_grace - 1)
 
     def resume(self) -> None:
         """Continue its process."""
@@ -151,7 +163,8 @@ class Worker:
         try:
             with gevent.Timeout(timeout_ms / 1000):
                 self._load(payload, stage)
-            self.resident_bytes = self.process.usage().resident_bytes
+            used = self.process.usage()
+            self.resident_bytes, self._charged = used.resident_bytes, used.cpu_seconds
         except gevent.Timeout:
             self._end()
             message = f"loading the script took longer than {timeout_ms:.0f} ms"
@@ -178,7 +191,9 @@ class Worker:
             WorkerLost: The process ended before it read the request.
         """
         self.process.discard_output()
-        meter = RunMeter(self.process, self._channel, cold=payload is not None)
+        meter = RunMeter(self.process, self._channel, cold=payload is not None, charged=self._charged)
+        if meter.before > GRACE_CPU_SECONDS:
+            self._without_grace = PENALTY_ANSWERS
         answer: dict[str, Any] = {}
         try:
             answer = self._answer(params, context, timeout_ms, payload)
@@ -197,6 +212,7 @@ class Worker:
         fuel = answer.get("fuel") if self._counts_fuel else None
         usage = meter.read(fuel if type(fuel) is int else None)
         self.resident_bytes = meter.used.resident_bytes
+        self._charged = meter.used.cpu_seconds
         return usage
 
     def holds(self, packages: Packages) -> None:

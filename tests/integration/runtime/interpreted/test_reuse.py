@@ -115,6 +115,40 @@ def test_idle_workers_stay_within_their_memory_bound(serve: Serve) -> None:
     assert server.run(script + "\n").json()["cold"] is False
 
 
+#: Python's workers are not used again while threads work.
+BUSY_BEHIND = """
+const work = () => { const end = Date.now() + 1; while (Date.now() < end); setImmediate(work); };
+setImmediate(work);
+module.exports = () => process.pid;
+"""
+
+
+def test_a_script_that_works_on_after_its_answer_is_stopped_and_charged(nodejs: Server) -> None:
+    pid = nodejs.result(BUSY_BEHIND)
+    until(lambda: _states(pid) == {"T"}, "all its threads are stopped")
+    spent = _cpu_ticks(pid)
+    charged = 0.0
+    for _ in range(30):
+        answer = nodejs.run(BUSY_BEHIND).json()
+        assert (answer["result"], answer["cold"]) == (pid, False)
+        charged += answer["cpu_time"]
+    until(lambda: _states(pid) == {"T"}, "all its threads are stopped again")
+    # What came after the last answer is not charged yet: at most its grace, on each processor.
+    left = (_cpu_ticks(pid) - spent) * 1000 / os.sysconf("SC_CLK_TCK") - charged
+    assert left < 500
+
+
+def _states(pid: int) -> set[str]:
+    """The states of a process's threads."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return {(thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in threads}
+
+
+def _cpu_ticks(pid: int) -> int:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return int(user) + int(system)
+
+
 def test_a_worker_idle_for_too_long_is_ended(serve: Serve) -> None:
     server = serve(WORKER_IDLE_TTL="0.2")
     pid = server.result(PID["python"])

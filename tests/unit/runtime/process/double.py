@@ -31,6 +31,7 @@ class DoubleProcess:
         self.memory_kib = 1
         self.used = Usage(0.0, 0)
         self.suspended = self.closed = False
+        self.grace = 0.0
         self.printed_bytes = 0
         self._output = ("", "")
 
@@ -61,8 +62,8 @@ class DoubleProcess:
             return b""
         return f"VmRSS: {self.memory_kib} kB\nRssAnon: {self.memory_kib} kB\nThreads: 1\n".encode()
 
-    def suspend(self) -> None:
-        self.suspended = True
+    def suspend(self, grace: float) -> None:
+        self.suspended, self.grace = True, grace
 
     def resume(self) -> None:
         self.suspended = False

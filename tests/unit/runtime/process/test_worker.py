@@ -13,7 +13,7 @@ from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
 from runtime.json_codec import OutOfRange
 from runtime.process.limits_watcher import Limits, LimitsWatcher
 from runtime.process.process import Usage
-from runtime.process.worker import Execution, Worker
+from runtime.process.worker import GRACE_SECONDS, PENALTY_ANSWERS, Execution, Worker
 from tests.unit.runtime.process.double import DoubleChannel, DoubleProcess, Program
 
 #: Milliseconds: a deadline that no test reaches, and one that a test waits for.
@@ -116,6 +116,25 @@ def test_the_usage_of_a_run_is_its_own(stage: Stage) -> None:
     assert (cold.bytes_out, warm.bytes_out) == (26, 16)
     assert (cold.cold, warm.cold) == (True, False)
     assert (warm.memory_usage_bytes, staged.worker.resident_bytes) == (4096, 1024)
+
+
+def test_what_it_computes_between_runs_is_charged_to_the_next_one_and_ends_its_grace(stage: Stage) -> None:
+    staged = stage(well)
+    process, worker = staged.process, staged.worker
+
+    def after(idle_cpu: float) -> tuple[float, float]:
+        """Run once after that CPU time between two runs. Return the charge in ms, and the grace of the stop."""
+        process.used = Usage(process.used.cpu_seconds + idle_cpu, 0)
+        charged = staged.run().usage.cpu_time
+        worker.suspend()
+        return charged, process.grace
+
+    assert after(5) == (0, GRACE_SECONDS)  # before the first run it was ours
+    assert after(0.001) == (1, GRACE_SECONDS)
+    assert after(0.5) == (500, 0)
+    assert [after(0) for _ in range(PENALTY_ANSWERS)] == [(0, 0)] * (PENALTY_ANSWERS - 1) + [
+        (0, GRACE_SECONDS)
+    ]
 
 
 @pytest.mark.parametrize(("counts_fuel", "fuel"), [(True, 7), (False, None)])
