@@ -24,7 +24,7 @@ class ProcessChannel(Channel):
     def __init__(self, sock: socket.socket, max_bytes: int) -> None:
         super().__init__(sock, max_bytes)
         self._hub = get_hub()
-        self._readable = self._hub.loop.io(sock.fileno(), _READABLE, ref=False)
+        self._readable: Any = self._hub.loop.io(sock.fileno(), _READABLE, ref=False)
         self._waiter: Waiter[None] | None = None
         self.waiting: object = None
 

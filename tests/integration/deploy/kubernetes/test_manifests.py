@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.runtimes.endpoint_slices import LANGUAGE_LABEL, PORT_NAME
+from controller.runtimes.endpoint_slices import FRAMES_PORT_NAME, LANGUAGE_LABEL, PORT_NAME
 from local.fetch.kubernetes_tools import KUBERNETES
 from tests.integration.deploy.kubernetes import stack
 from tests.integration.deploy.kubernetes.conftest import COMPONENTS, DEPLOY, OVERLAYS, Built
@@ -127,10 +127,14 @@ def test_each_runtime_is_discovered_by_its_language(built: Built) -> None:
     services = of_kind(built("components/discovery"), "Service")
     found = {one["metadata"]["labels"][LANGUAGE_LABEL]: one["spec"] for one in services}
     assert {f"runtime-{language}" for language in found} == {one.name for one in stack.component("runtime")}
+    frames = {one.name: int(one.environment["RUNTIME_FRAMES"]) for one in stack.component("runtime")}
     for language, spec in found.items():
         assert selected({"matchLabels": spec["selector"]}) == {f"runtime-{language}"}
         assert spec["clusterIP"] == "None"
-        assert [(one["name"], one["targetPort"]) for one in spec["ports"]] == [(PORT_NAME, stack.PORT)]
+        assert [(one["name"], one["targetPort"]) for one in spec["ports"]] == [
+            (PORT_NAME, stack.PORT),
+            (FRAMES_PORT_NAME, frames[f"runtime-{language}"]),
+        ]
 
 
 def test_controllers_may_follow_endpoints_and_nothing_else(built: Built) -> None:
