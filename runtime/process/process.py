@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gevent
 from gevent import monkey, socket
@@ -46,8 +46,7 @@ class Launch:
     confinement: Confinement = field(default_factory=Confinement)
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """What a process has used since it started, as the kernel measures it."""
 
     cpu_seconds: float
