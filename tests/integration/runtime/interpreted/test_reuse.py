@@ -1,5 +1,6 @@
 """Which worker serves a call: warm ones are reused, but not by other scripts or tenants; calls wait for busy ones."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
