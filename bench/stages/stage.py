@@ -14,6 +14,7 @@ STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Both sides.
     ("HTTP: parse", ("http_request:*", "http_message:*", "http_environ:*", "http_limits:*")),
     ("HTTP: read, send", ("http_*:*",)),
+    ("frames", ("framing.*:*",)),
     ("loop of greenlets", ("gevent*hub:*", "gevent.events:*")),
     (
         "metrics, lines, spans",
