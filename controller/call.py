@@ -83,6 +83,7 @@ class Call:
         admission: the request's slot in the rate limit. It gives the RateLimit headers of the response.
         payload: the request as its row shows it. None: the call did not reach the workflow and gets no row.
         name, language, session_id, script_hash: the function and session of the call, as far as they are known.
+        version: of an execution by name, the version of the function.
         run: the result of a successful run.
         error: the error that the client gets.
         lookup: where the result came from: hit, coalesced, miss or refresh.
@@ -95,7 +96,7 @@ class Call:
     __slots__ = (
         "_before", "_context", "_factory", "_method", "_path", "_probe", "_span", "_started", "_status",
         "admission", "cached", "counted_in_redis", "error", "ids", "language", "lookup", "name", "payload",
-        "replayed", "run", "runtime_ms", "script_hash", "session_id", "user_id",
+        "replayed", "run", "runtime_ms", "script_hash", "session_id", "user_id", "version",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +115,7 @@ class Call:
         self.language: str | None = None
         self.session_id: str | None = None
         self.script_hash: str | None = None
+        self.version: int | None = None
         self.run: Run | None = None
         self.error: ServiceError | None = None
         self.lookup: str | None = None
@@ -258,6 +260,7 @@ class Call:
             duration_ms=duration_ms,
             execution_time_ms=run.execution_time if run else None,
             runtime_metrics=dumps(usage).decode() if usage else None,
+            version=self.version,
         )
 
     def _error_row(self, row: RequestRow, error: ServiceError) -> ErrorRow:

@@ -31,8 +31,9 @@ SELECT nspname, relname FROM pg_attribute
 JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE attname = 'user_id' AND relkind IN ('r', 'p') AND NOT relispartition AND NOT attisdropped
     AND nspname NOT IN ('pg_catalog', 'information_schema')
--- `functions` first: deleting there writes to `function_numbers`.
-ORDER BY relname <> 'functions', nspname, relname
+-- `functions` first: deleting there writes to `function_numbers`. Then `pending`: what is moved from there while this
+-- runs is deleted with the table that it came to.
+ORDER BY relname <> 'functions', relname <> 'pending', nspname, relname
 """
 SCRIPTS = """
 SELECT script_hash FROM sessions WHERE user_id = %(sub)s

@@ -6,7 +6,7 @@ Its data ends with the process.
 
 import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -104,6 +104,10 @@ class MemoryTables(MemoryFunctions):
         """See `ScriptRows.artifact`."""
         return self._state.artifacts.get(key)
 
+    def requests(self) -> Iterable[Mapping[str, Any]]:
+        """Return the rows of the log, as `RequestRow` writes them."""
+        return self._state.requests.values()
+
     def _put_script(self, script_hash: str, script_content: str) -> None:
         self._state.scripts.setdefault(script_hash, script_content)
 
@@ -137,6 +141,7 @@ class MemoryTables(MemoryFunctions):
     def _write_requests(self, rows: str) -> None:
         for row in json.loads(rows):
             key, moment = UUID(row["id"]), datetime.fromisoformat(row["created_at"])
+            self._state.requests.setdefault(key, row | {"id": str(key)})
             if not row["executed"] or row.get("session_id") is None or key in self._state.executions:
                 continue
             one = Execution(row["session_id"], moment, row["counted"])

@@ -1,8 +1,9 @@
 """MemoryState: the rows of `MemoryTables`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from controller.errors import StoreRejected
@@ -58,6 +59,8 @@ class MemoryState:
     #: Ends of sessions with rows that are not written yet.
     ends: dict[str, str] = field(default_factory=dict)
     executions: dict[UUID, Execution] = field(default_factory=dict)
+    #: The rows of the log.
+    requests: dict[UUID, Mapping[str, Any]] = field(default_factory=dict)
 
     def copy(self) -> "MemoryState":
         """Return a snapshot."""

@@ -383,6 +383,13 @@ DELETE FROM analytics.daily_users WHERE (day, language, user_id) IN (
     WHERE day < (now() - make_interval(days => :days))::date ORDER BY day LIMIT :batch
 );
 
+-- name: delete_old_use(days, batch)!
+-- Delete old figures of users.
+DELETE FROM analytics.hourly_use WHERE (user_id, hour, error_code) IN (
+    SELECT user_id, hour, error_code FROM analytics.hourly_use
+    WHERE hour < now() - make_interval(days => :days) ORDER BY hour LIMIT :batch
+);
+
 -- name: delete_old_session_ends(days, batch)!
 -- Delete old ends of sessions that were recorded before the row of their session.
 DELETE FROM session_ends WHERE request_id IN (
@@ -475,6 +482,19 @@ WITH taken AS (
     INSERT INTO analytics.daily_users
     SELECT DISTINCT (hour AT TIME ZONE 'UTC')::date, language, user_id FROM taken WHERE endpoint = 'execute'
     ON CONFLICT DO NOTHING
+), used AS (
+    INSERT INTO analytics.hourly_use AS u
+    SELECT
+        user_id, hour, coalesce(error_code, ''), count(*), count(*) FILTER (WHERE cached), sum(duration_ms),
+        sum(cpu_time_ms), sum(bytes_in), sum(bytes_out)
+    FROM taken WHERE endpoint = 'execute' GROUP BY 1, 2, 3
+    ON CONFLICT (user_id, hour, error_code) DO UPDATE SET
+        executions = u.executions + excluded.executions,
+        cache_hits = u.cache_hits + excluded.cache_hits,
+        duration_ms = u.duration_ms + excluded.duration_ms,
+        cpu_time_ms = u.cpu_time_ms + excluded.cpu_time_ms,
+        bytes_in = u.bytes_in + excluded.bytes_in,
+        bytes_out = u.bytes_out + excluded.bytes_out
 )
 SELECT count(*) AS moved, coalesce(array_agg(DISTINCT hour), '{}') AS hours FROM taken;
 
@@ -486,17 +506,18 @@ WITH written AS (
     INSERT INTO request_logs (
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload, response_data, status, status_code, error_code, cached, executed, duration_ms,
-        execution_time_ms, runtime_metrics, counted
+        execution_time_ms, runtime_metrics, counted, version
     )
     SELECT
         id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
         script_hash, request_payload::json, response_data::json, status, status_code, error_code, cached, executed,
-        duration_ms, execution_time_ms, runtime_metrics::json, counted
+        duration_ms, execution_time_ms, runtime_metrics::json, counted, version
     FROM json_to_recordset(:rows::json) AS r (
         id uuid, created_at timestamptz, endpoint text, http_request_id text, call_id text, traceparent text,
         session_id text, user_id text, language text, title text, script_hash text, request_payload text,
         response_data text, status text, status_code integer, error_code text, cached boolean, executed boolean,
-        duration_ms double precision, execution_time_ms double precision, runtime_metrics text, counted boolean
+        duration_ms double precision, execution_time_ms double precision, runtime_metrics text, counted boolean,
+        version integer
     )
     ON CONFLICT DO NOTHING
     RETURNING session_id, created_at, executed, counted
@@ -706,3 +727,56 @@ SELECT content FROM environment_parts WHERE digest = :digest AND build = :build 
 -- name: drop_parts(digest, build)!
 -- Delete the parts that a build made.
 DELETE FROM environment_parts WHERE digest = :digest AND build = :build;
+
+-- name: executions(owner, language, title, versions, status, since, before, before_id, per_page, scanned, bytes)
+-- Return one page of a user's executions after a place, the newest first, and one more row if there is more.
+-- The work of a page is bounded. It looks at no more than `scanned` rows: the last of them comes as a row that only
+-- has a place, if the page is not full. Documents beyond `bytes` are left out: `fits` is false.
+WITH page AS MATERIALIZED (
+    SELECT
+        *,
+        row_number() OVER w = 1
+            OR sum(octet_length(request_payload::text) + octet_length(response_data::text)) OVER w <= :bytes AS fits
+    FROM (
+        SELECT
+            id, created_at, http_request_id, session_id, language, title, version, status_code, error_code, cached,
+            duration_ms, coalesce(request_payload, '{}') AS request_payload,
+            coalesce(response_data, 'null') AS response_data
+        FROM (
+            SELECT * FROM request_logs
+            WHERE user_id = :owner AND endpoint = 'execute' AND created_at >= :since::timestamptz
+                AND created_at <= :before::timestamptz
+                AND (created_at, id) < (:before::timestamptz, :before_id::uuid)
+            ORDER BY created_at DESC, id DESC LIMIT :scanned
+        ) AS newest
+        WHERE (:language::text IS NULL OR (language, title) = (:language, :title))
+            AND (:versions::integer[] IS NULL OR version = ANY (:versions::integer[]))
+            AND (:status::text IS NULL OR status = :status)
+        ORDER BY created_at DESC, id DESC LIMIT :per_page + 1
+    ) AS chosen
+    WINDOW w AS (ORDER BY created_at DESC, id DESC)
+)
+SELECT
+    id::text, created_at, http_request_id, session_id, language, title, version, status_code, error_code, cached,
+    duration_ms, CASE WHEN fits THEN request_payload::text END AS request_payload,
+    CASE WHEN fits THEN response_data::text END AS response_data, fits
+FROM page
+UNION ALL
+SELECT id::text, created_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM (
+    SELECT id, created_at FROM request_logs
+    WHERE user_id = :owner AND endpoint = 'execute' AND created_at >= :since::timestamptz
+        AND created_at <= :before::timestamptz AND (created_at, id) < (:before::timestamptz, :before_id::uuid)
+    ORDER BY created_at DESC, id DESC OFFSET :scanned - 1 LIMIT 1
+) AS last_one
+WHERE (SELECT count(*) FROM page) <= :per_page
+ORDER BY created_at DESC, id DESC;
+
+-- name: usage(owner, bucket, since, until)
+-- Return the figures of a user's executions by hour or day and by error code.
+SELECT
+    date_trunc(:bucket, hour, 'UTC') AS starts_at, error_code, sum(executions)::bigint AS executions,
+    sum(cache_hits)::bigint AS cache_hits, sum(duration_ms) AS duration_ms, sum(cpu_time_ms) AS cpu_time_ms,
+    sum(bytes_in)::bigint AS bytes_in, sum(bytes_out)::bigint AS bytes_out
+FROM analytics.hours_use
+WHERE user_id = :owner AND hour >= :since AND hour < :until
+GROUP BY 1, 2 ORDER BY 1, 2;

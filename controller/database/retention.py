@@ -13,6 +13,7 @@ BATCHES: Mapping[str, int] = MappingProxyType(
         "delete_old_errors": 1000,
         "delete_old_times": 5000,
         "delete_old_users": 5000,
+        "delete_old_use": 5000,
         "delete_old_session_ends": 1000,
         # Scripts are large, and each is searched in four tables.
         "delete_unused_scripts": 100,

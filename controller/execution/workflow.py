@@ -116,6 +116,7 @@ class WorkflowManager:
             admission.charge()
         while True:
             session, asked = self._named.resolve(call, identity, request, named, admission)
+            call.version = asked.version
             try:
                 return self._ended(call, identity, session, asked, admission, watch)
             except SessionEnded:
@@ -204,11 +205,11 @@ def _answer(
     call: Call, request: ExecuteRequest, name: LanguageTitle, ended: FlightResult | Replay
 ) -> ExecuteAnswer:
     """Return the response to an execution that has ended, or raise its error."""
-    call.cached = ended.cached
-    call.run = run = ended.outcome.answer()
     session_id, version = request.request_id, request.version
     if isinstance(ended, Replay) and ended.session_id is not None:
         session_id, version = ended.session_id, ended.version
+    call.cached, call.version = ended.cached, version
+    call.run = run = ended.outcome.answer()
     return ExecuteAnswer(
         session_id,
         str(name),

@@ -3,9 +3,12 @@
 import base64
 import binascii
 import json
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from controller.errors import InvalidRequest
+from controller.models.history import Place
 
 
 def cursor_of(place: Any) -> str:
@@ -50,6 +53,22 @@ def names_of(cursor: str) -> tuple[str, str]:
     if not all(isinstance(one, str) and one.isascii() and "\0" not in one for one in place):
         raise no_cursor()
     return place[0], place[1]
+
+
+def place_of_row(cursor: str) -> Place:
+    """Return the row of the log that a cursor stands for.
+
+    Raises:
+        InvalidRequest: it is not a cursor of a list of executions.
+    """
+    try:
+        moment, row = place_of(cursor)
+        created_at = datetime.fromisoformat(moment)
+        if created_at.tzinfo is None or not 2000 <= created_at.year < 2200:
+            raise no_cursor()
+        return Place(created_at, str(UUID(row)))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise no_cursor() from error
 
 
 def no_cursor() -> InvalidRequest:

@@ -44,6 +44,7 @@ class RequestRow(Row, kw_only=True, omit_defaults=True):
     duration_ms: float
     execution_time_ms: float | None = None
     runtime_metrics: str | None = None
+    version: int | None = None
 
 
 class ErrorRow(Row, kw_only=True, omit_defaults=True):

@@ -23,6 +23,7 @@ from controller.cache.memory import MemoryBackend
 from controller.call import Call, CallFactory
 from controller.database.memory import MemoryTables
 from controller.database.memory_environments import MemoryEnvironments
+from controller.database.memory_history import MemoryHistory
 from controller.database.memory_keys import MemoryKeys
 from controller.errors import (
     CacheUnavailable,
@@ -41,6 +42,7 @@ from controller.execution.script_packages import ScriptPackages
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
+from controller.history.history import History
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import MINUTE_MS, Admission
 from controller.models.registered import FunctionRef, Identity, LanguageTitle, Script, Session, now
@@ -149,6 +151,7 @@ class Process:
         self.functions = FunctionCatalog(tables, self.clock)
         self.key_rows = cast(MemoryKeys, stores.keys)
         self.keys = IssuedKeys(self.key_rows, self.functions.require, ttl_max=3600)
+        self.history = History(MemoryHistory(tables), self.functions.aliases)
         self.scripts = ScriptStore(self.cache, tables)
         selector = RuntimeSelector(ADDRESSES)
         kept = cast(MemoryEnvironments, stores.environments)

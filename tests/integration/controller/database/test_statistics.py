@@ -4,18 +4,22 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg2
 import pytest
 
 from bench.processes import Meter
+from controller.database.history import PostgresHistory
 from controller.database.postgres import Postgres
 from controller.database.statistics import Statistics
+from controller.models.history import UsageQuery, UsedRow
 from local.stores.postgres import PostgresServer
 from tests.conftest import migrated_postgres
 from tests.integration.controller.database.test_retention import run
 
+FIRST_HOUR = datetime(2026, 1, 1, tzinfo=UTC)
 VIEWS = (
     "daily_usage",
     "performance_daily",
@@ -68,11 +72,19 @@ def postgres(server: PostgresServer) -> Iterator[Postgres]:
     yield made
     run(made, "TRUNCATE request_logs, analytics.pending, analytics.hourly, analytics.hourly_times")
     run(made, "TRUNCATE analytics.hourly_errors, analytics.daily_users, analytics.kept_percentiles")
+    run(made, "TRUNCATE analytics.hourly_use")
     made.close()
 
 
 def add(postgres: Postgres, first: int, last: int) -> None:
     run(postgres, CALLS, first, last)
+
+
+def use(postgres: Postgres) -> dict[str, list[UsedRow]]:
+    """What some users are told of the first three hours."""
+    history = PostgresHistory(postgres)
+    asked = UsageQuery("hour", FIRST_HOUR, FIRST_HOUR + timedelta(hours=3))
+    return {user: history.usage(user, asked) for user in ("user-0", "user-1", "user-50")}
 
 
 def figures(postgres: Postgres) -> dict[str, list[dict[str, Any]]]:
@@ -89,11 +101,11 @@ def figures(postgres: Postgres) -> dict[str, list[dict[str, Any]]]:
 
 def test_the_views_say_the_same_before_between_and_after_rolling_up(postgres: Postgres) -> None:
     add(postgres, 1, 3000)
-    live = figures(postgres)
-    assert all(live.values())
+    live, used = figures(postgres), use(postgres)
+    assert all(live.values()) and all(used.values())
     for _ in range(3):
         assert Statistics(postgres, batch=1000, steps=1).roll_up() == 1000
-        assert figures(postgres) == live
+        assert (figures(postgres), use(postgres)) == (live, used)
     assert run(postgres, "SELECT 1 FROM analytics.pending") == []
 
 
@@ -133,6 +145,12 @@ def test_figures_are_those_of_the_rows(postgres: Postgres) -> None:
     (used,) = (row for row in views["runtime_metrics"] if row["language"] == "python")
     assert (used["runs"], used["cold_starts"], used["mean_cpu_time_ms"]) == (3000, 500, 2.5)
     assert (used["bytes_in"], used["bytes_out"], used["max_memory_usage_bytes"]) == (30_000, 60_000, 1001)
+    (first, *_) = use(postgres)["user-1"]
+    assert tuple(first) == (FIRST_HOUR, "", 4, 0, 8.0, 10.0, 40, 80)
+    assert {(row.error_code, row.executions) for row in use(postgres)["user-50"]} == {
+        ("RUNTIME_ERROR", 4),
+        ("RUNTIME_ERROR", 3),
+    }
     (cache,) = (row for row in views["cache_metrics"] if row["language"] == "python")
     assert (cache["hits"], cache["runs"], float(cache["hit_ratio"])) == (1000, 3000, 0.25)
 
@@ -163,6 +181,7 @@ def seconds_of(server: PostgresServer, postgres: Postgres, view: str) -> float:
 def test_a_great_many_rows_are_answered_within_a_second(server: PostgresServer, postgres: Postgres) -> None:
     # Two connections, for two processors; secondary indexes, which no statistics use, would double the time.
     run(postgres, "DROP INDEX request_logs_by_time, request_logs_by_session, request_logs_by_http_request")
+    run(postgres, "DROP INDEX request_logs_by_user")
     halves = [(1, ROWS // 2), (ROWS // 2 + 1, ROWS - PENDING)]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda part: add(postgres, *part), halves))
