@@ -15,6 +15,7 @@ from controller.cache.redis import RedisBackend
 from controller.database.api_keys import PostgresKeys
 from controller.database.environments import PostgresEnvironments
 from controller.database.folder_parts import FolderParts
+from controller.database.history import PostgresHistory
 from controller.database.postgres import Postgres
 from controller.database.retention import Retention
 from controller.database.statistics import Statistics
@@ -32,6 +33,7 @@ from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
 from controller.health import HealthCheck
+from controller.history.history import History
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
 from controller.maintenance import Maintenance
@@ -52,6 +54,8 @@ from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.settings import Settings
 from controller.web.openapi.document import document
+from controller.web.openapi.reference import REFERENCE
+from controller.web.pages import CONSOLE, Page
 from controller.web.parsing import RequestParser
 from controller.web.services import Services
 from telemetry.factory import tracer
@@ -149,8 +153,11 @@ def compose(settings: Settings) -> Controller:
         registrar=registrar,
         environments=environments.catalog,
         keys=IssuedKeys(key_rows, functions.require, settings.key_ttl_max),
+        history=History(PostgresHistory(postgres), functions.aliases),
         health=HealthCheck(kept, postgres, selector, runtimes),
         contract=document(),
+        console=Page.built(CONSOLE),
+        reference=REFERENCE,
     )
     chores = _chores(settings, services, postgres, balancer, metrics)
     server = MetricsServer(settings.metrics_port)

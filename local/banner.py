@@ -1,14 +1,17 @@
-"""What a start says in the end: the address, a token, and three lines to paste."""
+"""What a start says in the end: the address, a link to the console, a token, and three lines to paste."""
 
 from local.state import State
-from local.token import token
+from local.token import SCOPE, token
+
+#: What the console can do beyond calls: make keys.
+CONSOLE_SCOPE = f"{SCOPE} keys"
 
 SCRIPT = r"""{"script_content": "def handle(params):\n    return {\"hello\": params[\"name\"]}\n"}"""
 
 
 def guide(address: str, state: State, languages: list[str]) -> str:
     """The lines for a user whose service runs at `address`."""
-    bearer = token(state.secret("JWT_SECRET"))
+    bearer = token(state.secret("JWT_SECRET"), scope=CONSOLE_SCOPE)
     json = "-H 'Content-Type: application/json'"
     request_id = r"""sed 's/.*"request_id": *"\([^"]*\)".*/\1/'"""
     lines = [
@@ -20,6 +23,7 @@ def guide(address: str, state: State, languages: list[str]) -> str:
     return "\n".join(
         [
             f"\nready at {address} with {', '.join(languages)}; logs in {state.log_folder}; Ctrl-C ends it",
+            f"\nopen the console, signed in for a day:\n{address}/console#token={bearer}",
             f"\ntoken (a day; more by `make token`):\n{bearer}",
             "\ntry it:",
             *lines,

@@ -30,10 +30,12 @@ FUNCTIONS = DeployedFunction(
 )
 KEYS = DeployedFunction("functions", ("/api/v1/keys",), folder="/keys")
 ENVIRONMENTS = DeployedFunction("functions", ("/api/v1/environments",), folder="/environments")
+USAGE = DeployedFunction("functions", ("/api/v1/usage",), folder="/usage")
+EXECUTIONS = DeployedFunction("functions", ("/api/v1/executions",), folder="/executions")
 #: Serves every path that no other function serves.
 HEALTH = DeployedFunction("health", ("",))
 #: Stands for every function: the metrics exporter adds its routes to each.
 EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 #: Every folder of every function.
-FOLDERS = (*DEPLOYED.values(), KEYS, ENVIRONMENTS)
+FOLDERS = (*DEPLOYED.values(), KEYS, ENVIRONMENTS, USAGE, EXECUTIONS)

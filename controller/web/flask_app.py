@@ -17,8 +17,6 @@ from controller.web.route import Reply, Route, View
 from controller.web.services import Services
 
 log = logging.getLogger(__name__)
-#: The folder of Flask's templates.
-PAGES = Path(__file__).parent / "openapi"
 
 
 class Json(DefaultJSONProvider):
@@ -39,7 +37,7 @@ class Function(Flask):
     """
 
     def __init__(self, name: str, close: Callable[[], None], body_max_bytes: int) -> None:
-        super().__init__(f"lambda-{name}", root_path=str(PAGES), template_folder=".")
+        super().__init__(f"lambda-{name}", root_path=str(Path(__file__).parent), static_folder=None)
         self.json = Json(self)
         self.url_map.strict_slashes = self.url_map.merge_slashes = False
         self.close = close

@@ -29,7 +29,13 @@ def _function_ref(place: str, name: str) -> Parameter:
     return _matching(place, name, pattern, text, examples=examples) | {"required": True}
 
 
-SESSION = _matching("path", "request_id", REQUEST_ID.pattern, "The session.")
+SESSION = _matching(
+    "path",
+    "request_id",
+    REQUEST_ID.pattern,
+    "The session.",
+    examples=["5f0c2d7e-6d1b-5d0a-8c39-2f4f3d1e9a10"],
+)
 NAME = _language_title("path", "function_ref")
 PARTS_OF = _language_title("path", "language_title")
 ALIAS_NAME = _matching("path", "alias", ALIAS.pattern, "The alias.", examples=["live"])
@@ -45,6 +51,7 @@ KEY_ID = _matching(
     "path", "key_id", KEY_ID_FORM.pattern, "The API key.", examples=["8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"]
 )
 ENVIRONMENT = _matching("path", "digest", DIGEST.pattern, "The environment.", examples=["0" * 64])
+FILE = _matching("path", "file", r"[A-Za-z0-9._-]+", "The name of the file.", examples=["docs.js"])
 CACHE_CONTROL: Parameter = {
     "in": "header",
     "name": "X-Cache-Control",

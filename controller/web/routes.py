@@ -12,10 +12,20 @@ from controller.web import views
 from controller.web.deployed import ENVIRONMENTS, EVERY, EXECUTE, HEALTH, INITIALIZE, KEYS, SESSIONS
 from controller.web.execute import ExecuteRoute
 from controller.web.function_routes import BY_NAME, FUNCTION_ROUTES, MAY_EXECUTE, MAY_READ_OWN, OF_EXECUTIONS
-from controller.web.parameters import CACHE_CONTROL, ENVIRONMENT, IDEMPOTENCY_KEY, KEY_ID, REF_HEADER, SESSION
+from controller.web.history_routes import HISTORY_ROUTES
+from controller.web.parameters import (
+    CACHE_CONTROL,
+    ENVIRONMENT,
+    FILE,
+    IDEMPOTENCY_KEY,
+    KEY_ID,
+    REF_HEADER,
+    SESSION,
+)
 from controller.web.request_schemas import ExecuteSchema, InitializeSchema, KeySchema
 from controller.web.route import Permission, Route
 
+ANY_TYPE = "*/*"
 MAY_KEEP_KEYS = Permission(
     f"`{KEYS_SCOPE}`", lambda identity, _: require_scope(identity, KEYS_SCOPE), anonymous=False
 )
@@ -121,13 +131,14 @@ ROUTES = (
         parameters=(ENVIRONMENT,),
         answer=responses.EnvironmentAnswer,
     ),
+    *HISTORY_ROUTES,
     Route(
         function=HEALTH,
         method="GET",
         path="/health",
         aliases=("/",),
         name="health",
-        description="Whether the service can serve.",
+        description="Whether the service can serve. At `/`, a browser is led to the console.",
         view=views.health,
         answer=responses.HealthAnswer,
     ),
@@ -156,6 +167,35 @@ ROUTES = (
         description="This document, to read and try.",
         view=views.docs,
         answer="text/html",
+    ),
+    Route(
+        function=HEALTH,
+        method="GET",
+        path="/docs/{file}",
+        name="docs_file",
+        description="A file of that page.",
+        view=views.docs_file,
+        parameters=(FILE,),
+        answer=ANY_TYPE,
+    ),
+    Route(
+        function=HEALTH,
+        method="GET",
+        path="/console",
+        name="console",
+        description="The console, for the browser.",
+        view=views.console,
+        answer="text/html",
+    ),
+    Route(
+        function=HEALTH,
+        method="GET",
+        path="/console/{file}",
+        name="console_file",
+        description="A file of that page. Its name has a hash of its content, so it may be kept forever.",
+        view=views.console_file,
+        parameters=(FILE,),
+        answer=ANY_TYPE,
     ),
 )
 

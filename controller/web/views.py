@@ -3,14 +3,14 @@
 Each calls `Admitted.permit` after it has found what the caller owns.
 """
 
-from flask import Response, jsonify, render_template, request
+from flask import Response, jsonify, request
 
 from controller.web import ids
 from controller.web.route import Admitted, Reply
 from controller.web.services import Services
 
-#: Content-Security-Policy of the page. It contains its style and script and calls only this server.
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+#: What `/` may answer. Without a preference it is the first one.
+AT_ROOT = ("application/json", "text/html")
 
 
 def initialize(services: Services, admitted: Admitted) -> Reply:
@@ -69,7 +69,9 @@ def delete_key(services: Services, admitted: Admitted) -> Reply:
 
 
 def health(services: Services, _: Admitted) -> Reply:
-    """Report whether the service can serve."""
+    """Report whether the service can serve. At `/`, lead a browser to the console."""
+    if request.path == "/" and request.accept_mimetypes.best_match(AT_ROOT) == "text/html":
+        return Response(status=303, headers={"Location": "console", "Vary": "Accept"})
     document = services.health.document()
     return jsonify(document), 503 if document.status == "error" else 200
 
@@ -81,6 +83,19 @@ def openapi(services: Services, _: Admitted) -> Reply:
 
 def docs(services: Services, _: Admitted) -> Reply:
     """Return the page that shows the OpenAPI document."""
-    answer = Response(render_template("docs.html", **services.contract), mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = PAGE_POLICY
-    return answer
+    return services.reference.show()
+
+
+def docs_file(services: Services, admitted: Admitted) -> Reply:
+    """Return a file of that page."""
+    return services.reference.file(admitted.ids["file"])
+
+
+def console(services: Services, _: Admitted) -> Reply:
+    """Return the console."""
+    return services.console.show()
+
+
+def console_file(services: Services, admitted: Admitted) -> Reply:
+    """Return a file of the console."""
+    return services.console.file(admitted.ids["file"])

@@ -85,6 +85,26 @@ PACKAGES_OF_THE_CONTRACT = {
         "switched off with a sentence",
     )
 }
+HISTORY_OF_THE_CONTRACT = {
+    f"history: {row}"
+    for row in (
+        "own executions alone, masked, the newest first",
+        "executions of a version or of an alias",
+        "pages of executions have each once",
+        "figures count each execution once",
+        "malformed range, filter and cursor 400",
+        "no token 401, bound key and no scope 403",
+    )
+}
+PAGES_OF_THE_CONTRACT = {
+    f"pages: {row}"
+    for row in (
+        "files with a hash are kept, the page is not",
+        "no other file is served",
+        "a page runs its own files alone",
+        "the root leads browsers to the console",
+    )
+}
 STATUSES = {"INVALID_REQUEST": (400, 405, 413, 415), "INVALID_PARAMS": (400,)}
 
 
@@ -94,6 +114,7 @@ def rows() -> set[str]:
     several = {f"{code} {status}" for code, statuses in STATUSES.items() for status in statuses}
     codes = codes - STATUSES.keys() | several
     promised = FUNCTIONS_OF_THE_CONTRACT | KEYS_OF_THE_CONTRACT | PACKAGES_OF_THE_CONTRACT
+    promised = promised | HISTORY_OF_THE_CONTRACT | PAGES_OF_THE_CONTRACT
     return ERRORS_OF_THE_SPECIFICATION | PARAMETERS_OF_THE_SPECIFICATION | promised | codes
 
 

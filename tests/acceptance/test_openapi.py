@@ -1,5 +1,6 @@
 """Requests made up from the contract, against the live service: no 5xx, and no answer outside the contract."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,11 @@ include-name = "GET /api/v1/functions"
 checks.positive_data_acceptance.enabled = false
 
 [[operations]]
+include-name = ["GET /api/v1/executions", "GET /api/v1/usage"]
+# A made-up cursor is none, a made-up alias is not there, and most ranges are too long.
+checks.positive_data_acceptance.enabled = false
+
+[[operations]]
 include-path-regex = "/aliases"
 parameters = {{ "path.language_title" = "python-fuzzed" }}
 """
@@ -82,8 +88,8 @@ def test_the_page_is_served_and_may_ask_no_other_origin(client: Client) -> None:
     page = requests.get(f"{client.url}/docs", timeout=60)
     assert page.headers["Content-Type"].startswith("text/html")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    for path in ("/api/v1/initialize", "/api/v1/execute/{request_id}", "/health"):
-        assert path in page.text
+    for name in re.findall(r'"(docs/.*?)"', page.text):
+        assert requests.get(f"{client.url}/{name}", timeout=60).status_code == 200
 
 
 def test_made_up_requests_are_answered_by_the_contract(client: Client, tmp_path: Path) -> None:

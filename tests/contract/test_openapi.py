@@ -1,5 +1,6 @@
 """docs/openapi.yaml: current, and the same as the contract's table of errors and as what the code can raise."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -8,9 +9,10 @@ import yaml
 
 from controller.errors import ClientGone, ServiceError
 from controller.json_codec import dumps
-from controller.web.deployed import ENVIRONMENTS, FUNCTIONS, KEYS
+from controller.web.deployed import EVERY, HEALTH
 from controller.web.openapi.document import document
 from controller.web.openapi.examples import EXAMPLES
+from controller.web.openapi.reference import REFERENCE
 from controller.web.routes import ROUTES
 from tests.conftest import ROOT
 from tools.docs.openapi import text
@@ -75,10 +77,8 @@ def test_a_call_with_a_token_may_be_refused_for_it(path: str) -> None:
         assert ("security" in call) == ({"401", "403", "429"} <= set(call["responses"]))
 
 
-def test_each_call_of_functions_and_keys_has_an_example() -> None:
-    assert EXAMPLES.keys() == {
-        route.name for route in ROUTES if route.function in (FUNCTIONS, KEYS, ENVIRONMENTS)
-    }
+def test_each_call_of_the_api_has_an_example() -> None:
+    assert EXAMPLES.keys() == {route.name for route in ROUTES if route.function not in (HEALTH, EVERY)}
     for route in ROUTES:
         if (example := EXAMPLES.get(route.name)) is None:
             continue
@@ -93,8 +93,10 @@ def test_each_call_of_functions_and_keys_has_an_example() -> None:
         assert [one["name"] for one in named if not one["schema"].get("examples")] == []
 
 
-def test_the_page_asks_for_nothing_from_outside() -> None:
-    page = (ROOT / "controller" / "web" / "openapi" / "docs.html").read_text()
-    assert "http:" not in page
-    assert "https:" not in page
-    assert "//" not in page.replace("// The service", "")
+def test_the_page_asks_for_its_own_files_alone() -> None:
+    page = REFERENCE.html.read_text()
+    named = re.findall(r'(?:src|href)="(.*?)"', page)
+    assert {name.removeprefix("docs/") for name in named} == {*REFERENCE.files, "openapi.json", "data:,"}
+    assert "<style" not in page and "style=" not in page
+    assert all("<script src=" in line for line in page.splitlines() if "<script" in line)
+    assert all(path.is_file() for path in REFERENCE.files.values())

@@ -80,6 +80,7 @@ def _described(route: Route) -> dict[str, Any]:
     failures = sorted(_failures(route).items())
     described: dict[str, Any] = {
         "operationId": route.name,
+        "tags": [route.function.prefixes[0].rpartition("/")[2] or "service"],
         "summary": route.description,
         "parameters": [*route.parameters, REQUEST_ID_HEADER],
         "responses": {str(route.status): _success(route, route.status)}

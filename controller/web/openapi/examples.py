@@ -1,4 +1,4 @@
-"""An example of each call of functions and keys, for the OpenAPI document."""
+"""An example of each call, for the OpenAPI document."""
 
 from typing import Any, NamedTuple
 
@@ -37,6 +37,17 @@ DETAIL = {
     "compile_options": {},
     "script_content": SCRIPT,
 }
+SESSION_ID = "5f0c2d7e-6d1b-5d0a-8c39-2f4f3d1e9a10"
+FIGURES = {
+    "executions": 12,
+    "errors": {"RUNTIME_ERROR": 1},
+    "cached": 3,
+    "cached_share": 0.25,
+    "cpu_ms": 48.2,
+    "wall_ms": 91.3,
+    "bytes_in": 2048,
+    "bytes_out": 4096,
+}
 CANARY = {"version": 1, "canary": {"version": 2, "weight": 0.1}}
 KEY = {
     "name": "nightly report",
@@ -57,6 +68,33 @@ class Example(NamedTuple):
 
 #: By the name of the route.
 EXAMPLES = {
+    "initialize": Example(
+        {"script_content": SCRIPT, "context": {"timeout_ms": 1000}},
+        {"request_id": SESSION_ID, "status": "initialized", "expires_at": LATER},
+    ),
+    "execute": Example(
+        {"params": {"net": 50}},
+        {
+            "request_id": SESSION_ID,
+            "language_title": NAME,
+            "execution_time": 0.2,
+            "cached": False,
+            "result": {"total": 60.0},
+        },
+    ),
+    "describe_session": Example(
+        answer={
+            "request_id": SESSION_ID,
+            "language_title": NAME,
+            "status": "active",
+            "created_at": MOMENT,
+            "expires_at": LATER,
+            "execution_count": 1,
+            "last_executed_at": MOMENT,
+            "compile_status": None,
+        }
+    ),
+    "end_session": Example(),
     "list_functions": Example(
         answer={"total": 1, "page": 1, "per_page": 20, "functions": [SUMMARY], "cursor": None}
     ),
@@ -81,7 +119,7 @@ EXAMPLES = {
     "execute_by_name": Example(
         {"params": {"net": 50}, "context": {"timeout_ms": 500}},
         {
-            "request_id": "5f0c2d7e-6d1b-5d0a-8c39-2f4f3d1e9a10",
+            "request_id": SESSION_ID,
             "language_title": NAME,
             "execution_time": 0.2,
             "cached": False,
@@ -104,6 +142,36 @@ EXAMPLES = {
         answer={"keys": [{"key_id": KEY_ID, **KEY, "created_at": MOMENT, "last_used_at": LATER}]}
     ),
     "delete_key": Example(),
+    "usage": Example(
+        answer={
+            "from": "2026-11-29T08:00:00.000Z",
+            "to": MOMENT,
+            "bucket": "hour",
+            "total": FIGURES,
+            "buckets": [FIGURES | {"starts_at": "2026-11-30T07:00:00.000Z"}],
+        }
+    ),
+    "list_executions": Example(
+        answer={
+            "executions": [
+                {
+                    "http_request_id": "0b0b2f5e-9d53-4c0f-a1a9-4d7a4a3bb1c2",
+                    "request_id": SESSION_ID,
+                    "language_title": NAME,
+                    "version": 1,
+                    "status_code": 200,
+                    "code": None,
+                    "cached": False,
+                    "duration_ms": 4.2,
+                    "created_at": MOMENT,
+                    "params": {"net": 50},
+                    "result": {"total": 60.0},
+                    "error": None,
+                }
+            ],
+            "cursor": None,
+        }
+    ),
 }
 NONE = Example()
 

@@ -25,6 +25,7 @@ from controller.runtimes.client import RuntimeClient
 from controller.runtimes.selector import RuntimeSelector
 from controller.runtimes.transport.balancer import Balancer
 from controller.web.execute import ExecuteRoute
+from controller.web.openapi.reference import REFERENCE
 from controller.web.parsing import RequestParser
 from controller.web.routes import routes_of
 from controller.web.services import Services
@@ -71,8 +72,11 @@ def route(one: Process) -> ExecuteRoute:
         registrar=one.registrar,
         environments=one.catalog,
         keys=one.keys,
+        history=one.history,
         health=HealthCheck(one.cache, Postgres("", size=1, timeout=1), selector, runtimes),
         contract={},
+        console=REFERENCE,
+        reference=REFERENCE,
     )
     calls = CallFactory("execute", one.metrics, UNTRACED, one.logger, DEFAULT_MASKER)
     (row,) = routes_of("execute")

@@ -13,7 +13,11 @@ from tests.integration.controller.pair import SCRIPT, Pair
 
 TITLE = "python-routed"
 KEY = {"name": "routed", "scope": "execute:python"}
-ROWS = [(route, path) for route in ROUTES for path in (*route.paths, *route.aliases)]
+#: Files, which are there when they were built. Their own tests ask for them.
+BUILT = ("console", "console_file", "docs_file")
+ROWS = [
+    (route, path) for route in ROUTES if route.name not in BUILT for path in (*route.paths, *route.aliases)
+]
 #: The bodies of routes that refuse an empty one before they look for an owner.
 BODIES: dict[str, dict[str, Any]] = {"put_alias": {"version": 1}, "create_key": KEY}
 BEHIND_A_TOKEN = [(route, path) for route, path in ROWS if route.permission is not None]

@@ -17,9 +17,13 @@ from tests.integration.deploy.kubernetes.test_manifests import named
 FUNCTION = "/function/"
 METRICS = "/metrics"
 PUBLIC = [one for one in ROUTES if one.function is not EVERY]
-IDS = {"{request_id}": "8d2f", "{language_title}": "python-wordcount", "{key_id}": "8e3c"}
+IDS = {
+    "{request_id}": "8d2f",
+    "{language_title}": "python-wordcount",
+    "{key_id}": "8e3c",
+    "{file}": "app-1A.js",
+}
 NOT_PUBLIC = [
-    "/",
     "/metrics",
     "/healthz",
     "/health/",
@@ -89,6 +93,12 @@ def test_every_public_path_leads_to_its_function(route: Document, operation: Rou
     assert behind is not None
     assert behind.startswith(f"{FUNCTION}{operation.function.name}")
     assert serves(behind, operation.method)
+
+
+def test_the_root_and_the_health_lead_to_two_paths_of_one_function(route: Document) -> None:
+    """The function leads browsers from the one to the console."""
+    places = [behind_the_gateway(route, path) for path in ("/", "/health")]
+    assert places == ["/function/health/", "/function/health/health"]
 
 
 @pytest.mark.parametrize("path", NOT_PUBLIC)

@@ -41,7 +41,14 @@ def session(functions: Functions) -> str:
 
 def paths(route: Route) -> list[str]:
     titles = dict.fromkeys(("function_ref", "language_title"), TITLE)
-    ids = {"request_id": "a-session", "alias": "live", "key_id": KEY_ID, "digest": "0" * 64, **titles}
+    ids = {
+        "request_id": "a-session",
+        "alias": "live",
+        "key_id": KEY_ID,
+        "digest": "0" * 64,
+        "file": "docs.js",
+        **titles,
+    }
     return [path.format(**ids) for path in route.own_paths]
 
 
@@ -164,6 +171,7 @@ def test_a_session_is_found_in_any_spelling(
         ("health", "/health"),
         ("health", "/openapi.json"),
         ("health", "/docs"),
+        ("health", "/docs/docs.js"),
         ("execute", "/metrics"),
         ("functions", "/"),
         ("sessions", "/{session}"),
@@ -228,6 +236,7 @@ def test_any_headers(
         "alias": "live",
         "key_id": KEY_ID,
         "digest": "0" * 64,
+        "file": "docs.js",
     }
     path = route.own_paths[0].format(request_id=session if function == "execute" else "x", **ids)
     method = "OPTIONS" if preflight else route.method

@@ -70,8 +70,11 @@ def services() -> Services:
                     "registrar",
                     "environments",
                     "keys",
+                    "history",
                     "health",
                     "contract",
+                    "console",
+                    "reference",
                 )
             ),
         ),

@@ -1,6 +1,7 @@
 """The functions' applications on stores in memory, asked as a server asks them."""
 
 from io import BytesIO
+from pathlib import Path
 from time import time
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
@@ -26,6 +27,8 @@ from controller.models.responses import Components, HealthAnswer
 from controller.observability.masking import DEFAULT_MASKER
 from controller.web.deployed import DEPLOYED
 from controller.web.openapi.document import document
+from controller.web.openapi.reference import REFERENCE
+from controller.web.pages import CONSOLE, Page
 from controller.web.parsing import RequestParser
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
@@ -77,9 +80,12 @@ class Functions:
     Args:
         spent: whether every window is full.
         anonymous: the scopes of a caller without a token.
+        console: the folder of the console.
     """
 
-    def __init__(self, *, spent: bool = False, anonymous: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, *, spent: bool = False, anonymous: frozenset[str] = frozenset(), console: Path = CONSOLE
+    ) -> None:
         self.process = process = Process(Stores(FullWindows() if spent else None))
         services = Services(
             parser=RequestParser(script_max_bytes=100, body_max_bytes=BODY_MAX),
@@ -96,8 +102,11 @@ class Functions:
             registrar=process.registrar,
             environments=process.catalog,
             keys=process.keys,
+            history=process.history,
             health=cast(Any, Healthy()),
             contract=document(),
+            console=Page.built(console),
+            reference=REFERENCE,
         )
         settings = SimpleNamespace(body_max_bytes=BODY_MAX, cors_origins=frozenset({"https://a.example"}))
         shared = SimpleNamespace(
