@@ -32,7 +32,7 @@ from controller.execution.script_packages import ScriptPackages
 from controller.execution.single_flight import SingleFlight
 from controller.execution.verification import ExampleVerifier
 from controller.execution.workflow import WorkflowManager
-from controller.health import HealthCheck
+from controller.health import HealthCheck, IsolationCheck
 from controller.history.history import History
 from controller.limits.quotas import Quotas
 from controller.limits.rate_limit import RateLimiter
@@ -155,6 +155,7 @@ def compose(settings: Settings) -> Controller:
         keys=IssuedKeys(key_rows, functions.require, settings.key_ttl_max),
         history=History(PostgresHistory(postgres), functions.aliases),
         health=HealthCheck(kept, postgres, selector, runtimes),
+        isolation=IsolationCheck(selector, runtimes.isolation),
         contract=document(),
         console=Page.built(CONSOLE),
         reference=REFERENCE,

@@ -740,8 +740,8 @@ WITH page AS MATERIALIZED (
     FROM (
         SELECT
             id, created_at, http_request_id, session_id, language, title, version, status_code, error_code, cached,
-            duration_ms, coalesce(request_payload, '{}') AS request_payload,
-            coalesce(response_data, 'null') AS response_data
+            duration_ms, execution_time_ms, coalesce(request_payload, '{}') AS request_payload,
+            coalesce(response_data, 'null') AS response_data, runtime_metrics
         FROM (
             SELECT * FROM request_logs
             WHERE user_id = :owner AND endpoint = 'execute' AND created_at >= :since::timestamptz
@@ -758,11 +758,13 @@ WITH page AS MATERIALIZED (
 )
 SELECT
     id::text, created_at, http_request_id, session_id, language, title, version, status_code, error_code, cached,
-    duration_ms, CASE WHEN fits THEN request_payload::text END AS request_payload,
-    CASE WHEN fits THEN response_data::text END AS response_data, fits
+    duration_ms, execution_time_ms, CASE WHEN fits THEN request_payload::text END AS request_payload,
+    CASE WHEN fits THEN response_data::text END AS response_data, runtime_metrics::text, fits
 FROM page
 UNION ALL
-SELECT id::text, created_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM (
+SELECT
+    id::text, created_at, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM (
     SELECT id, created_at FROM request_logs
     WHERE user_id = :owner AND endpoint = 'execute' AND created_at >= :since::timestamptz
         AND created_at <= :before::timestamptz AND (created_at, id) < (:before::timestamptz, :before_id::uuid)

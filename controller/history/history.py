@@ -53,7 +53,16 @@ class _Failure(msgspec.Struct):
     error: msgspec.Raw = NOTHING
 
 
+class _Metrics(msgspec.Struct):
+    """What a row keeps of what a run used."""
+
+    cold: bool | None = None
+    cpu_time: float | None = None
+
+
 _PAYLOAD, _FAILURE = Reader(_Payload, ["params"]), Reader(_Failure, ["error"])
+_METRICS = Reader(_Metrics, [])
+NOT_RUN = _Metrics()
 
 
 class History:
@@ -111,6 +120,7 @@ class History:
 def _entry(row: LoggedExecution) -> ExecutionEntry:
     failed = row.error_code is not None
     response = row.response_data.encode()
+    used = NOT_RUN if row.cached else _used(row.runtime_metrics)
     return ExecutionEntry(
         http_request_id=row.http_request_id,
         request_id=row.session_id,
@@ -119,12 +129,23 @@ def _entry(row: LoggedExecution) -> ExecutionEntry:
         status_code=row.status_code,
         code=row.error_code,
         cached=row.cached,
+        cold=used.cold,
         duration_ms=round(row.duration_ms, 3),
+        execution_time=row.execution_time_ms,
+        cpu_time=used.cpu_time,
         created_at=rfc3339(row.place.created_at),
         params=_params(row.request_payload.encode()),
         result=NOTHING if failed else msgspec.Raw(response),
         error=_error(response) if failed else NOTHING,
     )
+
+
+def _used(metrics: str | None) -> _Metrics:
+    """Return what a run used. A runtime may say odd things."""
+    try:
+        return NOT_RUN if metrics is None else _METRICS.read(metrics.encode())
+    except ValueError:
+        return NOT_RUN
 
 
 def _params(payload: bytes) -> msgspec.Raw:

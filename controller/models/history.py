@@ -54,8 +54,10 @@ class LoggedExecution(NamedTuple):
     error_code: str | None
     cached: bool
     duration_ms: float
+    execution_time_ms: float | None
     request_payload: str
     response_data: str
+    runtime_metrics: str | None
 
 
 class ExecutionRows(NamedTuple):
@@ -96,7 +98,12 @@ class ExecutionEntry(Struct, frozen=True, forbid_unknown_fields=True):
     status_code: int
     code: Annotated[str | None, Meta(description="The error's code. null: there was no error.")]
     cached: bool
+    cold: Annotated[bool | None, Meta(description="Whether its worker was new. null: nothing ran.")]
     duration_ms: Annotated[float, Meta(description="Of the whole call, in the controller.", ge=0)]
+    execution_time: Annotated[
+        float | None, Meta(description="Milliseconds of the original run, if it succeeded.")
+    ]
+    cpu_time: Annotated[float | None, Meta(description="CPU milliseconds of the run. null: nothing ran.")]
     created_at: Moment
     params: Raw
     result: Raw

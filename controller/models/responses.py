@@ -4,6 +4,7 @@ The struct of errors is in `controller.errors`. The JSON text has the fields in 
 `UNSET`.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
@@ -216,6 +217,15 @@ class HealthAnswer(Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["ok", "degraded", "error"]
     version: str
     components: Components
+
+
+class IsolationAnswer(Struct, frozen=True, forbid_unknown_fields=True):
+    """What confines scripts."""
+
+    isolation: Annotated[
+        Mapping[str, Mapping[str, bool] | None],
+        Meta(description="By language, whether each layer is on. null: the runtime did not tell."),
+    ]
 
 
 KeyId = Annotated[str, Meta(examples=["8e3c3a5e-7d2f-4b5a-9c55-0d8f4f5f2c11"])]

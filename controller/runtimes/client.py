@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+import msgspec
 from msgspec import Raw
 
 from controller.errors import RateLimited, RuntimeUnavailable
@@ -29,6 +30,8 @@ LAY_OUT_DEADLINE_MS = 60_000
 BYTES = "application/octet-stream"
 #: Timeout of a health check, in seconds.
 HEALTH_TIMEOUT = 1.0
+#: The same of a probe that starts a confined process.
+ISOLATION_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,15 @@ class Prepared:
 
     artifact_cached: bool | None = None
     artifact: bytes | None = None
+
+
+class Layers(msgspec.Struct):
+    """What a runtime tells of the layers that confine its workers."""
+
+    layers: dict[str, bool]
+
+
+_LAYERS = msgspec.json.Decoder(Layers)
 
 
 class Destination(NamedTuple):
@@ -196,6 +208,15 @@ class RuntimeClient:
         except RequestFailed:
             return False
         return answer.status == 200
+
+    def isolation(self, address: str) -> Mapping[str, bool] | None:
+        """Return which layers confine the workers of the runtime at this address. None: it gave no answer."""
+        request = Request("/isolation", b"", method="GET", constant=self._secret)
+        try:
+            answer = self._transport.ask(address, request, Budget.of(ISOLATION_TIMEOUT, 0))
+            return _LAYERS.decode(answer.body).layers if answer.status == 200 else None
+        except (RequestFailed, msgspec.DecodeError):
+            return None
 
     def _post(
         self,

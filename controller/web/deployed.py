@@ -32,10 +32,11 @@ KEYS = DeployedFunction("functions", ("/api/v1/keys",), folder="/keys")
 ENVIRONMENTS = DeployedFunction("functions", ("/api/v1/environments",), folder="/environments")
 USAGE = DeployedFunction("functions", ("/api/v1/usage",), folder="/usage")
 EXECUTIONS = DeployedFunction("functions", ("/api/v1/executions",), folder="/executions")
+ISOLATION = DeployedFunction("functions", ("/api/v1/isolation",), folder="/isolation")
 #: Serves every path that no other function serves.
 HEALTH = DeployedFunction("health", ("",))
 #: Stands for every function: the metrics exporter adds its routes to each.
 EVERY = DeployedFunction("every", ("",))
 DEPLOYED = {function.name: function for function in (INITIALIZE, EXECUTE, SESSIONS, FUNCTIONS, HEALTH)}
 #: Every folder of every function.
-FOLDERS = (*DEPLOYED.values(), KEYS, ENVIRONMENTS, USAGE, EXECUTIONS)
+FOLDERS = (*DEPLOYED.values(), KEYS, ENVIRONMENTS, USAGE, EXECUTIONS, ISOLATION)

@@ -1,8 +1,9 @@
-"""The part of the table of routes that has what users ran and used."""
+"""The part of the table of routes that has what users ran and used, and what confined it."""
 
 from controller.models.history import ExecutionPage, UsageAnswer
+from controller.models.responses import IsolationAnswer
 from controller.web import history_views
-from controller.web.deployed import EXECUTIONS, USAGE
+from controller.web.deployed import EXECUTIONS, ISOLATION, USAGE
 from controller.web.function_routes import MAY_READ_OWN
 from controller.web.history_schemas import ExecutionsSchema, UsageSchema
 from controller.web.route import Route
@@ -31,5 +32,16 @@ HISTORY_ROUTES = (
         window="manage",
         parameters=({"in": "query", "schema": ExecutionsSchema},),
         answer=ExecutionPage,
+    ),
+    Route(
+        function=ISOLATION,
+        method="GET",
+        path="/",
+        name="isolation",
+        description="Which layers confine scripts, by language.",
+        view=history_views.isolation,
+        permission=MAY_READ_OWN,
+        window="manage",
+        answer=IsolationAnswer,
     ),
 )

@@ -96,7 +96,7 @@ def usage_query(query: Mapping[str, str]) -> UsageQuery:
         raise field_error("from", "must be before to")
     if until - since > longest:
         raise field_error(
-            "from", f"must be at most {longest.days} days before to, with buckets of a {bucket}"
+            "from", f"must be at most {longest.days} days before to, with buckets by the {bucket}"
         )
     return UsageQuery(bucket, since, until)
 

@@ -1,6 +1,6 @@
-"""The Flask handlers of usage and executions."""
+"""The Flask handlers of usage, executions and what confines them."""
 
-from flask import Response, request
+from flask import Response, jsonify, request
 
 from controller.json_codec import dumps
 from controller.web.history_schemas import executions_query, usage_query
@@ -24,3 +24,9 @@ def list_executions(services: Services, admitted: Admitted) -> Reply:
     page = services.history.executions(admitted.identity.subject, asked)
     # Not by `jsonify`: the documents of the log pass as they are.
     return Response(dumps(page), mimetype="application/json")
+
+
+def isolation(services: Services, admitted: Admitted) -> Reply:
+    """Tell what confines scripts."""
+    admitted.permit()
+    return jsonify(services.isolation.document())

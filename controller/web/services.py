@@ -8,7 +8,7 @@ from controller.auth.authenticator import Authenticator
 from controller.auth.issued_keys import IssuedKeys
 from controller.execution.registration import FunctionRegistrar
 from controller.execution.workflow import WorkflowManager
-from controller.health import HealthCheck
+from controller.health import HealthCheck, IsolationCheck
 from controller.history.history import History
 from controller.limits.rate_limit import RateLimiter
 from controller.registry.environments import EnvironmentCatalog
@@ -39,6 +39,7 @@ class Services:
     keys: IssuedKeys
     history: History
     health: HealthCheck
+    isolation: IsolationCheck
     contract: Mapping[str, Any]
     console: Page
     reference: Page

@@ -69,10 +69,14 @@ def test_a_row_is_read_as_it_was_written(log: Log) -> None:
         False,
         1.5,
     )
+    assert (row.execution_time_ms, row.runtime_metrics) == (None, None)
     assert json.loads(row.request_payload) == {"params": {"text": "\0\ud800"}}
     assert json.loads(row.response_data)["error"]["details"] == {"line": 2}
     log.put(name=None, session_id=None, at=MOMENT + timedelta(seconds=1))
     (unknown, _) = log.history.executions(log.owner, ALL, None, 20).rows
+    log.put(at=MOMENT + timedelta(seconds=2), row={"execution_time_ms": 0.5, "runtime_metrics": USED})
+    (ran, *_) = log.history.executions(log.owner, ALL, None, 20).rows
+    assert (ran.execution_time_ms, ran.runtime_metrics) == (0.5, USED)
     assert (unknown.name, unknown.session_id, unknown.version, unknown.error_code) == (None, None, None, None)
 
 

@@ -82,7 +82,7 @@ def _described(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "tags": [route.function.prefixes[0].rpartition("/")[2] or "service"],
         "summary": route.description,
-        "parameters": [*route.parameters, REQUEST_ID_HEADER],
+        "parameters": [*map(_filled_in, route.parameters), REQUEST_ID_HEADER],
         "responses": {str(route.status): _success(route, route.status)}
         | {str(status): _response_name(status, codes) for status, codes in failures},
     }
@@ -92,9 +92,16 @@ def _described(route: Route) -> dict[str, Any]:
         content = {"application/json": {"schema": route.body} | _example(example_of(route.name).body)}
         described["requestBody"] = {"required": True, "content": content}
     if route.permission is not None:
-        described["summary"] += f" Needs {route.permission.scopes}."
+        described["description"] = f"Needs {route.permission.scopes}."
         described["security"] = [{"token": []}]
     return described
+
+
+def _filled_in(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Add the example with which a page to try calls fills in a parameter that is required."""
+    if not parameter.get("required"):
+        return parameter
+    return {**parameter, "example": parameter["schema"]["examples"][0]}
 
 
 def _success(route: Route, status: int) -> dict[str, Any]:

@@ -151,6 +151,7 @@ EXAMPLES = {
             "buckets": [FIGURES | {"starts_at": "2026-11-30T07:00:00.000Z"}],
         }
     ),
+    "isolation": Example(answer={"isolation": {"python": {"seccomp": True, "landlock": True}, "rust": None}}),
     "list_executions": Example(
         answer={
             "executions": [
@@ -162,7 +163,10 @@ EXAMPLES = {
                     "status_code": 200,
                     "code": None,
                     "cached": False,
+                    "cold": False,
                     "duration_ms": 4.2,
+                    "execution_time": 0.2,
+                    "cpu_time": 0.2,
                     "created_at": MOMENT,
                     "params": {"net": 50},
                     "result": {"total": 60.0},

@@ -17,7 +17,7 @@ from controller.auth.authenticator import Authenticator
 from controller.auth.signing_keys import FixedKey
 from controller.call import CallFactory
 from controller.database.postgres import Postgres
-from controller.health import HealthCheck
+from controller.health import HealthCheck, IsolationCheck
 from controller.limits.rate_limit import RateLimiter
 from controller.limits.settings import Limits
 from controller.observability.masking import DEFAULT_MASKER
@@ -74,6 +74,7 @@ def route(one: Process) -> ExecuteRoute:
         keys=one.keys,
         history=one.history,
         health=HealthCheck(one.cache, Postgres("", size=1, timeout=1), selector, runtimes),
+        isolation=IsolationCheck(selector, runtimes.isolation),
         contract={},
         console=REFERENCE,
         reference=REFERENCE,

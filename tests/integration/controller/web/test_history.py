@@ -75,7 +75,7 @@ def test_figures_count_each_execution_once(clients: tuple[Client, Client]) -> No
 
 
 @pytest.mark.covers("history: no token 401, bound key and no scope 403")
-@pytest.mark.parametrize("path", ["/api/v1/usage", "/api/v1/executions"])
+@pytest.mark.parametrize("path", ["/api/v1/usage", "/api/v1/executions", "/api/v1/isolation"])
 def test_who_may_not_read(clients: tuple[Client, Client], path: str) -> None:
     one, other = clients
     assert one.request("PUT", FUNCTION, json={"script_content": SCRIPT}).status_code in (200, 201)

@@ -55,6 +55,8 @@ def test_executions_are_as_the_log_has_them(functions: Functions, process: Proce
     by_id, hit, first = document(functions, "/executions")["executions"]
     assert (by_id["version"], hit["version"], first["version"]) == (None, 1, 1)
     assert (by_id["cached"], hit["cached"], first["cached"]) == (False, True, False)
+    assert [one["cold"] for one in (by_id, hit, first)] == [True, None, True]
+    assert [one["execution_time"] for one in (by_id, hit, first)] == [1.5, 1.5, 1.5]
     assert {one["language_title"] for one in (by_id, hit, first)} == {"python-hello"}
     assert by_id["params"] == {"a": 2}
     assert first["params"] == {"a": 1, "password": "***"}
@@ -220,6 +222,26 @@ def test_others_see_nothing_of_it(functions: Functions, process: Process, path: 
     run(process)
     answer = json.loads(ask(functions, path, bearer("bob")).body)
     assert not answer.get("executions") and not answer.get("buckets")
+
+
+def test_layers_are_asked_for_once_of_each_runtime(functions: Functions, process: Process) -> None:
+    for _ in range(2):
+        told = json.loads(ask(functions, "/isolation").body)
+        assert told == {
+            "isolation": {
+                "nodejs": {"seccomp": True},
+                "python": {"seccomp": True},
+                "rust": None,
+                "typescript": {"seccomp": True},
+            }
+        }
+    # One that gave no answer is asked again.
+    assert sorted(process.stores.runtime.probes) == [
+        "http://nodejs",
+        "http://python",
+        "http://rust",
+        "http://rust",
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -72,6 +72,7 @@ def services() -> Services:
                     "keys",
                     "history",
                     "health",
+                    "isolation",
                     "contract",
                     "console",
                     "reference",

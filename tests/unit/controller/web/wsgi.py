@@ -21,10 +21,12 @@ from controller.cache.backend import Quota, Window
 from controller.cache.memory import MemoryBackend
 from controller.composition import Controller
 from controller.errors import ErrorAnswer
+from controller.health import IsolationCheck
 from controller.limits.rate_limit import RateLimiter
 from controller.limits.settings import Limits
 from controller.models.responses import Components, HealthAnswer
 from controller.observability.masking import DEFAULT_MASKER
+from controller.runtimes.selector import RuntimeSelector
 from controller.web.deployed import DEPLOYED
 from controller.web.openapi.document import document
 from controller.web.openapi.reference import REFERENCE
@@ -32,7 +34,7 @@ from controller.web.pages import CONSOLE, Page
 from controller.web.parsing import RequestParser
 from controller.web.services import Services
 from telemetry.tracing import UNTRACED
-from tests.unit.controller.heart import Process, Stores
+from tests.unit.controller.heart import ADDRESSES, Process, Stores
 
 SECRET = "s" * 32
 BODY_MAX = 4000
@@ -104,6 +106,7 @@ class Functions:
             keys=process.keys,
             history=process.history,
             health=cast(Any, Healthy()),
+            isolation=IsolationCheck(RuntimeSelector(ADDRESSES), process.stores.runtime.isolation),
             contract=document(),
             console=Page.built(console),
             reference=REFERENCE,
