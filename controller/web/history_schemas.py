@@ -94,7 +94,8 @@ def usage_query(query: Mapping[str, str]) -> UsageQuery:
     since = _start(loaded.get("since", until - default), length)
     if since >= until:
         raise field_error("from", "must be before to")
-    if until - since > longest:
+    # The widening may have added a bucket to a range that is as long as it may be.
+    if until - since > longest + length:
         raise field_error(
             "from", f"must be at most {longest.days} days before to, with buckets by the {bucket}"
         )
