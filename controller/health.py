@@ -89,7 +89,7 @@ class IsolationCheck:
         addresses = {language: own[0] for language, own in self._selector.addresses().items() if own}
         missing = {address for address in addresses.values() if self._current(address) is None}
         asked = {address: gevent.spawn(self._ask, address) for address in missing}
-        gevent.joinall(asked.values(), timeout=PATIENCE)
+        gevent.joinall(list(asked.values()), timeout=PATIENCE)
         for address, check in asked.items():
             if check.successful() and check.value is not None:
                 self._known[address] = self._clock() + ISOLATION_SECONDS, check.value

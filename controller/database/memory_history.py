@@ -72,7 +72,7 @@ def _chosen(one: LoggedExecution, chosen: ExecutionFilter) -> bool:
 
 def _execution(row: Mapping[str, Any]) -> LoggedExecution:
     rare = ("session_id", "version", "error_code", "execution_time_ms", "runtime_metrics")
-    optional = {name: row.get(name) for name in rare}
+    optional: dict[str, Any] = {name: row.get(name) for name in rare}
     given = ("http_request_id", "status_code", "cached", "duration_ms", "request_payload", "response_data")
     return LoggedExecution(
         place=Place(datetime.fromisoformat(row["created_at"]), row["id"]),

@@ -89,7 +89,8 @@ def _answer(path: Path, caching: str) -> Response:
     if gzipped:
         answer.headers["Content-Encoding"] = "gzip"
     answer.set_etag(f"{tag}-gzip" if gzipped else tag)
-    return answer.make_conditional(request)
+    answer.make_conditional(request)
+    return answer
 
 
 @lru_cache

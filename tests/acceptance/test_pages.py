@@ -17,8 +17,14 @@ from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
 from tests.waiting import until
 
-PAGES = ("README.md", "docs/using.md", "docs/functions.md", "docs/keys.md")
-PAGES += ("docs/history.md", "CONTRIBUTING.md")
+PAGES = (
+    "README.md",
+    "docs/using.md",
+    "docs/functions.md",
+    "docs/keys.md",
+    "docs/history.md",
+    "CONTRIBUTING.md",
+)
 #: Variables that a page sets for its reader. The test sets them for the service under test.
 SET_BY_TEST = ("URL", "AUTH", "ID")
 #: Stands for the rest of a text, in what a page prints.

@@ -32,9 +32,9 @@ class Log(NamedTuple):
     history: HistoryRows
     owner: str
 
-    def put(self, *, at: datetime = MOMENT, row: dict[str, Any] | None = None, **known: object) -> str:
+    def put(self, *, at: datetime = MOMENT, row: dict[str, Any] | None = None, **known: Any) -> str:
         """Write the row of an execution. Return its id."""
-        (written, *_) = call(**{"user_id": self.owner} | known).rows(duration_ms=1.5)
+        (written, *_) = call(**dict[str, Any](user_id=self.owner) | known).rows(duration_ms=1.5)
         document = json.loads(written.row or "") | {"id": ordered_id(), "created_at": at.isoformat()}
         write(self.tables, Write("write_requests", row=json.dumps(document | (row or {}))))
         return str(document["http_request_id"])
