@@ -18,8 +18,7 @@ from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.supervisor import Supervisor
 from tests.acceptance.client import Client
 from tests.databases import Database
-from tests.integration.controller.fake_packages import SECRET, FakePackages
-from tests.integration.controller.fake_runtime import FakeRuntime
+from tests.integration.controller.neighbours import SECRET, FakePackages, FakeRuntime
 from tests.waiting import until
 
 SCRIPT = "result = 1"

@@ -1,4 +1,7 @@
-"""Packages of scripts over two controllers in separate processes, and doubles of `packages` and the runtime."""
+"""Packages of scripts over two controllers, on real stores and doubles of `packages` and the runtime.
+
+As a program it builds an environment. Arguments: the URLs of PostgreSQL and packages, the digest, and a folder.
+"""
 
 import random
 import signal
@@ -11,44 +14,42 @@ from pathlib import Path
 from time import sleep
 
 import pytest
-import requests
+from prometheus_client import CollectorRegistry
 
 from controller.database.environments import PostgresEnvironments
 from controller.database.folder_parts import FolderParts
 from controller.database.postgres import Postgres
+from controller.execution.package_installer import PackageInstaller
 from controller.models.environments import Environment, Resolved
+from controller.observability.metrics import MetricsCollector
+from controller.runtimes.packages_client import PackagesClient
 from local.state import ROOT
-from tests.acceptance.client import Client, error_of
+from tests.acceptance.client import error_of
 from tests.databases import Database
-from tests.integration.controller.execution.building_process import installer
-from tests.integration.controller.fake_packages import BYTES, PARTS, FakePackages, part_of
-from tests.integration.controller.pair import Crowd, Pair
+from tests.integration.controller.neighbours import BYTES, PARTS, SECRET, FakePackages, part_of
+from tests.integration.controller.pair import Pair
 from tests.waiting import until
 
-TITLE, SCRIPT = "python-packed", "result = 1"
+TITLE = "python-packed"
 #: Of builders, for each place of the parts.
 KILLS = 3
+#: Seconds after which a dead builder is replaced.
+LEASE = 0.5
 
 
 def package(kind: str = "new") -> str:
     return f"{kind}-{uuid.uuid4().hex}"
 
 
-@pytest.mark.covers("packages: one build for all who ask")
-def test_twenty_identical_asks_over_two_controllers_are_one_build(pair: Pair) -> None:
-    name, crowd = package(), Crowd(20)
-    clients = pair.clients()
+def installer(postgres: Postgres, packages_url: str, folder: Path | None) -> PackageInstaller:
+    rows = PostgresEnvironments(postgres)
+    parts = rows if folder is None else FolderParts(folder)
+    client = PackagesClient(packages_url, SECRET)
+    return PackageInstaller(rows, parts, client, MetricsCollector(CollectorRegistry()), LEASE)
 
-    def ask(client: Client) -> requests.Response:
-        return client.again().initialize(TITLE, SCRIPT, packages=[name])
 
-    asked = [crowd.ask(partial(ask, client), 10) for client in clients]
-    assert {answer.status_code for each in asked for answer in each.answers()} == {200}
-    assert pair.packages.resolved[name] == 1
-    ((lock, builds),) = [(lock, count) for lock, count in pair.packages.builds.items() if name in lock]
-    assert builds == 1
-    digest = Environment.of("python", Resolved(lock, "3.11", "linux", [])).digest
-    assert pair.runtime.environments[digest] == {number: part_of(lock, number) for number in range(PARTS)}
+def main(url: str, packages_url: str, digest: str, *folders: str) -> None:
+    installer(Postgres(url, 2, 60), packages_url, Path(folders[0]) if folders else None).ensure(digest)
 
 
 def test_an_environment_is_shown_pinned_and_sent_again(pair: Pair) -> None:
@@ -73,26 +74,6 @@ def test_an_environment_is_shown_pinned_and_sent_again(pair: Pair) -> None:
     stranger, _ = pair.clients()
     for path in (digest, "0" * 64, "x"):
         error_of(stranger.request("GET", f"/api/v1/environments/{path}"), "NOT_FOUND")
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "code"), [("broken", 400, "INITIALIZATION_ERROR"), ("cut", 503, "RUNTIME_UNAVAILABLE")]
-)
-def test_a_refused_or_broken_build_is_told_and_nothing_else_suffers(
-    pair: Pair, kind: str, status: int, code: str
-) -> None:
-    one, _ = pair.clients()
-    refused = one.initialize(TITLE, SCRIPT, packages=[package(kind)])
-    assert refused.status_code == status
-    error = error_of(refused, code)
-    if status == 400:
-        assert (error["details"]["stage"], error["details"]["diagnostics"]) == (
-            "resolve",
-            [{"message": "no wheel"}],
-        )
-    else:
-        assert refused.headers["Retry-After"] == "5"
-    assert one.initialize(TITLE, SCRIPT).status_code == 200
 
 
 @pytest.fixture
@@ -131,7 +112,7 @@ def test_a_builder_killed_at_any_moment_leaves_no_half_environment(
     def begun(before: int) -> bool:
         return packages.builds[made.lock] > before
 
-    command = [sys.executable, "-m", "tests.integration.controller.execution.building_process"]
+    command = [sys.executable, "-m", "tests.integration.controller.execution.test_packages"]
     command += [postgres_database.url, packages.url, made.digest, *([str(folder)] if folder else [])]
     for _ in range(KILLS):
         before = packages.builds[made.lock]
@@ -144,3 +125,7 @@ def test_a_builder_killed_at_any_moment_leaves_no_half_environment(
             break
     installer(postgres, packages.url, folder).ensure(made.digest)
     assert complete()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -10,7 +10,7 @@ import pytest
 from controller.errors import InitializationFailed, InvalidRequest, RuntimeUnavailable
 from controller.runtimes import packages_client
 from controller.runtimes.packages_client import PackagesClient
-from tests.integration.controller.fake_packages import BYTES, PARTS, SECRET, FakePackages, part_of
+from tests.integration.controller.neighbours import BYTES, PARTS, SECRET, FakePackages, part_of
 
 HEAD = {"packages": [], "bytes": 1, "files": 1, "built_ms": 1, "parts": 2, "dropped": []}
 Serve = Callable[[bytes], str]

@@ -63,6 +63,7 @@ def test_without_packages_no_store_is_asked_for_environments(one: Process, store
     assert stores.environments.asked == []
 
 
+@pytest.mark.covers("packages: one build for all who ask")
 def test_all_who_ask_share_a_build_over_all_processes(one: Process, other: Process, stores: Stores) -> None:
     stores.packages.released.clear()
     asked = [ask(process) for process in (one, other) for _ in range(10)]
