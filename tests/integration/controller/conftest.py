@@ -17,14 +17,6 @@ def parts(postgres_database: Database, redis_server: RedisServer) -> Iterator[Pa
     made.close()
 
 
-@pytest.fixture
-def other_parts(postgres_database: Database, redis_server: RedisServer) -> Iterator[Parts]:
-    """Another process behind the same servers."""
-    made = Parts(postgres_database.url, redis_server.url)
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="session")
 def pair(
     tmp_path_factory: pytest.TempPathFactory, template_database: str, redis_server: RedisServer

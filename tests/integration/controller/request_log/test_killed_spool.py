@@ -1,5 +1,12 @@
-"""Processes that share a spool and are killed: what is on the disk comes back, whole."""
+"""Processes that share a spool and are killed: what is on the disk comes back, whole.
 
+As a program it fills or drains a spool: `python -m … <folder> append <first number> | drain <most>`. Each line on its
+stdout is the number of a record: one that is on the disk, or one that was read. `append` runs until it is killed.
+`drain` kills itself after `most` records, before it forgets the last one.
+"""
+
+import itertools
+import os
 import random
 import signal
 import subprocess
@@ -12,8 +19,38 @@ from prometheus_client import CollectorRegistry
 
 from controller.observability.metrics import MetricsCollector
 from controller.request_log.spool import Spool
-from tests.integration.controller.request_log.spooling_process import number_of
 from tests.waiting import until
+
+PROGRAM = "tests.integration.controller.request_log.test_killed_spool"
+PADDING = b" " + b"x" * 1000
+
+
+def append(spool: Spool, first: int) -> None:
+    for number in itertools.count(first, 2):
+        spool.append([b"%d" % number + PADDING, b"%d" % (number + 1) + PADDING])
+        os.write(1, b"%d\n%d\n" % (number, number + 1))
+
+
+def drain(spool: Spool, most: int) -> None:
+    for _ in range(most):
+        spool.forget()
+        for record in spool.read(1, 1 << 20):
+            os.write(1, b"%d\n" % number_of(record))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def number_of(record: bytes) -> int:
+    """The number of a record; raises ValueError unless it is whole."""
+    number, padding = record[: -len(PADDING)], record[-len(PADDING) :]
+    if padding != PADDING:
+        raise ValueError(f"a damaged record: {record!r}")
+    return int(number)
+
+
+def main(folder: Path, work: str, number: int) -> None:
+    spool = Spool(folder, 1 << 30, MetricsCollector(CollectorRegistry()))
+    {"append": append, "drain": drain}[work](spool, number)
+
 
 ROOT = Path(__file__).parents[4]
 ROUNDS = 3
@@ -31,9 +68,8 @@ class Processes:
 
     def start(self, work: str, number: int) -> int:
         """Start a process; the answer is its place among those that were started."""
-        module = "tests.integration.controller.request_log.spooling_process"
         with self._output(len(self._started)).open("wb") as output:
-            command = [sys.executable, "-m", module, str(self.spool), work, str(number)]
+            command = [sys.executable, "-m", PROGRAM, str(self.spool), work, str(number)]
             self._started.append(subprocess.Popen(command, cwd=ROOT, stdout=output))
         return len(self._started) - 1
 
@@ -99,3 +135,7 @@ def test_what_was_appended_outlives_writers_and_drains_that_are_killed(processes
         assert len(rest) <= len(appended) + 2 * 2
         assert drained(processes.spool) == []
         assert not list(processes.spool.rglob("*.spool"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
