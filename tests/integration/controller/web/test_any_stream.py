@@ -1,8 +1,7 @@
-"""What clients send over a socket, on every path: no internal error, and one shape of refusals."""
+"""What clients send over a socket: no internal error, and one shape of refusals."""
 
 import json
 import socket
-from collections.abc import Iterator
 from http.client import HTTPResponse
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -12,13 +11,10 @@ import pytest
 
 from controller.errors import ErrorAnswer
 from controller.web.deployed import HEALTH
-from controller.web.route import Route
-from controller.web.routes import ROUTES
 from tests.acceptance.client import Client
 from tests.integration.controller.pair import SCRIPT, Pair
 
 TITLE = "python-streamed"
-KEY_ID = "00000000-0000-4000-8000-000000000000"
 #: Seconds for an answer, on a machine that may be busy.
 PATIENCE = 60
 BODY = b'{"params": {"mark": "streamed"}}'
@@ -89,29 +85,16 @@ def session(client: Client) -> str:
     return client.begin(TITLE, SCRIPT)
 
 
-def places() -> Iterator[tuple[Route, str, list[tuple[str, str]]]]:
-    """Yield routes with one of their paths, and what is sent there: methods, and the first path in odd spellings."""
-    titles = dict.fromkeys(("function_ref", "language_title"), TITLE)
-    ids = {"request_id": "no-session", "alias": "live", "key_id": KEY_ID, "digest": "0" * 64, **titles}
-    for route in ROUTES:
-        for number, form in enumerate((*route.paths, *route.aliases)):
-            path = form.format(**ids)
-            odd = [] if number else [(route.method, path + end) for end in ENDS]
-            yield route, path, [*((method, path) for method in METHODS[:: 3 if number else 1]), *odd]
-
-
 @pytest.mark.parametrize(
-    ("route", "sent"),
-    [pytest.param(route, sent, id=f"{route.name} {path}") for route, path, sent in places()],
+    ("method", "end"), [*((method, "") for method in METHODS), *(("POST", end) for end in ENDS)]
 )
-def test_any_spelling_and_method(wire: Wire, route: Route, sent: list[tuple[str, str]]) -> None:
-    shut = route.permission is not None
-    for method, target in sent:
-        head = [f"{method} {target} HTTP/1.1", "Host: localhost", JSON, LENGTH, CLOSE]
-        answer = wire.send(head, BODY, method=method)
-        answer.check(method)
-        assert method == "OPTIONS" or not shut or answer.status in {400, 401, 404, 405, 414}
-        wire.send([*head, wire.token], BODY, method=method).check(method)
+def test_any_spelling_and_method(wire: Wire, method: str, end: str) -> None:
+    """On one path: tests/unit/controller/web/test_any_request.py has them on all."""
+    head = [f"{method} /api/v1/execute/no-session{end} HTTP/1.1", "Host: localhost", JSON, LENGTH, CLOSE]
+    answer = wire.send(head, BODY, method=method)
+    answer.check(method)
+    assert method == "OPTIONS" or answer.status in {400, 401, 404, 405, 414}
+    wire.send([*head, wire.token], BODY, method=method).check(method)
 
 
 @pytest.mark.parametrize(
@@ -196,35 +179,6 @@ def test_an_id_in_escapes(wire: Wire, session: str) -> None:
         path = "/api/v1/execute/" + "".join(form.format(ord(letter)) for letter in session)
         head = [f"POST {path} HTTP/1.1", "Host: x", wire.token, LENGTH, JSON, CLOSE]
         assert wire.send(head, BODY).status == 200
-
-
-@pytest.mark.parametrize(
-    "context",
-    [
-        '{"a": "\\ud800"}', '{"\\udfff": 1}', '{"a": "\\u0000"}', '{"\\u0000": []}', '{"user_id": "\\ud800\\u0000"}',
-        '{"environment": "\\u0000"}', '{"timeout_ms": ' + "9" * 300 + "}", '{"a": 1e308}', '{"a": ' + "9" * 300 + "}",
-        '{"compile_options": {"features": ["\\ud800"], "target": "\\u0000"}}', '{"a": "\\ufffe\\uffff"}',
-    ],
-)  # fmt: skip
-def test_odd_text_passes_or_is_refused(wire: Wire, context: str) -> None:
-    """PostgreSQL keeps neither NUL nor half of a surrogate pair."""
-    body = b'{"script_content": "result = 1", "context": %b}' % context.encode()
-    head = ["POST /api/v1/initialize HTTP/1.1", "Host: x", wire.token, JSON, f"Language-Title: {TITLE}"]
-    answer = wire.send([*head, f"Content-Length: {len(body)}", CLOSE], body)
-    answer.check()
-    if answer.status == 200:
-        path = f"/api/v1/execute/{json.loads(answer.body)['request_id']}"
-        for params in (b'{"mark": "text"}', b'{"mark": "\\u0000", "a": %b}' % context.encode()):
-            run = b'{"params": %b}' % params
-            head = [
-                f"POST {path} HTTP/1.1",
-                "Host: x",
-                wire.token,
-                JSON,
-                f"Content-Length: {len(run)}",
-                CLOSE,
-            ]
-            wire.send(head, run).check()
 
 
 def test_the_service_is_well_afterwards(client: Client) -> None:

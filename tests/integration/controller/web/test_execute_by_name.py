@@ -2,16 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
-from local.stores.redis import RedisServer
-from tests.acceptance.client import Client, error_of
-from tests.databases import Database
+from tests.acceptance.client import Client
 from tests.integration.controller.pair import Pair
 
 NAME = "python-named"
@@ -50,14 +47,6 @@ def test_by_name_is_answered_as_by_id_with_the_version(clients: tuple[Client, Cl
     assert execute(one, "%401").json()["version"] == 1
 
 
-def test_an_idempotency_key_counts_per_function(clients: tuple[Client, Client]) -> None:
-    one, other = clients
-    first = execute(one, X_Cache_Control="no-cache", Idempotency_Key="k").json()
-    assert execute(other, X_Cache_Control="no-cache", Idempotency_Key="k").json() == first
-    assert execute(other, "@1", X_Cache_Control="no-cache", Idempotency_Key="k").json() == first
-    error_of(execute(one, "", {"a": 1}, Idempotency_Key="k"), "IDEMPOTENCY_CONFLICT")
-
-
 @pytest.mark.parametrize("function", ["functions", "execute"])
 def test_the_reference_may_stand_beside_the_path(clients: tuple[Client, Client], function: str) -> None:
     one, _ = clients
@@ -66,44 +55,6 @@ def test_the_reference_may_stand_beside_the_path(clients: tuple[Client, Client],
     in_header = one.request("POST", f"/api/v1/{function}", json=body, headers={"X-Function": NAME})
     assert (in_query.json()["version"], in_header.json()["version"]) == (1, 2)
     assert one.request("POST", f"/api/v1/execute/{NAME}/execute", json=body).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("context", "pointer"),
-    [
-        ({"retain_session": False}, "/context/retain_session"),
-        ({"compile_options": {}}, "/context/compile_options"),
-        ({"packages": []}, "/context/packages"),
-        ({"timeout_ms": "1"}, "/context/timeout_ms"),
-        ({"isolation": "none"}, "/context/isolation"),
-    ],
-)
-def test_a_malformed_context_is_pointed_at(
-    clients: tuple[Client, Client], context: dict[str, Any], pointer: str
-) -> None:
-    refused = execute(clients[0], "", context)
-    assert refused.status_code == 400
-    assert [fault["pointer"] for fault in error_of(refused, "INVALID_REQUEST")["details"]["errors"]] == [
-        pointer
-    ]
-
-
-@pytest.mark.parametrize(
-    ("ref", "status"), [("@9", 404), ("@none", 404), ("@a@b", 400), ("@", 400), ("@0", 400)]
-)
-def test_a_reference_to_nothing_runs_nothing(clients: tuple[Client, Client], ref: str, status: int) -> None:
-    refused = execute(clients[0], ref)
-    assert refused.status_code == status
-    error_of(refused, "NOT_FOUND" if status == 404 else "INVALID_REQUEST")
-
-
-def test_unknown_members_and_other_methods_are_refused(clients: tuple[Client, Client]) -> None:
-    one, _ = clients
-    refused = one.request("POST", f"{PATH}/execute", json={"parms": {}})
-    assert error_of(refused, "INVALID_REQUEST")["details"]["errors"][0]["pointer"] == "/parms"
-    error_of(one.request("POST", f"{PATH}/execute", json={"params": []}), "INVALID_PARAMS")
-    error_of(one.request("POST", f"{PATH}/execute", json={"context": []}), "INVALID_REQUEST")
-    assert one.request("GET", f"{PATH}/execute").status_code == 405
 
 
 def test_a_failure_of_the_script_names_the_session(clients: tuple[Client, Client]) -> None:
@@ -148,34 +99,3 @@ def test_a_rollback_under_load_is_known_within_a_second_and_fails_nothing(
     assert {status for _, status, _ in seen} == {200}
     assert {version for started, _, version in seen if started > at + 1} == {1}
     assert {version for started, _, version in seen if started < at - 1} <= {2}
-
-
-@pytest.fixture
-def open_pair(
-    tmp_path_factory: pytest.TempPathFactory, postgres_database: Database, redis_server: RedisServer
-) -> Iterator[Pair]:
-    """A controller that callers without a token may use."""
-    settings = {"ANONYMOUS": "execute:all,read:functions", "RATE_LIMIT_ANONYMOUS": "off"}
-    with Pair(tmp_path_factory.mktemp("open"), postgres_database, redis_server, 1, **settings) as made:
-        yield made
-
-
-@pytest.mark.covers("functions: anonymous callers change nothing")
-def test_callers_without_a_token_change_nothing_and_run_what_all_may(open_pair: Pair) -> None:
-    one, _ = open_pair.clients()
-    stranger = requests.Session()
-    for method, path in (
-        ("PUT", PATH),
-        ("DELETE", PATH),
-        ("GET", f"{PATH}/aliases"),
-        ("PUT", f"{PATH}/aliases/live"),
-        ("DELETE", f"{PATH}/aliases/live"),
-    ):
-        refused = stranger.request(method, one.url + path, json={} if method == "PUT" else None, timeout=60)
-        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
-    body = {"params": {"mark": one.sub, "text": "a"}}
-    sample = f"{one.url}/api/v1/functions/python-text_processor/execute"
-    keyed = stranger.post(sample, json=body, headers={"Idempotency-Key": "k"}, timeout=60)
-    assert keyed.status_code == 400
-    error_of(keyed, "INVALID_REQUEST")
-    assert stranger.post(f"{one.url}{PATH}/execute", json=body, timeout=60).status_code == 404

@@ -73,15 +73,6 @@ def test_what_equals_the_newest_is_no_new_version_and_any_difference_is(
     assert versions(one) == [3, 2, 1]
 
 
-def test_initialize_changes_the_script_alone(clients: tuple[Client, Client]) -> None:
-    one, other = clients
-    put(one, **FULL)
-    one.begin(NAME, "result = 2")
-    shown = other.request("GET", PATH).json()
-    assert shown["version"] == 2
-    assert {name: shown[name] for name in FULL} == FULL | {"script_content": "result = 2"}
-
-
 @pytest.mark.covers("PRECONDITION_FAILED")
 def test_a_put_may_depend_on_the_newest_version(clients: tuple[Client, Client]) -> None:
     one, other = clients
@@ -292,18 +283,6 @@ def test_a_function_has_at_most_20_aliases(clients: tuple[Client, Client]) -> No
     assert alias(one, "a0", version=1).status_code == 200
 
 
-def test_a_deleted_function_takes_its_aliases_and_leaves_its_numbers(clients: tuple[Client, Client]) -> None:
-    one, other = clients
-    make(one, "result = 1", "result = 2")
-    alias(one, "live", version=1)
-    session = one.begin(f"{NAME}@live")
-    assert other.request("DELETE", PATH).status_code == 204
-    assert other.request("GET", f"{PATH}/versions").status_code == 404
-    assert one.session(session).status_code == 200
-    made = put(one, script_content=SCRIPT)
-    assert (made.status_code, made.json()["version"], made.json()["aliases"]) == (201, 3, [])
-
-
 def test_versions_come_in_pages(clients: tuple[Client, Client]) -> None:
     one, other = clients
     make(one, *(f"result = {number}" for number in range(5)))
@@ -315,32 +294,6 @@ def test_versions_come_in_pages(clients: tuple[Client, Client]) -> None:
         seen += [version["version"] for version in page["versions"]]
         cursor = page["cursor"]
     assert seen == [5, 4, 3, 2, 1]
-
-
-def test_another_users_function_is_out_of_reach(clients: tuple[Client, Client]) -> None:
-    one, other = clients
-    make(one, SCRIPT)
-    stranger = other.speaking_for(f"{other.sub}-stranger")
-    for method, path in (
-        ("GET", PATH),
-        ("GET", f"{PATH}/versions"),
-        ("GET", f"{PATH}/aliases"),
-        ("DELETE", f"{PATH}@1"),
-        ("DELETE", f"{PATH}/aliases/live"),
-    ):
-        error_of(stranger.request(method, path), "NOT_FOUND")
-    error_of(alias(stranger, "live", version=1), "NOT_FOUND")
-    reader = one.speaking_for(one.sub, scope="read:functions")
-    # The body is looked at before the scope.
-    error_of(put(reader, schema={"params": {"type": 7}}), "INVALID_REQUEST")
-    for refused in (
-        put(reader, tags=["x"]),
-        alias(reader, "live", version=1),
-        reader.request("DELETE", PATH),
-    ):
-        assert refused.status_code == 403
-        error_of(refused, "FORBIDDEN")
-    assert versions(one) == [1]
 
 
 def test_a_list_is_searched_and_read_by_cursors(clients: tuple[Client, Client]) -> None:

@@ -154,22 +154,6 @@ def test_errors_of_an_execution(client: Client, session: str) -> None:
     )
 
 
-def test_methods_that_a_path_takes(client: Client) -> None:
-    """`Allow` of a wrong method, and what Flask answers OPTIONS."""
-    for path, allowed in (
-        ("/api/v1/initialize", {"POST", "OPTIONS"}),
-        ("/api/v1/execute/x", {"POST", "OPTIONS"}),
-        ("/api/v1/sessions/x", {"GET", "HEAD", "DELETE", "OPTIONS"}),
-        ("/api/v1/functions", {"GET", "HEAD", "OPTIONS"}),
-        ("/api/v1/functions/x", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
-        ("/health", {"GET", "HEAD", "OPTIONS"}),
-    ):
-        refused, asked = client.request("PATCH", path), client.request("OPTIONS", path)
-        for response in (refused, asked):
-            assert set(response.headers["Allow"].split(", ")) == allowed, path
-        assert (refused.status_code, asked.status_code, asked.content) == (405, 200, b"")
-
-
 def test_keys(pair: Pair) -> None:
     maker, _ = pair.clients("execute:all keys")
     asked = {"name": "nächtlich", "scope": "execute:python"}

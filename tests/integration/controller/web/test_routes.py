@@ -67,12 +67,6 @@ def test_a_route_needs_a_token_where_its_row_says_so(owner: Client, route: Route
 
 
 @pytest.mark.parametrize(("route", "path"), BEHIND_A_TOKEN, ids=name)
-def test_the_body_comes_before_the_token(owner: Client, route: Route, path: str) -> None:
-    answer = requests.request(route.method, owner.url + path, data=b"text", timeout=60)
-    assert answer.status_code == (401 if route.body is None else 415)
-
-
-@pytest.mark.parametrize(("route", "path"), BEHIND_A_TOKEN, ids=name)
 def test_a_token_without_the_scope_is_told_of_what_is_its_owners_alone(
     owner: Client, ids: dict[str, str], route: Route, path: str
 ) -> None:

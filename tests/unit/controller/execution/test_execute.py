@@ -7,7 +7,6 @@ from controller.errors import (
     InvalidParams,
     NotFound,
     RateLimited,
-    RuntimeUnavailable,
     ScriptFailed,
     ServiceError,
     StoreUnavailable,
@@ -15,10 +14,17 @@ from controller.errors import (
 from controller.models.registered import Identity, LanguageTitle
 from controller.models.requests import CacheDirectives
 from tests.calls import new_session
-from tests.unit.controller.heart import ALICE, BOB, HELLO, PATIENCE, PYTHONIST, Process, Stores, result
+from tests.unit.controller.heart import (
+    BOB,
+    PATIENCE,
+    PYTHONIST,
+    Process,
+    Stores,
+    predefine,
+    result,
+)
 
 FRESH = CacheDirectives(reuse=False)
-SCHEMA = '{"params": {"type": "object", "required": ["a"]}}'
 
 
 def test_a_miss_runs_and_a_hit_does_not(one: Process, stores: Stores) -> None:
@@ -72,24 +78,9 @@ def test_the_owner_is_checked_before_the_scope(one: Process, stores: Stores) -> 
 
 
 def test_params_fit_the_functions_schema(one: Process, stores: Stores) -> None:
-    stores.postgres.write_together(
-        [
-            ("put_script", {"script_hash": "0" * 64, "script_content": "result = 0"}),
-            (
-                "put_predefined_function",
-                {
-                    "language": "python",
-                    "title": "checked",
-                    "description": "",
-                    "tags": [],
-                    "schema": SCHEMA,
-                    "examples": "[]",
-                    "script_hash": "0" * 64,
-                },
-            ),
-        ]
-    )
-    session = one.begin(script=None, name=LanguageTitle("python", "checked"))
+    name = LanguageTitle("python", "checked")
+    predefine(stores, name, schema='{"params": {"type": "object", "required": ["a"]}}')
+    session = one.begin(script=None, name=name)
     with pytest.raises(InvalidParams):
         one.execute(session, {"b": 1})
     assert stores.runtime.runs == 0
@@ -275,11 +266,3 @@ def test_the_records_of_an_execution_say_what_happened(one: Process, stores: Sto
     labels = {"endpoint": "execute", "language": "python", "code": "ok"}
     assert one.sample("lambda_requests_total", **labels) == 2
     assert one.sample("lambda_runtime_execution_seconds_count", language="python") == 1
-
-
-def test_a_runtime_that_does_not_take_the_script_is_unavailable(one: Process, stores: Stores) -> None:
-    session = one.begin(identity=ALICE, name=HELLO)
-    stores.runtime.scripts.clear()
-    stores.runtime.takes = False
-    with pytest.raises(RuntimeUnavailable):
-        one.execute(session)

@@ -19,23 +19,10 @@ from controller.models.requests import CacheDirectives
 from controller.models.stored import Alias, Held
 from controller.registry.function_memory import FRESH, LIFE
 from tests.unit.controller.doubles import settle
-from tests.unit.controller.heart import ALICE, BOB, HELLO, Process, Stores, result
+from tests.unit.controller.heart import ALICE, BOB, HELLO, Process, Stores, predefine, result
 
 PLENTY = Held(9, 9)
 ANONYMOUS = Identity("anonymous", frozenset({"execute:all"}), anonymous=True)
-
-
-def predefine(stores: Stores) -> None:
-    parameters = {"description": "", "tags": [], "schema": "{}", "examples": "[]", "script_hash": "0" * 64}
-    stores.postgres.write_together(
-        [
-            ("put_script", {"script_hash": "0" * 64, "script_content": "return 0"}),
-            (
-                "put_predefined_function",
-                {"language": HELLO.language, "title": HELLO.title} | parameters,
-            ),
-        ]
-    )
 
 
 def test_a_version_runs_in_a_session_that_is_kept(one: Process, stores: Stores) -> None:
@@ -249,7 +236,7 @@ def test_callers_without_a_token_run_predefined_functions_only(one: Process, sto
     one.put(replace(ANONYMOUS, anonymous=False), script="result = 1")
     with pytest.raises(NotFound):
         one.by_name(identity=ANONYMOUS)
-    predefine(stores)
+    predefine(stores, HELLO)
     assert one.by_name(identity=ANONYMOUS, isolation="session").version == 1
     assert stores.runtime.sessions[-1].isolation == "execution"
     with pytest.raises(InvalidRequest):

@@ -36,10 +36,6 @@ def test_a_session_is_of_its_caller_and_bound_in_time(one: Process) -> None:
     assert one.begin(timeout_ms=60_000).timeout_ms == 5000
 
 
-def test_two_sessions_have_two_names(one: Process) -> None:
-    assert one.begin().request_id != one.begin().request_id
-
-
 def test_a_compiled_scripts_artifact_is_kept_in_both_stores(one: Process, stores: Stores) -> None:
     stores.runtime.artifact = b"\0wasm"
     session = one.begin(name=RUST)
@@ -108,6 +104,14 @@ def test_a_user_at_the_bound_of_functions_may_register_a_known_one_again(stores:
     with pytest.raises(RateLimited, match="1 registered functions"):
         one.begin(name=LanguageTitle("python", "second"))
     one.begin(script=None)
+
+
+def test_without_bounds_and_without_postgres_no_user_is_refused(stores: Stores) -> None:
+    one = Process(stores)
+    one.begin()
+    assert "held_by_user" not in stores.postgres.asked
+    stores.postgres.away = True
+    assert Process(stores, quotas=(1, 1)).begin(name=LanguageTitle("python", "second"))
 
 
 def test_a_function_that_is_registered_anew_forgets_the_old_ones_results(

@@ -8,6 +8,8 @@ import jwt
 import pytest
 
 from controller.models.api_keys import new_key
+from controller.models.registered import LanguageTitle
+from tests.unit.controller.heart import predefine
 from tests.unit.controller.web.wsgi import JSON, SECRET, Answer, Functions
 
 ALL = "execute:all read:functions keys"
@@ -120,17 +122,6 @@ def test_a_malformed_request_is_refused_with_a_pointer(
     assert json.loads(alice.ask("functions", "GET", "/keys").body) == {"keys": []}
 
 
-@pytest.mark.parametrize("reference", ["python-none", "python-hello@2", "python-hello@prod", "rust-hello"])
-def test_a_reference_to_nothing_is_not_found(alice: Caller, reference: str) -> None:
-    assert alice.make(functions=[reference]).status == 404
-    assert alice.make(functions=["python-hello@1"]).status == 201
-
-
-@pytest.mark.parametrize("scope", ["keys", "execute:python keys", "write:everything", "read:function"])
-def test_a_scope_that_the_maker_lacks_is_forbidden(alice: Caller, scope: str) -> None:
-    assert alice.make(scope=scope).status == 403
-
-
 def test_keys_need_their_scope_and_a_key_never_has_it(functions: Functions, alice: Caller) -> None:
     key_id = json.loads(alice.make().body)["key_id"]
     stranger = Caller(functions, bearer("bob"))
@@ -184,6 +175,28 @@ def test_a_caller_without_a_token_has_no_keys() -> None:
     assert stranger.ask("functions", "DELETE", "/python-hello").status == 401
 
 
+@pytest.mark.covers("functions: anonymous callers change nothing")
+def test_callers_without_a_token_change_nothing_and_run_what_all_may() -> None:
+    functions = Functions(anonymous=frozenset({"execute:all", "read:functions"}))
+    functions.process.put(script="result = 1")
+    predefine(functions.process.stores, LanguageTitle("python", "shared"))
+    stranger = Caller(functions, None)
+    for method, path in (
+        ("PUT", "/python-hello"),
+        ("DELETE", "/python-hello"),
+        ("GET", "/python-hello/aliases"),
+        ("PUT", "/python-hello/aliases/live"),
+        ("DELETE", "/python-hello/aliases/live"),
+    ):
+        refused = stranger.ask("functions", method, path, {} if method == "PUT" else None)
+        assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+    body = {"params": {}}
+    assert stranger.ask("functions", "POST", "/python-shared/execute", body).status == 200
+    keyed = stranger.ask("functions", "POST", "/python-shared/execute", body, HTTP_IDEMPOTENCY_KEY="k")
+    assert keyed.status == 400
+    assert stranger.ask("functions", "POST", "/python-hello/execute", body).status == 404
+
+
 def test_a_key_executes_and_writes_functions_only_by_name(alice: Caller) -> None:
     runner, writer = alice.holder(), alice.holder(scope="execute:python write:functions")
     session = json.loads(runner.initialize(None).body)["request_id"]
@@ -212,12 +225,3 @@ def test_a_key_that_is_unknown_or_mistyped_is_told_so(functions: Functions) -> N
         assert answer.status == 401
         assert words in json.loads(answer.body)["error"]["message"]
         assert words in answer.headers["WWW-Authenticate"]
-
-
-def test_keys_have_their_window() -> None:
-    limited = Functions(spent=True)
-    assert Caller(limited, bearer()).make().status == 429
-    assert (
-        limited.ask("functions", "GET", "/keys", HTTP_AUTHORIZATION=bearer()).headers["RateLimit-Limit"]
-        == "1"
-    )

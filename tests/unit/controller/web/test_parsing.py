@@ -75,19 +75,18 @@ def test_packages_need_a_script_and_are_bounded(context: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "title",
     [
-        "",
-        "python",
-        "python-",
-        "-hello",
-        "Python-hello",
-        "py.thon-x",
-        "python-.x",
-        "python-a b",
-        "python-é",
-        "python-" + "x" * 65,
-        "p" * 70 + "-" + "x" * 64,
-        "python-x\n",
-        "1python-x",
+        *(
+            "",
+            "python",
+            "python-",
+            "-hello",
+            "Python-hello",
+            "py.thon-x",
+            "python-.x",
+            "python-a b",
+            "python-é",
+        ),
+        *("python-" + "x" * 65, "p" * 70 + "-" + "x" * 64, "python-x\n", "1python-x"),
     ],
 )
 def test_a_malformed_language_title_is_refused(title: str) -> None:
@@ -138,6 +137,23 @@ def test_a_wrong_field_is_pointed_at(body: Any, pointer: str) -> None:
         initialize(body)
     assert refused.value.status == 400
     assert [error["pointer"].startswith(pointer) for error in refused.value.details["errors"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"context": {"retain_session": False}}, "/context/retain_session"),
+        ({"context": {"compile_options": {}}}, "/context/compile_options"),
+        ({"context": {"packages": []}}, "/context/packages"),
+        ({"context": {"timeout_ms": "1"}}, "/context/timeout_ms"),
+        ({"context": {"isolation": "none"}}, "/context/isolation"),
+        ({"parms": {}}, "/parms"),
+    ],
+)
+def test_a_wrong_field_of_a_call_by_name_is_pointed_at(body: Any, pointer: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        PARSER.execute_by_name("python-hello", {}, json.dumps(body).encode())
+    assert [error["pointer"] for error in refused.value.details["errors"]] == [pointer]
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
