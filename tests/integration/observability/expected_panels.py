@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from tests.integration.observability import gateway
-from tests.integration.observability.faults import CALLS
 from tests.integration.observability.load import (
     CROWD,
     LONG,
@@ -14,6 +12,12 @@ from tests.integration.observability.load import (
     SHARED,
     SLOW,
     WAITERS,
+)
+from tests.integration.observability.observation import (
+    CALLS,
+    GATEWAY_CALLS,
+    GATEWAY_FUNCTION,
+    GATEWAY_SECONDS,
 )
 from tests.integration.observability.seen import (
     STRETCH,
@@ -137,14 +141,14 @@ OVERVIEW: dict[str, Check] = {
     "Sessions begun by language": counts(lambda seen: keyed(seen.ledger.sessions)),
     "Executions by name, by what named the version": counts(lambda seen: seen.ledger.references),
     "Answers by status": counts(by_status),
-    "Gateway: calls by function": counts(lambda _: {(gateway.FUNCTION,): sum(gateway.CALLS.values())}),
+    "Gateway: calls by function": counts(lambda _: {(GATEWAY_FUNCTION,): sum(GATEWAY_CALLS.values())}),
     "Gateway: calls that failed, by function": about(
-        lambda _: gateway.CALLS["502"] / sum(gateway.CALLS.values())
+        lambda _: GATEWAY_CALLS["502"] / sum(GATEWAY_CALLS.values())
     ),
     "Alerts, pending and firing": includes_alerts,
     "Instances by version": instances,
     "Gateway: time of a call, 95th percentile": between(
-        gateway.SECONDS / 2, gateway.SECONDS * 2, {(gateway.FUNCTION,)}
+        GATEWAY_SECONDS / 2, GATEWAY_SECONDS * 2, {(GATEWAY_FUNCTION,)}
     ),
 }
 PERFORMANCE: dict[str, Check] = {

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from tests.integration.observability.expected_panels import LANGUAGES, SOME, one, part_failed
-from tests.integration.observability.faults import CALLS
 from tests.integration.observability.load import LONG
+from tests.integration.observability.observation import CALLS
 from tests.integration.observability.seen import Check, Seen, about, between, exactly, longest, shares
 
 FAULTS = {"internal_error", "runtime_unavailable", "store_unavailable"}

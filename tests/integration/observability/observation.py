@@ -1,18 +1,131 @@
-"""Two rounds of load with faults under the eyes of a real Prometheus."""
+"""Two rounds of load under the eyes of a real Prometheus, with each neighbour of the controller away for a moment.
+
+OpenFaaS' gateway is an exporter with known values: its licence keeps the gateway out of tests.
+"""
 
 import time
 from collections import Counter
+from collections.abc import Callable
+from typing import Self
 
 import psycopg2
+from prometheus_client import CollectorRegistry, Histogram, start_http_server
+from prometheus_client import Counter as CounterSeries
 
+from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
-from tests.integration.observability.api import Api
-from tests.integration.observability.faults import Faults
-from tests.integration.observability.gateway import GatewaySeries
-from tests.integration.observability.load import Load
+from tests.integration.observability.load import NAP, SUM, Load
+from tests.integration.observability.prometheus import Api
 from tests.integration.observability.seen import Seen
 from tests.waiting import until
+
+GATEWAY_FUNCTION = "execute.openfaas-fn"
+#: Calls of one round by status, and the seconds that each took.
+GATEWAY_CALLS = {"200": 30, "502": 3}
+GATEWAY_SECONDS = 0.2
+
+
+class GatewaySeries:
+    """An exporter; a context manager."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        labels = ["function_name", "code"]
+        self._calls = CounterSeries(
+            "gateway_function_invocation", "Calls of functions", labels, registry=registry
+        )
+        self._seconds = Histogram("gateway_functions_seconds", "Time of calls", labels, registry=registry)
+        self.port = free_port()
+        self._server, self._thread = start_http_server(self.port, LOOPBACK, registry)
+
+    def round(self) -> None:
+        """The calls of one round."""
+        for code, calls in GATEWAY_CALLS.items():
+            self._calls.labels(GATEWAY_FUNCTION, code).inc(calls)
+            for _ in range(calls):
+                self._seconds.labels(GATEWAY_FUNCTION, code).observe(GATEWAY_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+#: Calls while a neighbour is away; CIRCUIT_FAILURES of them open a circuit.
+CALLS = 6
+
+
+class Faults:
+    """Makes faults.
+
+    Args:
+        holds: whether Prometheus has seen by now that a query's answer is not empty.
+    """
+
+    def __init__(self, service: Deployment, load: Load, holds: Callable[[str], bool]) -> None:
+        self._service = service
+        self._load = load
+        self._holds = holds
+        self._python = load.begin("known", NAP)
+        self._nodejs = load.begin("known", SUM, "nodejs")
+        self._calls = 0
+
+    def stores(self) -> None:
+        """Redis, then PostgreSQL, and both are back."""
+        service = self._service
+        service.redis.stop()
+        self._known(CALLS)
+        service.redis.start()
+        self._until_well()
+        service.postgres.stop()
+        self._known(CALLS)
+        for _ in range(CALLS):
+            self._load.ledger.count(
+                "functions",
+                "none",
+                "store_unavailable",
+                lambda: self._load.client.request("GET", "/api/v1/functions"),
+            )
+        self._seen("lambda_log_spool_bytes > 0")
+        service.postgres.start()
+        self._until_well()
+        self._seen("lambda_log_spool_bytes == 0")
+
+    def runtime(self) -> None:
+        """Node.js is gone, and its circuit opens."""
+        self._service.runtimes["nodejs"].stop()
+        for _ in range(CALLS):
+            self._calls += 1
+            self._load.execute(
+                self._nodejs,
+                {"a": self._calls, "b": 0},
+                code="runtime_unavailable",
+                language="nodejs",
+            )
+        self._seen('lambda_circuits{state="open"} == 1')
+        self._seen("up == 0")
+
+    def _known(self, calls: int) -> None:
+        """Executions of a session that the controller remembers go on."""
+        for _ in range(calls):
+            self._calls += 1
+            self._load.execute(self._python, {"seconds": 0, "n": self._calls})
+
+    def _until_well(self) -> None:
+        def well() -> bool:
+            client, ledger = self._load.client, self._load.ledger
+            answer = ledger.count("health", "none", "ok", lambda: client.request("GET", "/health"))
+            return bool(answer.json()["status"] == "ok")
+
+        until(well, "the service is well again")
+
+    def _seen(self, query: str) -> None:
+        until(lambda: self._holds(query), f"Prometheus sees {query}")
+
 
 READER = ROOT / "deploy" / "grafana" / "reader.sql"
 PASSWORD = "of the test"

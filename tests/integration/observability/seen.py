@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.observability.api import Api, Vector
-from tests.integration.observability.grafana import ALL, promql
 from tests.integration.observability.ledger import Ledger
+from tests.integration.observability.prometheus import ALL, Api, Vector, promql
 
 EVERYTHING = {"namespace": ALL, "language": ALL, "endpoint": ALL}
 #: Rates are drawn out to the ends of their time, over which nothing was counted: by less than so much.

@@ -19,14 +19,12 @@ from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT
-from tests.integration.observability.api import Api
 from tests.integration.observability.expected_log import LOG
 from tests.integration.observability.expected_panels import PANELS
 from tests.integration.observability.expected_rules import ACTIVE, LOOKED_AT, RECORDED, SILENT
-from tests.integration.observability.gateway import GatewaySeries
-from tests.integration.observability.grafana import sql
 from tests.integration.observability.load import PACKAGES
-from tests.integration.observability.observation import observed
+from tests.integration.observability.observation import GatewaySeries, observed
+from tests.integration.observability.prometheus import Api, sql
 from tests.integration.observability.seen import Seen
 from tests.integration.runtime.installer.artifacts import wheel
 from tests.integration.runtime.installer.registry import served

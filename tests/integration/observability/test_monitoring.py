@@ -13,7 +13,7 @@ from local.fetch.debian_program import DebianProgram
 from local.state import ROOT
 from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
-from tests.integration.observability.api import Api
+from tests.integration.observability.prometheus import Api
 from tests.waiting import until
 
 END_TIMEOUT = 30
