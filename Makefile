@@ -59,7 +59,7 @@ dashboards: environment ## a Prometheus beside `make run`, with our rules, until
 grafana: tests-environment ## write the dashboards of deploy/grafana anew
 	@$(VENV)/python -m deploy.grafana.source deploy/grafana/dashboards
 
-packages-table: environment ## install popular packages, run a call of each, and write docs/packages.md anew
+packages-table: environment ## install popular packages, run a call of each, and write docs/popular-packages.md anew
 	@$(VENV)/python -m tools.docs.packages
 
 # A tool that cannot be had is said here; the tests that need it skip, or fail where CI is set.

@@ -1,1 +1,1 @@
-"""docs/packages.md: popular packages, each with a call that a real runtime ran under the shipped confinement."""
+"""docs/popular-packages.md: packages, each with a call that a real runtime ran under the shipped confinement."""

@@ -1,4 +1,4 @@
-"""Write docs/packages.md anew: `python -m tools.docs.packages`, or `make packages-table`.
+"""Write docs/popular-packages.md anew: `python -m tools.docs.packages`, or `make packages-table`.
 
 Installs the packages into `.local/packages-table` and runs all calls. With `--sample` it only installs those that
 tests run, into `.local/packages-sample`, if they are not there yet.
@@ -62,8 +62,7 @@ def main() -> int:
         else:
             folder = ROOT / ".local" / "packages-table"
             tables = dict(table(language, folder / language, program) for language in TITLES)
-            place = ROOT / "docs" / "packages.md"
-            place.write_text(page(place.read_text(), tables))
+            (ROOT / "docs" / "popular-packages.md").write_text(page(tables))
     except (UnavailableError, PartError, UnusableSetting) as reason:
         print(f"packages: {reason}", file=sys.stderr)
         return 1

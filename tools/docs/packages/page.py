@@ -1,16 +1,16 @@
-"""The text of docs/packages.md below its how-to, which people write."""
+"""The text of docs/popular-packages.md."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.docs.packages.calls import Call
 
-#: Where the text begins. What stands before it stays.
-HEADING = "## What works\n"
-_HEAD = f"""{HEADING}
-Popular packages, each with a call that uses it. A runtime with the default settings ran each call in a new worker:
-confined, with 256 MiB of memory and without a network. A deployment adds packages as
-[Adding packages](scripts.md#adding-packages) tells.
+_HEAD = """\
+# Popular packages
+
+Each with a call that uses it. A runtime with the default settings ran each call in a new worker: confined, with
+256 MiB of memory and without a network. [Packages](packages.md) tells how a script declares them, and
+[Adding packages](scripts.md#adding-packages) how a deployment adds them for all.
 
 The scripts and their results are in [python.toml](../tools/docs/packages/python.toml) and
 [nodejs.toml](../tools/docs/packages/nodejs.toml). `make packages-table` installs the newest versions, runs the calls
@@ -33,13 +33,13 @@ class Row:
     reason: str
 
 
-def page(before: str, tables: dict[str, Sequence[Row]]) -> str:
-    """Return the page with a table for each title, below the how-to of the page as it was."""
-    parts = [before.partition(HEADING)[0], _HEAD]
+def page(tables: dict[str, Sequence[Row]]) -> str:
+    """Return the page, with a table for each title."""
+    parts = [_HEAD]
     for title, rows in tables.items():
         working = sum(not row.reason for row in rows)
         parts += [
-            f"\n### {title}\n\n{working} of {len(rows)} work.\n",
+            f"\n## {title}\n\n{working} of {len(rows)} work.\n",
             "\n| package | version | the call | outcome |\n|---|---|---|---|\n",
             *map(_line, rows),
         ]

@@ -1,4 +1,4 @@
-"""Ten of the packages of docs/packages.md work in a real runtime, and one that does not is found out."""
+"""Ten of the packages of docs/popular-packages.md work in a real runtime, and one that does not is found out."""
 
 import re
 from collections.abc import Iterator

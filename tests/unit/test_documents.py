@@ -1,4 +1,4 @@
-"""The pages for people: links lead somewhere, what they name exists, and no page or package is left out."""
+"""The pages: links lead somewhere, what they name exists, none is left out, those made of code are current."""
 
 import re
 from collections.abc import Iterator
@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from local.state import ROOT
+from tools.docs import configuration
+from tools.docs.packages.calls import Call, calls
+from tools.docs.packages.page import Row, page
 
 FOLDERS = ("bench", "deploy", "docs", "local", "template", "tools")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
@@ -116,3 +119,91 @@ def test_targets_of_make_that_a_page_names_exist(page: Path) -> None:
     named = {match[1] for code in _code(page) if (match := re.search(r"\bmake (?:-s )?([a-z-]+)", code))}
 
     assert named <= targets
+
+
+def test_the_page_is_current() -> None:
+    assert (ROOT / "docs" / "configuration.md").read_text() == configuration.page(), "run make configuration"
+
+
+def test_the_example_is_current() -> None:
+    assert (ROOT / ".env.example").read_text() == configuration.example(), "run make configuration"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "| `CACHE_TTL` | `3600` | s | a whole number of at least 1 | Lifetime of a cached result, in seconds. |",
+        "| `BODY_MAX_BYTES` | `8388608` (8 MiB) | bytes | a whole number of at least 1 | Largest request body,",
+        "| `SPOOL_DIR` | the system's temporary folder |  | a path |",
+        "| `JWT_ISSUER` | unset |  | a text |",
+        "| `RUNTIME_SECRET` | required |  | a text of at least 16 characters |",
+        "| `PACKAGES` | empty |  | a list separated by commas, each entry an existing folder |",
+    ],
+)
+def test_a_row_has_default_unit_range_and_meaning(row: str) -> None:
+    assert row in configuration.page()
+
+
+def test_the_values_in_effect_have_their_secrets_masked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("SESSION_TTL", raising=False)
+    monkeypatch.setenv("JWT_SECRET", "s3cret" * 8)
+    monkeypatch.setenv("POSTGRES_URL", "postgres://user:s3cret@there/logs")
+    monkeypatch.setenv("CACHE_TTL", "7")
+    lines = list(configuration.effective(tmp_path / "absent"))
+    assert "CACHE_TTL=7  # set" in lines
+    assert "JWT_SECRET=********  # set" in lines
+    assert "POSTGRES_URL=postgres://user:********@there/logs  # set" in lines
+    assert "SESSION_TTL=7200" in lines
+    assert "s3cret" not in "".join(lines)
+
+
+def test_the_file_of_defaults_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SESSION_TTL", raising=False)
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("SESSION_TTL=60\n")
+    assert "SESSION_TTL=60  # set" in configuration.effective(dotenv)
+
+
+CALL = Call("shapes", "computes an area", "result = 1", 1)
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of a table of the page."""
+    section = re.split(r"^## ", (ROOT / "docs" / "popular-packages.md").read_text(), flags=re.MULTILINE)
+    table = next(part for part in section if part.startswith(title))
+    lines = [line for line in table.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "tried", "working"), [("python", "Python", 100, 95), ("nodejs", "Node.js", 60, 55)]
+)
+def test_the_page_has_each_call(language: str, title: str, tried: int, working: int) -> None:
+    table = rows(title)
+    assert [(row[0], row[2]) for row in table] == [
+        (f"`{call.package}`", call.does) for call in calls(language)
+    ], "run make packages-table"
+    assert len(table) >= tried
+    assert sum(row[3] == "works" for row in table) >= working
+
+
+def test_each_row_has_a_version() -> None:
+    assert [row[0] for title in ("Python", "Node.js") for row in rows(title) if not row[1]] == []
+
+
+def test_a_reason_is_one_cell_in_one_line() -> None:
+    row = Row(CALL, "1.2.3", "exception: ValueError: a | b\nsecond line")
+    assert "| `shapes` | 1.2.3 | computes an area | exception: ValueError: a \\| b second line |\n" in page(
+        {"Python": [row]}
+    )
+
+
+def test_a_reason_follows_what_the_call_needs() -> None:
+    call = Call("shapes", "computes an area", "result = 1", 1, needs="a process")
+    assert "| needs a process: crashed |" in page({"Python": [Row(call, "1.2.3", "crashed")]})
+
+
+def test_the_heading_counts_what_works() -> None:
+    assert "1 of 2 work." in page({"Python": [Row(CALL, "1.2.3", ""), Row(CALL, "1.2.3", "crashed")]})
