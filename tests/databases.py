@@ -11,8 +11,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import get_wait_callback, set_wait_callback
 
-from controller.database.migrate import migrate
-from controller.database.samples import load_samples
+from controller.database.migrate import load_samples, migrate
 from local.state import ROOT
 from local.stores.postgres import PostgresServer
 from local.supervisor.account import KEEPER, Account

@@ -2,11 +2,12 @@
 
 Files `V<version>__<description>.sql` are applied once, in the order of their versions. One transaction applies a file
 and writes its row in `meta.schema_version`. An advisory lock admits one process at a time. If an applied file has
-changed, the migration is refused: a change needs a new file.
+changed, the migration is refused: a change needs a new file. The command also registers the sample functions.
 """
 
 import argparse
 import hashlib
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -18,11 +19,15 @@ from psycopg2.extensions import connection
 
 from configuration.environment import Environment
 from configuration.errors import UnusableSetting
-from controller.database.samples import load_samples
+from controller.database.postgres import QUERIES
+from controller.json_schema.checks import check_schema
+from controller.models.registered import Script
 
 NAME = re.compile(r"V(\d+(?:\.\d+)*)__(\w+)\.sql")
 LOCK = "lambda-microservice migrations"
 MONTHS_AHEAD = 3
+#: Of the scripts of sample functions.
+ENDINGS = {"nodejs": ".js", "python": ".py", "rust": ".rs"}
 BOOKKEEPING = """
 CREATE SCHEMA IF NOT EXISTS meta;
 CREATE TABLE IF NOT EXISTS meta.schema_version (
@@ -129,6 +134,40 @@ def _apply(opened: connection, migration: Migration) -> None:
             )
     finally:
         opened.autocommit = True
+
+
+def load_samples(opened: connection, folder: Path) -> list[str]:
+    """Register the predefined functions, which every user sees. A changed function gets a new version.
+
+    Args:
+        opened: the database.
+        folder: has files `<language>-<title>.json` beside their scripts.
+
+    Returns:
+        The names that are new or have a new version.
+    """
+    registered = []
+    for description in sorted(folder.glob("*.json")):
+        language, _, title = description.stem.partition("-")
+        about = json.loads(description.read_text())
+        for schema in about["schema"].values():
+            check_schema(schema)
+        script = Script.of(description.with_suffix(ENDINGS[language]).read_text())
+        with opened:
+            QUERIES.put_script(opened, script_hash=script.hash, script_content=script.content)
+            version = QUERIES.put_predefined_function(
+                opened,
+                language=language,
+                title=title,
+                description=about["description"],
+                tags=about["tags"],
+                schema=json.dumps(about["schema"]),
+                examples=json.dumps(about["examples"]),
+                script_hash=script.hash,
+            )
+        if version is not None:
+            registered.append(description.stem)
+    return registered
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import gevent
 
-from controller.declarations import nodejs, python, rust
+from controller.declarations import nodejs, toml_blocks
 from controller.declarations.found import Found, Pause, Wrong, place_of
 from controller.declarations.names import CANONICAL
 from controller.errors import InitializationFailed, InvalidRequest
@@ -14,7 +14,12 @@ from controller.errors import InitializationFailed, InvalidRequest
 #: Most packages of a declaration.
 PACKAGES_MAX = 100
 READERS: Mapping[str, Callable[[str, Pause], Found | None]] = MappingProxyType(
-    {"python": python.read, "nodejs": nodejs.read, "typescript": nodejs.read, "rust": rust.read}
+    {
+        "python": toml_blocks.read_python,
+        "nodejs": nodejs.read,
+        "typescript": nodejs.read,
+        "rust": toml_blocks.read_rust,
+    }
 )
 
 
