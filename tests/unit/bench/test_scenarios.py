@@ -1,8 +1,51 @@
-"""The plan that wrk is given, and what it prints."""
+"""Which scenarios are run, the plan that wrk is given, and what it prints."""
 
 import pytest
 
+from bench.means import restricted, selected
+from bench.scenarios import GROUPS, Group
 from bench.wrk import LoadError, Plan, measured
+
+
+def names(groups: list[Group]) -> list[str]:
+    return [scenario.name for group in groups for scenario in group.scenarios]
+
+
+def test_all_of_them() -> None:
+    assert names(selected(["*"])) == names(list(GROUPS))
+
+
+def test_scenarios_have_names_of_their_own() -> None:
+    found = names(list(GROUPS))
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "run"),
+    [
+        (["half-warm-rust"], ["yardstick", "constant", "warm-rust", "half-warm-rust"]),
+        (["rotation-python"], ["yardstick", "constant", "warm-python", "rotation-python"]),
+        (["first-*", "connections"], ["first-python", "first-nodejs", "first-rust", "connections"]),
+    ],
+)
+def test_one_brings_what_it_is_compared_to_in_the_order_of_the_runs(
+    patterns: list[str], run: list[str]
+) -> None:
+    assert names(selected(patterns)) == run
+
+
+def test_a_scenario_is_run_after_those_it_refers_to() -> None:
+    seen: set[str] = set()
+    for group in GROUPS:
+        for scenario in group.scenarios:
+            assert set(scenario.references) <= seen
+            seen.add(scenario.name)
+
+
+def test_groups_that_have_nothing_left_are_left_out() -> None:
+    assert restricted(GROUPS, lambda scenario: scenario.name == "connections") == selected(["connections"])
+    assert restricted(GROUPS, lambda _: False) == []
+
 
 PLAN = Plan(
     paths=["/a", "/b"], headers={"X-One": "1", "X-Two": "2"}, before='{"text": "a\nb", "n": ', after="}"
