@@ -31,12 +31,6 @@ def test_the_defaults_work_on_one_machine() -> None:
     assert settings.isolation_required == confine.required_layers()
 
 
-def test_a_secret_may_be_in_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "secret").write_text("s" * 20 + "\n")
-    environment.setenv("RUNTIME_SECRET_FILE", str(tmp_path / "secret"))
-    assert Settings.from_environment().secret == "s" * 20
-
-
 def test_folders_of_packages_are_resolved(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "packages").mkdir()
     (tmp_path / "link").symlink_to("packages")

@@ -1,17 +1,22 @@
-"""Each library asks for what it imports, and requirements.txt pins that and no more."""
+"""Lists that have to fit the code: requirements, renovate.json, and the imports of the template."""
 
 import ast
+import json
+import re
 import sys
 import tomllib
 from collections.abc import Iterable
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from local.state import ROOT
+
 LIBRARIES = ("controller", "runtime")
 #: Installed beside either.
 SHARED = ("telemetry", "configuration", "framing")
@@ -53,15 +58,21 @@ def closure(requirements: Iterable[Requirement]) -> set[str]:
     return found
 
 
+def modules_of(path: Path) -> set[str]:
+    """Return what a module imports, also inside functions, but for its neighbours."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module)
+    return found
+
+
 def imported(library: str) -> set[str]:
     """The top-level packages, neither ours nor Python's, that the library and SHARED import."""
-    found: set[str] = set()
-    for path in (path for package in (library, *SHARED) for path in (ROOT / package).rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                found.add(node.module.partition(".")[0])
+    paths = [path for package in (library, *SHARED) for path in (ROOT / package).rglob("*.py")]
+    found = {name.partition(".")[0] for path in paths for name in modules_of(path)}
     return {name for name in found if name[0] != "_"} - sys.stdlib_module_names - {*LIBRARIES, *SHARED}
 
 
@@ -96,3 +107,47 @@ def test_the_host_is_the_same_in_every_image() -> None:
 
     for each in listed(HOST.read_text().splitlines()):
         assert pinned[canonicalize_name(each.name)] == each.specifier
+
+
+CONFIGURATION = json.loads((ROOT / "renovate.json").read_text())
+FOLDERS = ("deploy", "local", "template")
+
+
+def _files(patterns: list[str]) -> list[Path]:
+    """The files of the repository that match one of Renovate's patterns, `/regular expression/`."""
+    expressions = [re.compile(pattern.strip("/")) for pattern in patterns]
+    found = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.is_file()]
+    return [path for path in found if any(each.search(str(path.relative_to(ROOT))) for each in expressions)]
+
+
+@pytest.mark.parametrize(
+    "manager", CONFIGURATION["customManagers"], ids=lambda manager: manager["depNameTemplate"]
+)
+def test_a_pattern_finds_its_version(manager: dict[str, Any]) -> None:
+    (expression,) = [pattern.replace("(?<", "(?P<") for pattern in manager["matchStrings"]]
+
+    versions = [
+        match["currentValue"]
+        for path in _files(manager["managerFilePatterns"])
+        for match in re.finditer(expression, path.read_text())
+    ]
+
+    assert versions, manager["description"]
+
+
+def test_the_manifests_with_images_are_among_renovates_files() -> None:
+    matched = _files(CONFIGURATION["kubernetes"]["managerFilePatterns"])
+
+    assert any("image: redis:" in path.read_text() for path in matched)
+
+
+TEMPLATE = ROOT / "template" / "python3-gevent"
+
+
+def test_modules_have_no_import_circle() -> None:
+    modules = {path.stem: modules_of(path) for path in TEMPLATE.glob("*.py")}
+    graph = {name: others & modules.keys() for name, others in modules.items()}
+
+    order = list(TopologicalSorter(graph).static_order())
+
+    assert order.index("http_connection") < order.index("http_worker")
