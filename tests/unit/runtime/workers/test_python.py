@@ -1,6 +1,7 @@
-"""A Python result as JSON, and the place of a value that JSON does not have."""
+"""Python's worker program: results as JSON, semaphores without a kernel's, and what the system refused."""
 
 import json
+import linecache
 import sys
 import time
 from collections import Counter, OrderedDict
@@ -14,6 +15,7 @@ import pytest
 
 from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import ScriptError, any_digits
+from runtime.workers.python_traceback import SCRIPT_FILE, script_error
 
 
 class Colour(IntEnum):
@@ -23,38 +25,6 @@ class Colour(IntEnum):
 class Hostile(dict[str, Any]):
     def items(self) -> Any:
         raise OSError("no")
-
-
-@pytest.mark.parametrize(
-    ("result", "expected"),
-    [
-        (None, None),
-        ((1, (2,)), [1, [2]]),
-        ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}),
-        (Colour.RED, 1),
-        ("ラ\u0000\ud800", "ラ\u0000\ud800"),
-        (2**70, 2**70),
-    ],
-)
-def test_json_values_are_written(result: object, expected: object) -> None:
-    assert json.loads(encode_result(result)) == expected
-
-
-@pytest.mark.parametrize(
-    ("result", "message"),
-    [
-        (float("nan"), "the result holds nan as a whole"),
-        ({"a": [0, float("-inf")]}, "the result holds -inf at /a/1"),
-        ({"a/b": {"~": b""}}, "the result holds a value of type bytes at /a~1b/~0"),
-        ([{(1,): 2}], "the result holds a key of type tuple at /0"),
-        ([1, {2}, b""], "the result holds a value of type set at /1"),
-    ],
-)
-def test_the_first_fault_is_named_with_its_place(result: object, message: str) -> None:
-    with pytest.raises(ScriptError) as caught:
-        encode_result(result)
-    assert caught.value.answer["message"] == message
-    assert caught.value.answer["kind"] == "result_not_json"
 
 
 def test_a_cycle_is_named_with_its_place() -> None:
@@ -104,6 +74,12 @@ class Plain:
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
+        (None, None),
+        ((1, (2,)), [1, [2]]),
+        ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}),
+        (Colour.RED, 1),
+        ("ラ\u0000\ud800", "ラ\u0000\ud800"),
+        (2**70, 2**70),
         (OrderedDict(a=1), {"a": 1}),
         (Counter("aab"), {"a": 2, "b": 1}),
         (Point(1), [1]),
@@ -118,7 +94,7 @@ class Plain:
         (-0.0, -0.0),
     ],
 )
-def test_values_close_to_json_are_written(result: object, expected: object) -> None:
+def test_json_and_values_close_to_it_are_written(result: object, expected: object) -> None:
     assert json.loads(encode_result(result)) == expected
 
 
@@ -133,6 +109,11 @@ def test_an_integer_of_any_length_is_written_digit_by_digit(number: int) -> None
 @pytest.mark.parametrize(
     ("result", "message"),
     [
+        (float("nan"), "nan as a whole"),
+        ({"a": [0, float("-inf")]}, "-inf at /a/1"),
+        ({"a/b": {"~": b""}}, "a value of type bytes at /a~1b/~0"),
+        ([{(1,): 2}], "a key of type tuple at /0"),
+        ([1, {2}, b""], "a value of type set at /1"),
         ({1: "a", "1": "b"}, 'two keys that are "1" in JSON as a whole'),
         ([0, {"x": {True: 1, "true": 2}}], 'two keys that are "true" in JSON at /1/x'),
         ({"counts": {None: 1, "null": 2}}, 'two keys that are "null" in JSON at /counts'),
@@ -154,7 +135,7 @@ def test_an_integer_of_any_length_is_written_digit_by_digit(number: int) -> None
         ({"\ud800": {1}}, "a value of type set at /\ud800"),
     ],
 )
-def test_what_json_cannot_hold_is_named_with_its_place(result: object, message: str) -> None:
+def test_the_first_thing_that_json_cannot_hold_is_named_with_its_place(result: object, message: str) -> None:
     with pytest.raises(ScriptError) as caught:
         encode_result(result)
     assert caught.value.answer["message"] == f"the result holds {message}"
@@ -187,3 +168,41 @@ def test_a_fault_below_many_levels_is_found(fault: str) -> None:
         value = {"a/b": [0, value]}
     with pytest.raises(ScriptError, match=message + " at " + "/a~1b/1" * 100):
         encode_result(value)
+
+
+CHAINED = "try:\n    open('/missing/a')\nexcept OSError as error:\n    raise ValueError from error\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "system"),
+    [
+        ("open('/missing/a')", {"code": "ENOENT", "syscall": "open", "path": "/missing/a"}),
+        ("__import__('os').mkdir('/proc/a')", {"code": "ENOENT", "syscall": "mkdir", "path": "/proc/a"}),
+        ("import os\nos.fchdir(\n    1000\n)", {"code": "EBADF"}),
+        ("import os\nos.kill(\n    os.getpid(),\n    999,\n)", {"code": "EINVAL", "syscall": "kill"}),
+        ("raise PermissionError(1, 'no')", {"code": "EPERM"}),
+        ("raise PermissionError('no')", None),
+        (
+            "import pathlib\npathlib.Path('/missing').read_text()",
+            {"code": "ENOENT", "syscall": "open", "path": "/missing"},
+        ),
+        ("import socket\nraise socket.gaierror(socket.EAI_AGAIN, 'no')", {"code": "EAI_AGAIN"}),
+        (CHAINED, {"code": "ENOENT", "syscall": "open", "path": "/missing/a"}),
+        (CHAINED.replace(" from error", ""), {"code": "ENOENT", "syscall": "open", "path": "/missing/a"}),
+        (
+            "import urllib.request\nurllib.request.urlopen('file:///missing')",
+            {"code": "ENOENT", "path": "/missing"},
+        ),
+        ("open(b'/missing')", {"code": "ENOENT", "syscall": "open"}),
+        (
+            "error = KeyError()\nerror.__context__ = ValueError()\nerror.__context__.__cause__ = error\nraise error",
+            None,
+        ),
+        ("[].pop()", None),
+    ],
+)
+def test_what_the_system_refused_is_told(script: str, system: dict[str, str] | None) -> None:
+    linecache.cache[SCRIPT_FILE] = (len(script), None, script.splitlines(keepends=True), SCRIPT_FILE)
+    with pytest.raises((OSError, ValueError, LookupError)) as caught:
+        exec(compile(script, SCRIPT_FILE, "exec"), {})
+    assert script_error(caught.value).answer["system"] == system
