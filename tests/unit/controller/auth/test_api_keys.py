@@ -24,16 +24,9 @@ from controller.models.api_keys import ALPHABET, StoredKey, key_hash, new_key, w
 from controller.models.registered import Identity
 from tests.keys import stored_key
 from tests.unit.controller.doubles import Outage, settle
+from tests.unit.controller.heart import Clock
 
 PATIENCE = 10
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = time()
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class House:
@@ -42,7 +35,7 @@ class House:
     def __init__(self) -> None:
         self.rows = MemoryKeys()
         self.store = Outage(self.rows, StoreUnavailable)
-        self.clock = Clock()
+        self.clock = Clock(time())
         cache = CacheManager(MemoryBackend(), 60, 60)
         self.keys = ApiKeys(self.store, cache.take, self.clock)
 

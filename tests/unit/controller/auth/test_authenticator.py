@@ -112,6 +112,8 @@ STRICT = Authenticator(KEY, "HS256", issuer="us", audience="here")
         (token(exp=time.time() - DAY), "expired"),
         (token(exp=-1), "expired"),
         (token(exp=True), "expired"),
+        (token(exp="soon", iss="us", aud="here"), "malformed"),
+        (token(exp=10**400, iss="us", aud="here"), "malformed"),
         (token(nbf=time.time() + DAY), "not yet valid"),
         (token(iat=time.time() + DAY), "not yet valid"),
         (token(nbf=10**400), "not yet valid"),
@@ -125,12 +127,13 @@ STRICT = Authenticator(KEY, "HS256", issuer="us", audience="here")
         (token(exp=None), "no expiry"),
         (token(sub=None), "no subject"),
         (token(sub="", iss="us", aud="here"), "subject"),
-        (token(sub=["alice"], iss="us", aud="here"), "subject"),
+        *((token(sub=sub, iss="us", aud="here"), "subject") for sub in (["alice"], 7, "a\nb", "x" * 256)),
+        (token(sub="anonymous", iss="us", aud="here"), "subject"),
         (signed('{"sub": "\\ud800", "exp": 9999999999, "iss": "us", "aud": "here"}'), "subject"),
         (token(secret="x" * 32), "wrong signature"),
         (token() + "A", "malformed|wrong signature"),
         (token(secret=SECRET * 2, algorithm="HS512"), "wrong algorithm"),
-        (SigningKey("ES256").bearer(), "wrong algorithm"),
+        *((SigningKey(name).bearer(), "wrong algorithm") for name in ("ES256", "RS256")),
         (unsigned(), "wrong algorithm"),
         (signed("{}", '{"alg": "hs256"}'), "wrong algorithm"),
         (signed("{}", "{}"), "wrong algorithm"),
@@ -147,6 +150,7 @@ STRICT = Authenticator(KEY, "HS256", issuer="us", audience="here")
         (signed("{}", '{"alg": "HS256", "crit": ["x"]}'), "malformed"),
         ("Bearer a.b.c", "malformed"),
         ("Bearer a b", "malformed"),
+        ("Bearer " + "a." * 5000, "malformed"),
         ("Bearer a.b.c, Bearer d.e.f", "malformed"),
         ("Bearer \xe9.b.c", "malformed"),
         (token(scope=5, iss="us", aud="here"), "scope"),
@@ -163,37 +167,6 @@ def test_a_refusal_says_what_is_wrong(authorization: str, words: str) -> None:
     assert SECRET not in told
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        "Bearer a.b.c",
-        token(secret="x" * 32),
-        token(exp=time.time() - 1),
-        token(exp=None),
-        token(sub=None),
-        token(sub=""),
-        token(sub="a\nb"),
-        token(sub="x" * 256),
-        token(sub="anonymous"),
-        token(sub=7),
-        token(exp="soon"),
-        token(exp=10**400),
-        token(nbf=time.time() + DAY),
-        SigningKey("RS256").bearer(),
-        "Bearer \N{LATIN SMALL LETTER E WITH ACUTE}.b.c",
-        "Bearer " + "a." * 5000,
-        token(scope=5),
-        token(scope=[1]),
-        token(secret=SECRET * 2, algorithm="HS512"),
-        unsigned(),
-    ],
-)
-def test_a_token_that_does_not_hold(authorization: str | None) -> None:
-    with pytest.raises(Unauthorized) as refused:
-        AUTHENTICATOR.identify(authorization)
-    assert QUOTED.fullmatch(refused.value.headers()["WWW-Authenticate"])
-
-
 def test_the_secret_of_a_public_key_is_no_secret() -> None:
     """Who signs with the text of the public key as an HS256 secret is refused: the algorithm is pinned."""
     pem = SigningKey("RS256").public_pem
@@ -206,25 +179,10 @@ def test_the_secret_of_a_public_key_is_no_secret() -> None:
         Authenticator(FixedKey("RS256", pem), "RS256").identify(f"Bearer {(signed + b'.' + mac).decode()}")
 
 
-@pytest.mark.parametrize(
-    ("claims", "holds"),
-    [
-        ({"iss": "us", "aud": "here"}, True),
-        ({"iss": "us", "aud": ["there", "here"]}, True),
-        ({"iss": "them", "aud": "here"}, False),
-        ({"iss": "us", "aud": "there"}, False),
-        ({"iss": "us"}, False),
-        ({"aud": "here"}, False),
-    ],
-)
-def test_issuer_and_audience_count_when_configured(claims: dict[str, Any], holds: bool) -> None:
-    strict = Authenticator(KEY, "HS256", issuer="us", audience="here")
-    if holds:
-        assert strict.identify(token(**claims)).subject == "alice"
-    else:
-        with pytest.raises(Unauthorized):
-            strict.identify(token(**claims))
-    assert AUTHENTICATOR.identify(token(**claims)).subject == "alice"
+@pytest.mark.parametrize("audience", ["here", ["there", "here"]])
+def test_issuer_and_audience_count_when_configured(audience: Any) -> None:
+    assert STRICT.identify(token(iss="us", aud=audience)).subject == "alice"
+    assert AUTHENTICATOR.identify(token(iss="them", aud="there")).subject == "alice"
 
 
 def test_clocks_may_differ_by_the_leeway() -> None:

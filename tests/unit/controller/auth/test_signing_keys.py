@@ -10,16 +10,7 @@ from controller.auth.authenticator import Authenticator
 from controller.auth.signing_keys import FETCH_DEADLINE, FETCH_INTERVAL, KEYS_MAX_AGE, FixedKey, JwksKeys
 from controller.errors import Unauthorized
 from tests.signing import JwksServer, SigningKey
-
-
-class Clock:
-    """Moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1000.0
-
-    def __call__(self) -> float:
-        return self.seconds
+from tests.unit.controller.heart import Clock
 
 
 @pytest.fixture
@@ -30,7 +21,7 @@ def server() -> Iterator[JwksServer]:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 def authenticator(server: JwksServer, clock: Clock, algorithm: str = "RS256") -> Authenticator:
@@ -52,7 +43,7 @@ def test_a_new_key_is_asked_for(server: JwksServer, clock: Clock) -> None:
     checked = authenticator(server, clock)
     checked.identify(old.bearer())
     server.keys = [old.jwk(), new.jwk()]
-    clock.seconds += FETCH_INTERVAL
+    clock.now += FETCH_INTERVAL
     assert checked.identify(new.bearer()).subject == "alice"
     assert checked.identify(old.bearer(sub="bob")).subject == "bob"
     assert server.asked == 2
@@ -63,7 +54,7 @@ def test_unknown_keys_do_not_make_us_ask_again_and_again(server: JwksServer, clo
     server.keys = [key.jwk()]
     checked = authenticator(server, clock)
     checked.identify(key.bearer())
-    clock.seconds += FETCH_INTERVAL
+    clock.now += FETCH_INTERVAL
     for number in range(20):
         with pytest.raises(Unauthorized, match="key is not known"):
             checked.identify(key.bearer(key_id=f"made-up-{number}"))
@@ -76,7 +67,7 @@ def test_a_withdrawn_key_ends_when_its_time_has_come(server: JwksServer, clock: 
     checked = authenticator(server, clock)
     checked.identify(old.bearer())
     server.keys = [new.jwk()]
-    clock.seconds += KEYS_MAX_AGE
+    clock.now += KEYS_MAX_AGE
     assert checked.identify(old.bearer(sub="still")).subject == "still"
     gevent.sleep(0)
     with pytest.raises(Unauthorized, match="key is not known"):
@@ -90,7 +81,7 @@ def test_an_outage_takes_no_known_key_away(server: JwksServer, clock: Clock, sta
     checked = authenticator(server, clock)
     checked.identify(key.bearer())
     server.status = status
-    clock.seconds += KEYS_MAX_AGE
+    clock.now += KEYS_MAX_AGE
     checked.identify(key.bearer(sub="during"))
     gevent.sleep(0)
     assert server.asked == 2
@@ -103,7 +94,7 @@ def test_a_server_without_keys_takes_none_away(server: JwksServer, clock: Clock)
     checked = authenticator(server, clock)
     checked.identify(key.bearer())
     server.keys = []
-    clock.seconds += FETCH_INTERVAL
+    clock.now += FETCH_INTERVAL
     with pytest.raises(Unauthorized):
         checked.identify(key.bearer(key_id="other"))
     assert checked.identify(key.bearer(sub="bob")).subject == "bob"

@@ -1,29 +1,15 @@
 """ResultKeys: which executions share a result, and which a flight."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from controller.cache.keys import SESSIONS, ResultKeys
 from controller.models.registered import LanguageTitle, Session
+from tests.calls import new_session
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-SESSION = Session(
-    request_id="one",
-    user_id="user",
-    name=LanguageTitle("python", "echo"),
-    script_hash="hash",
-    compile_options={"a": 1, "b": 2},
-    context={"environment": {"x": 1}},
-    isolation="process",
-    timeout_ms=1000,
-    retain_session=True,
-    compile_status=None,
-    created_at=MOMENT,
-    expires_at=MOMENT,
-)
+SESSION = new_session("user", compile_options={"a": 1, "b": 2}, context={"environment": {"x": 1}})
 HUGE = 1 << 70
 
 

@@ -1,45 +1,28 @@
-"""Models: names, hashes, times and the round trip of what is kept."""
+"""Models and JSON text: names, hashes, times, and the round trip of what is kept."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import msgspec
 import pytest
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from controller.errors import DeadlinePassed, NotFound, RateLimited, ScriptFailed, ServiceError
-from controller.json_codec import dumps
+from controller.json_codec import Reader, dumps
 from controller.models.outcome import Outcome, Run
-from controller.models.registered import LanguageTitle, Script, Session, canonical, now, rfc3339
+from controller.models.registered import Script, Session, canonical, now, rfc3339
 from controller.models.responses import ExecuteAnswer, InitializeAnswer
-
-
-def session(**changes: object) -> Session:
-    fields: dict[str, object] = {
-        "request_id": "id",
-        "user_id": "alice",
-        "name": LanguageTitle("python", "hello"),
-        "script_hash": "0" * 64,
-        "compile_options": {"features": ["a"]},
-        "context": {"tenant": "é"},
-        "isolation": "session",
-        "timeout_ms": 100,
-        "retain_session": True,
-        "compile_status": None,
-        "created_at": now(),
-        "expires_at": now() + timedelta(seconds=60),
-    }
-    return Session(**(fields | changes))  # type: ignore[arg-type]
+from tests.calls import new_session
 
 
 def test_a_session_survives_being_kept() -> None:
-    kept = session()
+    kept = new_session()
     assert Session.from_json(kept.to_json()) == kept
 
 
 def test_a_session_expires_to_the_moment() -> None:
-    assert not session().expired()
-    assert session(expires_at=now() - timedelta(milliseconds=1)).expired()
+    assert not new_session().expired()
+    assert new_session(expires_at=now() - timedelta(milliseconds=1)).expired()
 
 
 def test_a_script_is_named_by_the_hash_of_its_bytes() -> None:
@@ -113,3 +96,49 @@ def test_a_shared_failure_is_raised_anew_for_each(error: ServiceError, executed:
     assert raised.value is not error
     assert raised.value.document() == error.document()
     assert raised.value.headers() == error.headers()
+
+
+@pytest.mark.parametrize(
+    "value", [{"n": 10**30, "f": 0.1, "t": "ä\n"}, [None, True], "\ud800", {"\udfff": ["x"]}]
+)
+def test_what_is_written_reads_the_same(value: object) -> None:
+    assert json.loads(dumps(value)) == value
+
+
+def test_raw_text_is_embedded_as_it_is() -> None:
+    assert dumps({"result": Raw(b'{"b": 1, "a": 1e400}')}) == b'{"result":{"b": 1, "a": 1e400}}'
+
+
+def test_raw_text_beside_a_lone_surrogate() -> None:
+    assert json.loads(dumps({"result": Raw(b"[1]"), "stdout": "\ud800"})) == {
+        "result": [1],
+        "stdout": "\ud800",
+    }
+
+
+def test_what_json_has_no_form_for_is_refused() -> None:
+    with pytest.raises(TypeError):
+        dumps({"\ud800": {1, 2}, "x": object()})
+
+
+class Answer(Struct):
+    n: int
+    result: Raw = Raw(b"0")
+
+
+READER = Reader(Answer, raw=["result"])
+
+
+@pytest.mark.parametrize("result", ["[1]", '"\\ud800"', '{"result": ["\\udfff", 100000000000000000000]}'])
+def test_raw_text_is_kept(result: str) -> None:
+    answer = READER.read(f'{{"n": 1, "result": {result}, "more": null}}'.encode())
+    assert answer.n == 1
+    assert json.loads(bytes(answer.result)) == json.loads(result)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"n": "1"}', '{"n": 1, "result": NaN}', '{"n": "\\ud800"}', "\xff"]
+)
+def test_what_is_not_such_a_struct_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        READER.read(text.encode("latin-1"))

@@ -22,20 +22,18 @@ from controller.observability.masking import (
 
 HIDDEN_KEYS = [
     *MASK_KEYS,
-    "PASSWORD",
-    "Password",
-    "db_password",
-    "password2",
-    "X-Api-Key",
-    "apiKey",
-    "apikey",
-    "api.key",
-    "access_token",
-    "refreshToken",
-    "Set-Cookie",
-    "Proxy-Authorization",
-    "client-secret",
-    "aws_secret_access_key",
+    *(
+        "PASSWORD",
+        "Password",
+        "db_password",
+        "password2",
+        "X-Api-Key",
+        "apiKey",
+        "apikey",
+        "api.key",
+        "access_token",
+    ),
+    *("refreshToken", "Set-Cookie", "Proxy-Authorization", "client-secret", "aws_secret_access_key"),
 ]
 KEPT_KEYS = ["name", "key", "api", "keys", "pass", "author", "cook", "tok", "private", "", "path"]
 #: Not made anew: each process that collects the tests must name them the same.

@@ -107,22 +107,7 @@ def test_an_ended_session_is_found_nowhere(one: Process, other: Process, stores:
         with pytest.raises(NotFound):
             process.sessions.live(session.request_id, "alice")
         assert not process.sessions.remembers(session.request_id)
-
-
-def test_the_process_that_ends_a_session_forgets_it(one: Process) -> None:
-    session = begun(one)
-    one.sessions.end(session, "deleted")
-    assert not one.sessions.remembers(session.request_id)
-
-
-def test_an_end_that_postgres_alone_knows_holds(one: Process, stores: Stores) -> None:
-    session = begun(one)
-    one.sessions.end(session, "closed")
-    one.logger.flush()
-    stores.lose_redis()
-    with pytest.raises(NotFound):
-        Process(stores).sessions.get(session.request_id, "alice")
-    assert one.cache.session(session.request_id) is None
+    assert not lost or one.cache.session(session.request_id) is None, "no process puts it back"
 
 
 def test_an_expired_session_is_described_and_not_used(one: Process, other: Process, stores: Stores) -> None:
@@ -156,22 +141,6 @@ def test_a_session_is_described_by_either_store(one: Process, stores: Stores) ->
         one.sessions.describe(session.request_id, "alice")
     stores.postgres.away = False
     assert one.sessions.describe(session.request_id, "alice") == whole
-
-
-def test_the_description_is_of_the_contracts_shape(one: Process) -> None:
-    session = one.begin()
-    one.execute(session)
-    document = one.sessions.describe(session.request_id, "alice").document()
-    assert str(document.last_executed_at) >= document.created_at
-    assert {
-        name: getattr(document, name)
-        for name in ("request_id", "language_title", "status", "execution_count")
-    } == {
-        "request_id": session.request_id,
-        "language_title": "python-hello",
-        "status": "active",
-        "execution_count": 1,
-    }
 
 
 def test_without_redis_the_first_end_is_told_by_postgres(one: Process, stores: Stores) -> None:

@@ -1,10 +1,13 @@
-"""RuntimeSelector: mappings first, then what is discovered, then what is configured."""
+"""Which runtime serves: mappings first, then what is discovered, then what is configured; and which address of it."""
+
+from collections import Counter
 
 import pytest
 
 from controller.errors import NotFound, RuntimeUnavailable
 from controller.models.registered import LanguageTitle
 from controller.runtimes.selector import Addresses, RuntimeRoute, RuntimeSelector
+from controller.runtimes.transport.balancer import ranked
 
 FIXED = {"python": ["http://one:1/", "http://two:1"], "nodejs": ["http://three"]}
 HELLO = LanguageTitle("python", "hello")
@@ -72,3 +75,26 @@ def test_what_is_discovered_comes_before_what_is_configured() -> None:
 def test_a_language_without_a_ready_runtime_is_unavailable(discovery: Found) -> None:
     with pytest.raises(RuntimeUnavailable):
         RuntimeSelector({}, discovery=discovery).route(HELLO)
+
+
+ADDRESSES = [f"http://10.0.0.{number}:8080" for number in range(1, 6)]
+KEYS = [f"tenant\0{number}" for number in range(2000)]
+
+
+def test_every_process_gives_the_same_order() -> None:
+    assert all(ranked(ADDRESSES, key) == ranked(reversed(ADDRESSES), key) for key in KEYS)
+    # A fixed value: a seed that differs by process would show.
+    assert ranked(ADDRESSES[:3], "a") == [ADDRESSES[index] for index in (2, 0, 1)]
+
+
+def test_keys_spread_evenly() -> None:
+    counted = Counter(ranked(ADDRESSES, key)[0] for key in KEYS)
+    assert set(counted) == set(ADDRESSES)
+    assert all(300 < count < 500 for count in counted.values())
+
+
+def test_an_address_that_goes_moves_only_its_own_keys_each_to_its_second() -> None:
+    gone, left = ADDRESSES[0], ADDRESSES[1:]
+    for key in KEYS:
+        before = ranked(ADDRESSES, key)
+        assert ranked(left, key) == [address for address in before if address != gone]

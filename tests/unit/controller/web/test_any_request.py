@@ -52,41 +52,20 @@ def paths(route: Route) -> list[str]:
     return [path.format(**ids) for path in route.own_paths]
 
 
+#: What a path may be followed by.
+ENDS = [
+    "", "/", "//", "/.", "/..", "/../", "%2f", "/%2e", "%5c", "%00", "%0a", "%0d%0a", "%ff", "%ed%a0%80", "\xe9", "%",
+    "%2", "%zz", "%252f", "%20", "+", ";a=b", "?", "?request_id=%00", "?request_id=a%2fb/", "?language_title=x/",
+    "?page=" + "9" * 5000, "?name[]=x", "?%ff=%ff&&=;",
+]  # fmt: skip
+
+
 def spellings(path: str) -> Iterator[str]:
     """The path in ways that some servers take for the same, and some do not."""
-    yield from (path, path + "/", path + "//", "/" + path, path.replace("/", "//"), path.replace("/", "/./"))
-    yield from (path + "/.", path + "/..", path + "/../", "/.." + path, "/x/.." + path, "/%2e%2e" + path)
-    yield from (
-        path + "%2f",
-        path.replace("/", "%2F"),
-        path.replace("/", "/%2F"),
-        path + "/%2e",
-        path + "%5c",
-    )
-    yield from (path + "%00", path + "%0a", path + "%0d%0a", path + "%ff", path + "%ed%a0%80", path + "\xe9")
-    yield from (
-        path + "%",
-        path + "%2",
-        path + "%zz",
-        path + "%252f",
-        path + "%20",
-        path + "+",
-        path + ";a=b",
-    )
-    yield from (
-        path + "?",
-        path + "?request_id=%00",
-        path + "?request_id=a%2fb/",
-        path + "?language_title=x/",
-    )
-    yield from (
-        path + "?page=" + "9" * 5000,
-        path + "?name[]=x",
-        path + "?%ff=%ff&&=;",
-        path.upper(),
-        "",
-        "*",
-    )
+    yield from (path + end for end in ENDS)
+    yield from (before + path for before in ("/", "/..", "/x/..", "/%2e%2e"))
+    yield from (path.replace("/", between) for between in ("//", "/./", "%2F", "/%2F"))
+    yield from (path.upper(), "", "*")
     yield "".join(letter if letter == "/" else f"%{ord(letter):02x}" for letter in path)
 
 

@@ -8,40 +8,24 @@ from typing import Any, cast
 
 import jwt
 import pytest
-from prometheus_client import CollectorRegistry
 
 from controller.auth.authenticator import Authenticator
 from controller.auth.signing_keys import FixedKey
 from controller.cache.manager import CacheManager
 from controller.cache.memory import MemoryBackend
-from controller.call import CallFactory
-from controller.errors import Forbidden, InvalidRequest, RateLimited, Unauthorized
+from controller.errors import Forbidden, RateLimited
 from controller.limits.rate_limit import RateLimiter
 from controller.limits.settings import Limits
 from controller.observability.correlation import log_context
-from controller.observability.masking import DEFAULT_MASKER
-from controller.observability.metrics import MetricsCollector
-from controller.request_log.writes import Write
 from controller.web.deployed import DEPLOYED, EVERY
 from controller.web.function_routes import MAY_READ, MAY_READ_OWN
 from controller.web.parsing import RequestParser
 from controller.web.route import Route
 from controller.web.routes import MAY_KEEP_KEYS, ROUTES, routes_of
 from controller.web.services import Services
-from telemetry.tracing import UNTRACED
+from tests.calls import CALLS
 
 SECRET = "s" * 32
-
-
-class NoLog:
-    """These calls have no rows."""
-
-    def record(self, *writes: Write) -> None: ...
-
-    def flush(self) -> None: ...
-
-
-CALLS = CallFactory("test", MetricsCollector(CollectorRegistry()), UNTRACED, NoLog(), DEFAULT_MASKER)
 
 
 @pytest.fixture(autouse=True)
@@ -125,19 +109,6 @@ def test_a_place_in_the_window_is_taken_once_the_handler_asks_for_it(
     else:
         with pytest.raises(RateLimited):
             second.admission.charge()
-
-
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_the_body_is_refused_before_the_token(services: Services, route: Route) -> None:
-    request = environ(route, CONTENT_TYPE="text/plain", HTTP_AUTHORIZATION="")
-    if route.body is not None:
-        with pytest.raises(InvalidRequest):
-            route.admit(services, CALLS.begin(request), request)
-    elif route.permission is not None:
-        with pytest.raises(Unauthorized):
-            route.admit(services, CALLS.begin(request), request)
-    else:
-        assert route.admit(services, CALLS.begin(request), request).identity.scopes == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The lines of requests: what is in them, in which order they come, and in which pieces they are written."""
+"""The lines of requests, and the ids by which a request is found in every log."""
 
 import json
 import logging
@@ -14,6 +14,7 @@ import pytest
 from gevent.os import make_nonblocking, nb_read
 
 from controller.observability.access_log import ACCESS, AccessLines
+from controller.observability.correlation import CorrelationIds
 from controller.observability.masking import MASK
 
 FIELDS = {"http.request.method": "GET", "http.response.status_code": 200, "event.duration": 5}
@@ -129,3 +130,27 @@ def test_lines_of_both_kinds_come_in_order_and_the_last_ones_at_the_end() -> Non
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["message"] for line in lines] == ["1", "2", "3", "4", "5", "6"]
     assert lines[4]["error"]["type"] == "ValueError"
+
+
+@pytest.mark.parametrize("given", ["a", "A.b_c-9", "x" * 64])
+def test_a_request_id_is_kept(given: str) -> None:
+    assert CorrelationIds.of({"HTTP_X_REQUEST_ID": given}).http_request_id == given
+
+
+@pytest.mark.parametrize("given", ["", "x" * 65, "a b", "é"])
+def test_an_unusable_request_id_is_replaced(given: str) -> None:
+    first, second = (CorrelationIds.of({"HTTP_X_REQUEST_ID": given}).http_request_id for _ in range(2))
+    assert given not in (first, second)
+    assert first != second
+
+
+def test_other_marks_are_passed_on_where_they_are_well_formed() -> None:
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    ids = CorrelationIds.of({"HTTP_X_CALL_ID": "7c9e-1", "HTTP_TRACEPARENT": traceparent})
+    assert (ids.call_id, ids.traceparent) == ("7c9e-1", traceparent)
+
+
+@pytest.mark.parametrize("given", ["", "x" * 200, "a b", "\xe9", "00-" + "G" * 32 + "-" + "b" * 16 + "-01\t"])
+def test_other_marks_that_are_malformed_are_left_out(given: str) -> None:
+    ids = CorrelationIds.of({"HTTP_X_CALL_ID": given, "HTTP_TRACEPARENT": given})
+    assert (ids.call_id, ids.traceparent) == (None, None)
