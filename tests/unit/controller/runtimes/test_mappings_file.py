@@ -12,6 +12,7 @@ import pytest
 from configuration.errors import UnusableSetting
 from controller.models.registered import LanguageTitle
 from controller.runtimes.mappings_file import MappingsFile
+from tests.waiting import until_greenlets
 
 GOOD = {"pattern": "python-", "runtime": "python"}
 
@@ -38,9 +39,7 @@ def followed(tmp_path: Path) -> Iterator[MappingsFile]:
 
 
 def until_target(mappings: MappingsFile, title: str, expected: str | None) -> None:
-    with gevent.Timeout(60):
-        while target(mappings, title) != expected:
-            gevent.sleep(0.01)
+    until_greenlets(lambda: target(mappings, title) == expected, "the file is read")
 
 
 def test_the_first_entry_that_matches_decides(tmp_path: Path) -> None:
@@ -132,14 +131,10 @@ def test_a_bad_new_version_leaves_the_old_one(
     tmp_path: Path, followed: MappingsFile, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, {"pattern": "(", "runtime": "pypy", "is_regex": True})
-    with gevent.Timeout(60):
-        while "entry 1" not in caplog.text:
-            gevent.sleep(0.01)
+    until_greenlets(lambda: "entry 1" in caplog.text, "the file is refused")
     assert target(followed, "python-x") == "python"
     path.unlink()
-    with gevent.Timeout(60):
-        while caplog.text.count("RUNTIME_MAPPINGS_FILE") < 2:
-            gevent.sleep(0.01)
+    until_greenlets(lambda: caplog.text.count("RUNTIME_MAPPINGS_FILE") >= 2, "it is missed")
     assert target(followed, "python-x") == "python"
     write(tmp_path, {"pattern": "python-", "runtime": "pypy"})
     until_target(followed, "python-x", "pypy")
@@ -151,9 +146,7 @@ def test_a_file_that_stays_is_not_read_again(tmp_path: Path, caplog: pytest.LogC
     mappings = MappingsFile(path, interval=0.01)
     mappings.start()
     os.utime(path, ns=(1, 1))
-    with gevent.Timeout(60):
-        while "1 entries" not in caplog.text:
-            gevent.sleep(0.01)
+    until_greenlets(lambda: "1 entries" in caplog.text, "the file is read")
     gevent.sleep(0.1)
     mappings.close()
     assert caplog.text.count("1 entries") == 1

@@ -167,9 +167,7 @@ def test_idle_workers_stay_within_the_memory_bound(bench: Make) -> None:
 def test_a_worker_that_is_idle_for_too_long_is_ended(bench: Make) -> None:
     pool = bench(idle_ttl=0.02)
     worker = pool.call(A)
-    with gevent.Timeout(60):
-        while worker.alive:
-            gevent.sleep(0.005)
+    until_greenlets(lambda: not worker.alive, "it is ended")
     assert pool.pool.counts()["idle"] == 0
 
 

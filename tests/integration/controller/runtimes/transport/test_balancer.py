@@ -24,6 +24,7 @@ from tests.integration.controller.runtimes.transport.server import (
     refusing_address,
     serving,
 )
+from tests.waiting import until_greenlets
 
 RUN = Request("/runtime/python/x", b"{}")
 PAUSE = 0.3
@@ -166,9 +167,7 @@ def test_a_circuit_opens_after_failures_and_lets_one_request_through_later() -> 
         gevent.sleep(PAUSE)
         healthy = True
         calls = [gevent.spawn(send, balancer, [server.address]) for _ in range(10)]
-        with gevent.Timeout(60):
-            while sum(call.ready() for call in calls) < 9:
-                gevent.sleep(0.01)
+        until_greenlets(lambda: sum(call.ready() for call in calls) == 9, "nine are refused")
         release.set()
         gevent.joinall(calls, timeout=60)
         assert sorted(type(call.exception).__name__ for call in calls) == 9 * ["CircuitOpen"] + ["NoneType"]
@@ -199,9 +198,7 @@ def test_failures_that_come_after_a_circuit_has_opened_do_not_prolong_its_pause(
     with serving(lambda exchange: len(server.requests) > 1) as server:
         balancer = balancing(failures=1)
         late = gevent.spawn(send, balancer, [server.address], own=PAUSE / 2, script=0)
-        with gevent.Timeout(60):
-            while not server.requests:
-                gevent.sleep(0.001)
+        until_greenlets(lambda: bool(server.requests), "the request has come")
         with pytest.raises(RequestFailed):
             send(balancer, [server.address])
         opened = time.monotonic()
@@ -219,9 +216,7 @@ def test_a_trial_that_fails_or_is_given_up_opens_the_circuit_again() -> None:
             send(balancer, [server.address], own=0.05, script=0)
         gevent.sleep(PAUSE)
         trial = gevent.spawn(send, balancer, [server.address])
-        with gevent.Timeout(60):
-            while len(server.requests) < 2:
-                gevent.sleep(0.01)
+        until_greenlets(lambda: len(server.requests) == 2, "the request has come")
         trial.kill()
         with pytest.raises(CircuitOpen):
             send(balancer, [server.address])
@@ -266,9 +261,7 @@ def test_a_killed_request_closes_its_connection() -> None:
         balancer = balancing(connections=1)
         send(balancer, [server.address])
         killed = gevent.spawn(send, balancer, [server.address])
-        with gevent.Timeout(60):
-            while len(server.requests) < 2:
-                gevent.sleep(0.01)
+        until_greenlets(lambda: len(server.requests) == 2, "the request has come")
         killed.kill()
         assert server.client_gone.wait(60), "the runtime sees its client gone"
         assert send(balancer, [server.address]).body == b"ok"
@@ -298,9 +291,7 @@ def test_a_full_address_sends_what_is_over_to_the_next() -> None:
         addresses = [one.address, two.address]
         balancer, key = balancing(connections=1), key_for([one.address, two.address], one.address)
         first = gevent.spawn(send, balancer, addresses, key)
-        with gevent.Timeout(60):
-            while not one.requests:
-                gevent.sleep(0.01)
+        until_greenlets(lambda: bool(one.requests), "the request has come")
         assert send(balancer, addresses, key).body == b"ok"
         first.kill()
 

@@ -15,6 +15,7 @@ from tests.integration.controller.runtimes.transport.server import (
     refusing_address,
     serving,
 )
+from tests.waiting import until_greenlets
 
 RUN = Request("/runtime/python/x", b'{"a": 1}', {"X-Runtime-Secret": "s"})
 
@@ -148,17 +149,13 @@ def test_a_closed_connection_is_not_quiet() -> None:
         connection = connect(server.address)
         connection.exchange(RUN, budget())
         server.hang_up()
-        with gevent.Timeout(60):
-            while connection.quiet():
-                gevent.sleep(0.001)
+        until_greenlets(lambda: not connection.quiet(), "the end is seen")
 
 
 def test_a_peer_that_closes_before_it_could_read_has_run_nothing() -> None:
     with serving(on_accept=lambda _: True) as server:
         connection = connect(server.address)
-        with gevent.Timeout(60):
-            while connection.quiet():
-                gevent.sleep(0.001)
+        until_greenlets(lambda: not connection.quiet(), "the end is seen")
         with pytest.raises(NothingRan):
             connection.exchange(RUN, budget())
 
