@@ -40,9 +40,9 @@ from controller.maintenance import Maintenance
 from controller.observability.access_log import SERVICE
 from controller.observability.masking import Masker
 from controller.observability.metrics import MetricsCollector
-from controller.registry.environment_rows import PartStore
 from controller.registry.environments import EnvironmentCatalog
 from controller.registry.functions import FunctionCatalog
+from controller.registry.rows import PartStore
 from controller.registry.scripts import ScriptStore
 from controller.registry.sessions import SessionManager
 from controller.request_log.logger import DatabaseLogger

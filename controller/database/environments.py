@@ -13,7 +13,7 @@ from controller.models.environments import BuildState, Built, Environment, KeptL
 
 
 class PostgresEnvironments:
-    """Environments and their parts in PostgreSQL. See `controller.registry.environment_rows` for the methods."""
+    """Environments and their parts in PostgreSQL. See `controller.registry.rows` for the methods."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres

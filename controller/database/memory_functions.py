@@ -29,7 +29,7 @@ VERSIONS_MAX = 1000
 
 
 class MemoryFunctions(ABC):
-    """Functions in dictionaries. See `controller.registry.function_rows.FunctionRows` for what the methods do."""
+    """Functions in dictionaries. See `controller.registry.rows.FunctionRows` for what the methods do."""
 
     def __init__(self) -> None:
         self._state = MemoryState()

@@ -8,7 +8,7 @@ from typing import TypeVar
 from controller.errors import RuntimeUnavailable
 from controller.execution.package_installer import PackageInstaller, unfinished
 from controller.execution.shared_jobs import SharedJobs
-from controller.registry.environment_rows import EnvironmentRows, PartStore
+from controller.registry.rows import EnvironmentRows, PartStore
 from controller.runtimes.client import Destination, PartRefused
 from controller.runtimes.responses import EnvironmentNeeded
 

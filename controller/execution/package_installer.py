@@ -22,7 +22,7 @@ from controller.models.environments import BuildState, Built, Environment, Resol
 from controller.models.outcome import FAILURES
 from controller.models.registered import canonical
 from controller.observability.metrics import MetricsCollector
-from controller.registry.environment_rows import EnvironmentRows, PartStore
+from controller.registry.rows import EnvironmentRows, PartStore
 from controller.runtimes.packages_client import RETRY_AFTER, BuildStream
 
 log = logging.getLogger(__name__)

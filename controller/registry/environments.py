@@ -6,7 +6,7 @@ from controller.errors import NotFound
 from controller.models.environments import Environment
 from controller.models.responses import EnvironmentAnswer, EnvironmentPackage
 from controller.observability.metrics import MetricsCollector
-from controller.registry.environment_rows import EnvironmentOwners, EnvironmentRows, PartStore
+from controller.registry.rows import EnvironmentOwners, EnvironmentRows, PartStore
 
 #: Most environments that one round evicts.
 EVICTED_MAX = 100

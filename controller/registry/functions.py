@@ -20,8 +20,8 @@ from controller.models.stored import (
 )
 from controller.registry.function_answers import alias_answer, detail_answer, summary_answer
 from controller.registry.function_memory import FunctionMemory
-from controller.registry.function_rows import FunctionRows
 from controller.registry.references import Asker, Choice, choose
+from controller.registry.rows import FunctionRows
 from controller.request_log.writes import Write
 
 #: Days that the versions of a deleted function are kept.

@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from controller.limits.quotas import HeldByUser
 from controller.models.registered import LanguageTitle, Script, Session, now
 from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
-from controller.registry.environment_rows import EnvironmentOwners
-from controller.registry.function_rows import FunctionRows
+from controller.registry.rows import EnvironmentOwners, FunctionRows
 from controller.registry.scripts import ScriptRows
 from controller.registry.sessions import SessionRows
 from controller.registry.writes import (

@@ -16,7 +16,7 @@ from controller.database.postgres import Postgres
 from controller.models.environments import BuildState, Built, Environment, KeptLock, Resolved
 from controller.models.registered import LanguageTitle
 from controller.models.stored import FunctionContent
-from controller.registry.environment_rows import EnvironmentRows, PartStore
+from controller.registry.rows import EnvironmentRows, PartStore
 from controller.registry.writes import function_writes, script_writes, session_writes
 from tests.calls import SCRIPT, new_session
 from tests.contract.tables import NAME, Tables, begin, statements
