@@ -190,7 +190,7 @@ def test_callers_without_a_token_change_nothing_and_run_what_all_may() -> None:
     ):
         refused = stranger.ask("functions", method, path, {} if method == "PUT" else None)
         assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
-    body = {"params": {}}
+    body: dict[str, Any] = {"params": {}}
     assert stranger.ask("functions", "POST", "/python-shared/execute", body).status == 200
     keyed = stranger.ask("functions", "POST", "/python-shared/execute", body, HTTP_IDEMPOTENCY_KEY="k")
     assert keyed.status == 400
