@@ -100,6 +100,21 @@ def _calls() -> list[Panel]:
             red="Has no limit. At QUEUE_MAX further calls are refused. "
             "docs/operations.md#runtime-latency-is-high",
         ),
+        series(
+            "Connections that carry calls as frames, by language",
+            Prom(f"sum by (language) (lambda_runtime_frame_connections{language})", "{{language}}"),
+            unit="short",
+            red="Has no limit. None: the addresses of runtimes name no frames, and calls go by HTTP.",
+        ),
+        series(
+            "Connections for frames that were refused, by reason",
+            Prom(
+                rate("lambda_runtime_frame_connections_refused_total", language, by="language, reason"),
+                "{{language}}: {{reason}}",
+            ),
+            unit="ops",
+            red="Has no limit. `secret`: RUNTIME_SECRET differs between controller and runtime.",
+        ),
     ]
 
 

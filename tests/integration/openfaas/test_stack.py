@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from controller.web.pages import CONSOLE
 from controller.web.routes import ROUTES
 from local.supervisor.account import Account
 from local.supervisor.ports import free_port
@@ -161,13 +162,17 @@ def test_the_gateway_routes_to_every_function(client: Client, language: str) -> 
     assert client.request("DELETE", f"/api/v1/sessions/{request_id}").status_code == 204
 
 
+#: A file of each page, by the path of its files.
+FILES = {"/docs/{file}": "docs.css", "/console/{file}": next((CONSOLE / "assets").iterdir()).name}
 PUBLIC = [(route.method, path) for route in ROUTES for path in route.paths]
 
 
 @pytest.mark.parametrize(("method", "path"), PUBLIC)
 def test_every_public_path_is_routed_to_its_function(gateway: Gateway, method: str, path: str) -> None:
     titles = dict.fromkeys(("function_ref", "language_title"), "python-adder")
-    path = path.format(**dict.fromkeys(("request_id", "alias", "key_id", "digest"), "a1"), **titles)
+    path = path.format(
+        **dict.fromkeys(("request_id", "alias", "key_id", "digest"), "a1"), **titles, file=FILES.get(path)
+    )
     answer = requests.request(method, f"{gateway.url}{path}", json={}, timeout=60)
 
     assert answer.status_code in {200, 401}, answer.text
