@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from local.fetch.debian_packages import Packages, PackagesError
 
 #: Of what a package asks for, a program needs the libraries it is linked with; those of JavaScript are for its pages.
 LIBRARY = re.compile(r"lib(?!js)")
-#: Where packages keep their programs.
-PLACES = ("usr/bin", "usr/sbin")
+#: Where packages keep their programs. What /usr/bin has of Chromium is a script that names an installed one.
+PLACES = ("usr/lib/chromium", "usr/bin", "usr/sbin")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,18 @@ class DebianProgram:
     environment: dict[str, str]
 
 
-def debian_program(name: str, package: str, folder: Path) -> DebianProgram:
-    """The program of that name; `package` is unpacked into `folder` unless it is there. Raises PackagesError."""
+def debian_program(name: str, package: str, folder: Path, beside: Sequence[str] = ()) -> DebianProgram:
+    """The program of that name, unpacked into `folder` unless it is there.
+
+    Args:
+        name: of the program.
+        package: has it.
+        folder: for it and the libraries that this machine lacks.
+        beside: further packages that it needs.
+
+    Raises:
+        PackagesError: it cannot be had.
+    """
     own = os.environ.get(name.upper()) or shutil.which(name)
     if own is not None:
         return DebianProgram(Path(own), {})
@@ -38,7 +49,7 @@ def debian_program(name: str, package: str, folder: Path) -> DebianProgram:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lacking = packages.missing_dependencies([package])
-            packages.unpack([package, *filter(LIBRARY.match, lacking)])
+            packages.unpack([package, *beside, *filter(LIBRARY.match, lacking)])
         finally:
             packages.close()
         paths = _found(packages.root, name)
