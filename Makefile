@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests clean
+.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests console screenshots clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -59,6 +59,13 @@ dashboards: environment ## a Prometheus beside `make run`, with our rules, until
 grafana: tests-environment ## write the dashboards of deploy/grafana anew
 	@$(VENV)/python -m deploy.grafana.source deploy/grafana/dashboards
 
+console: tests-environment ## build the console's files anew, of console/
+	@$(VENV)/python -m tools.console
+
+screenshots: tests-environment ## take the pictures of docs/pictures anew
+	@$(VENV)/python -m tools.console --prepare
+	@$(VENV)/python -m tools.docs.screenshots
+
 packages-table: environment ## install popular packages, run a call of each, and write docs/popular-packages.md anew
 	@$(VENV)/python -m tools.docs.packages
 
@@ -73,6 +80,7 @@ test: style ## lint and all tests, with all they need
 	@$(VENV)/python -m local.fetch.wheels .local/wheels
 	-@$(VENV)/python -m tools.docs.packages --sample
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
+	-@$(VENV)/python -m tools.console --prepare
 	@$(MAKE) --jobs=2 --no-print-directory types suite
 
 suite: # the tests alone, where all parts are there
