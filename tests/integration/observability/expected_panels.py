@@ -183,6 +183,8 @@ RUNTIMES: dict[str, Check] = {
     "Calls by outcome": counts(runtime_calls),
     "Wait for a worker by language, 95th percentile": between(0, LONG * 2, LANGUAGES),
     "Time of a run in its process by language, 95th percentile": between(SOME, longest(1), LANGUAGES),
+    "Connections that carry calls as frames, by language": peaks({("python",): (0, 9), ("rust",): (0, 9)}),
+    "Connections for frames that were refused, by reason": counts(lambda _: {}),
     "Calls that wait for a worker, by language": peaks({("python",): (1, WAITING), ("rust",): (0, 0)}),
     "Workers by state": peaks({("python", "busy"): (8, 8), ("rust", "idle"): (1, 16)}),
     "Runs by language and start": counts(lambda seen: seen.starts),
