@@ -1,7 +1,9 @@
 -- Begins an execution in one trip: charges the rate limit, checks the session, and looks for a kept result or for an
 -- equal run to follow. A hit counts as an execution.
--- Returns {status, value, ms, quota}. Status: `limited`; `session` and the state of a session that is not active;
--- `run`; `hit` and the result; `follower`, the leader's token and the ms that its lease has left; `lead`.
+-- Returns a line `<status> <1: there is a value> <ms>[ <admitted> <left> <reset ms>]` and then the value. One string:
+-- Redis 6 writes nested arrays of a script in pieces, with a system call for each.
+-- Status: `limited`; `session` and the state of a session that is not active; `run`; `hit` and the result; `follower`,
+-- the leader's token and the ms that its lease has left; `lead`.
 local session_key = KEYS[1]  -- hash: record, state, count, last
 local result_key = KEYS[2]  -- string
 local flight_key = KEYS[3]  -- hash: token of the leader; awaited: by another process; stale: do not keep the result
@@ -17,11 +19,16 @@ local reuse = ARGV[6] == '1'  -- a kept result, or that of an equal run, will do
 local once = ARGV[7] == '1'  -- the session ends with its first success
 local alive = ARGV[8] == '1'  -- the session is known to be active if Redis does not have it
 
-local quota = false
+local quota = ''
+local function reply(status, value, ms)
+  return status .. (value and ' 1 ' or ' 0 ') .. ms .. quota .. '\n' .. (value or '')
+end
+
 if limit ~= 0 then
-  quota = take(window_key, limit, window_ms)
-  if quota[1] == 0 then
-    return {'limited', false, 0, quota}
+  local taken = take(window_key, limit, window_ms)
+  quota = string.format(' %.0f %.0f %.0f', taken[1], taken[2], taken[3])
+  if taken[1] == 0 then
+    return reply('limited', false, 0)
   end
 end
 local state = redis.call('HGET', session_key, 'state')
@@ -35,13 +42,13 @@ if previous_session_key ~= '' then
   end
 end
 if state ~= 'active' and (state or not alive) then
-  return {'session', state, 0, quota}
+  return reply('session', state, 0)
 end
 if not reuse then
   if redis.call('EXISTS', flight_key) == 1 then
     redis.call('HSET', flight_key, 'stale', 1)
   end
-  return {'run', false, 0, quota}
+  return reply('run', false, 0)
 end
 local result = redis.call('GET', result_key)
 if not result and previous_result_key ~= '' then
@@ -56,7 +63,7 @@ if result then
       close_before(previous_session_key, session_key)
     end
   end
-  return {'hit', result, 0, quota}
+  return reply('hit', result, 0)
 end
 local leader = redis.call('HGET', flight_key, 'token')
 if leader then
@@ -64,8 +71,8 @@ if leader then
   if string.match(leader, '^[^/]*') ~= string.match(token, '^[^/]*') then
     redis.call('HSET', flight_key, 'awaited', 1)
   end
-  return {'follower', leader, redis.call('PTTL', flight_key), quota}
+  return reply('follower', leader, redis.call('PTTL', flight_key))
 end
 redis.call('HSET', flight_key, 'token', token)
 redis.call('PEXPIRE', flight_key, lease_ms)
-return {'lead', false, 0, quota}
+return reply('lead', false, 0)

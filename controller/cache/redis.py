@@ -85,7 +85,7 @@ class RedisBackend:
     ) -> BeginReply:
         """See `ExecutionStore.begin`."""
         key, limit, milliseconds = window or NO_WINDOW
-        status, value, wait_ms, quota = self._run(
+        reply: bytes = self._run(
             "begin",
             BEGIN,
             (
@@ -105,7 +105,7 @@ class RedisBackend:
             int(keys.once),
             int(alive),
         )
-        return BeginReply(STATUSES[status], value, wait_ms, _quota(quota) if quota else None)
+        return _begin_reply(reply)
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
@@ -200,6 +200,17 @@ class RedisBackend:
 def _milliseconds(moment: datetime) -> int:
     """Return the milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
+
+
+def _begin_reply(reply: bytes) -> BeginReply:
+    head, _, value = reply.partition(b"\n")
+    status, has_value, wait_ms, *quota = head.split(b" ")
+    return BeginReply(
+        STATUSES[status],
+        value if has_value == b"1" else None,
+        int(wait_ms),
+        _quota([int(number) for number in quota]) if quota else None,
+    )
 
 
 def _quota(answer: list[int]) -> Quota:
