@@ -128,7 +128,7 @@ bench-compare: environment ## CPU time beside another commit: make bench-compare
 	@$(VENV)/python -m bench.compare --base "$(BASE)" --rounds "$(ROUNDS)" --bound "$(BOUND)" --scenario "$(SCENARIO)"
 
 bench-growth: environment ## how costs grow with what there is: make bench-growth AXIS="sessions,log-rows" LARGEST=100000
-	@$(VENV)/python -m bench.growth.run --axis "$(AXIS)" --largest "$(LARGEST)" $(GATE)
+	@$(VENV)/python -m bench.growth --axis "$(AXIS)" --largest "$(LARGEST)" $(GATE)
 
 bench-stages: environment ## where the CPU time of an execution goes, stage by stage
 	@$(VENV)/python -m bench.stages.run --runs "$(RUNS)"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.connection import Connection
 from bench.processes import Meter, fork_server
-from bench.yardstick.servers import CONSTANT, FUNCTION, Yardstick
+from bench.yardstick import CONSTANT, FUNCTION, Yardstick
 from local.local_service import TemporaryService
 from local.settings import Settings
 from local.token import token

@@ -18,8 +18,8 @@ from typing import Self
 
 from bench.command import announce, git
 from bench.connection import Connection
-from bench.means import rust_toolchain
 from bench.processes import Meter
+from bench.run import rust_toolchain
 from bench.service import LIMITS
 from local.settings import PORTS
 from local.state import ROOT

@@ -8,7 +8,7 @@ from typing import Any
 from bench.scenarios.clients import Fairness, IdleConnections, NewScripts
 from bench.scenarios.requests import Execute, Initialize, Rotation, Server
 from bench.scenarios.scenario import Scenario
-from bench.scripts import BUSY, TRIVIAL
+from bench.scenarios.sessions import BUSY, TRIVIAL
 
 LANGUAGES = {"python": "Python", "nodejs": "Node.js", "rust": "Rust"}
 PYTHON = "python", TRIVIAL["python"]

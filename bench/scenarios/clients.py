@@ -13,8 +13,7 @@ import gevent
 from bench.connection import Answer, Connection
 from bench.load import Load, Tally
 from bench.scenarios.scenario import Begin, Bench, Run, Scenario
-from bench.scenarios.sessions import INITIALIZE, initialize, session, title_line
-from bench.scripts import TRIVIAL, new_scripts
+from bench.scenarios.sessions import INITIALIZE, TRIVIAL, initialize, new_scripts, session, title_line
 
 #: Connections that ask together.
 BATCH = 100

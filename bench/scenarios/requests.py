@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 
 from bench.load import Load
 from bench.scenarios.scenario import Begin, Bench, Run, Scenario
-from bench.scenarios.sessions import INITIALIZE, burst, function, session, sessions, title_line
-from bench.scripts import COMMENTS, TRIVIAL
+from bench.scenarios.sessions import (
+    COMMENTS,
+    INITIALIZE,
+    TRIVIAL,
+    burst,
+    function,
+    session,
+    sessions,
+    title_line,
+)
 from bench.service import Service
 from bench.wrk import Plan
 

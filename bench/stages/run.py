@@ -21,7 +21,7 @@ from bench.load import Load
 from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Execute
 from bench.scenarios.scenario import Begin, Bench, Run, Scale
-from bench.scripts import TRIVIAL
+from bench.scenarios.sessions import TRIVIAL
 from bench.service import Service
 from bench.stages.stage import MARK, NAMES
 from local.supervisor.managed_process import PartError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.growth.axes import AXES, Axis
-from bench.growth.filling import LANGUAGE, Filling
+from bench.filling import LANGUAGE, Filling
+from bench.growth import AXES, Axis
 from bench.measurement import rounds
 from bench.scenarios.requests import Execute
 from bench.scenarios.scenario import Bench, Scale

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.means import restricted, selected
+from bench.run import restricted, selected
 from bench.scenarios import GROUPS, Group
 from bench.wrk import LoadError, Plan, measured
 

@@ -8,9 +8,8 @@ import pytest
 from bench.compare import LEAST, MISSED, Row, ratios
 from bench.compare import table as compared
 from bench.gates import GATES, Gate, verdicts
-from bench.growth.axes import AXES
-from bench.growth.run import CONTROL, Growth, excess
-from bench.growth.run import verdicts as growth_verdicts
+from bench.growth import AXES, CONTROL, Growth, excess
+from bench.growth import verdicts as growth_verdicts
 from bench.scenarios import GROUPS
 
 

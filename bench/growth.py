@@ -1,23 +1,111 @@
-"""Measures how costs grow, and prints the table: `python -m bench.growth.run`, or `make bench-growth`."""
+"""Measures how costs grow, and prints the table: `python -m bench.growth`, or `make bench-growth`."""
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from math import log10
 from pathlib import Path
 from statistics import linear_regression, mean, median
+from typing import NamedTuple
 
 from bench.command import FOLDER, announce, save, status_of, wrk_program
+from bench.filling import LANGUAGE, Filling
 from bench.gates import Gate, Verdict
-from bench.growth.axes import AXES, Axis
-from bench.growth.filling import LANGUAGE, Filling
 from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Server
-from bench.scenarios.scenario import Bench, Scale
+from bench.scenarios.scenario import Bench, Run, Scale
 from bench.service import Service
 from bench.table import table
+
+#: The stores and the controller: the start of a worker would hide a request's other costs.
+OWN = ("cpu controller", "cpu redis", "cpu postgres")
+
+
+class Series(NamedTuple):
+    """One kind of request. `prepare` is called at each size and returns one run."""
+
+    title: str
+    prepare: Callable[[Filling, int], Run]
+    judged: tuple[str, ...] = ("cpu all",)
+    """The figures whose sum must not grow faster than the logarithm of the size."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One quantity. It grows in a service of its own, with these variables besides the defaults."""
+
+    name: str
+    title: str
+    sizes: tuple[int, ...]
+    series: tuple[Series, ...]
+    grow: Callable[[Filling, int], None] = lambda filling, size: None
+    controller: dict[str, str] = field(default_factory=dict)
+    runtime: dict[str, str] = field(default_factory=dict)
+
+    def prepare(self, filling: Filling, size: int) -> dict[str, Run]:
+        """Reach the size, and return one run of each series, by title."""
+        self.grow(filling, size)
+        return {each.title: each.prepare(filling, size) for each in self.series}
+
+    def up_to(self, largest: int) -> list[int]:
+        """The sizes up to `largest`, and at least the two smallest."""
+        return [size for size in self.sizes if size <= largest or size in self.sizes[:2]]
+
+
+_IN_ANY_SESSION = (
+    Series("execute, cached, any of the sessions", Filling.cached),
+    Series("execute, warm, any of the sessions", Filling.warm),
+)
+AXES = (
+    Axis(
+        "sessions",
+        "sessions in the memory of the process",
+        (1, 100, 1_000, 10_000),
+        _IN_ANY_SESSION,
+        Filling.have_sessions,
+    ),
+    Axis(
+        "sessions-in-redis",
+        "sessions that are read from Redis",
+        (10, 100, 1_000, 10_000, 100_000),
+        _IN_ANY_SESSION,
+        Filling.have_sessions,
+        controller={"SESSIONS_IN_MEMORY": "1"},
+    ),
+    Axis(
+        "scripts",
+        "functions of the user, each with another script",
+        (1, 100, 1_000, 10_000),
+        (
+            Series("initialize by a title, any of them", Filling.initialized_by_title, OWN),
+            Series("the first page of the functions", Filling.page, OWN),
+        ),
+        Filling.have_functions,
+    ),
+    Axis(
+        "workers",
+        "warm workers, each of another script",
+        (1, 5, 10, 25, 50),
+        (Series("execute, warm, all of them in turn", Filling.rotated),),
+        # By default idle workers are ended for their memory before there are fifty.
+        runtime={"WORKERS_MAX": "60", "WORKERS_PER_SCRIPT_MAX": "1", "POOL_MEMORY_MAX_BYTES": str(8 << 30)},
+    ),
+    Axis(
+        "log-rows",
+        "rows in request_logs",
+        (0, 10_000, 100_000, 1_000_000),
+        (
+            Series("execute, cached: one row more", Filling.cached, ("cpu postgres",)),
+            Series("a session's status", Filling.status, OWN),
+            Series("initialize, known script", Filling.initialized, OWN),
+        ),
+        Filling.have_log_rows,
+    ),
+)
+
 
 #: How far the cost at the largest size may lie above the law of the others: the spread on a shared machine.
 TOLERANCE = 1.3
@@ -84,7 +172,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench.growth.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=__doc__)
     parser.add_argument("--axis", default="*", help="names or patterns, separated by commas")
     parser.add_argument("--largest", type=int, default=1_000_000, help="larger sizes are left out")
     parser.add_argument("--runs", type=int, default=3, help="of each series at each size")

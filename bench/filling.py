@@ -13,8 +13,7 @@ from bench.load import Load, Tally
 from bench.scenarios.clients import Client
 from bench.scenarios.requests import INITIALIZED, JSON, Initialize, execution, loaded
 from bench.scenarios.scenario import Begin, Bench, Run
-from bench.scenarios.sessions import EXECUTE, INITIALIZE, burst, session, sessions, title_line
-from bench.scripts import TRIVIAL
+from bench.scenarios.sessions import EXECUTE, INITIALIZE, TRIVIAL, burst, session, sessions, title_line
 from bench.wrk import Plan
 
 LANGUAGE = "python"

@@ -1,1 +1,0 @@
-"""How the cost of a request grows with what the service has: `make bench-growth`."""
