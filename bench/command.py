@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bench.scenarios.scenario import UnexpectedAnswer
 from bench.wrk import LoadError, Wrk
-from local.fetch import wrk
 from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import debian_program
 from local.run import complain
 from local.state import ROOT
 from local.supervisor.managed_process import PartError
@@ -25,8 +25,8 @@ announce = partial(print, flush=True, file=sys.stderr)
 
 
 def wrk_program() -> Wrk:
-    """wrk, fetched if need be. Raises PackagesError."""
-    return Wrk(wrk.program(ROOT / ".local" / wrk.FOLDER))
+    """The one that WRK names, the machine's own, or the distribution's, fetched. Raises PackagesError."""
+    return Wrk(debian_program("wrk", "wrk", ROOT / ".local" / "wrk"))
 
 
 def save(path: Path, figures: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from local.fetch.prometheus import PROGRAMS, program
+from local.fetch.debian_program import debian_program
 from local.run import announce, supervised
 from local.services import METRICS
 from local.settings import Settings
@@ -65,7 +65,7 @@ def run(port: int, state: State, supervisor: Supervisor, interruption: Interrupt
     if not is_free(port):
         raise PartError(f"port {port} is in use; choose another: make dashboards PROMETHEUS_PORT=...")
     announce("fetching Prometheus where it is not there yet")
-    found = program("prometheus", state.folder / PROGRAMS)
+    found = debian_program("prometheus", "prometheus", state.folder / "prometheus")
     server = PrometheusServer(found, state, port, targets(settings.ports), INTERVAL)
     supervisor.launch(server)
     supervisor.await_answers(server)

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from environs import EnvError
 
-from local.banner import guide
 from local.fetch import node
 from local.fetch.command import UnavailableError
 from local.local_service import LocalService
@@ -25,6 +24,35 @@ from local.state import ROOT, RUST, AlreadyRunning, State
 from local.supervisor.managed_process import PartError
 from local.supervisor.signals import Interrupted, Interruption
 from local.supervisor.supervisor import Supervisor
+from local.token import SCOPE, token
+
+#: What the console can do beyond calls: make keys.
+CONSOLE_SCOPE = f"{SCOPE} keys"
+
+SCRIPT = r"""{"script_content": "def handle(params):\n    return {\"hello\": params[\"name\"]}\n"}"""
+
+
+def guide(address: str, state: State, languages: list[str]) -> str:
+    """The lines for a user whose service runs at `address`."""
+    bearer = token(state.secret("JWT_SECRET"), scope=CONSOLE_SCOPE)
+    json = "-H 'Content-Type: application/json'"
+    request_id = r"""sed 's/.*"request_id": *"\([^"]*\)".*/\1/'"""
+    lines = [
+        f"AUTH='Authorization: Bearer {bearer}'; ID=$(curl -s {address}/api/v1/initialize -H \"$AUTH\" {json} "
+        f"-H 'Language-Title: python-hello' -d '{SCRIPT}' | {request_id}); echo $ID",
+        f'curl -s {address}/api/v1/execute/$ID -H "$AUTH" {json} -d \'{{"params": {{"name": "world"}}}}\'',
+        f'curl -s {address}/api/v1/sessions/$ID -H "$AUTH"',
+    ]
+    return "\n".join(
+        [
+            f"\nready at {address} with {', '.join(languages)}; logs in {state.log_folder}; Ctrl-C ends it",
+            f"\nopen the console, signed in for a day:\n{address}/console#token={bearer}",
+            f"\ntoken (a day; more by `make token`):\n{bearer}",
+            "\ntry it:",
+            *lines,
+        ]
+    )
+
 
 #: The file in the state that names the running parts.
 RECORD = "parts.json"

@@ -11,8 +11,7 @@ from local.fetch.debian_program import DebianProgram
 from local.state import ROOT, State
 from local.supervisor.account import KEEPER, Account
 from local.supervisor.managed_process import Part
-from local.supervisor.ports import LOOPBACK
-from local.supervisor.probe import is_well
+from local.supervisor.ports import LOOPBACK, is_well
 
 DEPLOYED = ROOT / "deploy" / "prometheus"
 

@@ -1,6 +1,7 @@
 """Ports of the loopback address."""
 
 import contextlib
+import http.client
 import socket
 from functools import cache
 from itertools import cycle
@@ -61,3 +62,26 @@ def _own_block() -> _Block:
             continue
         return _Block(first, claim)
     raise PortsExhausted(f"every block of ports from {_FIRST} to {_LAST} belongs to another process")
+
+
+#: Seconds for one look.
+TIMEOUT = 10.0
+
+
+def is_well(port: int, path: str) -> bool:
+    """Whether the server answers 200 at that path."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def listens(port: int) -> bool:
+    """Whether a server accepts connections at that port."""
+    with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), TIMEOUT):
+        return True
+    return False

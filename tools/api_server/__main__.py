@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from local.fetch.go_programs import UnavailableError
-from tools.api_server.programs import Programs
+from tools.api_server.control_plane import Programs
 
 
 def main() -> int:

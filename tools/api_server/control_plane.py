@@ -1,9 +1,11 @@
-"""A Kubernetes control plane without nodes: etcd and kube-apiserver on the loopback address."""
+"""The programs of a control plane, built from Go modules. Their versions are in the go.mod of each folder."""
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -14,10 +16,102 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from local.fetch.go_programs import GoPrograms
 from local.supervisor.ports import LOOPBACK, free_port
 from local.supervisor.proc import wait_until
-from tools.api_server.admin import TOKEN, Admin, Document
-from tools.api_server.programs import Programs
+
+SOURCES = Path(__file__).parent
+#: Seconds for one build. kube-apiserver has two thousand packages.
+BUILD_TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The folder with the programs, in `bin`."""
+
+    folder: Path
+
+    def etcd(self) -> Path:
+        """Returns the program, built if need be. Raises UnavailableError."""
+        return self._programs.of_package("etcd", SOURCES / "etcd", "go.etcd.io/etcd/server/v3")
+
+    def kube_apiserver(self) -> Path:
+        """Returns the program, built if need be. Raises UnavailableError."""
+        return self._programs.of_package(
+            "kube_apiserver", SOURCES / "kube_apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"
+        )
+
+    @property
+    def _programs(self) -> GoPrograms:
+        return GoPrograms(self.folder, BUILD_TIMEOUT)
+
+
+Document = dict[str, Any]
+#: The administrator's bearer token. The server is on the loopback address and has no data worth keeping.
+TOKEN = "administrator"  # noqa: S105
+#: Seconds for one request.
+TIMEOUT = 30
+
+
+class Admin:
+    """Sends requests to the API server on `port`, and trusts its self-signed `certificate` only."""
+
+    def __init__(self, port: int, certificate: Path) -> None:
+        self._url = f"https://{LOOPBACK}:{port}"
+        self._certificate = certificate
+        self._session = requests.Session()
+        # The machine's environment may name other certificate authorities.
+        self._session.trust_env = False
+
+    def apply(self, document: Document) -> requests.Response:
+        """Creates or changes a resource. The server refuses unknown fields."""
+        return self.ask(
+            "PATCH",
+            f"{self.path(document)}/{document['metadata']['name']}"
+            "?fieldManager=tests&force=true&fieldValidation=Strict",
+            data=json.dumps(document),
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+
+    def create(self, document: Document) -> requests.Response:
+        """Creates a resource. The server refuses unknown fields."""
+        return self.ask("POST", f"{self.path(document)}?fieldValidation=Strict", json=document)
+
+    def delete(self, document: Document) -> requests.Response:
+        """Deletes the resource of the document's kind and name."""
+        name = document["metadata"]["name"]
+        return self.ask("DELETE", f"{self.path(document)}/{name}?gracePeriodSeconds=0")
+
+    def path(self, document: Document) -> str:
+        """Returns the path of the collection that the document belongs to."""
+        version = document["apiVersion"]
+        group = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        [found] = [
+            one
+            for one in self.ask("GET", group).json()["resources"]
+            if one["kind"] == document["kind"] and "/" not in one["name"]
+        ]
+        namespace = f"/namespaces/{document['metadata']['namespace']}" if found["namespaced"] else ""
+        return f"{group}{namespace}/{found['name']}"
+
+    def ask(self, method: str, path: str, token: str = TOKEN, **options: Any) -> requests.Response:
+        """Sends any request, as the administrator or with another account's token."""
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        return self._session.request(
+            method,
+            f"{self._url}{path}",
+            headers=headers,
+            verify=str(self._certificate),
+            timeout=TIMEOUT,
+            **options,
+        )
+
+    def token_of(self, namespace: str, account: str) -> str:
+        """Returns a token such as a pod of the account has."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        return str(self.ask("POST", path, json=request).json()["status"]["token"])
+
 
 START_TIMEOUT = 60.0
 #: Seconds. An API server that is told to end waits for its open watches, up to 60 s.

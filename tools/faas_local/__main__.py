@@ -24,8 +24,7 @@ from local.supervisor.ports import is_free
 from local.supervisor.python_server import INTERPRETER
 from local.supervisor.signals import Interruption
 from local.supervisor.supervisor import Supervisor
-from tools.faas_local.guide import guide
-from tools.faas_local.part import Choice, ProviderPart, folder
+from tools.faas_local.part import Choice, ProviderPart, folder, guide
 from tools.faas_local.secret_store import FOLDER, SecretStore
 
 #: Beside those of `make run`.

@@ -1,4 +1,4 @@
-"""What faas-cli asks for when it deploys a function."""
+"""What faas-cli asks for when it deploys a function, and how it is told that this cannot be done."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,18 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from tools.faas_local.refusal import Refused
+
+class Refused(Exception):
+    """The message is for whoever sits at faas-cli, who sees it as it is.
+
+    Args:
+        status: of the HTTP answer.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
 
 NAMESPACE = "openfaas-fn"
 NAME = r"[a-zA-Z0-9]([-_a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"

@@ -14,8 +14,7 @@ from pathlib import Path
 from gevent import subprocess
 from gevent.lock import BoundedSemaphore
 
-from tools.faas_local.build_folder import INSTALLER, BuildFolder
-from tools.faas_local.dockerfile import Image
+from tools.faas_local.build_folder import INSTALLER, BuildFolder, Image
 
 #: A file in an environment that was installed to its end.
 COMPLETE = "complete"

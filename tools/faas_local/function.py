@@ -9,12 +9,11 @@ from gevent.lock import BoundedSemaphore
 from gevent.pool import Group
 
 from tools.faas_local.build_folder import BuildFolder
-from tools.faas_local.deployment import Deployment
+from tools.faas_local.deployment import Deployment, Refused
 from tools.faas_local.environment import Environments, Installation, InstallError
 from tools.faas_local.instance import Instance
 from tools.faas_local.logs import Log
 from tools.faas_local.machine import Machine
-from tools.faas_local.refusal import Refused
 from tools.faas_local.replica import Replica
 from tools.faas_local.secret_store import SecretStore
 

@@ -11,8 +11,7 @@ import gevent
 from gevent import subprocess
 
 from local.supervisor.managed_process import bind_to_parent, ended_by_itself
-from local.supervisor.ports import LOOPBACK
-from local.supervisor.probe import is_well, listens
+from local.supervisor.ports import LOOPBACK, free_port, is_well, listens
 from tools.faas_local.deployment import Deployment
 from tools.faas_local.environment import Installation
 from tools.faas_local.machine import MOUNTED, Machine
@@ -45,8 +44,8 @@ class Instance:
         self._secrets = secret_values
         self._write = write
         self._folder = machine.run / self.name
-        self._upstream, self._metrics = machine.ports.take(), machine.ports.take()
-        self.port = machine.ports.take() if machine.watchdog else self._upstream
+        self._upstream, self._metrics = free_port(), free_port()
+        self.port = free_port() if machine.watchdog else self._upstream
         self._process: subprocess.Popen[bytes] | None = None
         self._starter: gevent.Greenlet[[], None] | None = None
         self._reader: gevent.Greenlet[..., None] | None = None

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.supervisor.account import Account
-from tools.faas_local.ports import Ports
 
 #: Where the platform mounts secrets, and what the variables of functions say of it.
 MOUNTED = "/var/openfaas/secrets/"
@@ -26,7 +25,6 @@ class Machine:
 
     run: Path
     account: Account
-    ports: Ports
     watchdog: Path | None
     defaults: dict[str, str]
     overrides: dict[str, str]

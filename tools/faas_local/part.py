@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.run import SCRIPT
 from local.state import ROOT, State
 from local.supervisor.account import Account
-from local.supervisor.ports import LOOPBACK
-from local.supervisor.probe import is_well
+from local.supervisor.ports import LOOPBACK, is_well
 from local.supervisor.python_server import Program
 from tools.faas_local.replica import DRAIN_TIMEOUT
 
@@ -75,3 +75,20 @@ def folder(state: State) -> Path:
     made = state.folder / FOLDER
     made.mkdir(mode=0o755, exist_ok=True)
     return made
+
+
+def guide(choice: Choice, state: State, faas_cli: Path | None) -> str:
+    """The lines for a user whose provider runs at `choice.address`."""
+    path = f" PATH={faas_cli.parent}:$PATH" if faas_cli else ""
+    return "\n".join(
+        [
+            f"\nready at {choice.address}, on this machine only; logs in {state.log_folder}; Ctrl-C ends it",
+            f"\nin another terminal, beside {choice.builds}:",
+            f"export OPENFAAS_URL={choice.address} GATEWAY={choice.address}{path}",
+            "faas-cli build --shrinkwrap -f stack.yml   # makes the build folders that are installed from",
+            "faas-cli deploy -f stack.yml               # the first time a minute or two pass until all are ready",
+            "faas-cli list; faas-cli describe execute; faas-cli logs execute; faas-cli secret list",
+            f"echo '{SCRIPT}' | faas-cli invoke initialize --content-type application/json"
+            ' -H Authorization="Bearer $(make -s token)" -H Language-Title=python-hello',
+        ]
+    )

@@ -1,32 +1,66 @@
-"""The provider's process, which `python -m tools.faas_local` starts.
-
-By hand: `python -m gevent.monkey --module tools.faas_local.provider --help`.
-
-Its end, step by step:
-
-1. SIGTERM. No new connections.
-2. What runs is answered, then the functions' processes are told to end, and killed if they do not.
-3. Who still reads a log is let go. What is deployed is kept for the next start.
-"""
+"""The provider's HTTP server: gevent's, which hands bodies on while they arrive."""
 
 import argparse
 import shutil
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent import socket
 from gevent.event import Event
+from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from local.supervisor.account import RUNNER, Account
+from local.supervisor.ports import LOOPBACK
 from local.supervisor.python_server import INTERPRETER
 from tools.faas_local.app import application
 from tools.faas_local.environment import Environments
 from tools.faas_local.functions import Functions
 from tools.faas_local.machine import Machine
-from tools.faas_local.ports import Ports
 from tools.faas_local.proxy import PREFIX, Proxy
 from tools.faas_local.secret_store import FOLDER, SecretStore
-from tools.faas_local.server import Dispatcher, server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+#: Connections that wait to be accepted.
+BACKLOG = 1024
+
+
+class _Handler(WSGIHandler):
+    """Tells the application of the request as it came, too."""
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        return environ | {
+            "server.target": self.path,
+            "server.headers": self.headers.items(),
+            "server.client": self.socket,
+        }
+
+
+def server(port: int, application: "WSGIApplication") -> WSGIServer:
+    """Serves the application on loopback only: whoever can call it can run programs as us."""
+    listener = socket.create_server((LOOPBACK, port), backlog=BACKLOG)
+    # Inherited by each connection: parts of an answer are not held back until the client has acknowledged others.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return WSGIServer(listener, application, handler_class=_Handler, log=None)
+
+
+class Dispatcher:
+    """Calls of functions go to the proxy, everything else to the interface of faas-cli."""
+
+    def __init__(self, prefix: str, proxy: "WSGIApplication", interface: "WSGIApplication") -> None:
+        self._prefix = prefix
+        self._proxy = proxy
+        self._interface = interface
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        to_function = environ["PATH_INFO"].startswith(self._prefix)
+        return (self._proxy if to_function else self._interface)(environ, start_response)
+
 
 #: Folders in the state.
 ENVIRONMENTS, RUN = "environments", "run"
@@ -67,9 +101,7 @@ def _machine(arguments: argparse.Namespace) -> Machine:
     run: Path = arguments.state / RUN
     shutil.rmtree(run, ignore_errors=True)
     run.mkdir()
-    return Machine(
-        run, account, Ports(), arguments.watchdog, dict(arguments.default), dict(arguments.override)
-    )
+    return Machine(run, account, arguments.watchdog, dict(arguments.default), dict(arguments.override))
 
 
 def _arguments() -> argparse.Namespace:

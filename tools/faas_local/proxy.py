@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+import gevent
 from gevent import socket
 
 from local.supervisor.ports import LOOPBACK
-from tools.faas_local.deployment import require_namespace
+from tools.faas_local.deployment import Refused, require_namespace
 from tools.faas_local.function import Function
 from tools.faas_local.functions import Functions
-from tools.faas_local.hangup import ending_with
-from tools.faas_local.refusal import Refused
 from tools.faas_local.replica import Replica
 
 if TYPE_CHECKING:
@@ -174,3 +173,24 @@ def _answer(start_response: "StartResponse", status: int, text: bytes) -> Iterat
     ]
     start_response(f"{status} {http.client.responses[status]}", headers)
     yield text
+
+
+@contextlib.contextmanager
+def ending_with(client: socket.socket, upstream: socket.socket) -> Iterator[None]:
+    """The connection `upstream` is cut when the client hangs up meanwhile, which its function notices.
+
+    The client's request must have been read to its end.
+    """
+    watcher = gevent.spawn(_watch, client, upstream)
+    try:
+        yield
+    finally:
+        watcher.kill()
+
+
+def _watch(client: socket.socket, upstream: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        socket.wait_read(client.fileno())
+        # Anything else is the client's next request, which waits.
+        if client.recv(1, socket.MSG_PEEK) == b"":
+            upstream.shutdown(socket.SHUT_RDWR)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import gevent
 from gevent.event import Event
 
+from tools.faas_local.deployment import Refused
 from tools.faas_local.instance import Instance
-from tools.faas_local.refusal import Refused
 
 #: Seconds between two looks at a process that starts, and at one that serves.
 STARTING_LOOK = 0.05

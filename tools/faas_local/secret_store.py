@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from tools.faas_local.refusal import Refused
+from tools.faas_local.deployment import Refused
 
 #: Where the provider keeps them, in its own folder.
 FOLDER = "secrets"

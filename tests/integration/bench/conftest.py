@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from bench.command import wrk_program
 from bench.scenarios import GROUPS
 from bench.service import Service
 from bench.wrk import Wrk
-from local.fetch import wrk
 from local.fetch.debian_packages import PackagesError
 from local.services import RUNTIMES
-from tests.conftest import ROOT, missing
+from tests.conftest import missing
 
 
 @pytest.fixture(scope="session")
 def load() -> Wrk:
     try:
-        return Wrk(wrk.program(ROOT / ".local" / wrk.FOLDER))
+        return wrk_program()
     except PackagesError as reason:
         missing("no wrk", reason)
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import DebianProgram
-from local.fetch.prometheus import PROGRAMS, program
+from local.fetch.debian_program import DebianProgram, debian_program
 from local.supervisor.account import RUNNER, Account
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing
@@ -19,9 +18,9 @@ pytest.register_assert_rewrite(*(f"tests.integration.observability.{name}" for n
 
 
 def fetched(name: str) -> DebianProgram:
-    folder: Path = Account.named(RUNNER).folder(ROOT / ".local") / PROGRAMS
+    folder: Path = Account.named(RUNNER).folder(ROOT / ".local") / "prometheus"
     try:
-        return program(name, folder)
+        return debian_program(name, "prometheus", folder)
     except PackagesError as reason:
         missing(f"no {name}", reason)
 

@@ -10,11 +10,10 @@ import gevent
 import pytest
 
 from local.state import ROOT
-from tools.faas_local import dockerfile, logs
-from tools.faas_local.build_folder import BuildFolder
-from tools.faas_local.deployment import Deployment, require_namespace
+from tools.faas_local import logs
+from tools.faas_local.build_folder import BuildFolder, image
+from tools.faas_local.deployment import Deployment, Refused, require_namespace
 from tools.faas_local.logs import Log, Query
-from tools.faas_local.refusal import Refused
 from tools.faas_local.secret_store import SecretStore, value_of
 
 STACK = "functions:\n  mine:\n    build_args: {LIBRARY: %s}\n  other:\n    build_args: {LIBRARY: runtime}\n"
@@ -50,8 +49,8 @@ CMD ["python", "init.py", "fwatchdog"]
 
 
 def test_the_image_sets_what_its_last_stage_and_those_below_it_say() -> None:
-    plain = dockerfile.image(DOCKERFILE, {})
-    special = dockerfile.image(DOCKERFILE, {"KIND": "special"})
+    plain = image(DOCKERFILE, {})
+    special = image(DOCKERFILE, {"KIND": "special"})
     expected = {"inherited": "1", "mode": "http", "fprocess": "serve --now", "last": "2"}
     assert plain.variables == expected
     assert special.variables == expected | {"special": "1"}
@@ -60,10 +59,10 @@ def test_the_image_sets_what_its_last_stage_and_those_below_it_say() -> None:
 
 def test_our_template_says_how_it_is_ready() -> None:
     text = (ROOT / "template" / "python3-gevent" / "Dockerfile").read_text()
-    image = dockerfile.image(text, {})
+    made = image(text, {})
     expected = {"mode": "http", "suppress_lock": "true", "log_buffer_size": "-1", "PYTHONUNBUFFERED": "1"}
-    assert image.variables.items() >= expected.items()
-    assert image.command[-1] == "fwatchdog"
+    assert made.variables.items() >= expected.items()
+    assert made.command[-1] == "fwatchdog"
 
 
 def test_a_folder_that_is_missing_or_has_no_installer_is_refused(tmp_path: Path) -> None:

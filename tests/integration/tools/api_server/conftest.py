@@ -11,9 +11,7 @@ from local.state import ROOT
 from tests.conftest import missing
 from tests.integration.deploy.kubernetes.conftest import Built, built, kubernetes_tools
 from tests.waiting import until
-from tools.api_server.admin import Admin, Document
-from tools.api_server.control_plane import ControlPlane
-from tools.api_server.programs import Programs
+from tools.api_server.control_plane import Admin, ControlPlane, Document, Programs
 
 #: The two are fixtures of the manifests' own tests.
 __all__ = ["built", "kubernetes_tools"]

@@ -8,8 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.integration.controller.runtimes.discovery.contract import NAMESPACE
 from tests.integration.tools.api_server.forwarder import Forwarder
 from tests.waiting import until
-from tools.api_server.admin import Document
-from tools.api_server.control_plane import ControlPlane
+from tools.api_server.control_plane import ControlPlane, Document
 
 ACCOUNT = "lambda-controller"
 USER = f"system:serviceaccount:{NAMESPACE}:{ACCOUNT}"

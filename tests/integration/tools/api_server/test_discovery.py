@@ -19,8 +19,7 @@ from tests.integration.controller.runtimes.discovery.follower_process import (
 )
 from tests.integration.deploy.kubernetes.conftest import Built
 from tests.integration.tools.api_server.followed_server import ACCOUNT, FollowedServer
-from tools.api_server.admin import Admin
-from tools.api_server.control_plane import ControlPlane
+from tools.api_server.control_plane import Admin, ControlPlane
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.deploy.kubernetes import stack
 from tests.integration.deploy.kubernetes.conftest import COMPONENTS, OVERLAYS, Built
-from tools.api_server.admin import Admin, Document
+from tools.api_server.control_plane import Admin, Document
 
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 OPENFAAS_SETS: tuple[Document, ...] = ({}, {"readOnlyRootFilesystem": True, "runAsUser": 12000})

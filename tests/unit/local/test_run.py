@@ -4,7 +4,7 @@ from pathlib import Path
 
 import jwt
 
-from local.banner import guide
+from local.run import guide
 from local.state import State
 
 
