@@ -190,3 +190,19 @@ def test_a_restarted_controller_answers_within_its_deadline(broken_service: Depl
     started = time.monotonic()
     assert client.result(request_id, {"n": 1}) == {"n": 1}
     assert time.monotonic() - started < 5
+
+
+#: Says which process group of workers ran it: two runtimes never share a fork server.
+SCRIPT = "import os\n\ndef handle(params):\n    return [os.getppid(), params['n']]\n"
+
+
+def test_sessions_stick_to_a_runtime_and_both_are_used(own_service: Deployment) -> None:
+    own_service.add_python_runtime()
+    places: list[int] = []
+    for _ in range(12):
+        client = own_service.client()
+        request_id = client.begin("python-which", SCRIPT)
+        ran_on = {client.result(request_id, {"n": number})[0] for number in range(5)}
+        assert len(ran_on) == 1
+        places += ran_on
+    assert len(set(places)) == 2

@@ -15,7 +15,6 @@ from tests.acceptance.deployment import Deployment
 from tests.waiting import until
 
 METRICS_PORT = free_port()
-PAGE = "https://page.test"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,6 @@ def tuned(
         REQUEST_TIMEOUT="1000",
         SESSIONS_PER_USER_MAX="3",
         FUNCTIONS_PER_USER_MAX="2",
-        CORS_ORIGINS=PAGE,
     ) as deployment:
         yield deployment
 
@@ -66,27 +64,6 @@ def test_no_service_is_waited_for_longer_than_request_timeout(tuned: Deployment,
         waited = time.monotonic() - started
     error_of(answer, "STORE_UNAVAILABLE")
     assert 0.9 < waited < 5
-
-
-def test_a_page_of_an_allowed_origin_may_call(client: Client) -> None:
-    path = f"{client.url}/api/v1/execute/x"
-    asked = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
-    preflight = requests.options(path, headers=asked, timeout=60)
-    assert preflight.status_code == 204
-    assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
-    assert "Language-Title" in preflight.headers["Access-Control-Allow-Headers"]
-    # What goes wrong is for the page to see as well.
-    refused = requests.post(path, headers={"Origin": PAGE}, timeout=60)
-    assert (refused.status_code, refused.headers["Access-Control-Allow-Origin"]) == (415, PAGE)
-    assert "Retry-After" in refused.headers["Access-Control-Expose-Headers"]
-
-
-def test_a_page_of_another_origin_may_not(client: Client) -> None:
-    for method in ("OPTIONS", "GET"):
-        headers = {"Origin": "https://other.test", "Access-Control-Request-Method": "GET"}
-        answer = client.request(method, "/api/v1/functions", headers=headers)
-        assert answer.headers["Vary"] == "Origin"
-        assert [name for name in answer.headers if name.startswith("Access-Control")] == []
 
 
 @pytest.mark.covers("RATE_LIMITED")

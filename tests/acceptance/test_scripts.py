@@ -1,4 +1,4 @@
-"""Every form of script of the contract runs, in all three languages, through the public API."""
+"""Scripts of all languages through the public API. The runtimes' tests say what each form and error comes to."""
 
 import json
 from pathlib import Path
@@ -12,24 +12,12 @@ SAMPLES = Path(__file__).parents[2] / "sql" / "samples"
 
 SUM = {"a": 2, "b": 3}
 FORMS = {
-    "nodejs-async": "module.exports = async (event) => event.params.a + event.params.b;",
     "nodejs-context": "module.exports = async (event) => event.params.a + event.context.three;",
-    "nodejs-callback": "module.exports = (context, callback) => callback(null, context.params.a + context.params.b);",
-    "nodejs-event-context": "module.exports = (event, context) => event.params.a + context.three;",
-    "nodejs-three": "exports.handler = (event, context, done) => { setTimeout(done, 1, null, context.three + 2); };",
-    "nodejs-openfaas": "module.exports = async (e, c) => c.status(200).succeed(e.params.a + e.params.b);",
-    "nodejs-method": "class Sum { n = 3; handler(e) { return e.params.a + this.n; } } module.exports = new Sum();",
     "nodejs-body": "return event.params.a + event.params.b;",
     "nodejs-esm-default": "export default (event) => event.params.a + event.params.b;",
     "typescript-module": "export default (e: { params: { a: number; b: number } }) => e.params.a + e.params.b;",
-    "typescript-exports": "type E = any;\nexports.handler = (e: E): number => e.params.a + e.params.b!;",
-    "typescript-body": "const { a, b } = event.params as Record<string, number>;\nreturn a + b;",
-    "nodejs-esm-handler": "export async function handler(event) { return event.params.a + event.params.b; }",
     "python-handle-params": "def handle(params):\n    return params['a'] + params['b']\n",
     "python-handler-event": "def handler(event):\n    return event.params['a'] + event['params']['b']\n",
-    "python-handle-event-context": "def handle(event, context):\n    return event.params['a'] + context['three']\n",
-    "python-async": "async def handle(params):\n    return params['a'] + params['b']\n",
-    "python-async-event": "async def handler(event, context):\n    return event.params['a'] + context['three']\n",
     "python-body": "result = params['a'] + context['three']\n",
     "rust-handler": (
         "pub fn handler(context: serde_json::Map<String, serde_json::Value>)"
@@ -49,23 +37,6 @@ def test_every_form_runs_cold_warm_and_cached(client: Client, language_title: st
     answers.append(client.execute(request_id, SUM, X_Cache_Control="no-cache"))
     assert [answer.json()["result"] for answer in answers] == [5, 5, 5]
     assert [answer.json()["cached"] for answer in answers] == [False, True, False]
-
-
-MORE_FORMS = {
-    "python-exits": "import sys\nresult = params['a'] + params['b']\nsys.exit(0)\n",
-    "python-decorated": (
-        "def plain(f):\n    def wrapper(*args): return f(*args)\n    return wrapper\n\n"
-        "@plain\ndef handle(params): return sum(params.values())\n"
-    ),
-    "python-helper": "def handler(number, frame, more): pass\nresult = sum(params.values())\n",
-    "python-guarded": "if __name__ == '__main__':\n    result = sum(params.values())\n",
-}
-
-
-@pytest.mark.parametrize("language_title", MORE_FORMS)
-def test_a_script_that_runs_on_its_own_runs_here(client: Client, language_title: str) -> None:
-    request_id = client.begin(language_title, MORE_FORMS[language_title])
-    assert [client.result(request_id, SUM, X_Cache_Control="no-cache") for _ in range(2)] == [5, 5]
 
 
 def test_an_integer_of_thousands_of_digits_comes_back_digit_by_digit(client: Client) -> None:
@@ -98,28 +69,18 @@ def test_every_sample_function_has_examples() -> None:
 
 RAISING = [
     ("python-raises", "import math\n\ndef handle(params):\n    return math.sqrt(-1)\n", 4, "ValueError"),
-    ("python-body-raises", "x = {}\nresult = x['missing']\n", 2, "KeyError"),
     ("nodejs-throws", "module.exports = () => {\n\n  throw new RangeError('no');\n};\n", 3, "RangeError"),
-    ("nodejs-rejects", "module.exports = async () => {\n  await null;\n  null.x;\n};\n", 3, "TypeError"),
     (
         "typescript-throws",
         "export default (e: any): never => {\n\n  throw new RangeError('no');\n};\n",
         3,
         "RangeError",
     ),
-    ("nodejs-throws-string", "module.exports = () => { throw 'just text'; };", None, None),
     (
         "rust-panics",
         "use serde_json::{Map, Value};\n\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
         '    panic!("no");\n}\n',
         4,
-        None,
-    ),
-    (
-        "rust-err",
-        "use serde_json::{Map, Value};\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
-        '    Err("no".to_string())\n}\n',
-        None,
         None,
     ),
 ]
@@ -150,8 +111,6 @@ def test_a_failing_script_is_explained(
         ("python-syntax", "def handle(params):\n    return (1 +\n", 2, 12),
         ("nodejs-syntax", "module.exports = () => {\n  return 1 +* 2;\n};\n", 2, 13),
         ("typescript-syntax", "export default (e: any) => {\n  return 1 +* 2;\n};\n", 2, 13),
-        ("typescript-enum", "type A = 1;\nexport enum B { C }\n", 2, 8),
-        ("nodejs-esm-syntax", "export default () => {\n  return 1 +* 2;\n};\n", 2, 13),
         (
             "rust-types",
             "use serde_json::{Map, Value};\npub fn handler(_: Map<String, Value>) -> Result<Value, String> {\n"
@@ -169,14 +128,6 @@ def test_a_script_that_does_not_parse_is_refused(
     details = error_of(answer, "INITIALIZATION_ERROR")["details"]
     assert details.keys() >= {"stage", "line", "column", "diagnostics"}
     assert (details["line"], details["column"]) == (line, column)
-
-
-def test_nothing_of_a_script_runs_at_initialize(client: Client) -> None:
-    request_id = client.begin(
-        "python-top-level", "print('top')\nimport time\ntime.sleep(5)\nresult = 1\n", timeout_ms=300
-    )
-    details = error_of(client.execute(request_id), "TIMEOUT")["details"]
-    assert details["stdout"] == "top\n"
 
 
 @pytest.mark.covers("TIMEOUT", "specification 6: timeout 504")
@@ -215,18 +166,3 @@ def test_output_is_answered_beside_the_result(client: Client) -> None:
     script = "import sys\nprint('{\"result\": 0}')\nprint('err', file=sys.stderr)\nresult = 1\n"
     document = client.execute(client.begin("python-prints", script)).json()
     assert (document["result"], document["stdout"], document["stderr"]) == (1, '{"result": 0}\n', "err\n")
-
-
-def test_a_compiled_script_compiles_once(client: Client) -> None:
-    script = FORMS["rust-handler"] + "// compiled once\n"
-    first = client.initialize("rust-once", script).json()
-    second = client.speaking_for("another").initialize("rust-again", script).json()
-    assert (first["compile_status"], first["artifact_cached"]) == ("compiled", False)
-    assert (second["compile_status"], second["artifact_cached"]) == ("compiled", True)
-
-
-def test_an_unsupported_target_is_refused_with_the_supported_ones(client: Client) -> None:
-    options = {"target": "x86_64-unknown-linux-gnu"}
-    answer = client.initialize("rust-native", FORMS["rust-handler"], compile_options=options)
-    assert answer.status_code == 400
-    assert "wasm32-wasip1" in json.dumps(error_of(answer, "INITIALIZATION_ERROR"))

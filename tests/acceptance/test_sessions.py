@@ -14,25 +14,6 @@ COUNTER = "calls = 0\ndef handle(params):\n    global calls\n    calls += 1\n   
 ECHO = "def handle(event, context):\n    return [event.params, context]\n"
 
 
-def test_initialize_answers_as_the_contract_says(client: Client) -> None:
-    document = client.initialize("python-contract", ECHO).json()
-    assert set(document) == {"request_id", "status", "expires_at"}
-    assert document["status"] == "initialized"
-    assert document["expires_at"].endswith("Z")
-
-
-def test_execute_answers_as_the_contract_says(client: Client) -> None:
-    request_id = client.begin("python-contract", ECHO, environment="test", tenant="t", timeout_ms=5000)
-    document = client.execute(request_id, {"a": 1}).json()
-    assert document.pop("execution_time") > 0
-    assert document == {
-        "request_id": request_id,
-        "language_title": "python-contract",
-        "cached": False,
-        "result": [{"a": 1}, {"environment": "test", "tenant": "t"}],
-    }
-
-
 def test_the_second_time_is_cached_and_no_cache_runs_anew(client: Client) -> None:
     request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
     first, second = client.execute(request_id), client.execute(request_id)
@@ -50,20 +31,6 @@ def test_a_result_is_kept_as_long_as_asked(client: Client) -> None:
     assert client.execute(request_id, X_Cache_Control="max-age=1").json()["cached"] is False
     assert client.execute(request_id).json()["cached"] is True
     until(lambda: client.execute(request_id).json()["cached"] is False, "the result expires")
-
-
-def test_a_failure_is_never_cached(client: Client) -> None:
-    script = "import os\ndef handle(params):\n    raise ValueError(str(os.urandom(8)))\n"
-    request_id = client.begin("python-fails", script)
-    messages = {error_of(client.execute(request_id), "RUNTIME_ERROR")["message"] for _ in range(2)}
-    assert len(messages) == 2
-
-
-def test_a_script_keeps_its_process_and_execution_isolation_gives_a_new_one(client: Client) -> None:
-    warm = client.begin("python-counter", COUNTER)
-    fresh = client.begin("python-counter", COUNTER, isolation="execution")
-    assert [client.result(warm, X_Cache_Control="no-cache") for _ in range(3)][-1] >= 3
-    assert [client.result(fresh, X_Cache_Control="no-cache") for _ in range(3)] == [1, 1, 1]
 
 
 def test_200_identical_executions_at_two_controllers_are_one_run(service: Deployment, client: Client) -> None:
@@ -104,68 +71,12 @@ def test_users_share_nothing(client: Client) -> None:
     assert (answer["cached"], answer["result"]) == (False, 1)
 
 
-def test_a_session_says_how_it_fares(client: Client) -> None:
-    request_id = client.begin("python-counter", COUNTER + f"# {uuid.uuid4()}\n")
-    assert client.session(request_id).json()["execution_count"] == 0
-    for _ in range(3):
-        client.execute(request_id)
-    document = client.session(request_id).json()
-    assert document["execution_count"] == 3
-    assert document["last_executed_at"] > document["created_at"]
-    assert (document["status"], document["language_title"]) == ("active", "python-counter")
-    assert document["compile_status"] is None
-
-
-def test_a_session_that_is_not_retained_ends_with_its_first_success(client: Client) -> None:
-    script = "def handle(params):\n    return 1 / params['by']\n"
-    request_id = client.begin("python-once", script, retain_session=False)
-    error_of(client.execute(request_id, {"by": 0}), "RUNTIME_ERROR")
-    assert client.result(request_id, {"by": 1}) == 1
-    assert client.execute(request_id, {"by": 1}).status_code == 404
-    assert client.session(request_id).json()["status"] == "closed"
-
-
-def test_a_deleted_session_is_gone(client: Client) -> None:
-    request_id = client.begin("python-counter", COUNTER)
-    assert client.request("DELETE", f"/api/v1/sessions/{request_id}").status_code == 204
-    assert client.execute(request_id).status_code == 404
-    assert client.session(request_id).status_code == 404
-    assert client.request("DELETE", f"/api/v1/sessions/{request_id}").status_code == 404
-
-
 def test_a_session_pins_its_script(client: Client) -> None:
     name = f"python-pinned-{uuid.uuid4()}"
     first = client.begin(name, "result = 1\n")
     client.begin(name, "result = 2\n")
     assert client.result(first) == 1
     assert client.result(client.begin(name)) == 2
-
-
-def test_a_registered_function_is_listed_and_described(client: Client) -> None:
-    name = f"python-mine-{uuid.uuid4()}"
-    client.begin(name, ECHO)
-    page = client.request("GET", "/api/v1/functions?type=dynamic&per_page=100").json()
-    assert name in [function["language_title"] for function in page["functions"]]
-    detail = client.request("GET", f"/api/v1/functions/{name}").json()
-    assert (detail["script_content"], detail["type"], detail["user_id"]) == (ECHO, "dynamic", client.sub)
-    stranger = client.speaking_for("stranger")
-    assert stranger.request("GET", f"/api/v1/functions/{name}").status_code == 404
-
-
-@pytest.mark.parametrize("path", ["/initialize", "/api/v1/initialize"])
-def test_the_internal_paths_are_aliases(client: Client, path: str) -> None:
-    headers = {"Language-Title": "python-alias"}
-    request_id = client.request("POST", path, json={"script_content": "result = 1"}, headers=headers).json()[
-        "request_id"
-    ]
-    assert client.request("POST", f"/execute/{request_id}", json={"params": {}}).json()["result"] == 1
-    assert client.request("GET", f"/sessions/{request_id}").json()["execution_count"] == 1
-
-
-def test_params_may_be_left_out(client: Client) -> None:
-    request_id = client.begin("python-echo", ECHO)
-    answer = client.request("POST", f"/api/v1/execute/{request_id}", json={})
-    assert answer.json()["result"] == [{}, {}]
 
 
 def test_json_of_every_kind_goes_through(client: Client) -> None:
@@ -200,11 +111,6 @@ def test_a_deleted_function_ends_and_its_sessions_go_on(client: Client) -> None:
     assert client.result(client.begin("python-ending", "result = 2")) == 2
 
 
-def test_no_user_may_delete_a_predefined_function(client: Client) -> None:
-    error_of(client.request("DELETE", "/api/v1/functions/nodejs-calculator"), "NOT_FOUND")
-    assert client.request("GET", "/api/v1/functions/nodejs-calculator").status_code == 200
-
-
 @pytest.mark.covers("INVALID_PARAMS 400")
 def test_params_that_break_the_schema_are_pointed_at(client: Client) -> None:
     request_id = client.begin("nodejs-calculator")
@@ -217,3 +123,28 @@ def test_params_that_break_the_schema_are_pointed_at(client: Client) -> None:
     # A function of one's own under the same name has no schema.
     own = client.begin("nodejs-calculator", "return event.params.a;")
     assert client.result(own, {"a": "2"}) == "2"
+
+
+def test_a_session_is_executed_described_and_ended_without_a_path(client: Client) -> None:
+    request_id = client.begin("python-echo", ECHO)
+    query, header = {"request_id": request_id}, {"X-Session-ID": request_id}
+
+    by_query = client.request("POST", "/api/v1/execute", params=query, json={"params": {"n": 1}})
+    by_header = client.request("POST", "/api/v1/execute", headers=header, json={"params": {"n": 2}})
+    seen = client.request("GET", "/api/v1/sessions", params=query).json()
+    ended = client.request("DELETE", "/api/v1/sessions", headers=header)
+
+    assert (by_query.json()["result"], by_header.json()["result"]) == ([{"n": 1}, {}], [{"n": 2}, {}])
+    assert (seen["request_id"], ended.status_code) == (request_id, 204)
+    assert client.session(request_id).status_code == 404
+
+
+def test_the_path_goes_before_the_query_and_the_query_before_the_header(client: Client) -> None:
+    first, second = (client.begin("python-echo", ECHO) for _ in range(2))
+
+    by_path = client.request("GET", f"/api/v1/sessions/{first}", params={"request_id": second})
+    by_query = client.request(
+        "GET", "/api/v1/sessions", params={"request_id": first}, headers={"X-Session-ID": second}
+    )
+
+    assert by_path.json()["request_id"] == by_query.json()["request_id"] == first
