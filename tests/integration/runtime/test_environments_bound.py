@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import gevent
 import pytest
 import requests
 from gevent.pool import Pool
@@ -16,7 +15,6 @@ from runtime.settings import Settings
 from tests.environments import Environment, environment
 from tests.integration.runtime.interpreted.served import HEADERS, SECRET, Server
 from tests.integration.runtime.served import ServedRuntime, document
-from tests.waiting import until_greenlets
 
 #: What an environment of `numbered` takes: its bytes, and a block for each of file and folder.
 SIZE = 20_000 + 2 * 4096
@@ -24,15 +22,6 @@ SIZE = 20_000 + 2 * 4096
 ROOM = 20
 WORKERS = 16
 SCRIPT = "import numbered\ndef handle(params):\n    return numbered.VALUE\n"
-#: Imports its package when there is a file in its folder.
-WAITING = """
-import os, time
-def handle(params):
-    while not os.path.exists("go"):
-        time.sleep(0.01)
-    import numbered
-    return numbered.VALUE
-"""
 
 
 def numbered(number: int) -> Environment:
@@ -94,16 +83,6 @@ def test_more_environments_than_there_is_room_for_pass_through(small: ServedRunt
     assert done == numbers
     assert bytes_kept(small) <= ROOM * SIZE
     assert bytes_on_disk(small) == bytes_kept(small)
-
-
-def test_an_environment_stays_while_a_worker_uses_it(small: ServedRuntime) -> None:
-    busy = gevent.spawn(sent_and_run, small, numbered(1000), WAITING, timeout_ms=120_000)
-    until_greenlets(lambda: bool(small.executor.workers()["busy"]), "the script to run")
-    for number in range(2 * ROOM):
-        assert sent_and_run(small, numbered(number)) == number
-    for folder in small.settings.state.glob("workers-*/*"):
-        (folder / "go").touch()
-    assert busy.get(timeout=60) == 1000
 
 
 def test_nothing_is_left_of_a_runtime_that_was_killed_while_parts_came(tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ def nodejs(body: str) -> str:
 #: Words of the hint and a body, by name.
 RUST_CASES = {
     "read": ("any files", '    let _ = context; std::fs::read("/x").map_err(|e| e.to_string())?; Ok(json!(1))'),
-    "write": ("any files", '    let _ = context; std::fs::write("x", "y").unwrap(); Ok(json!(1))'),
+
     "thread": ("without threads", "    let _ = context; std::thread::spawn(|| ()).join().unwrap(); Ok(json!(1))"),
-    "connect": ("sockets", '    let _ = context; std::net::TcpStream::connect("[::1]:9").unwrap(); Ok(json!(1))'),
+
     "variable": ("no environment variables",
                  '    let _ = context; std::env::var("HOME").map_err(|e| e.to_string()).map(|v| json!(v))'),
     "memory": ("WASM_MEMORY_MAX_BYTES", "    let mut all = vec![context]; loop { all.push(all[0].clone()); }"),
@@ -36,31 +36,31 @@ RUST = Choice(
 
 CASES = [
     ("python", python("open('/etc/shadow')"), "`/etc/shadow` is closed"),
-    ("python", python("open('/var/tmp/x', 'w')"), "private folder"),
+
     ("python", python("open('data.csv')"), "`data.csv` is not here"),
     ("python", python("import socket", "socket.create_connection(('192.0.2.1', 80))"), "no network"),
-    ("python", python("import urllib.request as u", "u.urlopen('http://example.org')"), "no network"),
+
     ("python", python("import subprocess", "subprocess.run(['ls'])"), "no processes"),
-    ("python", python("import os", "os.execv('/bin/true', ['true'])"), "no processes"),
+
     ("python", python("from multiprocessing.shared_memory import SharedMemory as M", "M(create=True, size=8)"),
      "no locks"),
     ("python", python("import os", "os.kill(1, 9)"), "no process but their own"),
-    ("python", python("import os", "os.setpriority(os.PRIO_PROCESS, 0, 5)"), "system call"),
+
     ("python", python("import numpy"), "`numpy` is not installed"),
     ("python", python("bytearray(1 << 40)"), "MEMORY_MAX_BYTES"),
     ("python", python("import threading as t, time", "while True: t.Thread(target=time.sleep, args=(60,)).start()"),
      "number of threads"),
     ("python", python("input()"), "no standard input"),
     ("nodejs", nodejs("require('fs').readFileSync('/etc/shadow')"), "`/etc/shadow` is closed"),
-    ("nodejs", nodejs("await require('fs/promises').mkdir('/mine')"), "`/mine` is closed"),
+
     ("nodejs", nodejs("require('fs').readFileSync('data.csv')"), "`data.csv` is not here"),
     ("nodejs", nodejs("await fetch('http://192.0.2.1')"), "no network"),
-    ("nodejs", nodejs("await require('dns').promises.lookup('example.org')"), "no network"),
+
     ("nodejs", nodejs("require('child_process').execSync('ls')"), "no processes"),
     ("nodejs", nodejs("process.kill(1)"), "no process but their own"),
-    ("nodejs", nodejs("require('os').setPriority(5)"), "`setpriority` is closed"),
+
     ("nodejs", nodejs("require('axios')"), "`axios` is not installed"),
-    ("nodejs", nodejs("await import('left-pad')"), "`left-pad` is not installed"),
+
     ("nodejs", nodejs("require('./other')"), "one file"),
 ]  # fmt: skip
 

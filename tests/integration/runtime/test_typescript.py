@@ -8,16 +8,10 @@ from tests.integration.runtime.served import ServedRuntime, document
 
 FORMS = {
     "module": "export default ({ params }: { params: { a: number; b: number } }): number => params.a + params.b!;",
-    "exported handler": "type E = { params: any };\nexport async function handler(e: E) { return e.params.a + 2; }",
     "import": "import { sep, type ParsedPath } from 'node:path';\nimport type { A } from './a.ts';\n"
     "export default (e: any) => e.params.a + 1 + sep.length;",
     "CommonJS": "interface E { params: Record<string, number> }\nmodule.exports = async (e: E) => e.params.a + 2;",
-    "callback": "exports.handler = (e: any, c: unknown, done: (x: null, y: number) => void) => done(null, 3);",
-    "context": "module.exports = (context: any, callback: Function) => callback(null, context.params.a + 2);",
-    "awaiting exports": "const two: number = await 2;\nexports.handler = (e: any) => e.params.a + two;",
     "body": "const { a, b } = event.params as { a: number; b: number };\nreturn a + b;",
-    "awaiting body": "const b = await Promise.resolve<number>(2);\nreturn event.params.a + b;",
-    "generics": "const id = <T,>(x: T): T => x;\nconst m = new Map<string, number>();\nreturn id<number>(3);",
     "class": "abstract class Base<T> { abstract get(): T; }\n"
     "class Own extends Base<number> {\n  private readonly n: number;\n  declare z: string;\n"
     "  constructor(n: number) { super(); this.n = n; }\n  override get(): number { return this.n; }\n"
@@ -87,13 +81,10 @@ def test_errors_of_a_run_have_their_place_in_the_source(
     ("script", "place", "hint"),
     [
         ("export default () => 1;\n  enum A { B }\n", (2, 3), "an object"),
-        ("const enum A {\n  B,\n}\nreturn A.B;", (1, 1), "an object"),
-        ("let a;\n  enum A {\n    B,\n  }\nreturn 1;", (2, 3), "an object"),
         ("\tnamespace N { export const a = 1 }", (1, 2), "namespace"),
         ("class A {\n  constructor(private x: number) {}\n}\nreturn 1;", (2, 23), "in the constructor"),
         ("const é = '日本'; class A { constructor(public x: number) {} }", (1, 46), "in the constructor"),
         ("import fs = require('fs');\nmodule.exports = 1;", (1, 1), "require"),
-        ("export = (e: any) => 1;", (1, 1), "module.exports"),
         ("const x = <number>event.params.a;\nreturn x;", (1, 11), "in JavaScript"),
     ],
 )
@@ -109,11 +100,7 @@ def test_what_is_more_than_types_is_refused_with_a_hint(
     ("script", "place"),
     [
         ("export default (e: any) => {\n  return 1 +* 2;\n};\n", (2, 13)),
-        ("module.exports = (e: any) => {\n  return e.params.;\n};\n", (2, 19)),
-        ("module.exports = async (e: any) => {\n  const a = [1, 2;\n  return a;\n};\n", (2, 18)),
-        ("const a: number = 1;\n\nreturn a b;\n", (3, 10)),
         ("const a: = 1;\nreturn a;\n", (1, 10)),
-        ("let a: number = 1;\nlet a: number = 2;\n", (2, 5)),
         ("export default (e: any) => {\n  if (e) {\n", (3, 1)),
         ("if (event) {\n  return 1 as number;", (2, 22)),
         ("return 1;\nexport default (e: any) => 1;", (2, 1)),

@@ -52,13 +52,8 @@ def test_isolation_names_the_layers_that_are_on(runtime: Server) -> None:
     ("method", "path", "status", "code"),
     [
         ("POST", "/runtime/ruby/title", 404, "NOT_FOUND"),
-        ("POST", "/runtime/python/.title", 404, "NOT_FOUND"),
-        ("POST", "/nothing", 404, "NOT_FOUND"),
         ("GET", RUN, 405, "INVALID_REQUEST"),
         ("PUT", f"/runtime/ruby/environments/{HASH}/0", 404, "NOT_FOUND"),
-        ("PUT", f"/runtime/python/environments/{HASH[1:]}/0", 404, "NOT_FOUND"),
-        ("PUT", f"/runtime/python/environments/{HASH}/00", 404, "NOT_FOUND"),
-        ("PUT", f"/runtime/python/environments/{HASH}/-1", 404, "NOT_FOUND"),
         ("POST", f"/runtime/python/environments/{HASH}/0", 405, "INVALID_REQUEST"),
         ("PUT", f"/runtime/python/environments/{HASH}/1", 409, "ENVIRONMENT_NEEDED"),
         ("PUT", f"/runtime/python/environments/{HASH}/0", 400, "INVALID_REQUEST"),
@@ -73,20 +68,10 @@ def test_wrong_paths_and_methods(python: Server, method: str, path: str, status:
     "change",
     [
         {"script_hash": "0" * 64},
-        {"script_hash": "xyz"},
-        {"script_content": 5},
         {"script_content": "\ud800"},
         {"params": []},
-        {"params": None},
-        {"context": "x"},
         {"timeout_ms": 0},
-        {"timeout_ms": "soon"},
-        {"timeout_ms": 1e300},
-        {"tenant": ""},
-        {"isolation": "none"},
         {"artifact": "!"},
-        {"compile_options": 1},
-        {"request_id": "a b"},
     ],
     ids=str,
 )
@@ -131,8 +116,6 @@ def test_the_request_id_is_echoed(python: Server) -> None:
     ("variable", "value"),
     [
         ("RUNTIME_SECRET", "short"),
-        ("WORKERS_MAX", "many"),
-        ("LOG_LEVEL", "loud"),
         ("PACKAGES", "/not/there"),
     ],
 )

@@ -16,8 +16,6 @@ EVENT = {"params": {"a": 1}, "context": {"user": "ada"}}
     ("script", "expected"),
     [
         ("def handle(event, context): return [event, context]", [EVENT, EVENT["context"]]),
-        ("def handle(params, context): return params", EVENT["params"]),
-        ("def handle(params, strict=True): return [params, strict]", [EVENT["params"], True]),
         ("def handle(*args): return args", [EVENT, EVENT["context"]]),
         ("def handle(): return 5", 5),
         ("result = [params, context]", [EVENT["params"], EVENT["context"]]),
@@ -95,7 +93,6 @@ def test_a_stack_trace_shows_the_users_lines_and_no_frame_of_ours(python: Server
         ("class E(Exception):\n    def __str__(self): raise self\nraise E", "exception", "E"),
         ("async def handle(p):\n    raise OSError(28, 'full')", "exception", "OSError"),
         ("import runtime", "exception", "ModuleNotFoundError"),
-        ("import gevent", "exception", "ModuleNotFoundError"),
         ("result = {(1, 2): 3}", "result_not_json", "dict"),
         ("result = [b'']", "result_not_json", "bytes"),
         ("def handle(a, b, c): pass", "exception", None),
@@ -130,7 +127,6 @@ LONG = "7" * 5000
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        ("result = int('7' * 4000) * 10 ** 1000", "7" * 4000 + "0" * 1000),
         ("import sys\nsys.set_int_max_str_digits(0)\ndef handle(p): return int('7' * 5000)", LONG),
         ("def handle(params): return params['n']", LONG),
         ("def handle(params): return [params['n']][0] * -1", "-" + LONG),
@@ -144,7 +140,7 @@ def test_integers_of_any_length_pass_digit_by_digit(python: Server, script: str,
 
 @pytest.mark.parametrize(
     "script",
-    ["result = str(10 ** 5000)", "def handle(params): return str(params['n'])", "result = int('7' * 5000)"],
+    ["def handle(params): return str(params['n'])", "result = int('7' * 5000)"],
 )
 def test_a_script_has_pythons_limit_of_digits(python: Server, script: str) -> None:
     assert "Exceeds the limit (4300 digits)" in _text_of_run(python, script)

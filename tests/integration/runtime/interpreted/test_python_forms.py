@@ -24,10 +24,6 @@ FACTORY = (
 )
 
 DECORATED = {
-    "without wraps, another name": (
-        f"{WRAPPER}def main(params): return params\nhandle = plain(main)",
-        PARAMS,
-    ),
     "without wraps, after one parameter": (
         "def plain(f):\n    def w(event, *args): return f(event, *args)\n    return w\n"
         "@plain\ndef handler(event, context): return context",
@@ -44,20 +40,12 @@ DECORATED = {
         PARAMS,
     ),
     "without wraps": (f"{WRAPPER}@plain\ndef handle(params): return params", PARAMS),
-    "without wraps, twice": (f"{WRAPPER}@plain\n@plain\ndef handler(event): return event.params", PARAMS),
     "without wraps, two parameters": (
         f"{WRAPPER}@plain\ndef handler(event, context): return context",
         CONTEXT,
     ),
-    "without wraps, async": (f"{WRAPPER}@plain\nasync def handle(params): return params", PARAMS),
     "by a class": (f"{CLASS_WRAPPER}@Plain\ndef handle(params): return params", PARAMS),
     "by a factory": (f"{FACTORY}@plain(2)\ndef handle(params): return params", [PARAMS, PARAMS]),
-    "by name": (f"{WRAPPER}def handle(params): return params\nhandle = plain(handle)", PARAMS),
-    "with wraps": (
-        "import functools\ndef plain(f):\n    @functools.wraps(f)\n    def w(*a): return f(*a)\n    return w\n"
-        "@plain\ndef handle(params): return params",
-        PARAMS,
-    ),
     "with wraps that adds an argument": (
         "import functools\ndef plain(f):\n    @functools.wraps(f)\n    def w(params): return f(params, 7)\n"
         "    return w\n@plain\ndef handle(params, seven): return [params, seven]",
@@ -71,16 +59,7 @@ DECORATED = {
 
 CALLABLES = {
     "an object": ("class H:\n    def __call__(self, params): return params\nhandle = H()", PARAMS),
-    "an async object": (
-        "class H:\n    async def __call__(self, event): return event.params\nhandler = H()",
-        PARAMS,
-    ),
     "a bound method": ("class H:\n    def run(self, params): return params\nhandle = H().run", PARAMS),
-    "an async method": ("class H:\n    async def run(self, event, c): return c\nhandler = H().run", CONTEXT),
-    "a static method": (
-        "class H:\n    @staticmethod\n    def run(params): return params\nhandle = H.run",
-        PARAMS,
-    ),
     "a class method": (
         "class H:\n    @classmethod\n    def run(cls, event): return event\nhandler = H.run",
         EVENT,
@@ -94,7 +73,6 @@ CALLABLES = {
         [PARAMS, 3],
     ),
     "a lambda": ("handle = lambda params: params", PARAMS),
-    "a lambda of two": ("handler = lambda event, context: context", CONTEXT),
     "a function of C": ("handle = dict", PARAMS),
     "one imported": ("from json import dumps as handle", '{"a": 1}'),
     "one made by exec": ("exec('def handle(params): return params')", PARAMS),
@@ -106,19 +84,15 @@ PARAMETERS = {
         "def handler(*, event, context=None): return [event.params, context]",
         [PARAMS, CONTEXT],
     ),
-    "one of each": ("def handler(event, *, context): return [event.params, context]", [PARAMS, CONTEXT]),
     "any by keyword": ("def handle(**given): return given", EVENT),
     "with a default": ("def handler(event=None, context=None): return context", CONTEXT),
-    "keyword with a default": ("def handle(params, *, strict=True): return [params, strict]", [PARAMS, True]),
     "by position": ("def handle(params, /): return params", PARAMS),
-    "first and any": ("def handle(params, *rest): return [params, rest]", [PARAMS, []]),
 }
 
 GENERATORS = {
     "a generator": ("def handle(params):\n    yield 1\n    yield params", [1, PARAMS]),
     "an async generator": ("async def handle(params):\n    yield 1\n    yield params", [1, PARAMS]),
     "one that is returned": ("def handle(params): return (n * n for n in range(3))", [0, 1, 4]),
-    "one that is awaited": ("async def handle(params): return (n * n for n in range(3))", [0, 1, 4]),
     "one that is empty": ("def handle(params):\n    return\n    yield", []),
     "one of a body": ("result = (n for n in params)", ["a"]),
 }
@@ -129,21 +103,11 @@ BODIES = {
         "signal.signal(signal.SIGALRM, handler)\nsignal.alarm(3)\nresult = params\nsignal.alarm(0)",
         PARAMS,
     ),
-    "a helper for signals and no params": (
-        "import signal\ndef handler(signum, frame): raise TimeoutError\n"
-        "signal.signal(signal.SIGALRM, handler)\nresult = 3",
-        3,
-    ),
     "a helper that is called": (
         "def handle(x): return x * 2\nresult = [handle(params[k]) for k in params]",
         [2],
     ),
     "a helper that reads params": ("def handler(event): return params['a']\nresult = handler(0)", 1),
-    "a helper of three parameters": ("def handler(a, b, c): return 1\nresult = handler(1, 2, 3)", 1),
-    "an object of logging": (
-        "import logging\nhandler = logging.NullHandler()\nlogging.getLogger('x').addHandler(handler)\nresult = 5",
-        5,
-    ),
     "an object of logging and a main guard": (
         "import logging\nhandler = logging.NullHandler()\nif __name__ == '__main__':\n    result = params['a']",
         1,
@@ -154,19 +118,11 @@ BODIES = {
 
 MODULES = {
     "a main guard": ("def handle(params): return params\nif __name__ == '__main__': result = 7 / 0", PARAMS),
-    "a main guard that uses params": (
-        "def handle(params): return params\nif __name__ == '__main__':\n    result = handle(params)",
-        PARAMS,
-    ),
     "a result of its own": (
         "result = None\ndef handle(params):\n    global result\n    result = 7\n    return params",
         PARAMS,
     ),
     "a try-out": ("def handle(params): return params\nresult = handle({'b': 2})\nprint(result)", PARAMS),
-    "a try-out and a decorator": (
-        f"{WRAPPER}def handle(params): return params\nhandle = plain(handle)\nresult = 0",
-        PARAMS,
-    ),
 }
 
 _KINDS: dict[str, dict[str, tuple[str, Any]]] = {
@@ -204,13 +160,10 @@ def test_a_script_that_cannot_be_called_is_told_the_forms(python: Server, script
 ENDS = {
     "nothing": ("x = 1", None),
     "status 0": ("import sys\nresult = 5\nsys.exit(0)", 5),
-    "no status": ("result = 5\nexit()", 5),
-    "true": ("import sys\ndef main():\n    global result\n    result = 5\nsys.exit(main())", 5),
     "status 0 in the main guard": (
         "import sys\nif __name__ == '__main__':\n    result = 5\n    sys.exit()",
         5,
     ),
-    "without a result": ("def main(): return 0\nraise SystemExit(main())", None),
     "tests that pass": (
         "import unittest\nclass T(unittest.TestCase):\n    def test(self): self.assertTrue(params)\nunittest.main()",
         None,

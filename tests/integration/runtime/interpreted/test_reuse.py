@@ -55,13 +55,6 @@ def test_an_unknown_script_is_requested_from_the_caller(runtime: Server) -> None
     assert answer.json()["request_id"] == "r1"
 
 
-def test_runs_of_one_script_at_once_get_a_process_each(python: Server) -> None:
-    python.prepare(SLEEPING)
-    with ThreadPoolExecutor(3) as threads:
-        answers = list(threads.map(lambda _: python.run(SLEEPING, {"s": 0.2}).status_code, range(3)))
-    assert answers == [200, 200, 200]
-
-
 def test_a_timed_out_run_ends_with_all_its_processes(serve: Serve) -> None:
     # Only with these layers off can a script have one.
     server = serve(ISOLATION_OFF="seccomp,landlock_files", ISOLATION_REQUIRED="no_new_privs")
