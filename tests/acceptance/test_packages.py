@@ -12,8 +12,7 @@ import pytest
 
 from tests.acceptance.client import Client, error_of
 from tests.acceptance.deployment import Deployment
-from tests.integration.runtime.installer.artifacts import tarball, wheel
-from tests.integration.runtime.installer.registry import Registry, served
+from tests.integration.runtime.installer.registry import Registry, served, tarball, wheel
 from tests.waiting import until
 
 PLAIN = "def handle(params):\n    return params\n"

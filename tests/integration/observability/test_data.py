@@ -26,8 +26,7 @@ from tests.integration.observability.load import PACKAGES
 from tests.integration.observability.observation import GatewaySeries, observed
 from tests.integration.observability.prometheus import Api, sql
 from tests.integration.observability.seen import Seen
-from tests.integration.runtime.installer.artifacts import wheel
-from tests.integration.runtime.installer.registry import served
+from tests.integration.runtime.installer.registry import served, wheel
 
 #: Seconds between two scrapes.
 INTERVAL = 1

@@ -20,10 +20,9 @@ from tests.acceptance.client import Client
 from tests.conftest import missing
 from tests.integration.deploy import compose
 from tests.integration.openfaas.build import ROOT, TEMPLATE, Build, sources_digest, surroundings
-from tests.integration.openfaas.gateway import Gateway
 from tests.integration.openfaas.image import Machine
 from tests.integration.openfaas.served import Serve, Served
-from tests.integration.openfaas.stack import SECRETS, SHORT, Stack, running, secret_files, written
+from tests.integration.openfaas.stack import SECRETS, SHORT, Gateway, Stack, running, secret_files, written
 from tests.shared import alone, remove_unused, used
 
 GENERIC = "echo"

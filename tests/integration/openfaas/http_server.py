@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 from tests.conftest import ROOT
 
 TEMPLATE = ROOT / "template" / "python3-gevent"
-OURS, STOCK = "http_worker.HttpWorker", "gevent"
+OURS = "http_worker.HttpWorker"
 HOST = b"Host: localhost\r\n"
 CLOSE = b"Connection: close\r\n"
 TIMEOUT = 20.0

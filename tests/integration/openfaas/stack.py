@@ -1,23 +1,29 @@
-"""All functions of stack.yml, each from its build folder, for tests that act as clients of the gateway."""
+"""All functions of stack.yml, each from its build folder, and the gateway of the Compose file in front of them."""
 
+import os
 import re
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+from urllib.parse import urlsplit
 
 import jwt
 import requests
 import yaml
 
+from local.fetch.debian_program import DebianProgram
 from local.supervisor.account import Account
-from tests.integration.openfaas.build import Build
+from local.supervisor.ports import LOOPBACK, free_port
+from tests.integration.openfaas.build import ROOT, Build
 from tests.integration.openfaas.image import files
 from tests.integration.openfaas.served import Serve, Served
+from tests.waiting import until
 
 SECRETS = {"JWT_SECRET": "j" * 32, "RUNTIME_SECRET": "r" * 32, "PACKAGES_SECRET": "p" * 32}
 TIMEOUT = 60
@@ -155,3 +161,60 @@ def written(build: Build) -> dict[Path, int]:
     made = [build.made(function.name) for function in functions(build)]
     folders = {folder for one in made for folder in (one.image.folder, one.app)}
     return {path: path.stat().st_mtime_ns for folder in folders for path in files(folder)}
+
+
+CONFIGURATION = ROOT / "deploy" / "gateway" / "haproxy.cfg"
+#: Its public port in the configuration; the others are the runtimes'.
+PUBLIC = 8080
+STOP_TIMEOUT = 30
+
+
+class Gateway:
+    """The gateway. As a context manager it waits until it answers, and ends it.
+
+    Args:
+        haproxy: The program.
+        functions: Addresses of the functions, by the names of the services in the Compose file.
+        folder: Folder for the configuration with these addresses.
+    """
+
+    def __init__(self, haproxy: DebianProgram, functions: Mapping[str, str], folder: Path) -> None:
+        self._haproxy = haproxy
+        self._file = folder / "haproxy.cfg"
+        self._ports: dict[str, int] = {}
+        text = re.sub(r"^    bind :(\d+)$", self._bind, CONFIGURATION.read_text(), flags=re.MULTILINE)
+        named = set(re.findall(r"^    server \S+ (\S+):8080$", text, re.MULTILINE))
+        assert named == functions.keys()
+        for name, address in functions.items():
+            text = re.sub(rf"(?<= ){name}:8080$", urlsplit(address).netloc, text, flags=re.MULTILINE)
+        self._file.write_text(text)
+        self.url = self.at(PUBLIC)
+
+    def _bind(self, found: re.Match[str]) -> str:
+        self._ports[found[1]] = free_port()
+        return f"    bind {LOOPBACK}:{self._ports[found[1]]}"
+
+    def at(self, port: int) -> str:
+        """Return the address of a port of the configuration."""
+        return f"http://{LOOPBACK}:{self._ports[str(port)]}"
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [self._haproxy.path, "-db", "-f", self._file], env=os.environ | self._haproxy.environment
+        )
+        try:
+            until(self._answers, "the gateway answers")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self.url}/health", timeout=60).status_code == 200
+        return False
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(STOP_TIMEOUT)

@@ -16,16 +16,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import cast
 
-import pytest
-
 from tests.integration.openfaas.http_server import (
     HOST,
-    OURS,
-    STOCK,
     TEMPLATE,
     TIMEOUT,
     HttpServer,
-    body_of,
     everything,
     read_one,
     serving,
@@ -101,27 +96,13 @@ def test_max_requests_replaces_the_worker_and_loses_no_request(tmp_path: Path) -
     assert "Autorestarting worker" in server.log.read_text()
 
 
-@pytest.mark.parametrize("worker", [OURS, STOCK])
-def test_sigquit_ends_immediately(tmp_path: Path, worker: str) -> None:
-    with serving(tmp_path / "log", worker) as server, server.connect() as busy:
+def test_sigquit_ends_immediately(tmp_path: Path) -> None:
+    with serving(tmp_path / "log") as server, server.connect() as busy:
         busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
         server.process.send_signal(signal.SIGQUIT)
         assert server.process.wait(TIMEOUT) == 0
         with suppress(ConnectionResetError):
             assert everything(busy) == b""
-
-
-@pytest.mark.parametrize("worker", [OURS, STOCK])
-def test_sigterm_finishes_running_requests(tmp_path: Path, worker: str) -> None:
-    with serving(tmp_path / "log", worker) as server, server.connect() as busy, server.connect() as late:
-        late.sendall(b"GET /rel")
-        busy.sendall(b"GET /hold HTTP/1.1\r\n" + HOST + b"\r\n")
-        until(lambda: server.ask("/")[0] == 200, "both have been taken")
-        server.process.send_signal(signal.SIGTERM)
-        late.sendall(b"ease HTTP/1.1\r\n" + HOST + b"\r\n")
-        assert b"200 OK" in everything(late)
-        assert b"released" in body_of(everything(busy))
-        assert server.process.wait(TIMEOUT) == 0
 
 
 def test_reload_follows_the_source(tmp_path: Path) -> None:

@@ -40,32 +40,15 @@ def own_server(tmp_path: Path) -> Iterator[HttpServer]:
 
 REFUSED = {
     "no HTTP": (b"hello\r\n\r\n", 400),
-    "no Host": (b"GET / HTTP/1.1\r\n\r\n", 400),
-    "two Hosts": (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
-    "two lengths": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
-    "length and coding": (
-        b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
     "another coding": (
         b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         501,
     ),
-    "two tokens": (b"GET / HTTP/1.1\r\n" + HOST + b"Authorization: a\r\nAuthorization: b\r\n\r\n", 400),
-    "a folded header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\r\n c\r\n\r\n", 400),
-    "a bare line feed": (b"GET / HTTP/1.1\n" + HOST + b"\r\n", 400),
-    "a NUL in a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\0c\r\n\r\n", 400),
-    "a NUL in the path": (b"GET /a%00b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "a fragment": (b"GET /a#b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "HTTP/2": (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
     "another expectation": (
         b"POST / HTTP/1.1\r\n" + HOST + b"Expect: luck\r\nContent-Length: 1\r\n\r\na",
         417,
     ),
-    "too many headers": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: b\r\n" * 101 + b"\r\n", 431),
-    "too long a header": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 40_000 + b"\r\n\r\n", 431),
-    "a header without end": (b"GET / HTTP/1.1\r\n" + HOST + b"X-A: " + b"b" * 100_000, 431),
-    "too long a path": (b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
     "too long a body": (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 70000000\r\n\r\n", 413),
 }
 
@@ -196,10 +179,6 @@ def test_the_request_after_a_head_request_is_answered(server: HttpServer, path: 
     )
     first, second = answers(received, "HEAD")
     assert (first.body, json.loads(second.body)["path"]) == (b"", "/")
-
-
-def test_a_response_that_is_too_short_closes_the_connection(server: HttpServer) -> None:
-    assert body_of(server.send(b"GET /short HTTP/1.1\r\n" + HOST + b"\r\n")) == b"one,"
 
 
 def test_http_1_0_gets_no_chunks_and_may_keep_its_connection(server: HttpServer) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from tests.integration.runtime.installer.artifacts import Content, wheel
+from runtime.installer.settings import Settings
+from tests.conftest import missing
 from tests.integration.runtime.installer.conftest import Start
-from tests.integration.runtime.installer.registry import LATER, Registry, served
+from tests.integration.runtime.installer.registry import LATER, Content, Registry, served, wheel
 from tests.integration.runtime.installer.served import ServedInstaller, environment
 from tests.waiting import until_greenlets
 
@@ -246,3 +247,19 @@ def test_calls_need_the_secret_and_a_body(installer: ServedInstaller) -> None:
     assert installer.ask("cobol", "build", {"lock": ""}).status_code == 404
     assert installer.ask("python", "build", {"lock": "#" * (5 << 20)}).status_code == 413
     assert installer.built("python", installer.resolved("python")["lock"]).files == {}
+
+
+PACKAGES = {"python": ("idna==3.10", "idna/core.py"), "nodejs": ("ms@2.1.3", "node_modules/ms/index.js")}
+
+
+@pytest.mark.parametrize("language", PACKAGES)
+def test_a_package_of_the_real_registry_is_installed(installer_settings: Settings, language: str) -> None:
+    package, file = PACKAGES[language]
+    with ServedInstaller(installer_settings) as installer:
+        answer = installer.ask(language, "resolve", {"packages": [package]})
+        if answer.status_code == 503:
+            missing(f"no registry of {language}", answer.text)
+        built = installer.built(language, answer.get_json()["lock"])
+
+    assert file in built.files
+    assert [one["licence"] for one in built.head["packages"]] != [None]

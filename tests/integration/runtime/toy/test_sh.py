@@ -1,6 +1,7 @@
 """A language added as docs/adding-a-language.md says: a module, a worker program, one line in the registry."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from runtime.languages import LANGUAGES
 from runtime.settings import Settings
+from tests.conftest import ROOT
 from tests.integration.runtime.served import ServedRuntime, document
 from tests.integration.runtime.toy.sh import Sh
 from tests.waiting import until, until_greenlets
@@ -146,3 +148,18 @@ def states_of_group(leader: int) -> list[str]:
         if int(group) == leader:
             states.append(state)
     return states
+
+
+HERE = Path(__file__).parent
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "adding-a-language.md").read_text(), re.DOTALL)
+
+
+def test_the_module_and_the_worker_program_are_shown_whole() -> None:
+    assert (HERE / "sh.py").read_text() in BLOCKS
+    assert (HERE / "sh_worker.py").read_text() in BLOCKS
+
+
+def test_all_code_that_is_shown_is_code_that_is_tested() -> None:
+    tested = [(HERE / name).read_text() for name in ("sh.py", "sh_worker.py", "test_sh.py")]
+    assert len(BLOCKS) == 5
+    assert [block for block in BLOCKS if not any(block in text for text in tested)] == []

@@ -1,12 +1,19 @@
-"""Preparing a toolchain: an existing one is kept, and a machine without a compiler gets an error of one line."""
+"""The toolchain: preparing it, the errors of a machine without one, and the crates that scripts can use."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from runtime.languages.rust.toolchain import Toolchain
+from runtime.settings import Settings
 from tests.conftest import ROOT
+from tests.integration.runtime.rust.served import HEAD, SIGNATURE
+from tests.integration.runtime.served import ServedRuntime, document
 
 
 def run(module: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,3 +54,36 @@ def test_the_compiler_makes_what_the_record_says(rust_toolchain: Path, tmp_path:
     command = toolchain.command("--crate-type", "cdylib", "-o", str(tmp_path / "answer.wasm"), str(source))
     subprocess.run(command, env={**os.environ, **toolchain.variables}, check=True)
     assert (tmp_path / "answer.wasm").read_bytes().startswith(b"\x00asm")
+
+
+@pytest.fixture(scope="module")
+def served(settings: Settings) -> Iterator[ServedRuntime]:
+    with ServedRuntime("rust", settings) as runtime:
+        yield runtime
+
+
+def using(*crates: str) -> str:
+    declared = "".join(f"extern crate {crate};\n" for crate in crates)
+    return f"{HEAD}{declared}{SIGNATURE}{{ let _ = context; Ok(json!(1)) }}\n"
+
+
+def test_listed_crates_can_be_used(served: ServedRuntime, rust_toolchain: Path) -> None:
+    listed = document(served.get("/libraries"))
+    assert listed["version"] in Toolchain.load(rust_toolchain).version
+    (package,) = listed["packages"]
+    assert package["name"] == "serde_json"
+    assert package["version"].startswith("1.")
+    assert served.result(using(*listed["standard_library"], package["name"])) == 1
+
+
+@pytest.mark.parametrize("crate", ["serde", "rand"])
+def test_crates_that_are_not_listed_cannot_be_used(served: ServedRuntime, crate: str) -> None:
+    error = document(served.prepare(using(crate)))["error"]
+    assert error["code"] == "INITIALIZATION_ERROR"
+    assert crate in error["message"]
+
+
+def test_without_a_compiler_no_crates_are_listed(settings: Settings, tmp_path: Path) -> None:
+    with ServedRuntime("rust", replace(settings, rust_toolchain=None, state=tmp_path)) as runtime:
+        listed = document(runtime.get("/libraries"))
+    assert listed == {"language": "rust", "version": None, "standard_library": [], "packages": []}
