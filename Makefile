@@ -57,7 +57,7 @@ dashboards: environment ## a Prometheus beside `make run`, with our rules, until
 	@$(VENV)/python -m local.monitoring --port "$(PROMETHEUS_PORT)"
 
 grafana: tests-environment ## write the dashboards of deploy/grafana anew
-	@$(VENV)/python -m deploy.grafana.source deploy/grafana/dashboards
+	@$(VENV)/python -m deploy.grafana.source.documents deploy/grafana/dashboards
 
 console: tests-environment ## build the console's files anew, of console/
 	@$(VENV)/python -m tools.console

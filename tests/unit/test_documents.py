@@ -8,8 +8,7 @@ import pytest
 
 from local.state import ROOT
 from tools.docs import configuration
-from tools.docs.packages.calls import Call, calls
-from tools.docs.packages.page import Row, page
+from tools.docs.packages.page import Call, Row, calls, page
 
 FOLDERS = ("bench", "deploy", "docs", "local", "template", "tools")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from deploy.grafana.source.board import dashboard, variable
+from deploy.grafana.source.board import THIRD, Panel, dashboard, series, stat, table, variable
 from deploy.grafana.source.limits import ERROR_RATIO, RUN_SECONDS
-from deploy.grafana.source.panels import THIRD, Panel, series, stat, table
 from deploy.grafana.source.queries import REQUEST_LOG, Sql
 
 TIMES = "$__timeFilter(created_at)"

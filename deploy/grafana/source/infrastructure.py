@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from deploy.grafana.source.board import NAMESPACE, dashboard
+from deploy.grafana.source.board import HALF, NAMESPACE, THIRD, Panel, dashboard, series, table
 from deploy.grafana.source.limits import CHORE_SECONDS, POSTGRES_SECONDS, REDIS_SECONDS
-from deploy.grafana.source.panels import HALF, THIRD, Panel, series, table
 from deploy.grafana.source.queries import Prom, Sql, chosen, quantile, rate
 
 JOBS = 'job=~"controller|runtime|packages|gateway"'

@@ -2,9 +2,19 @@
 
 from typing import Any
 
-from deploy.grafana.source.board import ENDPOINT, LANGUAGE, NAMESPACE, dashboard
+from deploy.grafana.source.board import (
+    ENDPOINT,
+    HALF,
+    LANGUAGE,
+    NAMESPACE,
+    THIRD,
+    Panel,
+    dashboard,
+    series,
+    stat,
+    table,
+)
 from deploy.grafana.source.limits import CONTROLLER_SECONDS, ERROR_RATIO, RUN_SECONDS
-from deploy.grafana.source.panels import HALF, THIRD, Panel, series, stat, table
 from deploy.grafana.source.queries import Prom, chosen, quantile, rate, share
 
 ANSWERS = "http_request_duration_seconds_count"

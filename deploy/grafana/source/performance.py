@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from deploy.grafana.source.board import ENDPOINT, LANGUAGE, NAMESPACE, dashboard
+from deploy.grafana.source.board import ENDPOINT, LANGUAGE, NAMESPACE, Panel, dashboard, heatmap, series
 from deploy.grafana.source.limits import CONTROLLER_SECONDS, QUEUE_SECONDS, RUN_SECONDS
-from deploy.grafana.source.panels import Panel, heatmap, series
 from deploy.grafana.source.queries import Prom, chosen, mean, quantile, rate, share
 
 ANSWERS = "http_request_duration_seconds"

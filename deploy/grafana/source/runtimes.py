@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from deploy.grafana.source.board import LANGUAGE, NAMESPACE, dashboard
+from deploy.grafana.source.board import LANGUAGE, NAMESPACE, Panel, dashboard, series, stat
 from deploy.grafana.source.limits import KILL_RATIO, QUEUE_SECONDS, RUN_SECONDS
-from deploy.grafana.source.panels import Panel, series, stat
 from deploy.grafana.source.queries import Prom, chosen, mean, quantile, rate
 
 STARTS = "lambda_runtime_starts_total"

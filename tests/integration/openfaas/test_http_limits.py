@@ -32,7 +32,7 @@ MEBIBYTE = 1 << 20
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
     """A server with short timeouts."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, "impatient.ImpatientWorker") as served:
+    with serving(log, "wsgi_app.ImpatientWorker") as served:
         yield served
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from http_limits import Timeouts
+from http_worker import HttpWorker
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -172,3 +174,11 @@ BEHAVIOURS: dict[str, Application] = {
     "/twice": twice,
     "/work": work,
 }
+
+
+class ImpatientWorker(HttpWorker):
+    """Our worker with short timeouts, for tests of slow clients."""
+
+    timeouts = Timeouts(
+        head=0.6, body=0.6, body_rate=1000, write=0.6, write_rate=1 << 20, linger=0.3, leave=0.2
+    )

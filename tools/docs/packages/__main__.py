@@ -16,10 +16,8 @@ from local.fetch.command import UnavailableError
 from local.fetch.wheels import collect
 from local.state import ROOT
 from local.supervisor.managed_process import PartError
-from tools.docs.packages.calls import calls
-from tools.docs.packages.install import SAMPLE, install
-from tools.docs.packages.page import Row, page
-from tools.docs.packages.trial import Trial
+from tools.docs.packages.page import Row, calls, page
+from tools.docs.packages.trial import SAMPLE, Trial, install
 
 TITLES = {"python": "Python", "nodejs": "Node.js"}
 

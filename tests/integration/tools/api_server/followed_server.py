@@ -1,12 +1,17 @@
 """The real API server as the contract of discovery needs it."""
 
+import contextlib
 import json
+import select
+import socket
+import socketserver
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from local.supervisor.ports import LOOPBACK
 from tests.integration.controller.runtimes.discovery.contract import NAMESPACE
-from tests.integration.tools.api_server.forwarder import Forwarder
 from tests.waiting import until
 from tools.api_server.control_plane import ControlPlane, Document
 
@@ -118,3 +123,72 @@ class FollowedServer:
                 if event["user"]["username"] == USER and event["responseStatus"]["code"] == 200:
                     query = parse_qs(urlsplit(event["requestURI"]).query)
                     yield {name: values[0] for name, values in query.items()}
+
+
+CHUNK = 65536
+#: Seconds between two looks whether the port is to be closed.
+POLL = 0.01
+
+
+class Forwarder:
+    """Forwards TCP connections to the port `target` while it is open."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener: _Listener | None = None
+        self.port = 0
+
+    def open(self) -> None:
+        """Accepts connections, on the same port as before."""
+        self._listener = _Listener(self.port, self._target)
+        self.port = self._listener.server_address[1]
+        threading.Thread(target=self._listener.serve_forever, args=(POLL,), daemon=True).start()
+
+    def close(self) -> None:
+        """Breaks every connection, and accepts none."""
+        if self._listener is not None:
+            self._listener.shutdown()
+            for connection in tuple(self._listener.connections):
+                with contextlib.suppress(OSError):  # its peer has closed it
+                    connection.shutdown(socket.SHUT_RDWR)
+            # Waits for the threads of the connections.
+            self._listener.server_close()
+            self._listener = None
+
+
+class _Listener(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+
+    def __init__(self, port: int, target: int) -> None:
+        super().__init__((LOOPBACK, port), _Connection)
+        self.target = target
+        self.connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    server: _Listener
+
+    def handle(self) -> None:
+        # The server may be away, and either side may reset its connection.
+        with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, self.server.target)) as server:
+            _forward(self.request, server)
+
+
+def _forward(client: socket.socket, server: socket.socket) -> None:
+    """Copies in both directions until one side ends."""
+    other = {client: server, server: client}
+    while True:
+        readable, _, _ = select.select(list(other), [], [])
+        for one in readable:
+            data = one.recv(CHUNK)
+            if not data:
+                return
+            other[one].sendall(data)

@@ -7,9 +7,8 @@ import pytest
 
 from local.state import ROOT
 from tests.conftest import missing
-from tools.docs.packages.calls import Call, calls
-from tools.docs.packages.install import SAMPLE
-from tools.docs.packages.trial import Trial
+from tools.docs.packages.page import Call, calls
+from tools.docs.packages.trial import SAMPLE, Trial
 
 SAMPLES = ROOT / ".local" / "packages-sample"
 
