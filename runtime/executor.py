@@ -20,8 +20,7 @@ from runtime.process.limits_watcher import Limits, LimitsWatcher
 from runtime.process.process import Launch, Process
 from runtime.process.spawner import Spawner
 from runtime.process.worker import Execution, Worker
-from runtime.scripts.compiled import CompiledScripts, ScriptReference
-from runtime.scripts.memory import ScriptStore
+from runtime.scripts.compiled import CompiledScripts, ScriptReference, ScriptStore
 from runtime.settings import Settings
 from telemetry.tracing import UNTRACED, Tracer
 

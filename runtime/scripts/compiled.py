@@ -1,6 +1,7 @@
-"""Turns the script reference of a request into a script that a worker can load."""
+"""Scripts in the memory of the runtime, and their compiled forms."""
 
 import hashlib
+from collections import OrderedDict
 from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -10,7 +11,33 @@ from gevent.event import Event
 from runtime.errors import InvalidRequest, ScriptNeeded
 from runtime.languages.base import Host, Language, Script
 from runtime.metrics import RuntimeMetrics
-from runtime.scripts.memory import ScriptStore
+
+
+class ScriptStore:
+    """Keeps the scripts that were used last, together at most `max_bytes`, and always the newest one."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._size = 0
+        self._scripts: OrderedDict[tuple[str, str], Script] = OrderedDict()
+
+    def get(self, script_hash: str, options: str) -> Script | None:
+        """Return a script, or None if it is not kept."""
+        script = self._scripts.get((script_hash, options))
+        if script is not None:
+            self._scripts.move_to_end((script_hash, options))
+        return script
+
+    def put(self, script: Script) -> None:
+        """Keep a script, and drop the ones used least recently if there is no room."""
+        key = (script.hash, script.options)
+        if replaced := self._scripts.pop(key, None):
+            self._size -= replaced.size
+        self._scripts[key] = script
+        self._size += script.size
+        while self._size > self._max_bytes and len(self._scripts) > 1:
+            _, dropped = self._scripts.popitem(last=False)
+            self._size -= dropped.size
 
 
 class ScriptReference(NamedTuple):

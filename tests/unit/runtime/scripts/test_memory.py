@@ -1,7 +1,7 @@
 """The store of scripts stays within its bound and drops the scripts used least recently."""
 
 from runtime.languages.base import Script
-from runtime.scripts.memory import ScriptStore
+from runtime.scripts.compiled import ScriptStore
 
 
 def script(name: str, size: int) -> Script:
