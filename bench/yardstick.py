@@ -19,13 +19,7 @@ from local.supervisor.python_server import INTERPRETER
 
 FUNCTION = ["-m", "bench.yardstick"]
 #: The usual way to start gunicorn with gevent.
-CONSTANT = [
-    "-m",
-    "gunicorn",
-    "--worker-class=gevent",
-    "--no-control-socket",
-    "bench.yardstick:constant",
-]
+CONSTANT = ["-m", "gunicorn", "--worker-class=gevent", "--no-control-socket", "bench.yardstick:constant"]
 #: Seconds for one health check.
 ANSWER_TIMEOUT = 3
 

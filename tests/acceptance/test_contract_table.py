@@ -20,14 +20,7 @@ ERRORS_OF_THE_SPECIFICATION = {
 }
 PARAMETERS_OF_THE_SPECIFICATION = {
     f"specification 9: {name}"
-    for name in (
-        "REDIS_URL",
-        "POSTGRES_URL",
-        "CACHE_TTL",
-        "REQUEST_TIMEOUT",
-        "LOG_LEVEL",
-        "METRICS_PORT",
-    )
+    for name in ("REDIS_URL", "POSTGRES_URL", "CACHE_TTL", "REQUEST_TIMEOUT", "LOG_LEVEL", "METRICS_PORT")
 }
 KEYS_OF_THE_CONTRACT = {
     f"keys: {row}"

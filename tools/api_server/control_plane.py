@@ -9,12 +9,7 @@ from typing import Any
 
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from local.fetch.go_programs import GoPrograms
 from local.supervisor.ports import LOOPBACK, free_port

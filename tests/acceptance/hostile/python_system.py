@@ -193,10 +193,7 @@ SOCKETS = [
         BOTH,
     ),
     python_case(
-        "TCP server",
-        "import socket; socket.create_server(('127.0.0.1', 0))",
-        "refused EACCES",
-        BOTH,
+        "TCP server", "import socket; socket.create_server(('127.0.0.1', 0))", "refused EACCES", BOTH
     ),
     python_case(
         "UDP datagram",

@@ -92,7 +92,7 @@ LINKED = [
         Ok(())
         """,
         "INITIALIZATION_ERROR",
-    ),
+    )
 ]
 
 MEMORY = _chosen(
@@ -226,8 +226,6 @@ COMPILATION = [
     ),
 ]
 
-NO_RESULTS = [
-    _case("result too large", 'Err("x".repeat(8 << 20))', "RUNTIME_ERROR output_limit", RESULTS),
-]
+NO_RESULTS = [_case("result too large", 'Err("x".repeat(8 << 20))', "RUNTIME_ERROR output_limit", RESULTS)]
 
 CASES = [*SYSTEM, *LINKED, *MEMORY, *ENDLESS, *COMPILATION, *NO_RESULTS]

@@ -101,11 +101,7 @@ def handle(params):
 """
 
 #: mov eax, <number of getpid>; int 0x80 or syscall; ret
-_GETPID = {
-    "our own": "b827000000 0f05 c3",
-    "of 32 bits": "b814000000 cd80 c3",
-    "x32": "b827000040 0f05 c3",
-}
+_GETPID = {"our own": "b827000000 0f05 c3", "of 32 bits": "b814000000 cd80 c3", "x32": "b827000040 0f05 c3"}
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code of x86-64")

@@ -51,10 +51,7 @@ class HttpServer:
 
 @contextmanager
 def serving(
-    log_file: Path,
-    worker: str = OURS,
-    app: str = "wsgi_app:app",
-    settings: Sequence[str] = (),
+    log_file: Path, worker: str = OURS, app: str = "wsgi_app:app", settings: Sequence[str] = ()
 ) -> Iterator[HttpServer]:
     with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log_file.open("wb") as log:
         process = subprocess.Popen(

@@ -14,12 +14,7 @@ from http_request import RequestReader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.integration.openfaas.http_server import (
-    HttpServer,
-    answers,
-    everything,
-    serving,
-)
+from tests.integration.openfaas.http_server import HttpServer, answers, everything, serving
 from tests.integration.openfaas.test_http_verdicts import CANARY
 
 _TOKEN = st.text("abcXYZ019-", min_size=1, max_size=8)

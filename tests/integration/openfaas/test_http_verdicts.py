@@ -75,8 +75,7 @@ CASES = {
         CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\n\r\n", ["POST / 1"]
     ),
     "an upgrade with chunks and a trailer": Case(
-        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\nX-T: 9\r\n\r\n",
-        ["POST / 1"],
+        CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\n1\r\na\r\n0\r\nX-T: 9\r\n\r\n", ["POST / 1"]
     ),
     "an upgrade with malformed chunks": Case(
         CHUNKED + b"Connection: Upgrade\r\nUpgrade: x\r\n\r\nx\r\na\r\n0\r\n\r\n", BAD

@@ -197,9 +197,7 @@ def test_the_fork_server_cleans_up_after_a_killed_front(machine: Machine) -> Non
     assert machine.folders() == set()
 
 
-def test_the_next_start_cleans_up_after_a_killed_fork_server(
-    machine: Machine,
-) -> None:
+def test_the_next_start_cleans_up_after_a_killed_fork_server(machine: Machine) -> None:
     living = machine.start()
     pid, kept = living.run(PID).json()["result"], machine.folders()
     killed = machine.start()

@@ -45,10 +45,7 @@ NODEJS = environment(
     }
 )
 KEPT = {"python": PYTHON, "nodejs": NODEJS}
-IMPORTING = {
-    "python": "import loose\nresult = loose.VALUE",
-    "nodejs": "return require('common').kind;",
-}
+IMPORTING = {"python": "import loose\nresult = loose.VALUE", "nodejs": "return require('common').kind;"}
 
 
 @pytest.fixture

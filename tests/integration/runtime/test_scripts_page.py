@@ -12,12 +12,7 @@ from tests.integration.runtime.served import ServedRuntime
 
 PAGE = (ROOT / "docs" / "scripts.md").read_text()
 #: Fixtures by the language of a block.
-LANGUAGES = {
-    "js": "packaged_nodejs",
-    "ts": "typescript",
-    "python": "packaged_python",
-    "rust": "rust_runtime",
-}
+LANGUAGES = {"js": "packaged_nodejs", "ts": "typescript", "python": "packaged_python", "rust": "rust_runtime"}
 
 
 class Example(NamedTuple):

@@ -161,10 +161,7 @@ MACHINE: dict[str, dict[str, tuple[str, Any]]] = {
     },
     "nodejs": {
         "network interfaces": ("return os.networkInterfaces();", {}),
-        "import of network interfaces": (
-            "return (await import('node:os')).networkInterfaces();",
-            {},
-        ),
+        "import of network interfaces": ("return (await import('node:os')).networkInterfaces();", {}),
         "cores": ("return os.cpus().length >= 1 && os.availableParallelism() >= 1;", True),
         "model of a core": ("return typeof os.cpus()[0].model;", "string"),
         "load": ("return os.loadavg().length;", 3),

@@ -28,10 +28,7 @@ def table(language: str, folder: Path, program: str) -> tuple[str, Sequence[Row]
     print(f"installing {len(listed)} packages of {TITLES[language]}")
     install(language, [call.package for call in listed], folder, node=program)
     rows = []
-    with (
-        tempfile.TemporaryDirectory() as state,
-        Trial(language, folder, Path(state), program) as trial,
-    ):
+    with tempfile.TemporaryDirectory() as state, Trial(language, folder, Path(state), program) as trial:
         for call in listed:
             rows.append(Row(call, trial.version(call.package), trial.reason(call)))
             print(f"{call.package}: {rows[-1].reason or 'works'}")

@@ -112,13 +112,7 @@ def test_the_request_id_is_echoed(python: Server) -> None:
     assert (answer.status_code, answer.headers["X-Request-ID"]) == (200, "abc-1")
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("RUNTIME_SECRET", "short"),
-        ("PACKAGES", "/not/there"),
-    ],
-)
+@pytest.mark.parametrize(("variable", "value"), [("RUNTIME_SECRET", "short"), ("PACKAGES", "/not/there")])
 def test_a_bad_setting_stops_the_start_and_is_named(variable: str, value: str) -> None:
     environment = {**os.environ, "RUNTIME_SECRET": SECRET, "METRICS_PORT": "0", variable: value}
     started = subprocess.run(

@@ -139,8 +139,7 @@ def test_integers_of_any_length_pass_digit_by_digit(python: Server, script: str,
 
 
 @pytest.mark.parametrize(
-    "script",
-    ["def handle(params): return str(params['n'])", "result = int('7' * 5000)"],
+    "script", ["def handle(params): return str(params['n'])", "result = int('7' * 5000)"]
 )
 def test_a_script_has_pythons_limit_of_digits(python: Server, script: str) -> None:
     assert "Exceeds the limit (4300 digits)" in _text_of_run(python, script)

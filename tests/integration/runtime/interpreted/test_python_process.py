@@ -51,10 +51,7 @@ SCRIPTS = {
     "randomness": ("import random, uuid\nresult = random.random() < 1 and len(str(uuid.uuid4()))", 36),
     "logging": ("import logging\nresult = [logging.root.handlers, logging.root.level]", [[], 30]),
     "spec": ("result = __spec__", None),
-    "pickle": (
-        "import pickle\nclass P:\n    x = 5\nresult = pickle.loads(pickle.dumps(P())).x",
-        5,
-    ),
+    "pickle": ("import pickle\nclass P:\n    x = 5\nresult = pickle.loads(pickle.dumps(P())).x", 5),
     "pickle of the event": (
         "import copy, pickle\ndef handler(event):\n"
         "    return [pickle.loads(pickle.dumps(event)), copy.copy(event).params, copy.deepcopy(event).params]",
@@ -74,10 +71,7 @@ SCRIPTS = {
         "import inspect\ndef f():\n    return 5\nresult = inspect.getsource(f)",
         "def f():\n    return 5\n",
     ),
-    "doctest": (
-        '"""\n>>> 2 + 3\n5\n"""\nimport doctest\nresult = list(doctest.testmod())',
-        [0, 1],
-    ),
+    "doctest": ('"""\n>>> 2 + 3\n5\n"""\nimport doctest\nresult = list(doctest.testmod())', [0, 1]),
     "timeit": ("import timeit\nx = 5\nresult = timeit.timeit('from __main__ import x', number=2) > 0", True),
 }
 

@@ -32,9 +32,7 @@ FAILURES = {
         {"kind": "exception", "message": "boom", "line": 3},
     ),
     "raises at the top level": Row(
-        "x = 1\nx.nothing\n",
-        "const x = null;\nx.nothing;\n",
-        {"kind": "exception", "line": 2},
+        "x = 1\nx.nothing\n", "const x = null;\nx.nothing;\n", {"kind": "exception", "line": 2}
     ),
     "recurses without end": Row(
         "def handle(params):\n    return handle(params)\n",
