@@ -134,22 +134,6 @@ def test_a_slow_check_reaches_its_bound_and_delays_no_other_user(
         assert "bound" in error_of(answer, "INVALID_PARAMS")["message"]
 
 
-@pytest.mark.covers("functions: verify tells what differs")
-def test_examples_that_differ_make_no_version(clients: tuple[Client, Client]) -> None:
-    one, other = clients
-    examples = [
-        {"name": "same", "params": {"a": 1}, "result": {"a": 1.0}},
-        {"params": {"a": 2}, "result": {"a": 3}},
-    ]
-    refused = put(one, script_content=ECHO, examples=examples, verify=True)
-    assert refused.status_code == 400
-    details = error_of(refused, "INITIALIZATION_ERROR")["details"]
-    patch = [{"op": "replace", "path": "/a", "value": 2}]
-    assert (details["stage"], details["differences"]) == ("verify", [{"example": 1, "patch": patch}])
-    assert other.request("GET", PATH).status_code == 404
-    made(other, script_content=ECHO, examples=examples[:1], verify=True)
-
-
 @pytest.mark.covers("functions: schemas hold on all ways of running")
 def test_schemas_hold_on_all_ways_of_running(clients: tuple[Client, Client]) -> None:
     one, other = clients

@@ -182,7 +182,6 @@ _NO_UPGRADES = "it does not look at Upgrade; we take a client at its word that a
 _FOLDING = "folding is of the past, and read in several ways"
 _LINE_FEED = "it takes a bare line feed for a line's end, which not all do"
 _TWO_ENDS = "it goes by the chunks; whoever stands before us may have gone by the length"
-_CODINGS = "it serves no coding but chunked, and says so in another way"
 
 #: Go's net/http.
 GO = {

@@ -46,6 +46,7 @@ def test_the_right_to_write_alone_runs_no_examples(one: Process, stores: Stores)
     assert one.put(writer, script=SCRIPT, examples=[{"result": 1}]).version == 1
 
 
+@pytest.mark.covers("functions: verify tells what differs")
 def test_a_result_that_differs_is_told_as_a_patch(one: Process) -> None:
     found = refused(one, [{"result": 1}, {"name": "second", "result": 5}, {"result": True}])
     assert found == [

@@ -83,6 +83,7 @@ def test_a_key_is_made_listed_used_and_deleted(alice: Caller) -> None:
     assert json.loads(alice.ask("functions", "GET", "/keys").body) == {"keys": []}
 
 
+@pytest.mark.covers("keys: malformed request 400")
 @pytest.mark.parametrize(
     ("fields", "where"),
     [
@@ -122,6 +123,20 @@ def test_a_malformed_request_is_refused_with_a_pointer(
     assert json.loads(alice.ask("functions", "GET", "/keys").body) == {"keys": []}
 
 
+@pytest.mark.covers("keys: reference to nothing 404")
+@pytest.mark.parametrize("reference", ["python-none", "python-hello@2", "python-hello@prod", "rust-hello"])
+def test_a_reference_to_nothing_is_not_found(alice: Caller, reference: str) -> None:
+    assert alice.make(functions=[reference]).status == 404
+    assert alice.make(functions=["python-hello@1"]).status == 201
+
+
+@pytest.mark.covers("keys: more rights than its maker 403")
+@pytest.mark.parametrize("scope", ["keys", "execute:python keys", "write:everything", "read:function"])
+def test_a_scope_that_the_maker_lacks_is_forbidden(alice: Caller, scope: str) -> None:
+    assert alice.make(scope=scope).status == 403
+
+
+@pytest.mark.covers("keys: no scope keys 403, anonymous 401")
 def test_keys_need_their_scope_and_a_key_never_has_it(functions: Functions, alice: Caller) -> None:
     key_id = json.loads(alice.make().body)["key_id"]
     stranger = Caller(functions, bearer("bob"))
@@ -163,6 +178,7 @@ def test_an_id_that_is_none_is_not_found_and_other_methods_are_not_allowed(
         assert set(answer.headers["Allow"].split(", ")) == allowed
 
 
+@pytest.mark.covers("keys: no scope keys 403, anonymous 401")
 def test_a_caller_without_a_token_has_no_keys() -> None:
     functions = Functions(anonymous=frozenset({"execute:all", "keys", "read:functions"}))
     stranger = Caller(functions, None)
@@ -197,6 +213,7 @@ def test_callers_without_a_token_change_nothing_and_run_what_all_may() -> None:
     assert stranger.ask("functions", "POST", "/python-hello/execute", body).status == 404
 
 
+@pytest.mark.covers("keys: write:functions by name")
 def test_a_key_executes_and_writes_functions_only_by_name(alice: Caller) -> None:
     runner, writer = alice.holder(), alice.holder(scope="execute:python write:functions")
     session = json.loads(runner.initialize(None).body)["request_id"]
@@ -208,6 +225,7 @@ def test_a_key_executes_and_writes_functions_only_by_name(alice: Caller) -> None
     assert writer.ask("functions", "DELETE", "/python-hello").status == 204
 
 
+@pytest.mark.covers("keys: bound, only by name")
 def test_a_bound_key_does_nothing_by_id(alice: Caller) -> None:
     session = json.loads(alice.initialize(None).body)["request_id"]
     bound = alice.holder(scope="execute:python read:functions write:functions", functions=["python-hello"])
