@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from bench.wrk import LoadError, Plan, Wrk
-from local.supervisor.ports import LOOPBACK, free_port
+from bench.wrk import Plan, Wrk
+from local.supervisor.ports import LOOPBACK
 
 PLAN = Plan(paths=["/one", "/two"], headers={"X-Probe": "yes"}, before='{"n": ', after="}")
 _LENGTH = re.compile(rb"Content-Length: (\d+)")
@@ -81,20 +81,6 @@ def test_right_answers_are_no_errors(load: Wrk, fresh: float) -> None:
     assert bool(numbers - known) == (fresh > 0)
 
 
-def test_each_line_goes_with_each_path(load: Wrk) -> None:
-    seen = set()
-
-    def reply(head: str, number: int) -> bytes:
-        seen.add((head.split()[1], "X-Line: 1\r\n" in head, "X-Line: 2\r\n" in head))
-        return answer(200, {"result": number + 1})
-
-    lines = ["X-Line: 1\r\n", "X-Line: 2\r\n"]
-    with serving(reply) as port:
-        load(port, Plan(["/a", "/b"], {}, PLAN.before, PLAN.after, lines=lines), seconds=1, clients=1)
-
-    assert seen == {(path, first, not first) for path in ("/a", "/b") for first in (True, False)}
-
-
 def test_each_kind_of_error_is_counted(load: Wrk) -> None:
     replies: dict[int, Callable[[int], bytes]] = {
         0: lambda n: answer(200, {"result": n + 1}),
@@ -123,16 +109,3 @@ def test_an_answer_is_right_once(load: Wrk) -> None:
         seen = load(port, Plan(["/"], {}, PLAN.before, PLAN.after, fresh=1.0), seconds=1, clients=1)
 
     assert seen.wrong == seen.requests - 1
-
-
-def test_clients_pause(load: Wrk) -> None:
-    plan = Plan(["/"], {}, PLAN.before, PLAN.after, pause=100)
-    with serving(lambda head, number: answer(200, {"result": number + 1})) as port:
-        seen = load(port, plan, seconds=1, clients=2)
-
-    assert 0 < seen.requests < 100
-
-
-def test_a_server_that_is_not_there(load: Wrk) -> None:
-    with pytest.raises(LoadError, match="refused"):
-        load(free_port(), PLAN, seconds=1)

@@ -4,7 +4,6 @@ import os
 import re
 import resource
 import selectors
-import shutil
 import signal
 import socket
 import threading
@@ -18,7 +17,6 @@ from typing import cast
 
 from tests.integration.openfaas.http_server import (
     HOST,
-    TEMPLATE,
     TIMEOUT,
     HttpServer,
     everything,
@@ -103,17 +101,6 @@ def test_sigquit_ends_immediately(tmp_path: Path) -> None:
         assert server.process.wait(TIMEOUT) == 0
         with suppress(ConnectionResetError):
             assert everything(busy) == b""
-
-
-def test_reload_follows_the_source(tmp_path: Path) -> None:
-    module = tmp_path / "reloaded_app.py"
-    shutil.copy(Path(__file__).with_name("wsgi_app.py"), module)
-    settings = ("--reload", "--pythonpath", f"{TEMPLATE},{tmp_path}")
-    with serving(tmp_path / "log", app="reloaded_app:app", settings=settings) as server:
-        before = server.worker()
-        module.write_text(module.read_text() + "\n# changed\n")
-        until(lambda: "reloading" in server.log.read_text(), "it is noticed")
-        until(lambda: server.worker() != before, "another worker answers")
 
 
 def test_no_client_starves(tmp_path: Path) -> None:

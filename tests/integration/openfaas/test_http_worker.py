@@ -119,38 +119,6 @@ def test_a_client_that_expects_100_continue_gets_it(server: HttpServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("framing", "first", "second"),
-    [
-        (b"Content-Length: 3\r\n", b"a", b"bc"),
-        (b"Content-Length: 3\r\n", b"", b"abc"),
-        (b"Transfer-Encoding: chunked\r\n", b"1\r\na", b"\r\n2\r\nbc\r\n0\r\n\r\n"),
-        (b"Transfer-Encoding: chunked\r\n", b"", b"3;a=b\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"),
-    ],
-)
-@pytest.mark.parametrize(
-    "offer",
-    [
-        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n",
-        b"Upgrade: websocket\r\nConnection: keep-alive, upgrade\r\nSec-WebSocket-Version: 13\r\n",
-        b"Connection: Upgrade\r\nUpgrade: TLS/1.2, h2c\r\n",
-    ],
-)
-def test_an_upgrade_is_ignored_and_ends_the_connection(
-    server: HttpServer, offer: bytes, framing: bytes, first: bytes, second: bytes
-) -> None:
-    head = b"POST / HTTP/1.1\r\n" + HOST + offer + framing
-    with server.connect() as client:
-        client.sendall(head + b"Expect: 100-continue\r\n\r\n" + first)
-        if not first:
-            assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        client.sendall(second)
-        answer = everything(client)
-    assert status_of(answer) == 200
-    assert seen(answer)["digest"] == hashlib.sha256(b"abc").hexdigest()
-    assert b"Connection: close" in answer
-
-
-@pytest.mark.parametrize(
     ("path", "body"),
     [("/stream", b"4\r\none,\r\n3\r\ntwo\r\n0\r\n\r\n"), ("/announced", b"one,two"),
      ("/written", b"8\r\nwritten,\r\n8\r\nreturned\r\n0\r\n\r\n"), ("/nothing", b""), ("/short", b"one,")],

@@ -4,7 +4,6 @@ import hashlib
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -173,20 +172,6 @@ def test_after_sigterm_new_work_is_refused(machine: Machine, later: Later) -> No
     assert call.result().status_code == 200
 
 
-def test_calls_during_the_end_are_answered_whole_or_refused(machine: Machine) -> None:
-    runtime = machine.start()
-    answers: list[str] = []
-    clients = [threading.Thread(target=lambda: answers.extend(_calls(runtime))) for _ in range(4)]
-    for client in clients:
-        client.start()
-    until(lambda: "whole" in answers and runtime.busy(), "calls are under way")
-    runtime.part.stop()
-    for client in clients:
-        client.join()
-    assert set(answers) <= {"whole", "RUNTIME_UNAVAILABLE", "refused"}
-    assert machine.folders() == set()
-
-
 def test_the_fork_server_cleans_up_after_a_killed_front(machine: Machine) -> None:
     runtime = machine.start()
     runtime.run(PID)
@@ -248,17 +233,3 @@ def _refuses(runtime: Runtime) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _calls(runtime: Runtime) -> Iterator[str]:
-    """Make calls until one is refused, and return their outcomes."""
-    while True:
-        try:
-            answer = runtime.run(SLEEPING, s=0.01)
-        except requests.ConnectionError:
-            yield "refused"
-            return
-        whole = answer.status_code == 200 and answer.json()["result"] == "x" * 100_000
-        yield "whole" if whole else answer.json()["error"]["code"]
-        if not whole:
-            return

@@ -55,19 +55,6 @@ def test_every_resource_fits_its_schema(built: Built, schemas: Schemas, folder: 
     assert wrong == {}, f"Kubernetes {KUBERNETES}"
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_a_misspelt_field_is_refused(built: Built, schemas: Schemas, folder: str) -> None:
-    for document in built(folder):
-        for name in document.keys() - {"apiVersion", "kind", "metadata", "data"}:
-            wrong = copy.deepcopy(document)
-            wrong[f"{name}s"] = wrong.pop(name)
-            assert schemas.errors(wrong), f"{document['kind']}: {name}"
-        for name in document["spec"].keys() if isinstance(document.get("spec"), dict) else ():
-            wrong = copy.deepcopy(document)
-            wrong["spec"][f"{name}s"] = wrong["spec"].pop(name)
-            assert schemas.errors(wrong), f"{document['kind']}: spec.{name}"
-
-
 @pytest.mark.parametrize(
     ("folder", "kind", "field"),
     [

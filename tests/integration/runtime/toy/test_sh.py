@@ -13,7 +13,7 @@ from runtime.settings import Settings
 from tests.conftest import ROOT
 from tests.integration.runtime.served import ServedRuntime, document
 from tests.integration.runtime.toy.sh import Sh
-from tests.waiting import until, until_greenlets
+from tests.waiting import until
 
 REGISTRY = {
     **LANGUAGES,
@@ -66,11 +66,6 @@ def test_a_result_that_is_no_json_has_its_kind(sh: ServedRuntime, result: str) -
     assert sh.failure(f'cat > "$RESULT" <<END\n{result}\nEND\n')["kind"] == "result_not_json"
 
 
-def test_a_param_that_no_variable_can_hold_is_an_error(sh: ServedRuntime) -> None:
-    assert sh.failure(ONE, {"a": "nul \0"})["kind"] == "exception"
-    assert sh.result(ONE) == 1
-
-
 def test_a_script_that_does_not_parse_is_refused_with_its_line(sh: ServedRuntime) -> None:
     answer = sh.prepare("echo 1\necho 2\nif true; fi\n")
     error = document(answer)["error"]
@@ -87,14 +82,6 @@ def test_the_deadline_ends_the_script_with_all_its_processes(sh: ServedRuntime) 
     assert (answer.status_code, error["code"]) == (504, "TIMEOUT")
     assert error["details"]["stdout"] == "started\n"
     until(lambda: not processes_of("sleep\0001000"), "no process of the script is left")
-
-
-def test_background_processes_of_a_script_stop_between_calls(sh: ServedRuntime) -> None:
-    script = 'while :; do :; done & echo $PPID > "$RESULT"'
-    group = sh.result(script)
-    until_greenlets(lambda: set(states_of_group(group)) == {"T"}, "all of the group is stopped")
-    assert len(states_of_group(group)) == 2
-    assert sh.result(script) == group
 
 
 @pytest.mark.parametrize(
@@ -120,11 +107,6 @@ def test_its_confinement_is_that_of_every_language(sh: ServedRuntime) -> None:
     assert [name for name, on in layers.items() if not on] == []
 
 
-def test_the_shell_has_nothing_to_import(sh: ServedRuntime) -> None:
-    listed = document(sh.get("/libraries"))
-    assert listed == {"language": "sh", "version": None, "standard_library": [], "packages": []}
-
-
 def processes_of(command: str) -> list[int]:
     """The processes whose command line starts like that, its words ended by null characters."""
     found = []
@@ -135,19 +117,6 @@ def processes_of(command: str) -> list[int]:
         except OSError:
             continue  # it has ended
     return [pid for pid in found if pid != os.getpid()]
-
-
-def states_of_group(leader: int) -> list[str]:
-    """R, S, T... of every process in a group."""
-    states = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue  # it has ended
-        if int(group) == leader:
-            states.append(state)
-    return states
 
 
 HERE = Path(__file__).parent
