@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.acceptance.hostile.cases import FILES, node, python
-from tests.acceptance.hostile.conftest import Runtimes
-from tests.acceptance.hostile.good import check_clean
+from tests.acceptance.hostile.conftest import Runtimes, check_clean
 from tests.acceptance.hostile.served import Runtime
 from tests.environments import Environment, environment
 

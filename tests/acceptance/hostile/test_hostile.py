@@ -17,8 +17,7 @@ from tests.acceptance.hostile import (
     rust_cases,
 )
 from tests.acceptance.hostile.cases import Case
-from tests.acceptance.hostile.conftest import Runtimes, Target
-from tests.acceptance.hostile.good import check_clean, good
+from tests.acceptance.hostile.conftest import Runtimes, Target, check_clean, good
 from tests.acceptance.hostile.served import Answer
 
 _TABLES = (

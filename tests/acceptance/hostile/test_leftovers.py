@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.hostile.cases import python
-from tests.acceptance.hostile.conftest import Runtimes, Target
-from tests.acceptance.hostile.good import check_clean
+from tests.acceptance.hostile.conftest import Runtimes, Target, check_clean
 from tests.acceptance.hostile.served import until
 
 #: 256 MiB between two words, twice what a script's memory may be.

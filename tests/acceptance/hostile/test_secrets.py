@@ -7,8 +7,7 @@ from types import FrameType
 import pytest
 
 from tests.acceptance.hostile.cases import node, python, rust
-from tests.acceptance.hostile.conftest import SECRET_VARIABLE, Runtimes, Target
-from tests.acceptance.hostile.good import check_clean, good
+from tests.acceptance.hostile.conftest import SECRET_VARIABLE, Runtimes, Target, check_clean, good
 from tests.acceptance.hostile.served import until
 
 #: Counts what matches in all of the memory of its process. The pattern does not match itself.

@@ -10,8 +10,14 @@ import yaml
 from controller.runtimes.endpoint_slices import FRAMES_PORT_NAME, LANGUAGE_LABEL, PORT_NAME
 from local.fetch.kubernetes_tools import KUBERNETES
 from tests.integration.deploy.kubernetes import stack
-from tests.integration.deploy.kubernetes.conftest import COMPONENTS, DEPLOY, OVERLAYS, Built
-from tests.integration.deploy.kubernetes.schemas import Document, Schemas
+from tests.integration.deploy.kubernetes.conftest import (
+    COMPONENTS,
+    DEPLOY,
+    OVERLAYS,
+    Built,
+    Document,
+    Schemas,
+)
 from tests.integration.deploy.kubernetes.test_network import selects
 
 FOLDERS = ("base", "migration", *OVERLAYS, *COMPONENTS)

@@ -10,8 +10,7 @@ from controller.web.flask_app import Function, add_routes
 from controller.web.route import Route
 from controller.web.routes import ROUTES, routes_of
 from controller.web.services import Services
-from tests.integration.deploy.kubernetes.conftest import OVERLAYS, Built
-from tests.integration.deploy.kubernetes.schemas import Document
+from tests.integration.deploy.kubernetes.conftest import OVERLAYS, Built, Document
 from tests.integration.deploy.kubernetes.test_manifests import named
 
 FUNCTION = "/function/"

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.runtime.installer.conftest import Start
+from tests.integration.runtime.installer.conftest import ServedInstaller, Start
 from tests.integration.runtime.installer.registry import LATER, Content, Registry, served, tarball
-from tests.integration.runtime.installer.served import ServedInstaller
 
 MODULE = b"module.exports = 1;\n"
 

@@ -10,9 +10,8 @@ import pytest
 
 from runtime.installer.settings import Settings
 from tests.conftest import missing
-from tests.integration.runtime.installer.conftest import Start
+from tests.integration.runtime.installer.conftest import ServedInstaller, Start, environment
 from tests.integration.runtime.installer.registry import LATER, Content, Registry, served, wheel
-from tests.integration.runtime.installer.served import ServedInstaller, environment
 from tests.waiting import until_greenlets
 
 MODULE = b"VALUE = 1\n"

@@ -1,13 +1,109 @@
-"""A Rust runtime in this process, with real rustc, wasmtime and worker processes."""
+"""A Rust runtime, and the two calls of the controller."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
+from runtime.executor import Executor
+from runtime.front.app import Front
+from runtime.languages.rust.language import Rust
+from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
-from tests.integration.runtime.rust.served import RustRuntime
+
+HEAD = "use serde_json::{json, Map, Value};\n\n"
+SIGNATURE = "pub fn handler(context: Map<String, Value>) -> Result<Value, String> "
+
+
+def script(body: str) -> str:
+    """Return a script with a handler that has this body, starting in line 4."""
+    return f"{HEAD}{SIGNATURE}{{\n{body}\n}}\n"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A script of several bodies, of which the param `case` names the one that runs: one compilation for all."""
+
+    bodies: Mapping[str, str]
+
+    @property
+    def script(self) -> str:
+        """The script."""
+        cases = "".join(
+            f"    Some({json.dumps(name)}) => case_{n}(context),\n" for n, name in enumerate(self.bodies)
+        )
+        choosing = f'{SIGNATURE}{{\n    match context["params"]["case"].as_str() {{\n{cases}'
+        return (
+            f'{HEAD}{"".join(self._functions())}{choosing}    _ => Err("no such case".into()),\n    }}\n}}\n'
+        )
+
+    def line(self, case: str) -> int:
+        """Return the line of the script in which a body starts."""
+        before = list(self.bodies).index(case)
+        return (HEAD + "".join(self._functions()[:before])).count("\n") + 2
+
+    def _functions(self) -> list[str]:
+        # Where one body were part of another one's function, its variables would take of that one's stack.
+        return [
+            f"#[inline(never)] {SIGNATURE.replace('pub fn handler', f'fn case_{n}')}{{\n{body}\n}}\n"
+            for n, body in enumerate(self.bodies.values())
+        ]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of the runtime."""
+
+    status: int
+    json: Any
+
+
+class RustRuntime:
+    """Calls go through the WSGI application, without a server."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._front = Front("rust", Executor(Rust(settings), settings, RuntimeMetrics("rust")), settings)
+
+    def prepare(self, content: str, artifact: str | None = None, **compile_options: Any) -> Answer:
+        """Prepare a script: it is compiled unless its `artifact` is sent along."""
+        reference = self._reference(content, compile_options)
+        return self._post("/runtime/rust/test/prepare", reference, script_content=content, artifact=artifact)
+
+    def run(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
+        """Run a script by its hash; `script_content` and `artifact` are sent only if they are given."""
+        reference = self._reference(content, more.pop("compile_options", {}))
+        body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 10_000, **more}
+        return self._post("/runtime/rust/test", reference, **body)
+
+    def prepared(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
+        """Prepare a script, which must succeed, and run it."""
+        answer = self.prepare(content, **more.get("compile_options", {}))
+        assert answer.status == 200, answer.json
+        return self.run(content, params, **more)
+
+    def close(self) -> None:
+        self._front.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _reference(self, content: str, compile_options: dict[str, Any]) -> dict[str, Any]:
+        script_hash = hashlib.sha256(content.encode()).hexdigest()
+        return {"tenant": "t1", "script_hash": script_hash, "compile_options": compile_options}
+
+    def _post(self, path: str, reference: dict[str, Any], **body: Any) -> Answer:
+        headers = {"X-Runtime-Secret": self.settings.secret}
+        response = self._front.test_client().post(path, json={**reference, **body}, headers=headers)
+        return Answer(response.status_code, response.json)
+
 
 Serve = Callable[..., RustRuntime]
 

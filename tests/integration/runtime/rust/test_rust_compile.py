@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.settings import Settings
-from tests.integration.runtime.rust.conftest import Serve
-from tests.integration.runtime.rust.served import HEAD, RustRuntime, script
+from tests.integration.runtime.rust.conftest import HEAD, RustRuntime, Serve, script
 
 ONE = script("    let _ = context; Ok(json!(1))")
 

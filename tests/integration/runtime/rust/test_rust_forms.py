@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.runtime.rust.served import HEAD, SIGNATURE, Choice, RustRuntime, script
+from tests.integration.runtime.rust.conftest import HEAD, SIGNATURE, Choice, RustRuntime, script
 
 ONE = script("    let _ = context; Ok(json!(1))")
 HANDLER = SIGNATURE + "{ let _ = context; Ok(json!(1)) }\n"

@@ -10,8 +10,7 @@ import pytest
 from wasmtime import Engine, Module
 
 from runtime.settings import Settings
-from tests.integration.runtime.rust.conftest import Serve
-from tests.integration.runtime.rust.served import RustRuntime, script
+from tests.integration.runtime.rust.conftest import RustRuntime, Serve, script
 
 ANSWER = script("    let _ = context; Ok(json!(42))")
 

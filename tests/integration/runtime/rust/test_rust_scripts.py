@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.integration.runtime.rust.conftest import Serve
-from tests.integration.runtime.rust.served import Choice, RustRuntime, script
+from tests.integration.runtime.rust.conftest import Choice, RustRuntime, Serve, script
 
 SUM = script("""    let numbers = context["params"]["numbers"].as_array().ok_or("no numbers")?;
     Ok(json!({"sum": numbers.iter().filter_map(Value::as_i64).sum::<i64>(), "user": context["context"]["user"]}))""")

@@ -12,7 +12,7 @@ import pytest
 from runtime.languages.rust.toolchain import Toolchain
 from runtime.settings import Settings
 from tests.conftest import ROOT
-from tests.integration.runtime.rust.served import HEAD, SIGNATURE
+from tests.integration.runtime.rust.conftest import HEAD, SIGNATURE
 from tests.integration.runtime.served import ServedRuntime, document
 
 

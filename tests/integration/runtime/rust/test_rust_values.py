@@ -15,7 +15,7 @@ from runtime.languages.rust.language import Rust
 from runtime.metrics import RuntimeMetrics
 from runtime.process.worker import Worker
 from runtime.settings import Settings
-from tests.integration.runtime.rust.served import Choice, RustRuntime, script
+from tests.integration.runtime.rust.conftest import Choice, RustRuntime, script
 
 ECHO = script('    Ok(context["params"]["value"].clone())')
 

@@ -18,7 +18,7 @@ from tests.integration.controller.runtimes.discovery.follower_process import (
     followers,
 )
 from tests.integration.deploy.kubernetes.conftest import Built
-from tests.integration.tools.api_server.followed_server import ACCOUNT, FollowedServer
+from tests.integration.tools.api_server.conftest import ACCOUNT, FollowedServer
 from tools.api_server.control_plane import Admin, ControlPlane
 
 

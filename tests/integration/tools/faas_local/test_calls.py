@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.integration.tools.faas_local.conftest import FUNCTION, with_and_without_watchdog
-from tests.integration.tools.faas_local.provider import Provider
+from tests.integration.tools.faas_local.conftest import FUNCTION, Provider, with_and_without_watchdog
 from tests.waiting import until
 
 pytestmark = with_and_without_watchdog

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.integration.tools.faas_local.conftest import FUNCTION
-from tests.integration.tools.faas_local.provider import Provider
+from tests.integration.tools.faas_local.conftest import FUNCTION, Provider
 from tests.processes import alive
 from tests.waiting import until
 from tools.faas_local.deployment import NAMESPACE

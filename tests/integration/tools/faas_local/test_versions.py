@@ -7,8 +7,12 @@ from threading import Event
 
 import requests
 
-from tests.integration.tools.faas_local.conftest import FUNCTION, shrinkwrap, with_and_without_watchdog
-from tests.integration.tools.faas_local.provider import Provider
+from tests.integration.tools.faas_local.conftest import (
+    FUNCTION,
+    Provider,
+    shrinkwrap,
+    with_and_without_watchdog,
+)
 from tests.processes import alive
 from tests.waiting import until
 

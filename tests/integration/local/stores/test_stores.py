@@ -1,4 +1,4 @@
-"""PostgreSQL of the wheel: starts, stops, crashes and starts again with its data."""
+"""PostgreSQL of the wheel, and Redis: each starts, stops, crashes and starts again with its data."""
 
 import contextlib
 import os
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+import redis
 
 from local.stores.postgres import PostgresServer
+from local.stores.redis import RedisServer
 from local.supervisor.account import KEEPER
 from local.supervisor.managed_process import PartError
+from local.supervisor.ports import LOOPBACK
 from local.supervisor.proc import born
 from tests.waiting import until
 
@@ -95,3 +98,29 @@ def test_it_ends_by_itself_when_told_from_outside(server: PostgresServer) -> Non
     os.kill(server.pid, signal.SIGINT)
     until(lambda: not server.alive, "PostgreSQL's end")
     assert "ended by itself" in str(server.failure())
+
+
+@pytest.fixture
+def kept(folder: Path) -> Iterator[RedisServer]:
+    with RedisServer(folder) as kept:
+        yield kept
+
+
+def test_data_outlive_a_stop(kept: RedisServer) -> None:
+    client = redis.Redis.from_url(kept.url)
+    client.set("kept", "1")
+    kept.stop()
+    assert not kept.alive
+    kept.start()
+    assert client.get("kept") == b"1"
+
+
+def test_it_starts_again_after_a_crash(kept: RedisServer) -> None:
+    kept.kill()
+    assert not kept.answers()
+    kept.start()
+    assert redis.Redis.from_url(kept.url).ping()
+
+
+def test_it_listens_on_loopback_only(kept: RedisServer) -> None:
+    assert redis.Redis.from_url(kept.url).config_get("bind") == {"bind": LOOPBACK}
