@@ -12,8 +12,7 @@ from pathlib import Path
 
 from bench.scenarios.scenario import UnexpectedAnswer
 from bench.wrk import LoadError, Wrk
-from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import debian_program
+from local.fetch.debian_program import PackagesError, debian_program
 from local.run import complain
 from local.state import ROOT
 from local.supervisor.managed_process import PartError

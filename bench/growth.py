@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from bench.command import FOLDER, announce, save, status_of, wrk_program
 from bench.filling import LANGUAGE, Filling
-from bench.gates import Gate, Verdict
 from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Server
 from bench.scenarios.scenario import Bench, Run, Scale
 from bench.service import Service
-from bench.table import table
+from bench.table import Gate, Verdict, table
 
 #: The stores and the controller: the start of a worker would hide a request's other costs.
 OWN = ("cpu controller", "cpu redis", "cpu postgres")

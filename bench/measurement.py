@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from bench.load import Load
 from bench.scenarios.scenario import Bench, Run, Scenario
 from bench.service import Service
+from bench.wrk import Load
 
 #: The values of one scenario's runs, by the name of the figure.
 Figures = dict[str, list[float]]

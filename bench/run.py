@@ -11,12 +11,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench.command import FOLDER, announce, save, status_of, wrk_program
-from bench.gates import verdicts
 from bench.measurement import Figures, measure
 from bench.scenarios import GROUPS, Group
 from bench.scenarios.scenario import Bench, Scale, Scenario, UnexpectedAnswer
 from bench.service import Service
-from bench.table import LEGEND, table
+from bench.table import LEGEND, table, verdicts
 from bench.wrk import LoadError, Wrk
 from local.fetch import node
 from local.run import complain

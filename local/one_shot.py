@@ -14,8 +14,7 @@ from local.run import announce, supervised
 from local.services import Parts
 from local.settings import Settings
 from local.state import ROOT, AlreadyRunning, State
-from local.supervisor.signals import Interruption
-from local.supervisor.supervisor import Supervisor
+from local.supervisor.supervisor import Interruption, Supervisor
 
 #: The exit status after Ctrl-C, as a shell gives it.
 INTERRUPTED = 130

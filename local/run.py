@@ -22,8 +22,7 @@ from local.services import RUNTIMES, Parts
 from local.settings import PortsInUse, Settings
 from local.state import ROOT, RUST, AlreadyRunning, State
 from local.supervisor.managed_process import PartError
-from local.supervisor.signals import Interrupted, Interruption
-from local.supervisor.supervisor import Supervisor
+from local.supervisor.supervisor import Interrupted, Interruption, Supervisor
 from local.token import SCOPE, token
 
 #: What the console can do beyond calls: make keys.

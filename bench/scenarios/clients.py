@@ -11,9 +11,9 @@ from time import perf_counter
 import gevent
 
 from bench.connection import Answer, Connection
-from bench.load import Load, Tally
 from bench.scenarios.scenario import Begin, Bench, Run, Scenario
 from bench.scenarios.sessions import INITIALIZE, TRIVIAL, initialize, new_scripts, session, title_line
+from bench.wrk import Load, Tally
 
 #: Connections that ask together.
 BATCH = 100

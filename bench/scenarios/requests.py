@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.load import Load
 from bench.scenarios.scenario import Begin, Bench, Run, Scenario
 from bench.scenarios.sessions import (
     COMMENTS,
@@ -17,7 +16,7 @@ from bench.scenarios.sessions import (
     title_line,
 )
 from bench.service import Service
-from bench.wrk import Plan
+from bench.wrk import Load, Plan
 
 #: Requests before each run that start a script's workers: more than there may be.
 WARMING = 16

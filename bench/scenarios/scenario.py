@@ -5,9 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bench.connection import Answer
-from bench.load import Load
 from bench.service import Service
-from bench.wrk import Wrk
+from bench.wrk import Load, Wrk
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from pathlib import Path
 from statistics import median
 
 from bench.command import FOLDER, announce, save, status_of, wrk_program
-from bench.load import Load
 from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Execute
 from bench.scenarios.scenario import Begin, Bench, Run, Scale
 from bench.scenarios.sessions import TRIVIAL
 from bench.service import Service
 from bench.stages.stage import MARK, NAMES
+from bench.wrk import Load
 from local.supervisor.managed_process import PartError
 from local.supervisor.proc import children, wait_until
 from local.supervisor.python_server import HttpServer

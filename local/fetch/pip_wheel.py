@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from local.fetch.command import UnavailableError, output
-from local.fetch.debian_packages import Packages
+from local.fetch.debian_program import Packages
 
 WHEELS = "usr/share/python-wheels"
 PACKAGE = "python3-pip-whl"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.fetch.command import UnavailableError, output
-from local.fetch.debian_packages import Packages
+from local.fetch.debian_program import Packages
 
 #: Seconds for cargo: a few hundred kilobytes, and its own tries again.
 TIMEOUT = 60

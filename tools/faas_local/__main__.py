@@ -22,8 +22,7 @@ from local.state import ROOT, State
 from local.supervisor.account import RUNNER, Account
 from local.supervisor.ports import is_free
 from local.supervisor.python_server import INTERPRETER
-from local.supervisor.signals import Interruption
-from local.supervisor.supervisor import Supervisor
+from local.supervisor.supervisor import Interruption, Supervisor
 from tools.faas_local.part import Choice, ProviderPart, folder, guide
 from tools.faas_local.secret_store import FOLDER, SecretStore
 

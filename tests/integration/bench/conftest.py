@@ -9,7 +9,7 @@ from bench.command import wrk_program
 from bench.scenarios import GROUPS
 from bench.service import Service
 from bench.wrk import Wrk
-from local.fetch.debian_packages import PackagesError
+from local.fetch.debian_program import PackagesError
 from local.services import RUNTIMES
 from tests.conftest import missing
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench.gates import GATES
 from bench.measurement import measure
 from bench.scenarios import GROUPS, Group
 from bench.scenarios.scenario import Bench, Scale, Scenario
 from bench.service import Service
-from bench.table import table
+from bench.table import GATES, table
 from bench.wrk import Wrk
 
 SMALL = Scale(

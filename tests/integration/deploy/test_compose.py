@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import debian_program
+from local.fetch.debian_program import PackagesError, debian_program
 from tests.conftest import ROOT, missing
 from tests.integration.deploy import compose
 from tools.compose_secrets import make

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import DebianProgram, debian_program
+from local.fetch.debian_program import DebianProgram, PackagesError, debian_program
 from local.supervisor.account import RUNNER, Account
 from tests.acceptance.deployment import Deployment
 from tests.conftest import ROOT, missing

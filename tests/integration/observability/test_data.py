@@ -12,9 +12,8 @@ from psycopg2.extras import RealDictCursor
 
 from deploy.grafana.source.documents import dashboards
 from local.fetch.debian_program import DebianProgram
-from local.monitoring import targets
+from local.monitoring import DEPLOYED, PrometheusServer, targets
 from local.state import State
-from local.stores.prometheus import DEPLOYED, PrometheusServer
 from local.supervisor.account import remove
 from local.supervisor.ports import LOOPBACK, free_port
 from tests.acceptance.deployment import Deployment

@@ -16,7 +16,7 @@ import yaml
 from deploy.grafana.source import limits
 from deploy.grafana.source.documents import dashboards, text
 from local.fetch.debian_program import DebianProgram
-from local.stores.prometheus import DEPLOYED
+from local.monitoring import DEPLOYED
 from tests.conftest import ROOT
 from tests.integration.observability.cases import CASES, Series
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch.debian_packages import PackagesError
-from local.fetch.debian_program import debian_program
+from local.fetch.debian_program import PackagesError, debian_program
 from local.fetch.wheels import collect
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer

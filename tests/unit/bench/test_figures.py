@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from bench.load import Load, Tally, quantile
 from bench.measurement import cpu_per_request, of_load
 from bench.measurement import ratios as to_references
 from bench.stages.run import PROCESSES
 from bench.stages.run import table as stage_table
 from bench.stages.stage import NAMES, OTHER, of_function, stage
 from bench.table import table
+from bench.wrk import Load, Tally, quantile
 
 
 @pytest.mark.parametrize(

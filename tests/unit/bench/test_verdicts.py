@@ -7,10 +7,10 @@ import pytest
 
 from bench.compare import LEAST, MISSED, Row, ratios
 from bench.compare import table as compared
-from bench.gates import GATES, Gate, verdicts
 from bench.growth import AXES, CONTROL, Growth, excess
 from bench.growth import verdicts as growth_verdicts
 from bench.scenarios import GROUPS
+from bench.table import GATES, Gate, verdicts
 
 
 def row(base: Sequence[float], new: Sequence[float], same: Sequence[float]) -> Row:

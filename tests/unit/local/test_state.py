@@ -16,7 +16,7 @@ import pytest
 from local.state import CODE, ROOT, AlreadyRunning, State
 from local.supervisor.account import RUNNER, Account, remove
 from local.supervisor.ports import LOOPBACK, free_port
-from local.supervisor.signals import ENDING, Interrupted, Interruption
+from local.supervisor.supervisor import ENDING, Interrupted, Interruption
 from local.token import token
 
 
