@@ -35,7 +35,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
 APART = (
     "tests/integration/tools/api_server",
     "tests/integration/tools/faas_local/test_stack.py",
-    *(f"tests/integration/bench/test_{name}.py" for name in ("compare", "growth", "scenarios")),
+    "tests/integration/bench/test_commands.py",
 )
 #: Groups that run side by side. Their tests wait for others more than they work.
 JOBS = 5
