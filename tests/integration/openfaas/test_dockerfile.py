@@ -66,13 +66,6 @@ def test_hadolint_finds_nothing(dockerfile: Path) -> None:
     assert complaints(dockerfile.relative_to(ROOT)) == ""
 
 
-def test_hadolint_finds_what_is_wrong(tmp_path: Path) -> None:
-    spoilt = tmp_path / "Dockerfile"
-    spoilt.write_text("FROM python\nRUN cd /tmp && sudo true\n")
-
-    assert "DL3006" in complaints(spoilt)
-
-
 def complaints(dockerfile: Path) -> str:
     """Run hadolint with .hadolint.yaml of the repository's root."""
     command = [str(HADOLINT), "--no-color", str(dockerfile)]

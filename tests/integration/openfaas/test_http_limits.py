@@ -80,15 +80,6 @@ def test_a_body_in_chunks_of_one_byte_is_accepted(server: HttpServer) -> None:
     assert json.loads(answer.body)["length"] == "20000"
 
 
-def test_a_thousand_pipelined_requests_are_answered_in_order(server: HttpServer) -> None:
-    paths = [f"/{number}" for number in range(1000)]
-    sent = (
-        b"".join(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for path in paths) + GET + CLOSE + b"\r\n"
-    )
-    found = answers(server.send(sent))
-    assert [json.loads(answer.body)["path"] for answer in found] == [*paths, "/"]
-
-
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"])
 def test_a_body_that_is_too_long_is_refused_after_the_head(server: HttpServer, expect: bytes) -> None:
     answer = server.send(POST + expect + b"Content-Length: 70000000\r\n\r\n")
@@ -173,14 +164,6 @@ def test_a_response_that_is_not_read_times_out(server: HttpServer, tmp_path: Pat
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(f"GET /endless?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         until(note.exists, "the iterator is closed", 60)
-
-
-def test_the_iterator_of_a_disconnected_client_is_closed(server: HttpServer, tmp_path: Path) -> None:
-    note = tmp_path / "note"
-    with server.connect() as client:
-        client.sendall(f"GET /endless?{note} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        assert client.recv(100)
-    until(note.exists, "the iterator is closed")
 
 
 def test_a_full_worker_closes_idle_connections_for_new_ones(tmp_path: Path) -> None:

@@ -62,13 +62,6 @@ def test_an_invalid_request_is_refused_in_the_contracts_form(server: HttpServer,
     assert server.ask("/")[0] == 200
 
 
-def test_valid_requests_before_a_bad_one_are_answered(server: HttpServer) -> None:
-    good = b"GET /first HTTP/1.1\r\n" + HOST + b"\r\n"
-    answer = server.send(good + good + b"nonsense\r\n\r\n")
-    assert answer.count(b"HTTP/1.1 200 OK") == 2
-    assert answer.count(b"HTTP/1.1 400 Bad Request") == 1
-
-
 def test_the_application_gets_the_complete_request(server: HttpServer) -> None:
     body = bytes(range(256)) * 4096
     head = (
@@ -99,13 +92,6 @@ def test_a_chunked_body_gets_a_length_and_no_trailers(server: HttpServer) -> Non
         second = seen(everything(client))
     assert (first["length"], first["digest"]) == ("5", hashlib.sha256(b"abcde").hexdigest())
     assert set(first["headers"]) == set(second["headers"]) - {"HTTP_CONNECTION"} == {"HTTP_HOST"}
-
-
-def test_a_slow_client_is_read_to_its_end(server: HttpServer) -> None:
-    with server.connect() as client:
-        for byte in b"GET /slow HTTP/1.1\r\n" + HOST + CLOSE + b"\r\n":
-            client.sendall(bytes([byte]))
-        assert seen(everything(client))["path"] == "/slow"
 
 
 def test_a_client_that_expects_100_continue_gets_it(server: HttpServer) -> None:

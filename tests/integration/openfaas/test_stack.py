@@ -75,12 +75,6 @@ def test_the_id_may_be_sent_without_a_path(stack: Stack) -> None:
     assert function.json()["language_title"] == "python-adder"
 
 
-def test_health_lists_all_parts(stack: Stack) -> None:
-    answer = stack.call("GET", "health")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "ok"), answer.text
-
-
 def test_errors_keep_their_form_through_the_gateway(stack: Stack) -> None:
     runtime = stack.served["runtime-python"]
     answers = [

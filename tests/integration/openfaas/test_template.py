@@ -150,21 +150,6 @@ def test_the_handler_gets_every_method_also_without_a_body(echo: Served, method:
     assert (answer.status_code, answer.json()["method"], answer.json()["bytes"]) == (200, method, 0)
 
 
-def test_head_is_answered_like_get_without_the_body(echo: Served) -> None:
-    head, get = (requests.request(method, f"{echo.url}/text", timeout=60) for method in ("HEAD", "GET"))
-
-    assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["Content-Length"] == get.headers["Content-Length"]
-
-
-def test_an_exception_is_answered_500_and_logged_and_the_function_goes_on(echo: Served) -> None:
-    failed = requests.get(f"{echo.url}/raise", timeout=60)
-    after = requests.get(f"{echo.url}/text", timeout=60)
-
-    assert (failed.status_code, after.status_code) == (500, 200)
-    until(lambda: "ValueError: as asked" in echo.log.read_text(), "the traceback is in the log")
-
-
 def test_each_part_of_a_generator_is_sent_immediately(echo: Served, tmp_path: Path) -> None:
     gate, closed = tmp_path / "gate", tmp_path / "closed"
     query = {"gate": str(gate), "closed": str(closed)}

@@ -144,12 +144,6 @@ def test_a_script_imports_its_packages(runtime: ServedRuntime, script: str, expe
         assert runtime.result(script, environment=digest, isolation=isolation) == expected
 
 
-def test_typescript_has_the_packages_of_nodejs(typescript: ServedRuntime) -> None:
-    digest = typescript.keep(NODEJS)
-    script = "import { kind } from 'npm:@scope/dual@1';\nexport default (event: object): string => kind;"
-    assert typescript.result(script, environment=digest) == "module"
-
-
 @pytest.mark.parametrize(
     "form", ["return require('{}');", "return import('{}');", "import x from '{}';\nexport default () => x;"]
 )

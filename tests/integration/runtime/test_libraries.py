@@ -83,20 +83,8 @@ def test_without_folders_there_are_no_packages(interpreter: ServedRuntime) -> No
     assert libraries(interpreter)["packages"] == []
 
 
-def test_python_imports_packages_and_modules(packaged_python: ServedRuntime) -> None:
-    script = "import loose, shapes\nresult = [loose.VALUE, shapes.square(3)]"
-    assert packaged_python.result(script) == [7, 9]
-
-
 def test_a_package_does_not_hide_the_standard_library(packaged_python: ServedRuntime) -> None:
     assert packaged_python.result("import colorsys\nresult = colorsys.rgb_to_hsv(0, 0, 0)") == [0, 0, 0]
-
-
-def test_nodejs_requires_packages(packaged_nodejs: ServedRuntime) -> None:
-    assert packaged_nodejs.result("return [require('twice')(4), require('@scope/dual').kind];") == [
-        8,
-        "common",
-    ]
 
 
 def test_nodejs_imports_packages_as_modules(packaged_nodejs: ServedRuntime) -> None:

@@ -142,14 +142,6 @@ def test_output_after_a_capture_is_there_when_the_deadline_passes(python: Server
     assert python.failure(script, "TIMEOUT", timeout_ms=500)["stdout"] == "b\n"
 
 
-def test_a_thread_of_a_program_may_make_its_result(python: Server) -> None:
-    script = (
-        "import threading, time\ndef work():\n    global result\n    time.sleep(0.1)\n    result = 5\n"
-        "threading.Thread(target=work).start()"
-    )
-    assert [python.result(script), python.result(script)] == [5, 5]
-
-
 def test_a_process_of_multiprocessing_is_refused(python: Server) -> None:
     script = "import multiprocessing\nmultiprocessing.Process(target=print).start()"
     assert python.failure(script)["kind"] == "process_limit"

@@ -209,17 +209,6 @@ def test_what_one_run_has_left_does_not_act_in_the_next(python: Server, name: st
     assert [(answer["result"], answer["stdout"], answer["stderr"]) for answer in answers] == [(5, "", "")] * 2
 
 
-def test_a_task_left_in_a_loop_of_the_script_does_not_act_in_the_next_run(python: Server) -> None:
-    script = (
-        "import asyncio\nasync def late():\n    await asyncio.sleep(0.05)\n    print('late')\nkept = []\n"
-        "async def main(first):\n    if first: kept.append(asyncio.create_task(late()))\n"
-        "    else: await asyncio.sleep(0.2)\n    return 5\n"
-        "def handle(params): return asyncio.get_event_loop().run_until_complete(main(params['first']))\n"
-    )
-    answers = [python.fresh(script, {"first": first}).json() for first in (True, False)]
-    assert [(answer["result"], answer["stdout"], answer["stderr"]) for answer in answers] == [(5, "", "")] * 2
-
-
 def test_a_body_after_a_failed_one_is_like_the_first(python: Server) -> None:
     script = (
         "import os, sys, io\nfolder = len(os.listdir('.'))\nos.mkdir(str(params['n']))\nos.chdir(str(params['n']))\n"
