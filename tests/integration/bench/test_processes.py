@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bench.processes import Meter
+from bench.service import Meter
 
 #: Each line is a thing to do, acknowledged when it is done.
 PROGRAM = """

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from bench.processes import Meter
+from bench.service import Meter
 from controller.database.history import PostgresHistory
 from controller.database.postgres import Postgres
 from controller.database.statistics import Statistics
