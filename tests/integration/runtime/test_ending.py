@@ -4,7 +4,7 @@ import hashlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +17,9 @@ from local.services import Parts
 from local.settings import Settings
 from local.state import State
 from local.supervisor.account import remove
-from local.supervisor.proc import born, children, command_line, descendants
+from local.supervisor.proc import born, children, command_line
 from local.supervisor.python_server import HttpServer
+from tests.processes import Process, alive, below
 from tests.waiting import until
 
 PATH = "/runtime/python/test"
@@ -57,27 +58,20 @@ class Runtime:
         workers: Any = self.part.health()["workers"]
         return bool(workers["busy"])
 
-    def processes(self) -> "Processes":
+    def processes(self) -> list[Process]:
         """All its processes: the server, the fork server, the workers."""
-        return Processes({pid: born(pid) for pid in descendants(self.part.pid)})
+        found = [(self.part.pid, born(self.part.pid)), *below(self.part.pid)]
+        return [each for each in found if each[1]]
 
 
-class Processes:
-    """Processes, each identified by its pid and its start time."""
+def fork_server_of(processes: list[Process]) -> int:
+    """Return the first process with this command line; its forks have the same."""
+    return next(pid for pid in alive(processes) if "runtime.process.forkserver" in command_line(pid))
 
-    def __init__(self, births: dict[int, str | None]) -> None:
-        self._births = births
 
-    def alive(self) -> list[int]:
-        return [pid for pid, birth in self._births.items() if birth and born(pid) == birth]
-
-    def fork_server(self) -> int:
-        """Return the first process with this command line; its forks have the same."""
-        return next(pid for pid in self.alive() if "runtime.process.forkserver" in command_line(pid))
-
-    def kill(self, *pids: int) -> None:
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+def kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 class Machine:
@@ -125,13 +119,13 @@ def test_sigterm_finishes_running_calls_and_leaves_nothing(machine: Machine, lat
     call = later(runtime.run, SLEEPING, s=1)
     until(runtime.busy, "the script runs")
     processes = runtime.processes()
-    assert len(processes.alive()) >= 5
+    assert len(alive(processes)) >= 5
     assert len(machine.folders()) == 1
     runtime.part.ask_to_stop()
     answer = call.result()
     assert (answer.status_code, answer.json()["result"]) == (200, "x" * 100_000)
     runtime.part.stop()
-    assert processes.alive() == []
+    assert alive(processes) == []
     assert machine.folders() == set()
 
 
@@ -150,7 +144,7 @@ def test_a_call_that_does_not_finish_in_time_is_killed_and_answered(
     runtime.part.stop()
     answer = call.result()
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
-    assert processes.alive() == []
+    assert alive(processes) == []
     assert machine.folders() == set()
 
 
@@ -176,9 +170,9 @@ def test_the_fork_server_cleans_up_after_a_killed_front(machine: Machine) -> Non
     runtime = machine.start()
     runtime.run(PID)
     processes = runtime.processes()
-    fork_server = processes.fork_server()
-    processes.kill(*(pid for pid in processes.alive() if pid not in (fork_server, *children(fork_server))))
-    until(lambda: processes.alive() == [], "every process has ended")
+    fork_server = fork_server_of(processes)
+    kill(set(alive(processes)) - {fork_server, *children(fork_server)})
+    until(lambda: alive(processes) == [], "every process has ended")
     assert machine.folders() == set()
 
 
@@ -188,10 +182,10 @@ def test_the_next_start_cleans_up_after_a_killed_fork_server(machine: Machine) -
     killed = machine.start()
     killed.run(PID)
     processes = killed.processes()
-    fork_server = processes.fork_server()
+    fork_server = fork_server_of(processes)
     os.kill(fork_server, signal.SIGSTOP)  # so that it does not clear up
-    processes.kill(*(pid for pid in processes.alive() if pid != fork_server), fork_server)
-    until(lambda: processes.alive() == [], "every process has ended")
+    kill([*(pid for pid in alive(processes) if pid != fork_server), fork_server])
+    until(lambda: alive(processes) == [], "every process has ended")
     left = machine.folders() - kept
     assert len(left) == 1
     started = machine.start()
@@ -216,13 +210,13 @@ def test_a_fork_server_that_was_killed_is_replaced(machine: Machine) -> None:
     runtime = machine.start()
     pid = runtime.run(PID).json()["result"]
     before = runtime.processes()
-    fork_server, folders = before.fork_server(), machine.folders()
-    before.kill(fork_server)
-    until(lambda: fork_server not in before.alive() and pid not in before.alive(), "it and its workers ended")
+    fork_server, folders = fork_server_of(before), machine.folders()
+    kill([fork_server])
+    until(lambda: not {fork_server, pid} & set(alive(before)), "it and its workers ended")
     answer = runtime.run(PID)
     assert (answer.status_code, answer.json()["cold"]) == (200, True)
     assert runtime.part.health()["status"] == "ok"
-    assert runtime.processes().fork_server() != fork_server
+    assert fork_server_of(runtime.processes()) != fork_server
     until(lambda: not folders & machine.folders(), "what it has left is removed")
 
 
