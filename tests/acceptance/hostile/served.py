@@ -1,6 +1,5 @@
 """A runtime of one language in this process, as the controller uses it, and an account of what it holds."""
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,14 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from werkzeug.test import TestResponse
 
 from local.supervisor.proc import PROC, children, command_line
-from runtime.executor import Executor
-from runtime.front.app import Front
-from runtime.languages import LANGUAGES
-from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
-from tests.environments import Environment
+from tests.integration.runtime.served import ServedRuntime, document
 
 #: Descriptors of the front for each worker: its channel, its pidfd, its status and statm, and its output's two pipes.
 _DESCRIPTORS_OF_A_WORKER = 6
@@ -48,16 +44,14 @@ class Answer:
 
 
 class Runtime:
-    """Calls go through the WSGI application, without a server."""
+    """A runtime whose processes, folders and descriptors are counted."""
 
     def __init__(self, language: str, settings: Settings) -> None:
         self.language = language
         self.settings = settings
-        self._headers = {"X-Runtime-Secret": settings.secret}
         earlier, descriptors = set(fork_servers()), open_descriptors()
-        self._front = Front(
-            language, Executor(LANGUAGES[language](settings), settings, RuntimeMetrics(language)), settings
-        )
+        self._served = ServedRuntime(language, settings)
+        self.keep, self.close = self._served.keep, self._served.close
         (self.fork_server,) = set(fork_servers()) - earlier
         until(lambda: len(self.workers()) == len(self.folders()), "the probe of the start to be cleared away")
         self._own_descriptors = open_descriptors() - descriptors - self._descriptors_of_workers()
@@ -67,26 +61,16 @@ class Runtime:
         prepared = self.prepare(content, **{name: more[name] for name in _OF_BOTH if name in more})
         if prepared.status != 200:
             return prepared
-        source = {} if self.language == "rust" else {"script_content": content}
-        body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 120_000, **source}
-        return self._post(f"/runtime/{self.language}/test", content, **{**body, **more})
+        source = {"script_content": None} if self.language == "rust" else {}
+        return _in_time(self._served.run, content, params, **{"timeout_ms": 120_000, **source, **more})
 
     def prepare(self, content: str, **more: Any) -> Answer:
         """Parses or compiles a script."""
-        return self._post(f"/runtime/{self.language}/test/prepare", content, script_content=content, **more)
-
-    def keep(self, environment: Environment) -> str:
-        """Send all parts of an environment. Return its digest."""
-        for number, part in enumerate(environment.parts):
-            path = f"/runtime/{self.language}/environments/{environment.digest}/{number}"
-            response = self._front.test_client().put(path, data=part, headers=self._headers)
-            assert response.status_code == 204, response.get_data()
-        return environment.digest
+        return _in_time(self._served.prepare, content, **more)
 
     def layers(self) -> dict[str, bool]:
         """The layers of confinement, as the runtime tells them."""
-        response = self._front.test_client().get("/isolation", headers=self._headers)
-        layers: dict[str, bool] = response.get_json()["layers"]
+        layers: dict[str, bool] = document(self._served.get("/isolation"))["layers"]
         return layers
 
     def workers(self) -> list[int]:
@@ -109,18 +93,14 @@ class Runtime:
         """How many descriptors of this process are this runtime's by right."""
         return self._own_descriptors + self._descriptors_of_workers()
 
-    def close(self) -> None:
-        self._front.close()
-
     def _descriptors_of_workers(self) -> int:
         return _DESCRIPTORS_OF_A_WORKER * len(self.workers())
 
-    def _post(self, path: str, content: str, **body: Any) -> Answer:
-        script_hash = hashlib.sha256(content.encode()).hexdigest()
-        reference = {"tenant": "t1", "script_hash": script_hash, "compile_options": {}}
-        with gevent.Timeout(_ANSWER_TIMEOUT, AssertionError(f"no answer after {_ANSWER_TIMEOUT} s")):
-            response = self._front.test_client().post(path, json={**reference, **body}, headers=self._headers)
-        return Answer(response.status_code, response.json)
+
+def _in_time(call: Callable[..., TestResponse], *arguments: Any, **more: Any) -> Answer:
+    with gevent.Timeout(_ANSWER_TIMEOUT, AssertionError(f"no answer after {_ANSWER_TIMEOUT} s")):
+        response = call(*arguments, **more)
+    return Answer(response.status_code, response.json)
 
 
 def fork_servers() -> list[int]:

@@ -1,6 +1,5 @@
 """A Rust runtime, and the two calls of the controller."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -8,12 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from werkzeug.test import TestResponse
 
-from runtime.executor import Executor
-from runtime.front.app import Front
-from runtime.languages.rust.language import Rust
-from runtime.metrics import RuntimeMetrics
 from runtime.settings import Settings
+from tests.integration.runtime.served import ServedRuntime
 
 HEAD = "use serde_json::{json, Map, Value};\n\n"
 SIGNATURE = "pub fn handler(context: Map<String, Value>) -> Result<Value, String> "
@@ -63,22 +60,19 @@ class Answer:
 
 
 class RustRuntime:
-    """Calls go through the WSGI application, without a server."""
+    """A Rust runtime whose scripts are run by their hash, unless their content is given."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._front = Front("rust", Executor(Rust(settings), settings, RuntimeMetrics("rust")), settings)
+        self._served = ServedRuntime("rust", settings)
 
     def prepare(self, content: str, artifact: str | None = None, **compile_options: Any) -> Answer:
         """Prepare a script: it is compiled unless its `artifact` is sent along."""
-        reference = self._reference(content, compile_options)
-        return self._post("/runtime/rust/test/prepare", reference, script_content=content, artifact=artifact)
+        return _answer(self._served.prepare(content, artifact=artifact, compile_options=compile_options))
 
     def run(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
-        """Run a script by its hash; `script_content` and `artifact` are sent only if they are given."""
-        reference = self._reference(content, more.pop("compile_options", {}))
-        body = {"request_id": "r1", "params": params or {}, "context": {}, "timeout_ms": 10_000, **more}
-        return self._post("/runtime/rust/test", reference, **body)
+        """Run a script; `script_content` and `artifact` are sent only if they are given."""
+        return _answer(self._served.run(content, params, **{"script_content": None, **more}))
 
     def prepared(self, content: str, params: dict[str, Any] | None = None, **more: Any) -> Answer:
         """Prepare a script, which must succeed, and run it."""
@@ -87,7 +81,7 @@ class RustRuntime:
         return self.run(content, params, **more)
 
     def close(self) -> None:
-        self._front.close()
+        self._served.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,14 +89,9 @@ class RustRuntime:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _reference(self, content: str, compile_options: dict[str, Any]) -> dict[str, Any]:
-        script_hash = hashlib.sha256(content.encode()).hexdigest()
-        return {"tenant": "t1", "script_hash": script_hash, "compile_options": compile_options}
 
-    def _post(self, path: str, reference: dict[str, Any], **body: Any) -> Answer:
-        headers = {"X-Runtime-Secret": self.settings.secret}
-        response = self._front.test_client().post(path, json={**reference, **body}, headers=headers)
-        return Answer(response.status_code, response.json)
+def _answer(response: TestResponse) -> Answer:
+    return Answer(response.status_code, response.json)
 
 
 Serve = Callable[..., RustRuntime]
