@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from bench.command import FOLDER, announce, save, status_of
 from bench.measurement import cpu_per_request
-from bench.scenarios.sessions import TRIVIAL, burst, function, session
+from bench.scenarios.scenario import TRIVIAL, burst, function, session
 from bench.states import State, checked_out, python_of, settle
 from local.state import ROOT
 

@@ -11,8 +11,18 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, cursor
 
 from bench.scenarios.clients import Client
 from bench.scenarios.requests import INITIALIZED, JSON, Initialize, execution, loaded
-from bench.scenarios.scenario import Begin, Bench, Run
-from bench.scenarios.sessions import EXECUTE, INITIALIZE, TRIVIAL, burst, session, sessions, title_line
+from bench.scenarios.scenario import (
+    EXECUTE,
+    INITIALIZE,
+    TRIVIAL,
+    Begin,
+    Bench,
+    Run,
+    burst,
+    session,
+    sessions,
+    title_line,
+)
 from bench.wrk import Load, Plan, Tally
 
 LANGUAGE = "python"

@@ -7,8 +7,7 @@ from typing import Any
 
 from bench.scenarios.clients import Fairness, IdleConnections, NewScripts
 from bench.scenarios.requests import Execute, Initialize, Rotation, Server
-from bench.scenarios.scenario import Scenario
-from bench.scenarios.sessions import BUSY, TRIVIAL
+from bench.scenarios.scenario import BUSY, TRIVIAL, Scenario
 
 LANGUAGES = {"python": "Python", "nodejs": "Node.js", "rust": "Rust"}
 PYTHON = "python", TRIVIAL["python"]

@@ -11,8 +11,18 @@ from time import perf_counter
 import gevent
 
 from bench.connection import Answer, Connection
-from bench.scenarios.scenario import Begin, Bench, Run, Scenario
-from bench.scenarios.sessions import INITIALIZE, TRIVIAL, initialize, new_scripts, session, title_line
+from bench.scenarios.scenario import (
+    INITIALIZE,
+    TRIVIAL,
+    Begin,
+    Bench,
+    Run,
+    Scenario,
+    initialize,
+    new_scripts,
+    session,
+    title_line,
+)
 from bench.wrk import Load, Tally
 
 #: Connections that ask together.

@@ -4,11 +4,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.scenarios.scenario import Begin, Bench, Run, Scenario
-from bench.scenarios.sessions import (
+from bench.scenarios.scenario import (
     COMMENTS,
     INITIALIZE,
     TRIVIAL,
+    Begin,
+    Bench,
+    Run,
+    Scenario,
     burst,
     function,
     session,

@@ -19,8 +19,7 @@ from statistics import median
 from bench.command import FOLDER, announce, save, status_of, wrk_program
 from bench.measurement import Figures, rounds
 from bench.scenarios.requests import Execute
-from bench.scenarios.scenario import Begin, Bench, Run, Scale
-from bench.scenarios.sessions import TRIVIAL
+from bench.scenarios.scenario import TRIVIAL, Begin, Bench, Run, Scale
 from bench.service import Service
 from bench.stages.stage import MARK, NAMES
 from bench.wrk import Load
