@@ -1,20 +1,17 @@
-"""Requests that are barely valid HTTP, or not valid, and how servers answer them.
+"""Requests that are barely valid HTTP, or not valid, and how the template's server answers them.
 
-After each the same connection gets a request for /canary: whoever is wrong about where a request ends does not see it
-as it was sent. GO says where Go's net/http, which is of-watchdog's, differs from us, and why.
+After each the same connection gets a request for /canary: a server that is wrong about where a request ends does not
+see it as it was sent.
 """
 
 import hashlib
 import json
 import socket
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from local.fetch.go_programs import GoPrograms, UnavailableError
-from tests.conftest import ROOT, missing
 from tests.integration.openfaas.http_server import TIMEOUT, answers, everything, serving
 
 CANARY = b"GET /canary HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -170,73 +167,7 @@ CASES = {
 }
 
 
-class Different(NamedTuple):
-    """How another server answers a case, and why ours does not."""
-
-    told: list[str]
-    reason: str
-
-
-_STATUS = "only the status differs"
-_NO_UPGRADES = "it does not look at Upgrade; we take a client at its word that another protocol follows"
-_FOLDING = "folding is of the past, and read in several ways"
-_LINE_FEED = "it takes a bare line feed for a line's end, which not all do"
-_TWO_ENDS = "it goes by the chunks; whoever stands before us may have gone by the length"
-
-#: Go's net/http.
-GO = {
-    "empty lines before it": Different(BAD, "RFC 9112 wants them ignored"),
-    "a star": Different(["200", "GET /canary 0"], "it answers by itself"),
-    "a trailer named Content-Length": Different(answered("POST / 1"), "it drops such trailers"),
-    "an upgrade": Different(answered("GET / 0"), _NO_UPGRADES),
-    "an upgrade with a body": Different(answered("POST / 3"), _NO_UPGRADES),
-    "an upgrade with chunks": Different(answered("POST / 1"), _NO_UPGRADES),
-    "an upgrade with chunks and a trailer": Different(answered("POST / 1"), _NO_UPGRADES),
-    "CONNECT": Different(answered("CONNECT  0"), "it can be a proxy, we cannot"),
-    "HTTP/0.9": Different(BAD, _STATUS),
-    "HTTP/1.2": Different(answered("GET / 0"), "there is no HTTP/1.2"),
-    "HTTP/2's preface": Different(["PRI * 0"], "it leaves HTTP/2 to the handler"),
-    "an unknown method": Different(answered("FETCH / 0"), "llhttp knows its methods"),
-    "a method in small letters": Different(answered("get / 0"), "llhttp knows its methods"),
-    "two spaces": Different(BAD, "llhttp takes several spaces for one; nothing else could be meant"),
-    "a fragment": Different(answered("GET /a#b 0"), "a fragment is the client's own"),
-    "a NUL in the path": Different(answered("GET /a\0b 0"), "it is never meant well"),
-    "another scheme": Different(answered("GET / 0"), "it ignores the scheme"),
-    "a star for GET": Different(answered("GET * 0"), "it stands for the server, which only OPTIONS asks for"),
-    "a bare line feed": Different(answered("GET / 0"), _LINE_FEED),
-    "a bare line feed in a value": Different(answered("GET / 0"), _LINE_FEED),
-    "a head that ends with line feeds": Different(answered("GET / 0"), _LINE_FEED),
-    "a folded header": Different(answered("GET / 0"), _FOLDING),
-    "a folded coding": Different(answered("POST / 0"), _FOLDING),
-    "two tokens": Different(answered("GET / 0"), "it leaves the choice to the handler"),
-    "the same length twice": Different(answered("POST / 1"), "it takes them for one"),
-    "length and chunks": Different(answered("POST / 0"), _TWO_ENDS),
-    "chunks and length": Different(answered("POST / 0"), _TWO_ENDS),
-    "chunks twice": Different(["501"], _STATUS),
-    "chunks in 1.0": Different(["POST / 0"], "it ignores the coding, and closes"),
-    "chunked, gzip": Different(["501"], _STATUS),
-    "a space after a chunk's size": Different(answered("POST / 1"), "it trims"),
-    "a malformed trailer": Different(answered("POST / 0"), "it does not read them"),
-}
-
-
-SOURCES = ROOT / "tests" / "integration" / "openfaas" / "strict_server"
 SIZES = {hashlib.sha256(body).hexdigest(): len(body) for body in (b"", b"a", b"abc", b"abcde")}
-
-
-@pytest.fixture(scope="module")
-def go_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Go's HTTP server, kept between runs because compiling it takes a while."""
-    folder = (ROOT / ".local" / "openfaas").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        program = GoPrograms(folder).of_main("strict_server", SOURCES)
-    except UnavailableError as reason:
-        missing("no Go's HTTP server", reason)
-    with subprocess.Popen([program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -248,17 +179,6 @@ def worker_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @pytest.mark.parametrize("case", CASES)
 def test_the_worker(worker_port: int, case: str) -> None:
     assert _told(worker_port, CASES[case].sent) == CASES[case].told
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_a_strict_server(go_port: int, case: str) -> None:
-    expected = GO[case].told if case in GO else CASES[case].told
-    assert _told(go_port, CASES[case].sent) == expected
-
-
-def test_every_documented_difference_exists() -> None:
-    assert GO.keys() <= CASES.keys()
-    assert [case for case, other in GO.items() if other.told == CASES[case].told] == []
 
 
 def _told(port: int, sent: bytes) -> list[str]:

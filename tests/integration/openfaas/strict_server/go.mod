@@ -1,3 +1,0 @@
-module strictserver
-
-go 1.25
