@@ -5,8 +5,9 @@ in the opposite order when it is told to (Ctrl-C) or when one of them dies. Data
 cannot run at once.
 """
 
+import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,18 +17,99 @@ from local.fetch import node
 from local.fetch.command import UnavailableError
 from local.fetch.openfaas_tools import Tools
 from local.local_service import LocalService
-from local.run import announce, folders, local_service, supervised
+from local.run import SCRIPT, announce, folders, local_service, supervised
 from local.settings import PortsInUse, Settings
 from local.state import ROOT, State
 from local.supervisor.account import RUNNER, Account
-from local.supervisor.ports import is_free
-from local.supervisor.python_server import INTERPRETER
+from local.supervisor.ports import LOOPBACK, is_free, is_well
+from local.supervisor.python_server import INTERPRETER, Program
 from local.supervisor.supervisor import Interruption, Supervisor
-from tools.faas_local.part import Choice, ProviderPart, folder, guide
+from tools.faas_local.replica import DRAIN_TIMEOUT
 from tools.faas_local.secret_store import FOLDER, SecretStore
 
+#: The provider's folder in the state.
+PLACE = "faas"
+NAME = "faas-provider"
 #: Beside those of `make run`.
 PORT = 31112
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user may choose.
+
+    Args:
+        builds: the folder of build folders.
+        timeout: seconds that a function may take to answer.
+    """
+
+    port: int
+    builds: Path
+    timeout: float
+
+    @property
+    def address(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+class ProviderPart(Program):
+    """The provider.
+
+    Args:
+        watchdog: the of-watchdog; None: functions are started without one.
+        defaults: variables that functions find unless they are deployed with others.
+    """
+
+    start_timeout = 30.0
+    stop_timeout = DRAIN_TIMEOUT + 30.0
+
+    def __init__(self, state: State, choice: Choice, watchdog: Path | None, defaults: dict[str, str]) -> None:
+        self._port = choice.port
+        named = {"--state": folder(state), "--builds": choice.builds, "--port": choice.port}
+        named |= {"--timeout": choice.timeout, **({"--watchdog": watchdog} if watchdog else {})}
+        arguments = [str(word) for pair in named.items() for word in pair]
+        # The functions would all listen there. Each answers /metrics for itself, and calls go through the gateway.
+        arguments += ["--override", "METRICS_PORT=0", "--override", "RUNTIME_FRAMES="]
+        arguments += [word for name, value in defaults.items() for word in ("--default", f"{name}={value}")]
+        account = Account.own()
+        super().__init__(
+            NAME,
+            ["-m", "gevent.monkey", "--module", "tools.faas_local.provider", *arguments],
+            log=state.log(NAME),
+            account=account,
+            code=ROOT,
+            private=state.private_folder(NAME, account),
+            # It installs packages as the user would.
+            variables=dict(os.environ),
+            secrets={},
+        )
+
+    def answers(self) -> bool:
+        return is_well(self._port, "/healthz")
+
+
+def folder(state: State) -> Path:
+    """Where the provider keeps what is its own."""
+    made = state.folder / PLACE
+    made.mkdir(mode=0o755, exist_ok=True)
+    return made
+
+
+def guide(choice: Choice, state: State, faas_cli: Path | None) -> str:
+    """The lines for a user whose provider runs at `choice.address`."""
+    path = f" PATH={faas_cli.parent}:$PATH" if faas_cli else ""
+    return "\n".join(
+        [
+            f"\nready at {choice.address}, on this machine only; logs in {state.log_folder}; Ctrl-C ends it",
+            f"\nin another terminal, beside {choice.builds}:",
+            f"export OPENFAAS_URL={choice.address} GATEWAY={choice.address}{path}",
+            "faas-cli build --shrinkwrap -f stack.yml   # makes the build folders that are installed from",
+            "faas-cli deploy -f stack.yml               # the first time a minute or two pass until all are ready",
+            "faas-cli list; faas-cli describe execute; faas-cli logs execute; faas-cli secret list",
+            f"echo '{SCRIPT}' | faas-cli invoke initialize --content-type application/json"
+            ' -H Authorization="Bearer $(make -s token)" -H Language-Title=python-hello',
+        ]
+    )
 
 
 def start(service: LocalService, choice: Choice, tools: Tools) -> None:

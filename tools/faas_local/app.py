@@ -10,10 +10,10 @@ from flask import Flask, Response, jsonify, request
 from controller import VERSION
 from local.supervisor.ports import LOOPBACK
 from tools.faas_local.deployment import NAMESPACE, Deployment, Refused, require_namespace
+from tools.faas_local.function import status
 from tools.faas_local.functions import Functions
 from tools.faas_local.logs import Query
 from tools.faas_local.secret_store import SecretStore, value_of
-from tools.faas_local.status import status
 
 RELEASE = {"release": VERSION, "sha": ""}
 INFO = {

@@ -9,8 +9,8 @@ from tools.faas_local.build_folder import BuildFolder
 from tools.faas_local.deployment import Deployment, Refused
 from tools.faas_local.environment import Environments
 from tools.faas_local.function import Function
+from tools.faas_local.instance import Machine
 from tools.faas_local.logs import Log
-from tools.faas_local.machine import Machine
 from tools.faas_local.secret_store import SecretStore
 
 

@@ -1,4 +1,4 @@
-"""One process of a function, under of-watchdog where there is one."""
+"""One process of a function, under of-watchdog where there is one, and what the functions of a machine share."""
 
 import contextlib
 import os
@@ -6,15 +6,51 @@ import secrets
 import shutil
 import signal
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
 
 import gevent
 from gevent import subprocess
 
+from local.supervisor.account import Account
 from local.supervisor.managed_process import bind_to_parent, ended_by_itself
 from local.supervisor.ports import LOOPBACK, free_port, is_well, listens
 from tools.faas_local.deployment import Deployment
 from tools.faas_local.environment import Installation
-from tools.faas_local.machine import MOUNTED, Machine
+
+#: Where the platform mounts secrets, and what the variables of functions say of it.
+MOUNTED = "/var/openfaas/secrets/"
+#: As images call the watchdog.
+WATCHDOG = "fwatchdog"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine.
+
+    Args:
+        run: a folder for what only running functions need.
+        account: who they run as.
+        watchdog: the of-watchdog; None: functions are started without one.
+        defaults: variables of this machine; what a deployment says goes before, what an image says does not.
+        overrides: variables that a function cannot choose, since it shares the machine with others.
+    """
+
+    run: Path
+    account: Account
+    watchdog: Path | None
+    defaults: dict[str, str]
+    overrides: dict[str, str]
+
+    def command(self, image: tuple[str, ...], process: str) -> list[str]:
+        """What to start: the image's command with our watchdog, or else the function's process.
+
+        Like the watchdog it knows single spaces and no quotes in that.
+        """
+        if self.watchdog is None:
+            return process.split(" ")
+        return [str(self.watchdog) if word == WATCHDOG else word for word in image or (WATCHDOG,)]
+
 
 #: Seconds for its orderly end, and for its last lines after that.
 STOP_TIMEOUT = 25.0

@@ -18,7 +18,7 @@ from local.supervisor.python_server import INTERPRETER
 from tools.faas_local.app import application
 from tools.faas_local.environment import Environments
 from tools.faas_local.functions import Functions
-from tools.faas_local.machine import Machine
+from tools.faas_local.instance import Machine
 from tools.faas_local.proxy import PREFIX, Proxy
 from tools.faas_local.secret_store import FOLDER, SecretStore
 
