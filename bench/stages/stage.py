@@ -12,7 +12,7 @@ OTHER = "other"
 #: A stage, and its functions as patterns of `module:qualified name`. The first pattern that matches counts.
 STAGES: tuple[tuple[str, tuple[str, ...]], ...] = (
     # Both sides.
-    ("HTTP: parse", ("http_request:*", "http_message:*", "http_environ:*", "http_limits:*")),
+    ("HTTP: parse", ("http_request:*", "http_message:*", "http_limits:*")),
     ("HTTP: read, send", ("http_*:*",)),
     ("frames", ("framing.*:*",)),
     ("loop of greenlets", ("gevent*hub:*", "gevent.events:*")),

@@ -6,9 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import httptools
-from http_environ import check_host, put_header, put_target
 from http_limits import Limits
-from http_message import Refused, Request, UnreadBody
+from http_message import Refused, Request, UnreadBody, check_host, put_header, put_target
 
 _VERSIONS = {"1.1": "HTTP/1.1", "1.0": "HTTP/1.0"}
 #: Most bytes of one read. Few for a head, to limit pipelined requests behind it; many for the rest of a body.
