@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.fetch import node
+from local.fetch import chromium, node
 from local.fetch.command import UnavailableError, output
 from local.fetch.debian_program import debian_program
 from local.fetch.go_programs import built
@@ -179,3 +179,35 @@ def test_without_files_and_variables_there_is_nothing(tmp_path: Path) -> None:
     (tmp_path / "etc/pip.conf").write_text("no section = broken")
 
     assert variables({"HOME": "/root"}, tmp_path) == {}
+
+
+@pytest.fixture
+def without_chromium(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.mark.usefixtures("without_chromium")
+def test_a_variable_names_a_chromium(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/opt/chromium")
+    assert chromium.program(tmp_path).path == Path("/opt/chromium")
+
+
+@pytest.mark.usefixtures("without_chromium")
+@pytest.mark.parametrize("name", chromium.OWN)
+def test_the_machines_own_chromium_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    own = placed(tmp_path / "bin" / name)
+    monkeypatch.setenv("PATH", str(own.parent))
+    found = chromium.program(tmp_path / "packages")
+    assert (found.path, found.environment) == (own, {})
+
+
+@pytest.mark.usefixtures("without_chromium")
+def test_chromium_is_taken_and_not_the_script_that_names_an_installed_one(tmp_path: Path) -> None:
+    placed(tmp_path / "root/usr/bin" / chromium.PACKAGE)
+    unpacked = placed(tmp_path / "root/usr/lib/chromium" / chromium.PACKAGE)
+    found = chromium.program(tmp_path)
+    assert found.path == unpacked
+    assert str(tmp_path / "root/usr/share/fonts") in Path(found.environment["FONTCONFIG_FILE"]).read_text()

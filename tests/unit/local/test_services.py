@@ -1,11 +1,13 @@
-"""Where the parts on one machine find each other."""
+"""Where the parts on one machine find each other, and what a start prints."""
 
 import stat
 from pathlib import Path
 
+import jwt
 import pytest
 
 from framing.place import PATH_MAX_BYTES, place_of
+from local.run import guide
 from local.services import Parts
 from local.settings import Settings
 from local.state import ROOT, State
@@ -45,3 +47,12 @@ def test_a_path_that_cannot_be_named_leaves_http(tmp_path: Path, name: str) -> N
     made.state.run_folder = Path("/", name)
     assert "#" not in made._runtime_address("python")
     remove(folder)
+
+
+def test_the_link_opens_the_console_with_a_token_that_may_make_keys(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    address = "http://127.0.0.1:8080"
+    lines = guide(address, state, ["python"]).splitlines()
+    (link,) = (line for line in lines if line.startswith(f"{address}/console#token="))
+    claims = jwt.decode(link.partition("=")[2], state.secret("JWT_SECRET"), ["HS256"])
+    assert {"execute:all", "read:functions", "keys"} <= set(claims["scope"].split())
