@@ -1,7 +1,7 @@
 """A runtime's address. A test chooses how it answers, for each connection and request."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from gevent import socket, ssl
 from gevent.event import Event
@@ -59,6 +59,9 @@ class Server:
     def hang_up(self) -> None:
         """Closes every connection, as a server does with those that were idle for long."""
         for connection in self._open:
+            # A socket that a greenlet reads is only closed in the loop's next round, and would receive until then.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         self._open.clear()
 
