@@ -151,7 +151,8 @@ def observed(api: Api, service: Deployment, gateway: GatewaySeries) -> Seen:
     gateway.round()
     faults.stores()
     faults.runtime()
-    until(lambda: bool(api.query("lambda_sessions_active > 0")), "sessions are counted")
+    kept = "lambda_sessions_active > 0 and lambda_environments_bytes > 0"
+    until(lambda: bool(api.query(kept)), "a round of maintenance has seen sessions and environments")
     _, end = scraped(api)
     starts = _starts(service, start)
     return Seen(api, start, end, measured, before + first + measured, starts, _reader(service))

@@ -18,7 +18,7 @@ TEMPLATE = ROOT / "template" / "python3-gevent"
 OURS = "http_worker.HttpWorker"
 HOST = b"Host: localhost\r\n"
 CLOSE = b"Connection: close\r\n"
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 @dataclass
