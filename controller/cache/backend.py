@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple, Protocol
 
 #: Milliseconds that an outcome is kept for followers in other processes.
 REPLY_MS = 10_000
+#: Milliseconds in which a leased place of a window is used.
+PLACE_LEASE_MS = 200
 
 
 class Window(NamedTuple):
@@ -24,6 +26,10 @@ class Quota(NamedTuple):
     allowed: bool
     remaining: int
     reset_ms: int
+    #: Slots that were taken. More than one: the others are leased, see `controller.cache.leases`.
+    places: int = 1
+    #: The time at which the window has them, as the store writes it.
+    taken_at: str = ""
 
 
 class ExecutionKeys(NamedTuple):
@@ -43,6 +49,8 @@ class ExecutionKeys(NamedTuple):
     reuse: bool
     #: Whether the session ends with its first success.
     once: bool
+    #: Whether a copy of the result in this process may be the answer.
+    near: bool = True
     #: The session's key in the previous format, for processes of an older version. Empty: there are none.
     previous_session: str = ""
     #: The result's key in the previous format.
@@ -77,7 +85,7 @@ class BeginReply(NamedTuple):
 
     status: BeginStatus
     value: bytes | None = None
-    #: For a follower: milliseconds until the leader's lease ends.
+    #: For a follower: milliseconds until the leader's lease ends. For a hit: milliseconds that the result is kept.
     wait_ms: int = 0
     quota: Quota | None = None
 
@@ -124,10 +132,27 @@ class ExecutionStore(Protocol):
     def take(self, window: Window) -> Quota:
         """Take a slot in the window, if one is free. `begin` does the same in its trip."""
 
+    def give_back(self, window: str, taken_at: str, places: int) -> None:
+        """Free leased places of a window that were not used. `window`: its key."""
+
     def begin(
-        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+        self,
+        keys: ExecutionKeys,
+        now: datetime,
+        window: Window | None,
+        *,
+        alive: bool = False,
+        places: int = 1,
     ) -> BeginReply:
-        """Begin an execution. `alive`: treat a session that the store does not know as active."""
+        """Begin an execution.
+
+        Args:
+            keys: the keys of the execution.
+            now: the time of the execution, if it is counted.
+            window: the rate limit to charge. None: there is none.
+            alive: treat a session that the store does not know as active.
+            places: slots wanted in the window. More than one is granted only if the limit allows leases.
+        """
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """End an execution: count it if the session is known, keep its result, end its flight.
@@ -158,6 +183,9 @@ class SessionStore(Protocol):
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         """Keep a session until `expires_at`. A stored state, count and time take precedence over the entry's."""
 
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
+        """Count executions of known sessions: of each, how many, and the time of the last one."""
+
     def session(self, session: str) -> SessionEntry | None:
         """Return a session, if the store knows it."""
 
@@ -180,14 +208,6 @@ class KeyValueStore(Protocol):
 
 class Backend(ExecutionStore, SessionStore, KeyValueStore, Protocol):
     """The store of `CacheManager`."""
-
-
-def entry_fields(entry: SessionEntry) -> Mapping[str, str]:
-    """Return the fields of an entry that the store keeps only if it has none yet."""
-    fields = {"state": entry.state, "count": str(entry.count)}
-    if entry.last_executed_at is not None:
-        fields["last"] = entry.last_executed_at.isoformat()
-    return fields
 
 
 def entry_of(fields: Mapping[str, str]) -> SessionEntry | None:

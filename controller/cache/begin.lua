@@ -1,15 +1,17 @@
 -- Begins an execution in one trip: charges the rate limit, checks the session, and looks for a kept result or for an
 -- equal run to follow. A hit counts as an execution.
--- Returns a line `<status> <1: there is a value> <ms>[ <admitted> <left> <reset ms>]` and then the value. One string:
--- Redis 6 writes nested arrays of a script in pieces, with a system call for each.
--- Status: `limited`; `session` and the state of a session that is not active; `run`; `hit` and the result; `follower`,
--- the leader's token and the ms that its lease has left; `lead`.
-local session_key = KEYS[1]  -- hash: record, state, count, last
+-- Returns a line `<status> <1: there is a value> <ms>[ <places> <left> <reset ms> <time>]` and then the value. One string:
+-- Redis 6 writes nested arrays of a script in pieces, with a system call for each. The numbers of the quota are those
+-- of `take`.
+-- Status: `limited`; `session` and the state of a session that is not active; `run`; `hit`, the result and the ms that
+-- it is kept; `follower`, the leader's token and the ms that its lease has left; `lead`.
+local session_key = KEYS[1]  -- hash: record, state
 local result_key = KEYS[2]  -- string
 local flight_key = KEYS[3]  -- hash: token of the leader; awaited: by another process; stale: do not keep the result
 local window_key = KEYS[4]  -- list
 local previous_session_key = KEYS[5]  -- the session in the previous format, or ''
 local previous_result_key = KEYS[6]  -- the result in the previous format, or ''
+local counter_key = KEYS[7]  -- hash: count, last
 local now = ARGV[1]  -- ISO 8601
 local token = ARGV[2]  -- <process>/<number>
 local lease_ms = ARGV[3]
@@ -18,6 +20,8 @@ local window_ms = tonumber(ARGV[5])
 local reuse = ARGV[6] == '1'  -- a kept result, or that of an equal run, will do
 local once = ARGV[7] == '1'  -- the session ends with its first success
 local alive = ARGV[8] == '1'  -- the session is known to be active if Redis does not have it
+local places = tonumber(ARGV[9])  -- wanted in the window
+local place_lease_ms = tonumber(ARGV[10])
 
 local quota = ''
 local function reply(status, value, ms)
@@ -25,8 +29,8 @@ local function reply(status, value, ms)
 end
 
 if limit ~= 0 then
-  local taken = take(window_key, limit, window_ms)
-  quota = string.format(' %.0f %.0f %.0f', taken[1], taken[2], taken[3])
+  local taken = take(window_key, limit, window_ms, places, place_lease_ms)
+  quota = string.format(' %.0f %.0f %.0f %.0f', taken[1], taken[2], taken[3], taken[4])
   if taken[1] == 0 then
     return reply('limited', false, 0)
   end
@@ -50,20 +54,19 @@ if not reuse then
   end
   return reply('run', false, 0)
 end
-local result = redis.call('GET', result_key)
+local kept_key, result = result_key, redis.call('GET', result_key)
 if not result and previous_result_key ~= '' then
-  result = redis.call('GET', previous_result_key)
+  kept_key, result = previous_result_key, redis.call('GET', previous_result_key)
 end
 if result then
   if state then
-    redis.call('HINCRBY', session_key, 'count', 1)
-    redis.call('HSET', session_key, 'last', now)
+    count(session_key, counter_key, 1, now)
     if once then
       redis.call('HSET', session_key, 'state', 'closed')
       close_before(previous_session_key, session_key)
     end
   end
-  return reply('hit', result, 0)
+  return reply('hit', result, redis.call('PTTL', kept_key))
 end
 local leader = redis.call('HGET', flight_key, 'token')
 if leader then

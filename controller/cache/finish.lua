@@ -1,12 +1,13 @@
 -- Finishes an execution in one trip: counts it, keeps its result, and hands the result to those who wait for it.
 -- Returns the state that the session had before. If two first successes end one session, the second one finds
 -- `closed` and is not counted.
-local session_key = KEYS[1]  -- hash: record, state, count, last
+local session_key = KEYS[1]  -- hash: record, state
 local result_key = KEYS[2]  -- string
 local flight_key = KEYS[3]  -- hash: token, awaited, stale
 local index_key = KEYS[4]  -- sorted set: keys of an owner's results of one script, by their expiry
 local reply_key = KEYS[5]  -- list of one
 local previous_session_key = KEYS[6]  -- the session in the previous format, or ''
+local counter_key = KEYS[7]  -- hash: count, last
 local now = ARGV[1]  -- ISO 8601
 local token = ARGV[2]
 local outcome = ARGV[3]
@@ -19,8 +20,7 @@ local reply_ms = ARGV[7]  -- how long to keep the reply
 
 local state = redis.call('HGET', session_key, 'state')
 if state and executed and not (state == 'closed' and closes == 'first') then
-  redis.call('HINCRBY', session_key, 'count', 1)
-  redis.call('HSET', session_key, 'last', now)
+  count(session_key, counter_key, 1, now)
 end
 if state == 'active' and closes ~= 'no' then
   redis.call('HSET', session_key, 'state', 'closed')

@@ -85,6 +85,11 @@ def session_key(request_id: str, version: str = FORMAT) -> str:
     return f"{version}session:{request_id}"
 
 
+def counter_key(session: str) -> str:
+    """Return the key of a session's counter, from the session's key."""
+    return f"{FORMAT}count:{session.rpartition(':')[2]}"
+
+
 def previous_key(key: str) -> str:
     """Return the same key in the previous format."""
     return PREVIOUS + key.removeprefix(FORMAT)

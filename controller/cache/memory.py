@@ -1,5 +1,6 @@
 """MemoryBackend: the cache's store in this process's memory, for a single process and for tests."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from weakref import WeakValueDictionary
@@ -17,7 +18,6 @@ from controller.cache.backend import (
     Quota,
     SessionEntry,
     Window,
-    entry_fields,
     entry_of,
 )
 from controller.cache.sliding_windows import Windows
@@ -51,11 +51,21 @@ class MemoryBackend:
         """See `ExecutionStore.take`."""
         return self._windows.take(window)
 
+    def give_back(self, window: str, taken_at: str, places: int) -> None:
+        """See `ExecutionStore.give_back`."""
+        self._windows.give_back(window, taken_at, places)
+
     def begin(
-        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+        self,
+        keys: ExecutionKeys,
+        now: datetime,
+        window: Window | None,
+        *,
+        alive: bool = False,
+        places: int = 1,
     ) -> BeginReply:
         """See `ExecutionStore.begin`."""
-        quota = None if window is None else self.take(window)
+        quota = None if window is None else self._windows.take(window, places)
         if quota is not None and not quota.allowed:
             return BeginReply(BeginStatus.LIMITED, quota=quota)
         session, flight = self._hash(keys.session), self._hash(keys.flight)
@@ -67,12 +77,14 @@ class MemoryBackend:
             return BeginReply(BeginStatus.RUN, quota=quota)
         result = self.get(keys.result)
         if result is not None:
-            _count(session, now)
+            _count(session, 1, now)
             session.update({"state": "closed"} if session and keys.once else {})
-            return BeginReply(BeginStatus.HIT, result, quota=quota)
+            kept_ms = _milliseconds_until(self._values[keys.result][0])
+            return BeginReply(BeginStatus.HIT, result, kept_ms, quota)
         if flight:
             flight.update({} if keys.of_own_process(flight["token"]) else {"awaited": "1"})
-            return BeginReply(BeginStatus.FOLLOWER, flight["token"].encode(), self._left(keys.flight), quota)
+            wait_ms = _milliseconds_until(self._hashes[keys.flight][0])
+            return BeginReply(BeginStatus.FOLLOWER, flight["token"].encode(), wait_ms, quota)
         self._put_hash(keys.flight, {"token": keys.token}, keys.lease_ms)
         return BeginReply(BeginStatus.LEAD, quota=quota)
 
@@ -81,7 +93,7 @@ class MemoryBackend:
         session, flight = self._hash(keys.session), self._hash(keys.flight)
         state = session.get("state")
         if end.executed and not (state == "closed" and end.closes == "first"):
-            _count(session, now)
+            _count(session, 1, now)
         if state == "active" and end.closes != "no":
             session["state"] = "closed"
         mine = flight.get("token") == keys.token
@@ -134,7 +146,7 @@ class MemoryBackend:
         if "answer" in held:
             return KeyClaim("answered", held["answer"].encode())
         held["awaited"] = "1"
-        return KeyClaim("running", held["token"].encode(), self._left(key))
+        return KeyClaim("running", held["token"].encode(), _milliseconds_until(self._hashes[key][0]))
 
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """See `ExecutionStore.settle_key`."""
@@ -148,10 +160,17 @@ class MemoryBackend:
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         """See `SessionStore.put_session`."""
-        fields = self._hash(session)
-        self._hashes[session] = expires_at, {**entry_fields(entry), **fields}
+        fields = {"state": entry.state, "count": str(entry.count)}
+        if entry.last_executed_at is not None:
+            fields["last"] = entry.last_executed_at.isoformat()
+        self._hashes[session] = expires_at, {**fields, **self._hash(session)}
         if entry.record is not None:
             self._hashes[session][1]["record"] = entry.record
+
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
+        """See `SessionStore.count_hits`."""
+        for session, (number, last) in hits.items():
+            _count(self._hash(session), number, last)
 
     def session(self, session: str) -> SessionEntry | None:
         """See `SessionStore.session`."""
@@ -174,9 +193,6 @@ class MemoryBackend:
     def _put_hash(self, key: str, fields: Fields, lives_ms: int) -> None:
         self._hashes[key] = datetime.now(UTC) + timedelta(milliseconds=lives_ms), fields
 
-    def _left(self, key: str) -> int:
-        return ceil((self._hashes[key][0] - datetime.now(UTC)) / timedelta(milliseconds=1))
-
     def _tell(self, token: str, outcome: bytes, held: Fields) -> None:
         if "awaited" in held:
             self.set(_reply(token), outcome, REPLY_MS / 1000)
@@ -188,7 +204,11 @@ def _reply(token: str) -> str:
     return f"reply:{token}"
 
 
-def _count(session: Fields, now: datetime) -> None:
+def _milliseconds_until(moment: datetime) -> int:
+    return ceil((moment - datetime.now(UTC)) / timedelta(milliseconds=1))
+
+
+def _count(session: Fields, executions: int, now: datetime) -> None:
     if session:
-        session["count"] = str(int(session.get("count", "0")) + 1)
+        session["count"] = str(int(session.get("count", "0")) + executions)
         session["last"] = now.isoformat()

@@ -4,6 +4,7 @@ All commands share one connection of the process, except a wait for an outcome. 
 others, so it gets a connection from redis-py's pool.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
 from time import perf_counter
@@ -16,6 +17,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from controller.cache.backend import (
+    PLACE_LEASE_MS,
     REPLY_MS,
     BeginReply,
     BeginStatus,
@@ -25,9 +27,9 @@ from controller.cache.backend import (
     Quota,
     SessionEntry,
     Window,
-    entry_fields,
     entry_of,
 )
+from controller.cache.keys import counter_key
 from controller.cache.redis_client import LuaScript, RedisClient
 from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
@@ -36,13 +38,15 @@ from telemetry.operation_timer import NO_TIMER, OperationTimer
 #: Longest blocking wait in seconds. After it, a lost server is noticed.
 REPLY_WAIT = 30
 TAKE = LuaScript("rate", "take")
-BEGIN = LuaScript("rate", "close_before", "begin")
-FINISH = LuaScript("close_before", "finish")
+BEGIN = LuaScript("rate", "count", "close_before", "begin")
+FINISH = LuaScript("count", "close_before", "finish")
 ABANDON = LuaScript("abandon")
 DROP = LuaScript("drop")
 CLAIM_KEY = LuaScript("claim_key")
 SETTLE_KEY = LuaScript("settle_key")
 PUT_SESSION = LuaScript("put_session")
+SESSION = LuaScript("session")
+COUNT_HITS = LuaScript("count", "count_hits")
 END_SESSION = LuaScript("end_session")
 STATUSES = {status.value.encode(): status for status in BeginStatus}
 NO_WINDOW = Window("", 0, 0)
@@ -80,8 +84,18 @@ class RedisBackend:
         """See `ExecutionStore.take`."""
         return _quota(self._run("take", TAKE, (window.key,), window.limit, window.milliseconds))
 
+    def give_back(self, window: str, taken_at: str, places: int) -> None:
+        """See `ExecutionStore.give_back`."""
+        self._call("give_back", "LREM", window, -places, taken_at)
+
     def begin(
-        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+        self,
+        keys: ExecutionKeys,
+        now: datetime,
+        window: Window | None,
+        *,
+        alive: bool = False,
+        places: int = 1,
     ) -> BeginReply:
         """See `ExecutionStore.begin`."""
         key, limit, milliseconds = window or NO_WINDOW
@@ -95,6 +109,7 @@ class RedisBackend:
                 key,
                 keys.previous_session,
                 keys.previous_result,
+                counter_key(keys.session),
             ),
             now.isoformat(),
             keys.token,
@@ -104,6 +119,8 @@ class RedisBackend:
             int(keys.reuse),
             int(keys.once),
             int(alive),
+            places,
+            PLACE_LEASE_MS,
         )
         return _begin_reply(reply)
 
@@ -119,6 +136,7 @@ class RedisBackend:
                 keys.results_index,
                 _reply(keys.token),
                 keys.previous_session,
+                counter_key(keys.session),
             ),
             now.isoformat(),
             keys.token,
@@ -159,14 +177,30 @@ class RedisBackend:
 
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         """See `SessionStore.put_session`."""
-        fields = [text for field in entry_fields(entry).items() for text in field]
-        record = entry.record or ""
-        self._run("put_session", PUT_SESSION, (session,), _milliseconds(expires_at), record, *fields)
+        self._run(
+            "put_session",
+            PUT_SESSION,
+            (session, counter_key(session)),
+            _milliseconds(expires_at),
+            entry.record or "",
+            entry.state,
+            entry.count,
+            entry.last_executed_at.isoformat() if entry.last_executed_at else "",
+        )
+
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
+        """See `SessionStore.count_hits`."""
+        keys = tuple(key for session in hits for key in (session, counter_key(session)))
+        each = [field for number, last in hits.values() for field in (number, last.isoformat())]
+        self._run("count_hits", COUNT_HITS, keys, *each)
 
     def session(self, session: str) -> SessionEntry | None:
         """See `SessionStore.session`."""
-        answer = iter(self._call("session", "HGETALL", session))
-        return entry_of({name.decode(): next(answer).decode() for name in answer})
+        fields, counted = map(_fields, self._run("session", SESSION, (session, counter_key(session))))
+        # A process of an older version counts in the session itself.
+        count = int(fields.get("count", 0)) + int(counted.get("count", 0))
+        last = max(fields.get("last", ""), counted.get("last", ""))
+        return entry_of({**fields, "count": str(count), "last": last})
 
     def end_session(self, session: str, state: str, expires_at: datetime) -> None:
         """See `SessionStore.end_session`."""
@@ -202,6 +236,11 @@ def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def _fields(answer: list[bytes]) -> dict[str, str]:
+    names = iter(answer)
+    return {name.decode(): next(names).decode() for name in names}
+
+
 def _begin_reply(reply: bytes) -> BeginReply:
     head, _, value = reply.partition(b"\n")
     status, has_value, wait_ms, *quota = head.split(b" ")
@@ -214,8 +253,8 @@ def _begin_reply(reply: bytes) -> BeginReply:
 
 
 def _quota(answer: list[int]) -> Quota:
-    allowed, remaining, reset_ms = answer
-    return Quota(bool(allowed), remaining, reset_ms)
+    places, remaining, reset_ms, taken_at = answer
+    return Quota(bool(places), remaining, reset_ms, places, str(taken_at))
 
 
 def _reply(token: str) -> str:

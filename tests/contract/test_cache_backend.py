@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from controller.cache.backend import (
+    PLACE_LEASE_MS,
     Backend,
     BeginReply,
     BeginStatus,
@@ -67,6 +68,13 @@ def result(kept: bytes = b"result", ttl: int = 60, **changes: Any) -> Finish:
 FAILURE = Finish(b"failure", 0, executed=True)
 
 
+def hit(reply: BeginReply) -> bytes | None:
+    """The result of a reply that is a hit, which says how long it is kept."""
+    assert reply.status is BeginStatus.HIT
+    assert 0 < reply.wait_ms <= 60_000
+    return reply.value
+
+
 def count(backend: Backend, key: str) -> int:
     found = backend.session(key)
     assert found is not None
@@ -123,7 +131,7 @@ def test_only_a_hit_counts(backend: Backend, key: str) -> None:
     assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.LEAD)
     backend.finish(keys(key), result(), soon())
     assert backend.begin(keys(key, reuse=False), soon(), None) == BeginReply(BeginStatus.RUN)
-    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.HIT, b"result")
+    assert hit(backend.begin(keys(key), soon(), None)) == b"result"
     assert count(backend, key) == 2
 
 
@@ -136,7 +144,7 @@ def test_an_unknown_session_is_not_counted_into_being(backend: Backend, key: str
 def test_a_session_that_is_known_elsewhere_is_served(backend: Backend, key: str) -> None:
     assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.LEAD)
     backend.finish(keys(key), result(), soon())
-    assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.HIT, b"result")
+    assert hit(backend.begin(keys(key), soon(), None, alive=True)) == b"result"
     backend.end_session(key, "deleted", soon())
     assert backend.begin(keys(key), soon(), None, alive=True) == BeginReply(BeginStatus.SESSION, b"deleted")
 
@@ -235,7 +243,7 @@ def test_a_refresh_runs_beside_a_leader_and_the_older_result_is_not_kept(backend
     assert backend.begin(fresh, soon(), None) == BeginReply(BeginStatus.RUN)
     backend.finish(fresh, result(b"fresh"), soon())
     backend.finish(old, result(b"old"), soon())
-    assert backend.begin(keys(key), soon(), None) == BeginReply(BeginStatus.HIT, b"fresh")
+    assert hit(backend.begin(keys(key), soon(), None)) == b"fresh"
 
 
 def test_results_are_dropped_by_their_index_in_batches(backend: Backend, key: str) -> None:
@@ -258,6 +266,59 @@ def test_a_window_admits_its_limit_and_slides(backend: Backend, key: str) -> Non
     ]
     assert all(0 < quota.reset_ms <= 1000 for quota in quotas)
     until(lambda: backend.take(window).allowed, "the first place is free again")
+
+
+def lease(backend: Backend, key: str, window: Window, places: int) -> Quota:
+    """The slots that the trip of an execution takes."""
+    session = keys(f"{key}:session", reuse=False)
+    quota = backend.begin(session, soon(), window, alive=True, places=places).quota
+    assert quota is not None
+    return quota
+
+
+@pytest.mark.parametrize(
+    ("limit", "granted"),
+    [(99, 1), (1000, 10), (100_000, 32)],
+    ids=["no share", "its share", "what is wanted"],
+)
+def test_places_are_leased_up_to_a_share_of_the_limit(
+    backend: Backend, key: str, limit: int, granted: int
+) -> None:
+    quota = lease(backend, key, Window(key, limit, 60_000), places=32)
+    assert (quota.places, quota.remaining) == (granted, limit - granted)
+
+
+def test_all_processes_together_lease_a_fiftieth_of_the_limit(backend: Backend, key: str) -> None:
+    quotas = [lease(backend, key, Window(key, 1000, 60_000), places=8) for _ in range(20)]
+    for number, quota in enumerate(quotas):
+        began = float(quota.taken_at) - PLACE_LEASE_MS
+        held = sum(other.places for other in quotas[: number + 1] if float(other.taken_at) > began)
+        assert quota.places == 1 or held <= 20
+
+
+def test_leases_end_before_a_window_is_full(backend: Backend, key: str) -> None:
+    window = Window(key, 200, 60_000)
+    for _ in range(195):
+        backend.take(window)
+    assert lease(backend, key, window, places=32).places == 1
+
+
+def test_places_that_are_given_back_are_free(backend: Backend, key: str) -> None:
+    window = Window(key, 1000, 60_000)
+    quota = lease(backend, key, window, places=8)
+    backend.give_back(key, quota.taken_at, 7)
+    assert backend.take(window).remaining == 1000 - 2
+    backend.give_back(key, quota.taken_at, 7)
+    assert backend.take(window).remaining >= 1000 - 3, "others may have taken theirs at the same time"
+
+
+def test_hits_are_counted_together(backend: Backend, key: str) -> None:
+    moment = datetime.now(UTC)
+    backend.put_session(key, entry(count=3), soon())
+    backend.finish(keys(key), FAILURE, soon())
+    backend.count_hits({key: (20, moment), f"{key}:unknown": (2, moment)})
+    assert backend.session(key) == SessionEntry("active", '{"a": "é"}', 24, moment)
+    assert backend.session(f"{key}:unknown") is None
 
 
 def test_a_window_is_taken_with_the_trip_of_an_execution(backend: Backend, key: str) -> None:
@@ -321,6 +382,8 @@ def test_redis_that_is_away_is_said_to_be_away(own_redis_server: RedisServer, ke
         lambda: backend.settle_key(key, "body", "here/1", b"", 60),
         lambda: backend.put_session(key, entry(), soon()),
         lambda: backend.session(key),
+        lambda: backend.count_hits({key: (1, soon())}),
+        lambda: backend.give_back(key, "1", 1),
         lambda: backend.end_session(key, "closed", soon()),
     ):
         with pytest.raises(CacheUnavailable):
