@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol
 
 from configuration.errors import UnusableSetting
 from controller import VERSION
@@ -11,7 +11,10 @@ from controller.auth.api_keys import ApiKeys
 from controller.auth.authenticator import Authenticator
 from controller.auth.issued_keys import IssuedKeys
 from controller.cache.manager import CacheManager
+from controller.cache.near_copy import NearCopy
+from controller.cache.near_hits import NearHits
 from controller.cache.redis import RedisBackend
+from controller.cache.tracking import Tracking
 from controller.database.api_keys import PostgresKeys
 from controller.database.environments import PostgresEnvironments
 from controller.database.folder_parts import FolderParts
@@ -63,9 +66,6 @@ from telemetry.metric_values import use_unlocked_values
 from telemetry.metrics_server import MetricsServer
 from telemetry.tracing import Tracer
 
-if TYPE_CHECKING:
-    from controller.runtimes.kubernetes import KubernetesDiscovery
-
 log = logging.getLogger(__name__)
 
 #: Seconds to wait for Redis. It is short, since a request can go on without Redis.
@@ -81,8 +81,14 @@ MONTHS_AHEAD = 3
 SPANS_FLUSH_MS = 3000
 
 
-#: Objects that follow outside changes in a greenlet.
-Followed: TypeAlias = "MappingsFile | KubernetesDiscovery"
+class Background(Protocol):
+    """Work in a greenlet that lasts as long as the process."""
+
+    def start(self) -> None:
+        """Start the work."""
+
+    def close(self) -> None:
+        """End the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +104,20 @@ class Controller:
     masker: Masker
     maintenance: Maintenance
     metrics_server: MetricsServer
-    followed: Sequence[Followed]
+    background: Sequence[Background]
 
     def start(self) -> None:
         """Start the background work. Raises OSError if METRICS_PORT is in use."""
         self.metrics_server.start()
         self.logger.start()
         self.maintenance.start()
-        for one in self.followed:
+        for one in self.background:
             one.start()
 
     def close(self) -> None:
         """Stop in order: the background work, then the last log records, then the connections."""
         self.maintenance.close()
-        for one in self.followed:
+        for one in self.background:
             one.close()
         self.logger.close(LOG_FLUSH_TIMEOUT)
         self.postgres.close()
@@ -127,7 +133,9 @@ def compose(settings: Settings) -> Controller:
     database, cache = traces.timer(metrics.postgres, "postgresql"), traces.timer(metrics.redis, "redis")
     postgres = Postgres(settings.postgres_url, settings.postgres_connections, timeout, database)
     backend = RedisBackend(settings.redis_url, CACHE_TIMEOUT, cache)
-    kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl)
+    near = NearHits(backend, NearCopy(settings.near_cache_bytes), metrics)
+    tracking = Tracking(settings.redis_url, CACHE_TIMEOUT, near.copy, backend.opened)
+    kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, near)
     masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, spool, traces)
     tables = PostgresTables(postgres)
@@ -162,7 +170,10 @@ def compose(settings: Settings) -> Controller:
     )
     chores = _chores(settings, services, postgres, balancer, metrics)
     server = MetricsServer(settings.metrics_port)
-    return Controller(settings, services, metrics, traces, postgres, logger, masker, chores, server, followed)
+    background: list[Background] = [near, tracking, *followed]
+    return Controller(
+        settings, services, metrics, traces, postgres, logger, masker, chores, server, background
+    )
 
 
 def _workflow(
@@ -261,7 +272,7 @@ def _spool(settings: Settings, metrics: MetricsCollector) -> Spool | None:
         raise UnusableSetting(f"SPOOL_DIR {settings.spool_dir}: {error.strerror}") from error
 
 
-def _runtime_selector(settings: Settings) -> tuple[Sequence[Followed], RuntimeSelector]:
+def _runtime_selector(settings: Settings) -> tuple[Sequence[Background], RuntimeSelector]:
     """Return the objects that follow changes, and the selector that reads them."""
     path = settings.runtime_mappings_file
     mappings = MappingsFile(path) if path else None

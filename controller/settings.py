@@ -129,6 +129,13 @@ class Settings:
     cache_ttl: int = variable(
         "CACHE_TTL", whole(1), 3600, unit="s", doc="Lifetime of a cached result, in seconds."
     )
+    near_cache_bytes: int = variable(
+        "NEAR_CACHE_BYTES",
+        whole(0),
+        16 << 20,
+        unit="bytes",
+        doc="Most bytes of cached results that one process also keeps in memory. 0: none.",
+    )
     request_timeout: int = variable(
         "REQUEST_TIMEOUT",
         whole(1),

@@ -49,8 +49,11 @@ class ExecutionKeys(NamedTuple):
     reuse: bool
     #: Whether the session ends with its first success.
     once: bool
-    #: Whether a copy of the result in this process may be the answer.
-    near: bool = True
+    #: Whether other processes may lag behind: a copy in this process may be the answer, and the answer leaves before
+    #: the store knows of it.
+    relaxed: bool = True
+    #: Whether other processes are to follow this execution.
+    claims: bool = True
     #: The session's key in the previous format, for processes of an older version. Empty: there are none.
     previous_session: str = ""
     #: The result's key in the previous format.
@@ -144,7 +147,7 @@ class ExecutionStore(Protocol):
         alive: bool = False,
         places: int = 1,
     ) -> BeginReply:
-        """Begin an execution.
+        """Begin an execution. One that does not claim leads without followers in other processes.
 
         Args:
             keys: the keys of the execution.
@@ -157,8 +160,16 @@ class ExecutionStore(Protocol):
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """End an execution: count it if the session is known, keep its result, end its flight.
 
+        The result of one that does not claim is not kept if there is another by now: it may be newer.
+
         Returns:
             The session's state before this end.
+        """
+
+    def finish_later(self, keys: ExecutionKeys, end: Finish, now: datetime) -> None:
+        """End an execution as `finish` does, before any later operation, without waiting for it.
+
+        A failure is logged and counted. Raises CacheUnavailable only if the store is known to be away.
         """
 
     def abandon(self, keys: ExecutionKeys) -> bool:

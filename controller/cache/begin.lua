@@ -22,6 +22,7 @@ local once = ARGV[7] == '1'  -- the session ends with its first success
 local alive = ARGV[8] == '1'  -- the session is known to be active if Redis does not have it
 local places = tonumber(ARGV[9])  -- wanted in the window
 local place_lease_ms = tonumber(ARGV[10])
+local claims = ARGV[11] == '1'  -- to lead other processes
 
 local quota = ''
 local function reply(status, value, ms)
@@ -76,6 +77,8 @@ if leader then
   end
   return reply('follower', leader, redis.call('PTTL', flight_key))
 end
-redis.call('HSET', flight_key, 'token', token)
-redis.call('PEXPIRE', flight_key, lease_ms)
+if claims then
+  redis.call('HSET', flight_key, 'token', token)
+  redis.call('PEXPIRE', flight_key, lease_ms)
+end
 return reply('lead', false, 0)

@@ -17,6 +17,8 @@ local executed = ARGV[5] == '1'  -- count this execution
 -- follows; `no`: it does not end.
 local closes = ARGV[6]
 local reply_ms = ARGV[7]  -- how long to keep the reply
+local claimed = ARGV[8] == '1'  -- it has claimed to lead
+local if_new = ARGV[9] == '1'  -- keep the result only if there is none: another may be newer
 
 local state = redis.call('HGET', session_key, 'state')
 if state and executed and not (state == 'closed' and closes == 'first') then
@@ -26,8 +28,11 @@ if state == 'active' and closes ~= 'no' then
   redis.call('HSET', session_key, 'state', 'closed')
   close_before(previous_session_key, session_key)
 end
-local flight = redis.call('HMGET', flight_key, 'token', 'awaited', 'stale')
-local leads, awaited, stale = flight[1] == token, flight[2], flight[3]
+local leads, awaited, stale = false, false, false
+if claimed then
+  local flight = redis.call('HMGET', flight_key, 'token', 'awaited', 'stale')
+  leads, awaited, stale = flight[1] == token, flight[2], flight[3]
+end
 if leads then
   redis.call('DEL', flight_key)
   if awaited then
@@ -35,7 +40,7 @@ if leads then
     redis.call('PEXPIRE', reply_key, reply_ms)
   end
 end
-if ttl ~= '0' and not (leads and stale) then
+if ttl ~= '0' and not (leads and stale) and not (if_new and redis.call('EXISTS', result_key) == 1) then
   local seconds = tonumber(redis.call('TIME')[1])
   redis.call('SET', result_key, outcome, 'EX', ttl)
   redis.call('ZREMRANGEBYSCORE', index_key, '-inf', seconds)

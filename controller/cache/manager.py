@@ -5,13 +5,12 @@ While the store is away the service goes on without it: `unless_away` has the re
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import update_wrapper
 from itertools import count
 from time import monotonic
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal
 
 from controller.cache.backend import (
     Backend,
@@ -33,15 +32,16 @@ from controller.cache.keys import (
     script_key,
     session_key,
 )
+from controller.cache.near_copy import NearCopy
+from controller.cache.near_hits import NearHits
 from controller.cache.sliding_windows import Windows
+from controller.cache.unless_away import unless_away
 from controller.errors import CacheUnavailable
 from controller.models.outcome import Outcome
 from controller.models.registered import ArtifactKey, Session, now
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
 #: Results removed in one trip. All other trips wait for it.
 DROP_BATCH = 1000
 
@@ -57,25 +57,6 @@ class KeptSession:
     last_executed_at: datetime | None
 
 
-def unless_away(
-    fallback: Any,
-) -> Callable[[Callable[Concatenate[Any, P], R]], Callable[Concatenate[Any, P], R]]:
-    """Make a method log the failure and return `fallback` while the store is away."""
-
-    def decorate(method: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], R]:
-        def asked(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return method(self, *args, **kwargs)
-            except CacheUnavailable as error:
-                log.warning("the cache is away: %s: %s", method.__name__, error)
-                return cast(R, fallback)
-
-        update_wrapper(asked, method)
-        return asked
-
-    return decorate
-
-
 class CacheManager:
     """Results, sessions, scripts, artifacts and keys of executions in the store.
 
@@ -83,10 +64,12 @@ class CacheManager:
         backend: the store.
         ttl: seconds that a result is kept, unless the client chooses.
         scripts_ttl: seconds that scripts and artifacts are kept: the lifetime of a session.
+        near: begins executions. None: without a copy in this process.
     """
 
-    def __init__(self, backend: Backend, ttl: int, scripts_ttl: int) -> None:
+    def __init__(self, backend: Backend, ttl: int, scripts_ttl: int, near: NearHits | None = None) -> None:
         self._backend = backend
+        self._near = near or NearHits(backend, NearCopy(0))
         self._ttl = ttl
         self._scripts_ttl = scripts_ttl
         self._previous_until = monotonic() + scripts_ttl
@@ -96,9 +79,16 @@ class CacheManager:
         self._numbers = count()
 
     def execution_keys(
-        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int
+        self,
+        session: Session,
+        params: Mapping[str, Any],
+        *,
+        reuse: bool,
+        lease_ms: int,
+        relaxed: bool = True,
+        claims: bool = True,
     ) -> ExecutionKeys:
-        """Return the keys and the token of a new execution."""
+        """Return the keys, the token and the options of a new execution, see `ExecutionKeys`."""
         keys = self._result_keys.of(session, params)
         return ExecutionKeys(
             *keys,
@@ -106,6 +96,8 @@ class CacheManager:
             lease_ms=lease_ms,
             reuse=reuse,
             once=not session.retain_session,
+            relaxed=relaxed and session.retain_session,
+            claims=claims,
             **self._before(keys),
         )
 
@@ -124,7 +116,7 @@ class CacheManager:
     def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> BeginReply:
         """Begin an execution, see `ExecutionStore.begin`. While the store is away: AWAY, or LIMITED."""
         try:
-            return self._backend.begin(keys, now(), window, alive=alive)
+            return self._near.begin(keys, window, alive=alive)
         except CacheUnavailable as error:
             log.warning("the cache is away: begin: %s", error)
         quota = None if window is None else self._windows.take(window)
@@ -152,7 +144,8 @@ class CacheManager:
             shared: the execution followed another request's run, which stores the result.
 
         Returns:
-            The session's state before. None: not counted, because the store is away or does not know the session.
+            The session's state before; of a relaxed execution, which does not wait, as it began. None: not counted,
+            because the store is away or does not know the session.
         """
         ttl = self._ttl if max_age is None else max_age
         closes: Literal["no", "first", "shared"] = "shared" if shared else "first"
@@ -162,6 +155,11 @@ class CacheManager:
             executed=counts and outcome.executed,
             closes=closes if counts and keys.once and outcome.succeeded else "no",
         )
+        if end.ttl:
+            self._near.copy.forget(keys.result)
+        if keys.relaxed:
+            self._backend.finish_later(keys, end, now())
+            return "active"
         return self._backend.finish(keys, end, now())
 
     @unless_away(True)
@@ -195,7 +193,7 @@ class CacheManager:
     @unless_away(None)
     def settle_key(self, key: str, body: str, token: str, answer: bytes, ttl: int) -> None:
         """Keep the answer under a claimed key. An empty answer frees the key."""
-        # While the store is away nothing is kept. The client has its response and no reason to repeat the request.
+        # While the store is away nothing is kept: the client has its response and no reason to repeat.
         for version in self._versions(key):
             self._backend.settle_key(version, body, token, answer, ttl)
 
@@ -205,6 +203,7 @@ class CacheManager:
         index = results_index(owner, language, script_hash)
         while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
             pass
+        self._near.copy.empty()
 
     @unless_away(False)
     def put_session(
@@ -218,7 +217,9 @@ class CacheManager:
     @unless_away(None)
     def session(self, request_id: str) -> KeptSession | None:
         """Return a session, if the store knows it."""
-        entry = self._entry(session_key(request_id))
+        key = session_key(request_id)
+        self._near.tell(key)
+        entry = self._entry(key)
         if entry is None:
             return None
         session = None if entry.record is None else Session.from_json(entry.record)
@@ -227,6 +228,7 @@ class CacheManager:
     @unless_away(False)
     def end_session(self, session: Session, state: str) -> bool:
         """End a session for every process. Return False while the store is away."""
+        self._near.copy.forget(session_key(session.request_id))
         for key in self._versions(session_key(session.request_id)):
             self._backend.end_session(key, state, session.expires_at)
         return True

@@ -79,13 +79,14 @@ class MemoryBackend:
         if result is not None:
             _count(session, 1, now)
             session.update({"state": "closed"} if session and keys.once else {})
-            kept_ms = _milliseconds_until(self._values[keys.result][0])
-            return BeginReply(BeginStatus.HIT, result, kept_ms, quota)
+            kept = self._values[keys.result][0] - datetime.now(UTC)
+            return BeginReply(BeginStatus.HIT, result, int(kept.total_seconds() * 1000), quota)
         if flight:
             flight.update({} if keys.of_own_process(flight["token"]) else {"awaited": "1"})
             wait_ms = _milliseconds_until(self._hashes[keys.flight][0])
             return BeginReply(BeginStatus.FOLLOWER, flight["token"].encode(), wait_ms, quota)
-        self._put_hash(keys.flight, {"token": keys.token}, keys.lease_ms)
+        if keys.claims:
+            self._put_hash(keys.flight, {"token": keys.token}, keys.lease_ms)
         return BeginReply(BeginStatus.LEAD, quota=quota)
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
@@ -100,10 +101,15 @@ class MemoryBackend:
         if mine:
             del self._hashes[keys.flight]
             self._tell(keys.token, end.outcome, flight)
-        if end.ttl and not (mine and "stale" in flight):
+        superseded = keys.reuse and not keys.claims and self.get(keys.result) is not None
+        if end.ttl and not (mine and "stale" in flight) and not superseded:
             self.set(keys.result, end.outcome, end.ttl)
             self._indexes.setdefault(keys.results_index, {})[keys.result] = None
         return state
+
+    def finish_later(self, keys: ExecutionKeys, end: Finish, now: datetime) -> None:
+        """See `ExecutionStore.finish_later`."""
+        self.finish(keys, end, now)
 
     def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""

@@ -4,6 +4,7 @@ All commands share one connection of the process, except a wait for an outcome. 
 others, so it gets a connection from redis-py's pool.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from math import ceil
@@ -34,6 +35,8 @@ from controller.cache.redis_client import LuaScript, RedisClient
 from controller.cache.redis_url import Argument
 from controller.errors import CacheUnavailable
 from telemetry.operation_timer import NO_TIMER, OperationTimer
+
+log = logging.getLogger(__name__)
 
 #: Longest blocking wait in seconds. After it, a lost server is noticed.
 REPLY_WAIT = 30
@@ -71,6 +74,10 @@ class RedisBackend:
             # If the server closed the connection while it was idle, it is replaced once without an error.
             retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
         )
+
+    def opened(self) -> int:
+        """Return how many connections were opened so far, without those of waits."""
+        return self._client.opened
 
     def get(self, key: str) -> bytes | None:
         """See `KeyValueStore.get`."""
@@ -121,32 +128,30 @@ class RedisBackend:
             int(alive),
             places,
             PLACE_LEASE_MS,
+            int(keys.claims),
         )
         return _begin_reply(reply)
 
     def finish(self, keys: ExecutionKeys, end: Finish, now: datetime) -> str | None:
         """See `ExecutionStore.finish`."""
-        state = self._run(
-            "finish",
-            FINISH,
-            (
-                keys.session,
-                keys.result,
-                keys.flight,
-                keys.results_index,
-                _reply(keys.token),
-                keys.previous_session,
-                counter_key(keys.session),
-            ),
-            now.isoformat(),
-            keys.token,
-            end.outcome,
-            end.ttl,
-            int(end.executed),
-            end.closes,
-            REPLY_MS,
-        )
+        state = self._run("finish", FINISH, *_finish(keys, end, now))
         return state.decode() if state else None
+
+    def finish_later(self, keys: ExecutionKeys, end: Finish, now: datetime) -> None:
+        """See `ExecutionStore.finish_later`."""
+        started = perf_counter()
+
+        def ended(failure: str | None) -> None:
+            self._timer.took("finish", perf_counter() - started)
+            if failure is not None:
+                self._timer.failed("finish")
+                log.warning("an execution was answered, and the cache did not take its end: %s", failure)
+
+        try:
+            self._client.post(FINISH, *_finish(keys, end, now), ended=ended)
+        except CacheUnavailable:
+            self._timer.failed("finish")
+            raise
 
     def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""
@@ -234,6 +239,31 @@ class RedisBackend:
 def _milliseconds(moment: datetime) -> int:
     """Return the milliseconds since 1970."""
     return int(moment.timestamp() * 1000)
+
+
+def _finish(keys: ExecutionKeys, end: Finish, now: datetime) -> tuple[tuple[str, ...], *tuple[Argument, ...]]:
+    """Return the keys and the arguments of the script."""
+    names = (
+        keys.session,
+        keys.result,
+        keys.flight,
+        keys.results_index,
+        _reply(keys.token),
+        keys.previous_session,
+        counter_key(keys.session),
+    )
+    return (
+        names,
+        now.isoformat(),
+        keys.token,
+        end.outcome,
+        end.ttl,
+        int(end.executed),
+        end.closes,
+        REPLY_MS,
+        int(keys.reuse and keys.claims),
+        int(keys.reuse and not keys.claims),
+    )
 
 
 def _fields(answer: list[bytes]) -> dict[str, str]:

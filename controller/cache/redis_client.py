@@ -1,6 +1,7 @@
 """RedisClient: commands and scripts on one shared connection, which is opened when it is needed."""
 
 import hashlib
+from collections.abc import Callable
 from importlib.resources import files
 from time import monotonic
 from typing import Any
@@ -15,6 +16,8 @@ from controller.errors import CacheUnavailable
 
 #: Seconds without a new attempt after a failed one.
 PAUSE = 0.2
+#: Posted scripts without a reply, after which the next one waits for them.
+UNANSWERED = 1000
 
 
 class LuaScript:
@@ -38,6 +41,10 @@ class RedisClient:
         self._address = RedisAddress(url)
         self._timeout = timeout
         self._connection: Connection | None = None
+        #: Posted scripts without a reply.
+        self.unanswered = 0
+        #: Connections opened so far.
+        self.opened = 0
         self._attempt: Greenlet[..., None] | None = None
         self._failure = ""
         self._next_attempt = 0.0
@@ -73,6 +80,31 @@ class RedisClient:
             return self.call("EVAL", script.text, *parts)
         return reply
 
+    def post(
+        self,
+        script: LuaScript,
+        keys: tuple[str, ...],
+        *arguments: Argument,
+        ended: Callable[[str | None], None],
+    ) -> None:
+        """Send a script and do not wait for its reply, unless too many are unanswered.
+
+        Args:
+            script: the script.
+            keys: its keys.
+            arguments: its arguments.
+            ended: called once with the reason why the script failed. None: it did not.
+
+        Raises:
+            CacheUnavailable: there is no connection.
+        """
+        connection = self._connection
+        if connection is None or not connection.usable():
+            connection = self._opened()
+        _Posted(self, connection, script, (len(keys), *keys, *arguments), ended).send()
+        if self.unanswered > UNANSWERED:
+            self.call("PING")
+
     def _refused(self, reply: hiredis.ReplyError) -> CacheUnavailable:
         if str(reply).startswith("READONLY") and self._connection is not None:
             # The server has become a replica. Its host name may point to another server now.
@@ -94,8 +126,53 @@ class RedisClient:
         try:
             self._connection = Connection(self._address.connect(self._timeout), self._timeout)
             self._failure = ""
+            self.opened += 1
         except (OSError, hiredis.ProtocolError) as error:
             self._failure = str(error)
             self._next_attempt = monotonic() + PAUSE
         finally:
             self._attempt = None
+
+
+class _Posted:
+    """A script that no greenlet waits for: the receiver of its reply."""
+
+    def __init__(
+        self,
+        client: RedisClient,
+        connection: Connection,
+        script: LuaScript,
+        parts: tuple[Argument, ...],
+        ended: Callable[[str | None], None],
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._script = script
+        self._parts = parts
+        self._ended: Callable[[str | None], None] | None = ended
+        self._whole = False
+
+    def send(self) -> None:
+        """Send the script by its digest."""
+        self._connection.post(encode(("EVALSHA", self._script.digest, *self._parts)), self)
+        self._client.unanswered += 1
+
+    def switch(self, reply: Any, /) -> None:
+        """Take the reply. If Redis does not know the script, send it whole."""
+        failure = str(reply) if isinstance(reply, hiredis.ReplyError) else None
+        unknown = failure is not None and failure.startswith("NOSCRIPT")
+        if unknown and not self._whole and not self._connection.closed:
+            self._whole = True
+            self._connection.post(encode(("EVAL", self._script.text, *self._parts)), self)
+        else:
+            self._end(failure)
+
+    def throw(self, error: CacheUnavailable, /) -> None:
+        """Take the reason why there is no reply in time. It may come later, and with it another reason."""
+        self._end(str(error))
+
+    def _end(self, failure: str | None) -> None:
+        if self._ended is not None:
+            ended, self._ended = self._ended, None
+            self._client.unanswered -= 1
+            ended(failure)

@@ -6,9 +6,10 @@ timeout passed) keeps its place in the order and its reply is dropped. So no gre
 """
 
 from collections import deque
+from collections.abc import Callable
 from itertools import takewhile
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 from gevent import get_hub, socket, ssl
@@ -30,8 +31,20 @@ MORE = object()
 LOOKS = 5
 #: Checks after which a server that keeps falling behind is dropped.
 BEHIND = 10 * LOOKS
+#: Seconds between two receptions of messages that are no replies: many cost little more than one.
+REST = 0.02
 #: Seconds of silence after which `usable` checks the socket itself.
 IDLE = 0.01
+
+
+class Receiver(Protocol):
+    """Gets one reply, as gevent's `Waiter` does."""
+
+    def switch(self, reply: Any, /) -> object:
+        """Take the reply."""
+
+    def throw(self, error: CacheUnavailable, /) -> object:
+        """Take the reason why there is no reply in time."""
 
 
 class Connection:
@@ -42,21 +55,27 @@ class Connection:
     Args:
         opened: the connected socket.
         timeout: seconds that a greenlet waits for its reply, and that a server may be silent while it owes one.
+        told: called with messages that are no replies. Replies of such a connection are delivered in place, in their
+            order among the messages.
     """
 
-    def __init__(self, opened: socket.socket, timeout: float) -> None:
+    def __init__(
+        self, opened: socket.socket, timeout: float, told: Callable[[list[Any]], None] | None = None
+    ) -> None:
         opened.settimeout(0)
         self._socket = opened
         self._timeout = timeout
+        self._told = told
         self._reader = hiredis.Reader(notEnoughData=MORE)
         self._loop = loop = get_hub().loop
         # An idle connection does not keep the loop alive. A check does, since a greenlet waits.
         self._readable = loop.io(opened.fileno(), READABLE, ref=False)
         self._writable = loop.io(opened.fileno(), WRITABLE, ref=False)
         self._look = loop.timer(timeout / LOOKS, timeout / LOOKS)
+        self._rest = loop.timer(REST, ref=False) if told is not None else None
         self._queued: list[bytes] = []
         self._leaving = memoryview(b"")
-        self._owed: deque[tuple[Waiter[Any], int]] = deque()
+        self._owed: deque[tuple[Receiver, int]] = deque()
         self._looks = self._heard = 0
         self._heard_at = monotonic()
         self.closed = False
@@ -68,16 +87,30 @@ class Connection:
         Raises:
             CacheUnavailable: no reply came in time. It is unknown whether Redis has executed the command.
         """
+        waiter: Waiter[Any] = Waiter()
+        self.post(command, waiter)
+        return waiter.get()
+
+    def post(self, command: bytes, receiver: Receiver) -> None:
+        """Send an encoded command with the next others. The receiver gets the reply, or CacheUnavailable.
+
+        Raises:
+            CacheUnavailable: the connection is closed.
+        """
         if self.closed:
             raise CacheUnavailable("the connection is closed")
-        waiter: Waiter[Any] = Waiter()
         if not self._queued:
             self._loop.run_callback(self._send)
         if not self._owed:
             self._look.start(self._watch)
         self._queued.append(command)
-        self._owed.append((waiter, self._looks))
-        return waiter.get()
+        self._owed.append((receiver, self._looks))
+
+    def exchange(self) -> None:
+        """Send what is queued and receive what is there, without waiting for the loop."""
+        self._send()
+        while not self.closed and self._receive():
+            pass
 
     def usable(self) -> bool:
         """Return whether the connection seems open, without a trip to the server."""
@@ -91,7 +124,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        for watcher in (self._readable, self._writable, self._look):
+        for watcher in filter(None, (self._readable, self._writable, self._look, self._rest)):
             watcher.stop()
             watcher.close()
         self._socket.close()
@@ -120,7 +153,13 @@ class Connection:
     def _gather(self) -> None:
         for _ in range(READS):
             if not self._receive():
-                return
+                break
+        if self._rest is not None and not self.closed:
+            self._readable.stop()
+            self._rest.start(self._listen)
+
+    def _listen(self) -> None:
+        self._readable.start(self._gather)
 
     def _receive(self) -> bool:
         """Read some bytes. Return whether there may be more."""
@@ -142,11 +181,17 @@ class Connection:
     def _deliver(self) -> None:
         try:
             while (reply := self._reader.gets()) is not MORE:
+                if self._told is not None and isinstance(reply, hiredis.PushNotification):
+                    self._told(reply)
+                    continue
                 if not self._owed:
                     self.close("a reply without a command")
                     return
-                waiter, _ = self._owed.popleft()
-                self._loop.run_callback(waiter.switch, reply)
+                receiver, _ = self._owed.popleft()
+                if self._told is None:
+                    self._loop.run_callback(receiver.switch, reply)
+                else:
+                    receiver.switch(reply)
         except hiredis.ProtocolError as error:
             self.close(str(error))
 
@@ -167,6 +212,6 @@ class Connection:
         else:
             self._tell(late, f"no answer within {self._timeout:g} s")
 
-    def _tell(self, waiters: "list[Waiter[Any]]", reason: str) -> None:
+    def _tell(self, waiters: list[Receiver], reason: str) -> None:
         for waiter in waiters:
             self._loop.run_callback(waiter.throw, CacheUnavailable(reason))

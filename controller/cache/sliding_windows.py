@@ -23,7 +23,9 @@ class Windows:
             self._times.popitem(last=False)
         while times and times[0] <= now - window.milliseconds:
             times.popleft()
-        granted = self._granted(times, window.limit, places, now) if len(times) < window.limit else 0
+        granted = 0
+        if len(times) < window.limit:
+            granted = 1 if places == 1 else self._granted(times, window.limit, places, now)
         times.extend([now] * granted)
         reset = times[0] + window.milliseconds - now
         left = max(0, window.limit - len(times))
@@ -37,6 +39,6 @@ class Windows:
 
     def _granted(self, times: deque[float], limit: int, places: int, now: float) -> int:
         share = limit // 100
-        if places == 1 or share == 0 or (len(times) >= share and times[-share] > now - PLACE_LEASE_MS):
+        if share == 0 or (len(times) >= share and times[-share] > now - PLACE_LEASE_MS):
             return 1
         return max(1, min(places, share, (limit - len(times)) // 8))

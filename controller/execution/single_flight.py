@@ -6,6 +6,10 @@ Redis and waits there for the outcome. A flight is cancelled when no request wai
 process dies, its lease ends with the deadline of its run, and the next request runs.
 
 A request that refuses cached results always runs: a run that began earlier may have read older data.
+
+A session whose executions have met no equal ones claims no lease: they are followed in their own process alone. An
+answer leaves as soon as the script has answered, before its end reaches Redis. Neither is so for a session that ends
+with its first success, nor for a request with an idempotency key.
 """
 
 import logging
@@ -22,6 +26,7 @@ from controller.call import Call
 from controller.errors import ServiceError
 from controller.execution.kept_greenlets import KeptGreenlets
 from controller.execution.runner import ScriptRunner
+from controller.execution.twin_history import ALONE, TwinHistory
 from controller.models.outcome import Outcome
 from controller.models.registered import Session
 from controller.models.requests import ExecuteRequest
@@ -84,6 +89,10 @@ class Flight:
     ) -> None:
         self._abandon = abandon
         self._waiting = 0
+        #: Whether another request has joined.
+        self.joined = False
+        #: Whether other processes may know of it.
+        self.claims = True
         #: Whether the request that began the flight still waits.
         self.led = True
         self._job = greenlets.start(partial(work, self))
@@ -104,6 +113,7 @@ class Flight:
             The result. None: try again.
         """
         self._waiting += 1
+        self.joined = self.joined or not leads
         served = gevent.getcurrent()
         watch(lambda: gevent.kill(served))
         try:
@@ -135,6 +145,7 @@ class SingleFlight:
         self._runner = runner
         self._lease_ms = lease_ms
         self._greenlets = KeptGreenlets(KEPT)
+        self._twins = TwinHistory()
         self._flights: dict[str, Flight] = {}
         self._beginning: set[str] = set()
 
@@ -144,8 +155,14 @@ class SingleFlight:
 
     def execution(self, session: Session, request: ExecuteRequest, call: Call, watch: Watch) -> Execution:
         """Return the execution of a request, with its keys."""
+        relaxed = session.retain_session and request.idempotency_key is None
         keys = self._cache.execution_keys(
-            session, request.params, reuse=request.directives.reuse, lease_ms=self.lease_ms(session)
+            session,
+            request.params,
+            reuse=request.directives.reuse,
+            lease_ms=self.lease_ms(session),
+            relaxed=relaxed,
+            claims=not relaxed or self._twins.get(session.request_id, 0) < ALONE,
         )
         return Execution(keys, session, request, call, watch)
 
@@ -153,15 +170,22 @@ class SingleFlight:
         """Drop the results of the script that the one of a new session replaces."""
         self._cache.drop_results(session.user_id, session.name.language, script_hash)
 
-    def begin(self, keys: ExecutionKeys, window: Window | None, *, alive: bool) -> BeginReply:
+    def begin(
+        self, session: Session, keys: ExecutionKeys, window: Window | None, *, alive: bool
+    ) -> BeginReply:
         """Make the one trip to Redis at the start of an execution, see `CacheManager.begin`."""
         self._beginning.add(keys.token)
         try:
-            return self._cache.begin(keys, window, alive=alive)
+            reply = self._cache.begin(keys, window, alive=alive)
         finally:
             self._beginning.discard(keys.token)
+        if reply.status is BeginStatus.HIT:
+            self._twins.pop(session.request_id, None)
+        return reply
 
-    def join(self, execution: Execution, reply: BeginReply, orphan: bytes | None) -> FlightResult | None:
+    def join(
+        self, execution: Execution, reply: BeginReply, orphan: bytes | None, *, known: bool
+    ) -> FlightResult | None:
         """Join the run that Redis reported, or lead one.
 
         Args:
@@ -169,16 +193,23 @@ class SingleFlight:
             reply: the reply of `begin`.
             orphan: the leader's token that the last try found. A leader of this process that is found twice and
                 has no flight here is gone.
+            known: whether Redis knows the session.
 
         Returns:
             The result. None: begin again.
         """
+        if not known:
+            # Whether the execution is counted is known when it has ended.
+            execution = execution._replace(keys=execution.keys._replace(relaxed=False))
         leads, flight = self._join_or_lead(execution, reply, orphan)
         if flight is None:
             gevent.sleep(0)
             return None
         result = flight.wait(execution.watch, leads=leads)
-        return result if leads or result is None else self._as_follower(execution.keys, result)
+        if leads or result is None:
+            return result
+        self._twins.pop(execution.session.request_id, None)
+        return self._as_follower(execution.keys, result)
 
     def _join_or_lead(
         self, execution: Execution, reply: BeginReply, orphan: bytes | None
@@ -188,7 +219,7 @@ class SingleFlight:
         if not keys.reuse:
             return True, self._lead(execution, registered=False)
         present = self._flights.get(keys.flight)
-        if present is not None and not present.over and reply.status is not BeginStatus.LEAD:
+        if present is not None and not present.over and not self._replaces(present, reply, keys):
             return False, present
         if reply.status is not BeginStatus.FOLLOWER or reply.value is None:
             return True, self._lead(execution, registered=True)
@@ -200,6 +231,13 @@ class SingleFlight:
             return True, self._lead(execution, registered=True)
         return False, None
 
+    def _replaces(self, present: Flight, reply: BeginReply, keys: ExecutionKeys) -> bool:
+        """Return whether an execution leads although its process has a flight: others may wait for its lease."""
+        if reply.status is not BeginStatus.LEAD or not keys.claims:
+            return False
+        # If the flight had claimed a lease, that one has ended.
+        return present.claims or not self._cache.abandon(keys)
+
     def _lead(self, execution: Execution, *, registered: bool) -> Flight:
         keys = execution.keys
 
@@ -208,13 +246,23 @@ class SingleFlight:
                 outcome = self._outcome(execution)
                 max_age = execution.request.directives.max_age
                 state = self._cache.finish(keys, outcome, max_age=max_age, counts=flight.led)
+                self._remember(execution, flight)
                 return FlightResult(outcome, "run", state)
             finally:
                 self._leave(keys, flight)
 
-        return self._started(
-            keys, Flight(self._greenlets, work, lambda: self._cache.abandon(keys)), registered=registered
-        )
+        def abandon() -> bool:
+            return not keys.claims or self._cache.abandon(keys)
+
+        flight = self._started(keys, Flight(self._greenlets, work, abandon), registered=registered)
+        flight.claims = keys.claims
+        return flight
+
+    def _remember(self, execution: Execution, flight: Flight) -> None:
+        if flight.joined:
+            self._twins.pop(execution.session.request_id, None)
+        elif execution.keys.reuse:
+            self._twins.add(execution.session.request_id)
 
     def _follow(self, keys: ExecutionKeys, token: str, wait_ms: int) -> Flight:
         def work(flight: Flight) -> FlightResult | None:

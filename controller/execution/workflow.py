@@ -168,7 +168,7 @@ class WorkflowManager:
             if reply.status is BeginStatus.HIT and reply.value is not None:
                 result = FlightResult(Outcome.from_json(reply.value), "hit", "active" if known else None)
             else:
-                result = self._flights.join(execution, reply, orphan)
+                result = self._flights.join(execution, reply, orphan, known=known)
                 orphan = reply.value
         call.counted_in_redis = result.state is not None
         call.lookup = LOOKUPS.get(result.source, "miss" if request.directives.reuse else "refresh")
@@ -194,7 +194,7 @@ class WorkflowManager:
     def _begin_once(
         self, session: Session, keys: ExecutionKeys, admission: Admission, *, alive: bool
     ) -> BeginReply:
-        reply = self._flights.begin(keys, admission.window, alive=alive)
+        reply = self._flights.begin(session, keys, admission.window, alive=alive)
         admission.charge(reply.quota)
         if reply.status in (BeginStatus.AWAY, BeginStatus.SESSION):
             self._sessions.confirm(session, None if reply.value is None else reply.value.decode())

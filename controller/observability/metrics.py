@@ -73,6 +73,27 @@ class MetricsCollector:
             "Executions by where their answer came from: hit, coalesced (another one's run), miss, refresh",
             ["result"],
         )
+        self._near_hits = Counter(
+            "lambda_near_hits_total",
+            "Hits that a process answered from its memory, without Redis",
+            registry=registry,
+        )
+        self._near_invalidations = Counter(
+            "lambda_near_invalidations_total",
+            "Changes of results and sessions that Redis reported to a process",
+            registry=registry,
+        )
+        self._near_breaks = Counter(
+            "lambda_near_breaks_total",
+            "Times that a process emptied its copy of results because the reports broke off",
+            registry=registry,
+        )
+        self._near_bytes = Gauge(
+            "lambda_near_bytes",
+            "Bytes of results in the memory of processes",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._artifacts = counter(
             "lambda_artifacts_total",
             "Initializations of compiled languages, by whether an artifact was at hand",
@@ -181,6 +202,13 @@ class MetricsCollector:
             self._own[endpoint].observe(own_seconds)
         if lookup is not None:
             self._lookups[lookup].inc()
+
+    def near_copy(self, hits: int, invalidations: int, breaks: int, held_bytes: int) -> None:
+        """Count what a copy of results has done since the last call, and set its size."""
+        self._near_hits.inc(hits)
+        self._near_invalidations.inc(invalidations)
+        self._near_breaks.inc(breaks)
+        self._near_bytes.set(held_bytes)
 
     def script_ran(self, language: str, milliseconds: float) -> None:
         """Record the time of a run."""

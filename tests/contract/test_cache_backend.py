@@ -246,6 +246,36 @@ def test_a_refresh_runs_beside_a_leader_and_the_older_result_is_not_kept(backend
     assert hit(backend.begin(keys(key), soon(), None)) == b"fresh"
 
 
+def test_an_execution_that_does_not_claim_leads_alone(backend: Backend, key: str) -> None:
+    backend.put_session(key, entry(), soon())
+    alone = keys(key, "here/1", claims=False)
+    assert backend.begin(alone, soon(), None) == BeginReply(BeginStatus.LEAD)
+    assert backend.begin(keys(key, "there/1"), soon(), None) == BeginReply(BeginStatus.LEAD)
+    assert backend.begin(alone, soon(), None).status is BeginStatus.FOLLOWER, "it follows one that claims"
+    assert backend.finish(alone, result(), soon()) == "active"
+    assert hit(backend.begin(keys(key), soon(), None)) == b"result"
+
+
+@pytest.mark.parametrize("fresh", [{"reuse": False}, {"claims": False}], ids=["refreshed", "run again"])
+def test_the_result_of_one_that_does_not_claim_replaces_none(
+    backend: Backend, key: str, fresh: dict[str, bool]
+) -> None:
+    backend.put_session(key, entry(), soon())
+    old = keys(key, "here/1", claims=False)
+    backend.begin(old, soon(), None)
+    backend.finish(keys(key, "here/2", **fresh), result(b"fresh"), soon())
+    backend.finish(old, result(b"old"), soon())
+    assert hit(backend.begin(keys(key), soon(), None)) == b"fresh"
+
+
+def test_an_end_that_is_not_waited_for_comes_before_what_follows(backend: Backend, key: str) -> None:
+    backend.put_session(key, entry(), soon())
+    for number in range(20):
+        backend.finish_later(keys(key), result(b"%d" % number), soon())
+        assert hit(backend.begin(keys(key), soon(), None)) == b"%d" % number
+    assert count(backend, key) == 40
+
+
 def test_results_are_dropped_by_their_index_in_batches(backend: Backend, key: str) -> None:
     for number in range(5):
         backend.finish(keys(key, result=f"{key}:{number}"), result(), soon())
@@ -375,6 +405,7 @@ def test_redis_that_is_away_is_said_to_be_away(own_redis_server: RedisServer, ke
         lambda: backend.take(Window(key, 1, 1000)),
         lambda: backend.begin(keys(key), soon(), None),
         lambda: backend.finish(keys(key), result(), soon()),
+        lambda: backend.finish_later(keys(key), result(), soon()),
         lambda: backend.abandon(keys(key)),
         lambda: backend.reply(key, 1000),
         lambda: backend.drop(key, 1),

@@ -28,9 +28,9 @@ class OlderManager(CacheManager):
         return [previous_key(key)]
 
     def execution_keys(
-        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int, **options: bool
     ) -> ExecutionKeys:
-        made = super().execution_keys(session, params, reuse=reuse, lease_ms=lease_ms)
+        made = super().execution_keys(session, params, reuse=reuse, lease_ms=lease_ms, **options)
         return made._replace(
             session=previous_key(made.session),
             result=previous_key(made.result),

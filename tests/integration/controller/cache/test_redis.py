@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from gevent import socket, ssl
 from gevent.server import StreamServer
 from redis import Redis
 
-from controller.cache.backend import Window
+from controller.cache.backend import ExecutionKeys, Finish, Window
 from controller.cache.redis import RedisBackend
-from controller.cache.redis_client import PAUSE, RedisClient
+from controller.cache.redis_client import PAUSE, UNANSWERED, RedisClient
 from controller.cache.redis_connection import IDLE
 from controller.errors import CacheUnavailable
 from local.stores.redis import RedisServer
+from telemetry.operation_timer import OperationTimer
+from tests.waiting import until_greenlets
 
 #: Seconds in which Redis surely answers on a busy machine, and those after which a test gives a silent one up.
 PATIENCE = 60
@@ -339,3 +342,62 @@ def test_all_that_has_left_a_window_goes_and_nothing_else(
 
     assert (quota.allowed, quota.remaining) == (True, 9 - left)
     assert admin.llen(key) == left + 1
+
+
+class Failures(OperationTimer):
+    """Counts what failed."""
+
+    def __init__(self) -> None:
+        self.failures: list[str] = []
+
+    def failed(self, operation: str) -> None:
+        self.failures.append(operation)
+
+
+def ended(number: int) -> tuple[ExecutionKeys, Finish, datetime]:
+    """The end of an execution with a result."""
+    keys = ExecutionKeys(
+        session="v2:session:s",
+        result=f"v2:result:{number}",
+        flight=f"v2:flight:{number}",
+        results_index="v2:results:s",
+        token=f"here/{number}",
+        lease_ms=60_000,
+        reuse=True,
+        once=False,
+    )
+    return keys, Finish(b"1", 60, executed=True), datetime.now(UTC)
+
+
+def test_an_end_that_is_not_waited_for_tells_a_forgotten_script_again(
+    server: RedisServer, admin: Redis
+) -> None:
+    backend = RedisBackend(server.url, PATIENCE)
+    for number in range(2):
+        backend.finish_later(*ended(number))
+        while backend.get(f"v2:result:{number}") is None:
+            gevent.sleep(0.01)
+        admin.script_flush()
+
+
+def test_an_end_that_is_lost_is_counted(server: RedisServer) -> None:
+    timer = Failures()
+    backend = RedisBackend(server.url, TIMEOUT, timer)
+    backend.ping()
+    os.kill(server.pid, signal.SIGSTOP)
+    for number in range(10):
+        backend.finish_later(*ended(number))
+    assert timer.failures == []
+    until_greenlets(lambda: timer.failures == ["finish"] * 10, "all are given up")
+    os.kill(server.pid, signal.SIGCONT)
+
+
+def test_ends_that_are_not_waited_for_are_bounded(server: RedisServer) -> None:
+    backend = RedisBackend(server.url, TIMEOUT)
+    backend.ping()
+    os.kill(server.pid, signal.SIGSTOP)
+    for number in range(UNANSWERED):
+        backend.finish_later(*ended(number))
+    with pytest.raises(CacheUnavailable):
+        backend.finish_later(*ended(UNANSWERED))
+    os.kill(server.pid, signal.SIGCONT)

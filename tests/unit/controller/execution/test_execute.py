@@ -92,7 +92,7 @@ def test_a_place_in_the_window_is_taken_once_with_the_first_trip(one: Process, s
     stores.redis.asked.clear()
     admission = one.admission(3)
     one.execute(session, admission=admission)
-    assert stores.redis.asked == ["begin", "finish"]
+    assert stores.redis.asked == ["begin", "finish_later"]
     assert admission.headers()["RateLimit-Remaining"] == "2"
 
 

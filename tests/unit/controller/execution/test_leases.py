@@ -65,9 +65,15 @@ class SlowReplies(MemoryBackend):
         self.arrived = Event()
 
     def begin(
-        self, keys: ExecutionKeys, now: datetime, window: Window | None, *, alive: bool = False
+        self,
+        keys: ExecutionKeys,
+        now: datetime,
+        window: Window | None,
+        *,
+        alive: bool = False,
+        places: int = 1,
     ) -> BeginReply:
-        reply = super().begin(keys, now, window, alive=alive)
+        reply = super().begin(keys, now, window, alive=alive, places=places)
         self.begins += 1
         if self.begins == 1:
             self.arrived.wait()

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from controller.errors import NotFound, ScriptFailed, ServiceError
+from controller.execution.twin_history import ALONE
+from controller.models.registered import Session
 from controller.models.requests import CacheDirectives
 from tests.unit.controller.doubles import settle
 from tests.unit.controller.heart import BOB, PATIENCE, Client, Process, Stores, result
@@ -89,7 +91,7 @@ def test_followers_share_the_error(
     assert stores.runtime.runs == 1
     assert one.count(session) == (4 if executed else 0)
     # What did not run is not counted, so a follower needs no trip for it.
-    assert stores.redis.asked.count("finish") == (4 if executed else 1)
+    assert stores.redis.asked.count("finish_later") == (4 if executed else 1)
 
 
 def test_each_follower_gets_a_separate_error(one: Process, stores: Stores) -> None:
@@ -229,3 +231,83 @@ def test_nothing_of_a_flight_stays_behind(one: Process, stores: Stores) -> None:
     asked.get(timeout=PATIENCE)
     assert one.flights._flights == {}
     assert one.flights._beginning == set()
+
+
+def lonely(process: Process, **asked: Any) -> Session:
+    """A session whose executions have met no equal ones."""
+    session = process.begin(**asked)
+    for number in range(ALONE):
+        process.execute(session, {"number": number})
+    return session
+
+
+def test_a_session_without_twins_claims_nothing(one: Process, other: Process, stores: Stores) -> None:
+    session = lonely(one)
+    asked = [process.ask(session, HELD) for process in (one, other)]
+    assert stores.runtime.runs == ALONE + 2
+    stores.runtime.release()
+    assert {result(request)[1] for request in asked} == {False}
+    assert one.count(session) == ALONE + 2
+
+
+def test_twins_in_one_process_share_a_run_that_claims_nothing(one: Process, stores: Stores) -> None:
+    session = lonely(one)
+    asked = [one.ask(session, HELD) for _ in range(5)]
+    stores.runtime.release()
+    assert Counter(map(result, asked)) == {(ALONE + 1, False): 1, (ALONE + 1, True): 4}
+
+
+@pytest.mark.parametrize("meets", ["a twin", "a kept result"])
+def test_a_session_that_meets_an_equal_execution_claims_again(
+    one: Process, other: Process, stores: Stores, meets: str
+) -> None:
+    session = lonely(one)
+    if meets == "a twin":
+        twins = [one.ask(session, HELD) for _ in range(2)]
+        stores.runtime.release()
+        assert {result(twin)[1] for twin in twins} == {False, True}
+    else:
+        assert result(one.execute(session, {"number": 0}))[1]
+    asked = [process.ask(session, HELD | {"later": True}) for process in (one, other)]
+    stores.runtime.release()
+    assert {result(request)[1] for request in asked} == {False, True}
+
+
+def test_a_session_that_claims_joins_a_flight_of_its_process_that_does_not(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    first = lonely(one)
+    leads = one.ask(first, HELD)
+    follows = one.ask(one.begin(), HELD)
+    assert stores.runtime.runs == ALONE + 1
+    stores.runtime.release()
+    assert [result(leads)[1], result(follows)[1]] == [False, True]
+    # The lease that the second one got holds up no request of another process.
+    other.cache.drop_results(first.user_id, first.name.language, first.script_hash)
+    assert result(other.execute(first, HELD)) == (ALONE + 2, False)
+
+
+def test_a_refresh_beside_a_run_that_claims_nothing_keeps_the_newer_result(
+    one: Process, other: Process, stores: Stores
+) -> None:
+    session = lonely(one)
+    old, new = one.ask(session, HELD), other.ask(session, HELD, directives=FRESH)
+    stores.runtime.release()
+    answers = [result(old), result(new)]
+    assert answers == [(ALONE + 1, False), (ALONE + 2, False)]
+    fresh = ALONE + 2
+    assert result(one.execute(session, HELD)) == (fresh, True)
+
+
+@pytest.mark.parametrize(
+    ("begun", "asked", "end"),
+    [({}, {}, "finish_later"), ({}, {"key": "k"}, "finish"), ({"retain_session": False}, {}, "finish")],
+    ids=["plain", "with a key", "not retained"],
+)
+def test_an_answer_waits_for_its_end_only_where_that_is_promised(
+    one: Process, stores: Stores, begun: dict[str, Any], asked: dict[str, Any], end: str
+) -> None:
+    session = one.begin(**begun)
+    stores.redis.asked.clear()
+    one.execute(session, **asked)
+    assert [name for name in stores.redis.asked if name.startswith("finish")] == [end]
