@@ -142,7 +142,6 @@ class RedisBackend:
         started = perf_counter()
 
         def ended(failure: str | None) -> None:
-            self._timer.took("finish", perf_counter() - started)
             if failure is not None:
                 self._timer.failed("finish")
                 log.warning("an execution was answered, and the cache did not take its end: %s", failure)
@@ -152,6 +151,8 @@ class RedisBackend:
         except CacheUnavailable:
             self._timer.failed("finish")
             raise
+        finally:
+            self._timer.took("finish", perf_counter() - started)
 
     def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""

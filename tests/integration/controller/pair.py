@@ -59,6 +59,10 @@ class Pair:
         stats: dict[str, dict[str, int]] = self.redis.info("commandstats")
         return stats.get("cmdstat_evalsha", {}).get("calls", 0)
 
+    def made(self, trips: int) -> bool:
+        """Whether Redis was sent so many scripts."""
+        return self.trips() >= trips
+
     def __enter__(self) -> Self:
         self.runtime.__enter__()
         self.packages.__enter__()

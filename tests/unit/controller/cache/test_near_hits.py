@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from time import monotonic
+from typing import Any
 
 import gevent
 import pytest
@@ -46,7 +47,7 @@ class Near:
         self.copy.open()
         self.copy.right_until = float("inf")
 
-    def kept(self, **changes: object) -> Session:
+    def kept(self, **changes: Any) -> Session:
         """A session with a result in the store and, unless it is to end, in the copy."""
         session = new_session(**changes)
         self.cache.put_session(session)
