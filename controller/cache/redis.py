@@ -66,7 +66,7 @@ class RedisBackend:
 
     def __init__(self, url: str, timeout: float, timer: OperationTimer = NO_TIMER) -> None:
         self._timer = timer
-        self._client = RedisClient(url, timeout)
+        self._client = RedisClient(url, timeout, posted=[FINISH])
         self._patient = Redis.from_url(
             url,
             socket_timeout=REPLY_WAIT + timeout,

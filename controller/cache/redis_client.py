@@ -1,7 +1,7 @@
 """RedisClient: commands and scripts on one shared connection, which is opened when it is needed."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from time import monotonic
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import hiredis
 from gevent import Greenlet
+from gevent.hub import Waiter
 
 from controller.cache.redis_connection import Connection
 from controller.cache.redis_url import Argument, RedisAddress, encode
@@ -35,11 +36,14 @@ class RedisClient:
     Args:
         url: see `RedisAddress`.
         timeout: seconds to wait for a connection and for a reply.
+        posted: the scripts that are posted. Redis knows them before anything else is sent: a script that it did not
+            know would be sent twice, and commands sent in between would come first.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, posted: Sequence[LuaScript] = ()) -> None:
         self._address = RedisAddress(url)
         self._timeout = timeout
+        self._posted = posted
         self._connection: Connection | None = None
         #: Posted scripts without a reply.
         self.unanswered = 0
@@ -124,7 +128,10 @@ class RedisClient:
 
     def _open(self) -> None:
         try:
-            self._connection = Connection(self._address.connect(self._timeout), self._timeout)
+            connection = Connection(self._address.connect(self._timeout), self._timeout)
+            for script in self._posted:
+                connection.post(encode(("SCRIPT", "LOAD", script.text)), Waiter())
+            self._connection = connection
             self._failure = ""
             self.opened += 1
         except (OSError, hiredis.ProtocolError) as error:

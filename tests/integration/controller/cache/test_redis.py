@@ -380,6 +380,16 @@ def test_an_end_that_is_not_waited_for_tells_a_forgotten_script_again(
         admin.script_flush()
 
 
+def test_an_end_comes_before_what_follows_where_redis_knows_no_script(
+    server: RedisServer, admin: Redis
+) -> None:
+    for number in range(3):
+        admin.script_flush()
+        backend = RedisBackend(server.url, PATIENCE)
+        backend.finish_later(*ended(number))
+        assert backend.get(f"v2:result:{number}") == b"1"
+
+
 def test_an_end_that_is_lost_is_counted(server: RedisServer) -> None:
     timer = Failures()
     backend = RedisBackend(server.url, TIMEOUT, timer)
