@@ -94,7 +94,8 @@ class Call:
     """
 
     __slots__ = (
-        "_before", "_context", "_factory", "_method", "_path", "_probe", "_span", "_started", "_status",
+        "_before", "_context", "_counting", "_factory", "_held", "_method", "_path", "_probe", "_span", "_started",
+        "_status",
         "admission", "cached", "counted_in_redis", "error", "ids", "language", "lookup", "name", "payload",
         "replayed", "run", "runtime_ms", "script_hash", "session_id", "user_id", "version",
     )  # fmt: skip
@@ -108,6 +109,9 @@ class Call:
         self._path = _path(environ)
         self._probe = probe
         self._status: int | None = None
+        self._counting = False
+        #: The call's row, while Redis is asked to count it.
+        self._held: RequestRow | None = None
         self.admission: Admission | None = None
         self.user_id = ""
         self.payload: Mapping[str, Any] | None = None
@@ -170,9 +174,24 @@ class Call:
         LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
         self._end_span(fields)
 
+    def counting(self) -> None:
+        """Keep the call's row back until `counted` is called: Redis is asked to count the execution."""
+        self._counting = True
+
+    def counted(self, *, by_store: bool) -> None:
+        """Record whether Redis has counted the execution. False: the row says so, and PostgreSQL counts it."""
+        self._counting = False
+        self.counted_in_redis = self.counted_in_redis and by_store
+        if self._held is not None:
+            row, self._held = self._held, None
+            row.counted = self.counted_in_redis
+            self._factory.request_log.record(*self._writes(row))
+
     def rows(self, duration_ms: float) -> list[Write]:
         """Return the row of `request_logs` and, if the call failed, that of `error_logs`. Secrets are masked."""
-        row = self._request_row(duration_ms)
+        return self._writes(self._request_row(duration_ms))
+
+    def _writes(self, row: RequestRow) -> list[Write]:
         rows = [Write("write_requests", row=row.written(), traceparent=self.ids.traceparent)]
         if self.error is not None:
             rows.append(Write("write_errors", row=self._error_row(row, self.error).written()))
@@ -194,7 +213,11 @@ class Call:
             own = seconds - self.runtime_ms / 1000
         factory.metrics.call_ended(factory.endpoint, self.language or NO_LANGUAGE, code, own, self.lookup)
         if self.payload is not None:
-            factory.request_log.record(*self.rows(seconds * 1000))
+            row = self._request_row(seconds * 1000)
+            if self._counting:
+                self._held = row
+                return seconds
+            factory.request_log.record(*self._writes(row))
             if not self.counted_in_redis and self.executed:
                 # Redis did not count it, so the row is written before the answer is sent. Else no counter has it yet.
                 with suppress(StoreUnavailable):

@@ -170,7 +170,7 @@ def compose(settings: Settings) -> Controller:
     )
     chores = _chores(settings, services, postgres, balancer, metrics)
     server = MetricsServer(settings.metrics_port)
-    background: list[Background] = [near, tracking, *followed]
+    background: list[Background] = [tracking, near, *followed]
     return Controller(
         settings, services, metrics, traces, postgres, logger, masker, chores, server, background
     )

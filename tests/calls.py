@@ -64,6 +64,25 @@ def call(calls: CallFactory = CALLS, **known: object) -> Call:
     return made
 
 
+class Told:
+    """An execution that is told whether Redis has counted it."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.answers: list[bool] = []
+
+    def counting(self) -> None:
+        self.asked += 1
+
+    def counted(self, *, by_store: bool) -> None:
+        self.answers.append(by_store)
+
+    @property
+    def lost(self) -> bool:
+        """Whether its end perhaps did not reach Redis."""
+        return self.answers == [False]
+
+
 def execution(session: Session) -> list[Write]:
     """The row of an execution that was answered."""
     run = Run(Raw(b"1"), 1.5)

@@ -1,6 +1,6 @@
 """Backend: the operations of the cache's store. Each is one trip."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -32,6 +32,20 @@ class Quota(NamedTuple):
     taken_at: str = ""
 
 
+class CountedLater(Protocol):
+    """The record of an execution that is answered before the store has counted it."""
+
+    def counting(self) -> None:
+        """The store will be asked to count it."""
+
+    def counted(self, *, by_store: bool) -> None:
+        """The store has answered, or is away. Called once after `counting`; must not wait or raise.
+
+        Args:
+            by_store: whether the store has counted it. False, too, if that is unknown.
+        """
+
+
 class ExecutionKeys(NamedTuple):
     """One execution: its keys in the store, its token and its options."""
 
@@ -49,9 +63,9 @@ class ExecutionKeys(NamedTuple):
     reuse: bool
     #: Whether the session ends with its first success.
     once: bool
-    #: Whether other processes may lag behind: a copy in this process may be the answer, and the answer leaves before
-    #: the store knows of it.
-    relaxed: bool = True
+    #: Told when the store has counted the execution, which does not wait for it: a copy in this process may be the
+    #: answer, and other processes may lag behind. None: the execution waits for the store.
+    later: CountedLater | None = None
     #: Whether other processes are to follow this execution.
     claims: bool = True
     #: The session's key in the previous format, for processes of an older version. Empty: there are none.
@@ -169,7 +183,8 @@ class ExecutionStore(Protocol):
     def finish_later(self, keys: ExecutionKeys, end: Finish, now: datetime) -> None:
         """End an execution as `finish` does, before any later operation, without waiting for it.
 
-        A failure is logged and counted. Raises CacheUnavailable only if the store is known to be away.
+        `keys.later` is told of the reply. A failure is logged and counted. Raises CacheUnavailable only if the store
+        is known to be away: then `keys.later` is not told.
         """
 
     def abandon(self, keys: ExecutionKeys) -> bool:
@@ -194,8 +209,12 @@ class SessionStore(Protocol):
     def put_session(self, session: str, entry: SessionEntry, expires_at: datetime) -> None:
         """Keep a session until `expires_at`. A stored state, count and time take precedence over the entry's."""
 
-    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
-        """Count executions of known sessions: of each, how many, and the time of the last one."""
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> Collection[str]:
+        """Count executions of sessions: of each, how many, and the time of the last one.
+
+        Returns:
+            The sessions that the store does not know. Their executions are not counted.
+        """
 
     def session(self, session: str) -> SessionEntry | None:
         """Return a session, if the store knows it."""

@@ -16,6 +16,7 @@ from controller.cache.backend import (
     Backend,
     BeginReply,
     BeginStatus,
+    CountedLater,
     ExecutionKeys,
     Finish,
     KeyClaim,
@@ -85,7 +86,7 @@ class CacheManager:
         *,
         reuse: bool,
         lease_ms: int,
-        relaxed: bool = True,
+        later: CountedLater | None = None,
         claims: bool = True,
     ) -> ExecutionKeys:
         """Return the keys, the token and the options of a new execution, see `ExecutionKeys`."""
@@ -96,7 +97,7 @@ class CacheManager:
             lease_ms=lease_ms,
             reuse=reuse,
             once=not session.retain_session,
-            relaxed=relaxed and session.retain_session,
+            later=later if session.retain_session else None,
             claims=claims,
             **self._before(keys),
         )
@@ -144,8 +145,8 @@ class CacheManager:
             shared: the execution followed another request's run, which stores the result.
 
         Returns:
-            The session's state before; of a relaxed execution, which does not wait, as it began. None: not counted,
-            because the store is away or does not know the session.
+            The session's state before; of an execution that is counted later, as it began. None: not counted, because
+            the store is away or does not know the session.
         """
         ttl = self._ttl if max_age is None else max_age
         closes: Literal["no", "first", "shared"] = "shared" if shared else "first"
@@ -157,10 +158,7 @@ class CacheManager:
         )
         if end.ttl:
             self._near.copy.forget(keys.result)
-        if keys.relaxed:
-            self._backend.finish_later(keys, end, now())
-            return "active"
-        return self._backend.finish(keys, end, now())
+        return self._finish(keys, end)
 
     @unless_away(True)
     def abandon(self, keys: ExecutionKeys) -> bool:
@@ -259,6 +257,17 @@ class CacheManager:
         """Return whether the store answers now."""
         self._backend.ping()
         return True
+
+    def _finish(self, keys: ExecutionKeys, end: Finish) -> str | None:
+        if keys.later is None:
+            return self._backend.finish(keys, end, now())
+        keys.later.counting()
+        try:
+            self._backend.finish_later(keys, end, now())
+        except CacheUnavailable:
+            keys.later.counted(by_store=False)
+            raise
+        return "active"
 
     def _versions(self, key: str) -> list[str]:
         """Return the key in the previous format, while older processes may run, and in the current one."""

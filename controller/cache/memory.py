@@ -1,6 +1,6 @@
 """MemoryBackend: the cache's store in this process's memory, for a single process and for tests."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from weakref import WeakValueDictionary
@@ -109,7 +109,9 @@ class MemoryBackend:
 
     def finish_later(self, keys: ExecutionKeys, end: Finish, now: datetime) -> None:
         """See `ExecutionStore.finish_later`."""
-        self.finish(keys, end, now)
+        state = self.finish(keys, end, now)
+        if keys.later is not None:
+            keys.later.counted(by_store=state is not None)
 
     def abandon(self, keys: ExecutionKeys) -> bool:
         """See `ExecutionStore.abandon`."""
@@ -173,10 +175,11 @@ class MemoryBackend:
         if entry.record is not None:
             self._hashes[session][1]["record"] = entry.record
 
-    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> Collection[str]:
         """See `SessionStore.count_hits`."""
         for session, (number, last) in hits.items():
             _count(self._hash(session), number, last)
+        return [session for session in hits if not self._hash(session)]
 
     def session(self, session: str) -> SessionEntry | None:
         """See `SessionStore.session`."""

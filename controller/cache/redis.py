@@ -5,7 +5,7 @@ others, so it gets a connection from redis-py's pool.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from math import ceil
 from time import perf_counter
@@ -141,10 +141,13 @@ class RedisBackend:
         """See `ExecutionStore.finish_later`."""
         started = perf_counter()
 
-        def ended(failure: str | None) -> None:
-            if failure is not None:
+        def ended(reply: Any) -> None:
+            if isinstance(reply, CacheUnavailable):
                 self._timer.failed("finish")
-                log.warning("an execution was answered, and the cache did not take its end: %s", failure)
+                log.warning("an execution was answered, and the cache did not take its end: %s", reply)
+                reply = None
+            if keys.later is not None:
+                keys.later.counted(by_store=reply is not None)
 
         try:
             self._client.post(FINISH, *_finish(keys, end, now), ended=ended)
@@ -194,11 +197,12 @@ class RedisBackend:
             entry.last_executed_at.isoformat() if entry.last_executed_at else "",
         )
 
-    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> None:
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> Collection[str]:
         """See `SessionStore.count_hits`."""
         keys = tuple(key for session in hits for key in (session, counter_key(session)))
         each = [field for number, last in hits.values() for field in (number, last.isoformat())]
-        self._run("count_hits", COUNT_HITS, keys, *each)
+        unknown: list[bytes] = self._run("count_hits", COUNT_HITS, keys, *each)
+        return [session.decode() for session in unknown]
 
     def session(self, session: str) -> SessionEntry | None:
         """See `SessionStore.session`."""

@@ -89,25 +89,25 @@ class RedisClient:
         script: LuaScript,
         keys: tuple[str, ...],
         *arguments: Argument,
-        ended: Callable[[str | None], None],
+        ended: Callable[[Any], None],
     ) -> None:
-        """Send a script and do not wait for its reply, unless too many are unanswered.
+        """Send a script and do not wait for its reply. If too many are unanswered, wait for those.
 
         Args:
             script: the script.
             keys: its keys.
             arguments: its arguments.
-            ended: called once with the reason why the script failed. None: it did not.
+            ended: called once, with the reply or with CacheUnavailable. It must not wait.
 
         Raises:
-            CacheUnavailable: there is no connection.
+            CacheUnavailable: the script was not sent.
         """
+        if self.unanswered >= UNANSWERED:
+            self.call("PING")
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
         _Posted(self, connection, script, (len(keys), *keys, *arguments), ended).send()
-        if self.unanswered > UNANSWERED:
-            self.call("PING")
 
     def _refused(self, reply: hiredis.ReplyError) -> CacheUnavailable:
         if str(reply).startswith("READONLY") and self._connection is not None:
@@ -150,13 +150,13 @@ class _Posted:
         connection: Connection,
         script: LuaScript,
         parts: tuple[Argument, ...],
-        ended: Callable[[str | None], None],
+        ended: Callable[[Any], None],
     ) -> None:
         self._client = client
         self._connection = connection
         self._script = script
         self._parts = parts
-        self._ended: Callable[[str | None], None] | None = ended
+        self._ended: Callable[[Any], None] | None = ended
         self._whole = False
 
     def send(self) -> None:
@@ -166,20 +166,20 @@ class _Posted:
 
     def switch(self, reply: Any, /) -> None:
         """Take the reply. If Redis does not know the script, send it whole."""
-        failure = str(reply) if isinstance(reply, hiredis.ReplyError) else None
-        unknown = failure is not None and failure.startswith("NOSCRIPT")
-        if unknown and not self._whole and not self._connection.closed:
+        if not isinstance(reply, hiredis.ReplyError):
+            self._end(reply)
+        elif str(reply).startswith("NOSCRIPT") and not self._whole and not self._connection.closed:
             self._whole = True
             self._connection.post(encode(("EVAL", self._script.text, *self._parts)), self)
         else:
-            self._end(failure)
+            self._end(CacheUnavailable(str(reply)))
 
     def throw(self, error: CacheUnavailable, /) -> None:
         """Take the reason why there is no reply in time. It may come later, and with it another reason."""
-        self._end(str(error))
+        self._end(error)
 
-    def _end(self, failure: str | None) -> None:
+    def _end(self, reply: Any) -> None:
         if self._ended is not None:
             ended, self._ended = self._ended, None
             self._client.unanswered -= 1
-            ended(failure)
+            ended(reply)

@@ -155,14 +155,14 @@ class SingleFlight:
 
     def execution(self, session: Session, request: ExecuteRequest, call: Call, watch: Watch) -> Execution:
         """Return the execution of a request, with its keys."""
-        relaxed = session.retain_session and request.idempotency_key is None
+        later = call if session.retain_session and request.idempotency_key is None else None
         keys = self._cache.execution_keys(
             session,
             request.params,
             reuse=request.directives.reuse,
             lease_ms=self.lease_ms(session),
-            relaxed=relaxed,
-            claims=not relaxed or self._twins.get(session.request_id, 0) < ALONE,
+            later=later,
+            claims=later is None or self._twins.get(session.request_id, 0) < ALONE,
         )
         return Execution(keys, session, request, call, watch)
 
@@ -200,7 +200,7 @@ class SingleFlight:
         """
         if not known:
             # Whether the execution is counted is known when it has ended.
-            execution = execution._replace(keys=execution.keys._replace(relaxed=False))
+            execution = execution._replace(keys=execution.keys._replace(later=None))
         leads, flight = self._join_or_lead(execution, reply, orphan)
         if flight is None:
             gevent.sleep(0)

@@ -170,7 +170,8 @@ class WorkflowManager:
             else:
                 result = self._flights.join(execution, reply, orphan, known=known)
                 orphan = reply.value
-        call.counted_in_redis = result.state is not None
+        if result.state is None:
+            call.counted_in_redis = False
         call.lookup = LOOKUPS.get(result.source, "miss" if request.directives.reuse else "refresh")
         if result.outcome.succeeded and not session.retain_session:
             self._sessions.close(session, result.state, shared=result.source == "follower")

@@ -24,6 +24,7 @@ from controller.cache.memory import MemoryBackend
 from controller.cache.redis import RedisBackend
 from controller.errors import CacheUnavailable
 from local.stores.redis import RedisServer
+from tests.calls import Told
 from tests.waiting import until
 
 
@@ -276,6 +277,15 @@ def test_an_end_that_is_not_waited_for_comes_before_what_follows(backend: Backen
     assert count(backend, key) == 40
 
 
+def test_an_end_that_is_not_waited_for_is_told_whether_it_counts(backend: Backend, key: str) -> None:
+    backend.put_session(key, entry(), soon())
+    known, unknown = Told(), Told()
+    backend.finish_later(keys(key, later=known), result(), soon())
+    backend.finish_later(keys(f"{key}:unknown", later=unknown), result(), soon())
+    backend.ping()
+    assert (known.answers, unknown.answers) == ([True], [False])
+
+
 def test_results_are_dropped_by_their_index_in_batches(backend: Backend, key: str) -> None:
     for number in range(5):
         backend.finish(keys(key, result=f"{key}:{number}"), result(), soon())
@@ -346,7 +356,7 @@ def test_hits_are_counted_together(backend: Backend, key: str) -> None:
     moment = datetime.now(UTC)
     backend.put_session(key, entry(count=3), soon())
     backend.finish(keys(key), FAILURE, soon())
-    backend.count_hits({key: (20, moment), f"{key}:unknown": (2, moment)})
+    assert backend.count_hits({key: (20, moment), f"{key}:unknown": (2, moment)}) == [f"{key}:unknown"]
     assert backend.session(key) == SessionEntry("active", '{"a": "é"}', 24, moment)
     assert backend.session(f"{key}:unknown") is None
 

@@ -33,6 +33,11 @@ class Parts:
         self.sessions.create(session, [*script_writes(SCRIPT), *session_writes(session)])
         return session
 
+    def settle(self) -> None:
+        """Wait until Redis has answered or is known to be away, then write what PostgreSQL is to count."""
+        self.cache.available()
+        self.logger.flush()
+
     def close(self) -> None:
         self.logger.close(timeout=1)
         self.postgres.close()

@@ -28,7 +28,7 @@ class OlderManager(CacheManager):
         return [previous_key(key)]
 
     def execution_keys(
-        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int, **options: bool
+        self, session: Session, params: Mapping[str, Any], *, reuse: bool, lease_ms: int, **options: Any
     ) -> ExecutionKeys:
         made = super().execution_keys(session, params, reuse=reuse, lease_ms=lease_ms, **options)
         return made._replace(

@@ -1,13 +1,16 @@
 """NearHits on a store in memory: which executions need no trip, how they are counted, and places in windows."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from time import monotonic
 from typing import Any
 
 import gevent
 import pytest
 from msgspec import Raw
+from prometheus_client import CollectorRegistry
 
 from controller.cache import leases
 from controller.cache.backend import BeginStatus, Window
@@ -17,10 +20,15 @@ from controller.cache.memory import MemoryBackend
 from controller.cache.near_copy import NearCopy
 from controller.cache.near_hits import SLICE, NearHits
 from controller.cache.sliding_windows import Windows
+from controller.call import CallFactory
 from controller.errors import CacheUnavailable
 from controller.models.outcome import Outcome, Run
 from controller.models.registered import Session
-from tests.calls import new_session
+from controller.observability.masking import DEFAULT_MASKER
+from controller.observability.metrics import MetricsCollector
+from controller.request_log.writes import Write
+from telemetry.tracing import UNTRACED
+from tests.calls import NoLog, call, new_session
 from tests.unit.controller.doubles import Outage
 from tests.waiting import until_greenlets
 
@@ -61,7 +69,9 @@ class Near:
     def begin(
         self, session: Session, *, reuse: bool = True, near: bool = True, window: Window | None = None
     ) -> BeginStatus:
-        keys = self.cache.execution_keys(session, {}, reuse=reuse, lease_ms=1000, relaxed=near)
+        keys = self.cache.execution_keys(
+            session, {}, reuse=reuse, lease_ms=1000, later=call() if near else None
+        )
         return self.cache.begin(keys, window, alive=False).status
 
     def count(self, session: Session) -> int:
@@ -146,15 +156,70 @@ def test_the_last_hits_are_told_at_the_end(near: Near) -> None:
     assert [near.count(session) for session in sessions] == [number + 1 for number in before]
 
 
-def test_hits_of_an_outage_are_lost_and_no_others(near: Near) -> None:
-    session = near.kept()
-    near.begin(session)
+class Log(NoLog):
+    """Keeps the rows, as PostgreSQL is to count them."""
+
+    def __init__(self) -> None:
+        self.counted: list[bool] = []
+
+    def record(self, *writes: Write) -> None:
+        self.counted += [json.loads(write.row)["counted"] for write in writes if write.row is not None]
+
+
+def answered(near: Near, session: Session, log: Log, hits: int) -> None:
+    """Hits that are answered, as the workflow has it."""
+    calls = CallFactory("execute", MetricsCollector(CollectorRegistry()), UNTRACED, log, DEFAULT_MASKER)
+    for _ in range(hits):
+        one = call(calls, session_id=session.request_id, run=Run(Raw(b"1"), 1.5))
+        keys = near.cache.execution_keys(session, {}, reuse=True, lease_ms=1000, later=one)
+        assert near.cache.begin(keys, None, alive=False).status is BeginStatus.HIT
+        one.answered(200)
+
+
+def test_hits_that_the_store_did_not_count_are_counted_in_their_rows(near: Near) -> None:
+    sessions, log = [near.kept() for _ in range(2 * SLICE)], Log()
+    before = near.count(sessions[0])
+    for session in sessions:
+        answered(near, session, log, 2)
     near.store.away = True
     near.near.flush()
+    assert log.counted == [False] * 4 * SLICE
     near.store.away = False
-    before = near.count(session)
+    near.near.flush()
+    answered(near, sessions[0], log, 1)
+    assert near.count(sessions[0]) == before + 1
+    assert log.counted[4 * SLICE :] == [True]
+
+
+def test_hits_of_a_session_that_the_store_has_lost_are_counted_in_their_rows(near: Near) -> None:
+    lost, log = near.kept(), Log()
+    answered(near, lost, log, 2)
+    near.store.store = MemoryBackend()
+    kept = near.kept()
+    answered(near, kept, log, 1)
+    assert log.counted == [], "rows wait for the store"
+    near.near.flush()
+    assert log.counted == [False, False, True]
+
+
+class Busy(MemoryBackend):
+    """A store in memory whose process answers another hit while it counts some."""
+
+    def __init__(self, hit: Callable[[], object]) -> None:
+        super().__init__()
+        self._hit = hit
+
+    def count_hits(self, hits: Mapping[str, tuple[int, datetime]]) -> Collection[str]:
+        self._hit()
+        return super().count_hits(hits)
+
+
+def test_new_hits_do_not_lengthen_a_batch(near: Near) -> None:
+    near.store.store = Busy(lambda: near.begin(session))
+    session = near.kept()
     near.begin(session)
-    assert near.count(session) == before + 1
+    near.near.flush()
+    assert near.store.asked == ["count_hits"]
 
 
 def test_leases_save_trips(near: Near) -> None:
