@@ -156,9 +156,11 @@ class CacheManager:
             executed=counts and outcome.executed,
             closes=closes if counts and keys.once and outcome.succeeded else "no",
         )
-        if end.ttl:
-            self._near.copy.forget(keys.result)
-        return self._finish(keys, end)
+        try:
+            return self._finish(keys, end)
+        finally:
+            if end.ttl:
+                self._near.copy.forget(keys.result)
 
     @unless_away(True)
     def abandon(self, keys: ExecutionKeys) -> bool:
@@ -199,9 +201,11 @@ class CacheManager:
     def drop_results(self, owner: str, language: str, script_hash: str) -> None:
         """Remove an owner's results of a script."""
         index = results_index(owner, language, script_hash)
-        while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
-            pass
-        self._near.copy.empty()
+        try:
+            while self._backend.drop(index, DROP_BATCH) == DROP_BATCH:
+                pass
+        finally:
+            self._near.copy.empty()
 
     @unless_away(False)
     def put_session(
@@ -226,9 +230,12 @@ class CacheManager:
     @unless_away(False)
     def end_session(self, session: Session, state: str) -> bool:
         """End a session for every process. Return False while the store is away."""
-        self._near.copy.forget(session_key(session.request_id))
-        for key in self._versions(session_key(session.request_id)):
-            self._backend.end_session(key, state, session.expires_at)
+        current = session_key(session.request_id)
+        try:
+            for key in self._versions(current):
+                self._backend.end_session(key, state, session.expires_at)
+        finally:
+            self._near.copy.forget(current)
         return True
 
     @unless_away(None)

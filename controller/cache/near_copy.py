@@ -31,6 +31,8 @@ class Read(NamedTuple):
     session: str
     result: str
     tickets: tuple[object, object]
+    #: When it began, as `monotonic` tells the time.
+    sent: float
 
 
 class NearCopy:
@@ -82,10 +84,16 @@ class NearCopy:
             return None
         ticket = object()
         tickets = self._tickets.setdefault(session, ticket), self._tickets.setdefault(result, ticket)
-        return Read(session, result, tickets)
+        return Read(session, result, tickets, monotonic())
 
     def read(self, read: Read, value: bytes | None = None, kept_ms: int = 0) -> None:
-        """End a trip. `value`: the result of an active session. None: there is nothing to store."""
+        """End a trip.
+
+        Args:
+            read: the trip.
+            value: the result of an active session. None: there is nothing to store.
+            kept_ms: milliseconds that the store keeps it. They began before the reply was sent.
+        """
         session_ticket, result_ticket = read.tickets
         session_holds = self._tickets.pop(read.session, None) is session_ticket
         result_holds = self._tickets.pop(read.result, None) is result_ticket
@@ -98,7 +106,7 @@ class NearCopy:
         size = len(value) + OVERHEAD
         if result_holds and kept_ms > 0 and size <= self._most_bytes:
             self._forget_result(read.result)
-            self._results[read.result] = KeptResult(value, monotonic() + kept_ms / 1000)
+            self._results[read.result] = KeptResult(value, read.sent + kept_ms / 1000)
             self.bytes += size
             while self.bytes > self._most_bytes:
                 self._forget_result(next(iter(self._results)))
