@@ -31,7 +31,7 @@ def controller() -> Controller:
         settings = Settings.from_environment(Path(".env"))
     except UnusableSetting as error:
         raise _refusal(str(error)) from None
-    configure(settings.log_level, Masker(settings.mask_keys))
+    configure(settings.log_level, settings.access_log, Masker(settings.mask_keys))
     try:
         composed = compose(settings)
         composed.start()

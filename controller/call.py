@@ -169,10 +169,13 @@ class Call:
             self._status = ClientGone.status
             self.error = ClientGone("the client hung up")
             self._settle()
-        fields = self._fields(self._status)
         level = logging.DEBUG if self._probe and self._status < 400 else logging.INFO
-        LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
-        self._end_span(fields)
+        takes = LINES.takes(level, self._status)
+        if takes or self._span is not NO_SPAN:
+            fields = self._fields(self._status)
+            if takes:
+                LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
+            self._end_span(fields)
 
     def counting(self) -> None:
         """Keep the call's row back until `counted` is called: Redis is asked to count the execution."""

@@ -227,6 +227,13 @@ class Settings:
         "info",
         doc="Lowest level of the messages on stderr.",
     )
+    access_log: str = variable(
+        "ACCESS_LOG",
+        one_of("all", "errors"),
+        "all",
+        doc="Which requests have an access line: `all`, or those answered with an error (`errors`). Each has its row "
+        "in `request_logs` either way.",
+    )
     metrics_port: int = variable(
         "METRICS_PORT",
         whole(0, 65535),

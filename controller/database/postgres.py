@@ -25,6 +25,8 @@ QUERIES = aiosql.from_str(files("controller.database").joinpath("queries.sql").r
 NAMES = frozenset(QUERIES.available_queries)
 #: Parameters that statements lack which an earlier release has left in the spool.
 LATER: Mapping[str, Any] = MappingProxyType({"packages": None, "environment": None})
+#: Longest text that the driver quotes, in characters.
+QUOTED_MAX = 256
 #: Asks the kernel without waiting. `select` takes no descriptor beyond 1023, and clients alone may be more.
 _poll = monkey.get_original("select", "poll")
 
@@ -132,6 +134,8 @@ class Postgres:
             self._url,
             connect_timeout=max(1, round(self._timeout)),
             application_name="lambda-microservice",
+            # `DollarQuoted` encodes.
+            client_encoding="UTF8",
             cursor_factory=RealDictCursor,
         )
         return opened
@@ -146,11 +150,44 @@ def _bound(cursor: Any, name: str, parameters: Mapping[str, Any]) -> bytes:
     if name not in NAMES:
         raise StoreRejected(f"there is no query {name}")
     try:
-        bound: bytes = cursor.mogrify(getattr(QUERIES, name).sql, {**LATER, **parameters})
+        given = {key: _plain(value) for key, value in parameters.items()}
+        bound: bytes = cursor.mogrify(getattr(QUERIES, name).sql, {**LATER, **given})
     except (KeyError, ValueError) as error:
         # A parameter is missing in what an earlier version left in the spool, or has a NUL.
         raise StoreRejected(f"the parameters of {name} do not fit: {error!r}") from error
     return bound
+
+
+class DollarQuoted:
+    """A long text as a literal of PostgreSQL that has no escapes: neither side goes through it for them.
+
+    Args:
+        text: without NUL.
+
+    Raises:
+        ValueError: it has one, or a lone surrogate.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text.encode()
+        if b"\0" in self._text:
+            raise ValueError("a text has a NUL")
+
+    def __conform__(self, _: object) -> "DollarQuoted":
+        """Return itself: the driver asks for this before it calls `getquoted`."""
+        return self
+
+    def getquoted(self) -> bytes:
+        """Return the literal. Its tag ends the text where the text ends, and nowhere before."""
+        number = 0
+        while (quoted := self._text + b"$r%d$" % number).index(b"$r%d$" % number) != len(self._text):
+            number += 1
+        return b"$r%d$" % number + quoted
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter for the driver, which is slow to quote a long text."""
+    return DollarQuoted(value) if isinstance(value, str) and len(value) > QUOTED_MAX else value
 
 
 @contextmanager

@@ -297,7 +297,8 @@ SELECT
     :retain_session, :compile_status, :params_schema,
     coalesce((SELECT status FROM session_ends WHERE request_id = :request_id), :status),
     :created_at, :expires_at, :environment, count(*), count(*) FILTER (WHERE NOT counted), max(created_at)
-FROM request_logs WHERE session_id = :request_id AND executed AND created_at >= :created_at
+FROM request_logs
+WHERE user_id = :user_id AND endpoint = 'execute' AND created_at >= :created_at AND session_id = :request_id AND executed
 ON CONFLICT DO NOTHING;
 
 -- name: mark_session(request_id, by_name, result_schema)!
@@ -498,39 +499,9 @@ WITH taken AS (
 )
 SELECT count(*) AS moved, coalesce(array_agg(DISTINCT hour), '{}') AS hours FROM taken;
 
--- name: write_requests(rows)!
--- Write a batch of rows to the request log, and count their executions in the sessions.
--- One JSON parameter holds all rows. Documents are text in it, because `json` allows "\u0000" and `text` does not.
--- Rows that are there already are skipped and not counted again.
-WITH written AS (
-    INSERT INTO request_logs (
-        id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
-        script_hash, request_payload, response_data, status, status_code, error_code, cached, executed, duration_ms,
-        execution_time_ms, runtime_metrics, counted, version
-    )
-    SELECT
-        id, created_at, endpoint, http_request_id, call_id, traceparent, session_id, user_id, language, title,
-        script_hash, request_payload::json, response_data::json, status, status_code, error_code, cached, executed,
-        duration_ms, execution_time_ms, runtime_metrics::json, counted, version
-    FROM json_to_recordset(:rows::json) AS r (
-        id uuid, created_at timestamptz, endpoint text, http_request_id text, call_id text, traceparent text,
-        session_id text, user_id text, language text, title text, script_hash text, request_payload text,
-        response_data text, status text, status_code integer, error_code text, cached boolean, executed boolean,
-        duration_ms double precision, execution_time_ms double precision, runtime_metrics text, counted boolean,
-        version integer
-    )
-    ON CONFLICT DO NOTHING
-    RETURNING session_id, created_at, executed, counted
-), counted AS (
-    SELECT session_id, count(*) AS executions, count(*) FILTER (WHERE NOT written.counted) AS uncounted,
-        max(created_at) AS last_executed_at
-    FROM written WHERE executed GROUP BY session_id
-)
-UPDATE sessions SET
-    execution_count = execution_count + counted.executions,
-    uncounted = sessions.uncounted + counted.uncounted,
-    last_executed_at = greatest(sessions.last_executed_at, counted.last_executed_at)
-FROM counted WHERE sessions.request_id = counted.session_id;
+-- name: write_requests(rows)$
+-- Write a batch of rows to the request log, see `meta.write_requests`.
+SELECT meta.write_requests(:rows);
 
 -- name: write_errors(rows)!
 -- Write a batch of rows to the error log. Rows that are there already are skipped.

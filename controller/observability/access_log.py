@@ -39,19 +39,26 @@ class AccessLines:
 
     Args:
         descriptor: the file descriptor to write to.
+
+    Attributes:
+        masker: removes secrets from texts of clients.
+        errors_only: whether requests that succeed have no line.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.masker = DEFAULT_MASKER
+        self.errors_only = False
         self._descriptor = descriptor
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self._timer: Any = None
 
+    def takes(self, level: int, status: int) -> bool:
+        """Return whether a request of this level and status has a line, by `LOG_LEVEL` and `ACCESS_LOG`."""
+        return ACCESS.isEnabledFor(level) and (status >= 400 or not self.errors_only)
+
     def write(self, level: int, message: str, fields: Mapping[str, Any]) -> None:
-        """Add a line, unless its level is below `LOG_LEVEL`."""
-        if not ACCESS.isEnabledFor(level):
-            return
+        """Add a line."""
         line = dumps(self._document(level, message, fields)) + b"\n"
         if self._bytes + len(line) > PIPE_BUF:
             self.flush()

@@ -45,9 +45,15 @@ class LaterHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def configure(level: str, masker: Masker) -> None:
-    """Send the records of every logger to stderr, masked. `level` is debug, info, warning or error."""
-    LINES.masker = masker
+def configure(level: str, access: str, masker: Masker) -> None:
+    """Send the records of every logger to stderr, masked.
+
+    Args:
+        level: the lowest level: debug, info, warning or error.
+        access: which requests have an access line: all or errors.
+        masker: removes secrets.
+    """
+    LINES.masker, LINES.errors_only = masker, access == "errors"
     handler = LaterHandler()
     handler.setFormatter(MaskingFormatter(masker))
     handler.addFilter(ContextFilter())

@@ -11,8 +11,8 @@ from telemetry.tracing import UNTRACED, Tracer
 
 log = logging.getLogger(__name__)
 
-#: Largest batch, in writes.
-MOST = 500
+#: Largest batch, in writes. A batch costs as much as fifteen rows, however many it has.
+MOST = 100
 #: Largest batch, in bytes.
 MOST_BYTES = 1 << 20
 

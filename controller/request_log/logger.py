@@ -1,12 +1,13 @@
 """DatabaseLogger: executes writes in PostgreSQL in the background (specification 4.6).
 
-Writes wait in a bounded queue, and one greenlet executes them in batches. While PostgreSQL is away, it moves them to
-the spool on disk. When PostgreSQL is back it replays the spool, one batch after each round of new writes. A row
-gets its id and time when it is queued, so writing it twice leaves one row.
+Writes wait in a bounded queue, and one greenlet executes them in batches, which it spreads over time. While
+PostgreSQL is away, it moves them to the spool on disk. When PostgreSQL is back it replays the spool, one batch after
+each round of new writes. A row gets its id and time when it is queued, so writing it twice leaves one row.
 """
 
 import logging
 from collections import deque
+from math import ceil
 from time import monotonic
 
 import gevent
@@ -24,9 +25,11 @@ log = logging.getLogger(__name__)
 
 #: Most bytes in the queue.
 QUEUE_BYTES = 64 << 20
-#: Seconds that writes are collected into a batch, which costs as much as thirty rows. A killed process loses the
-#: writes of this time.
-GATHERING = 0.2
+#: Seconds that writes are collected, and seconds over which they are then written in batches: one large batch would
+#: hold up the requests beside it for longer. A killed process loses the writes of twice this time.
+GATHERING = 0.1
+#: Most records from the spool in one batch.
+REPLAYED = 500
 #: Seconds between two checks whether PostgreSQL is back.
 RETRY = 0.5
 #: Seconds between two checks for writes of other processes in the spool.
@@ -105,10 +108,25 @@ class DatabaseLogger:
         Raises:
             StoreUnavailable: PostgreSQL is away. Writes that were not executed stay in the queue.
         """
+        while self._write_batch():
+            pass
+
+    def _write_batch(self) -> bool:
+        """Write the oldest writes. Return whether there were any."""
         with self._writing:
-            while batch := self._queue.batch():
+            batch = self._queue.batch()
+            if batch:
                 self._batches.write(batch)
                 self._taken(batch)
+        return bool(batch)
+
+    def _write_spread(self) -> None:
+        """Write what waits now, in batches with pauses between."""
+        batches = self._queue.batches
+        for left in reversed(range(batches)):
+            self._write_batch()
+            if left:
+                self._stopping.wait(GATHERING / batches)
 
     def _write_for_ever(self) -> None:
         wait = 0.0
@@ -135,7 +153,7 @@ class DatabaseLogger:
             self._away = False
             log.warning("PostgreSQL is back")
         try:
-            self.flush()
+            self._write_spread()
             return 0.0 if self._replay() else LOOK
         except StoreUnavailable:
             self._complain("away", "PostgreSQL is away: log records wait")
@@ -148,7 +166,7 @@ class DatabaseLogger:
         if self._spool is None:
             return False
         with self._writing:
-            kept = self._spool.read(MOST, MOST_BYTES)
+            kept = self._spool.read(REPLAYED, MOST_BYTES)
             if kept:
                 self._batches.write([unit for unit in map(self._readable, kept) if unit])
                 self._spool.forget()
@@ -199,6 +217,11 @@ class _Queue:
         self._units: deque[tuple[WriteUnit, int]] = deque()
         self._bytes = 0
         self.writes = 0
+
+    @property
+    def batches(self) -> int:
+        """How many batches hold all units, or somewhat more."""
+        return ceil(self.writes / MOST + self._bytes / MOST_BYTES)
 
     def put(self, unit: WriteUnit) -> bool:
         """Add a unit. Return whether there was room."""

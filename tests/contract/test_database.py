@@ -121,6 +121,13 @@ def test_a_script_and_its_artifact_are_kept_once(tables: Tables) -> None:
     assert tables.artifact(replace(key, language="c")) is None
 
 
+@pytest.mark.parametrize("end", ["'", "\\", "$r0", "$r0$", "$r0$r1$", "$r0$ $r1$ $r2", "$$", "é\U0001f600"])
+def test_a_long_text_is_kept_whatever_it_ends_with(tables: Tables, end: str) -> None:
+    script = Script.of(f"{uuid.uuid4()} {end} {'x' * 300}{end}")
+    write(tables, *script_writes(script))
+    assert tables.script(script.hash) == script.content
+
+
 @pytest.mark.parametrize(
     "statement",
     [

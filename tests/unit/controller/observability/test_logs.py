@@ -23,11 +23,10 @@ import logging
 from controller.observability.logs import configure
 from controller.observability.access_log import LINES
 from controller.observability.masking import DEFAULT_MASKER
-configure("info", DEFAULT_MASKER)
+configure("info", "all", DEFAULT_MASKER)
 LINES.write(logging.INFO, "1", {})
 LINES.write(logging.INFO, "2", {})
 logging.getLogger("other").error("3")
-LINES.write(logging.DEBUG, "left out", {})
 LINES.write(logging.INFO, "4", {})
 try:
     raise ValueError("5")
@@ -154,3 +153,11 @@ def test_other_marks_are_passed_on_where_they_are_well_formed() -> None:
 def test_other_marks_that_are_malformed_are_left_out(given: str) -> None:
     ids = CorrelationIds.of({"HTTP_X_CALL_ID": given, "HTTP_TRACEPARENT": given})
     assert (ids.call_id, ids.traceparent) == (None, None)
+
+
+@pytest.mark.parametrize(("errors_only", "taken"), [(False, [True, True, True]), (True, [False, True, True])])
+def test_lines_of_successes_are_left_out_on_demand(errors_only: bool, taken: list[bool]) -> None:
+    lines = AccessLines(2)
+    lines.errors_only = errors_only
+    assert [lines.takes(logging.CRITICAL, status) for status in (200, 400, 500)] == taken
+    assert not lines.takes(logging.NOTSET, 500), "a level below that of the service"
