@@ -35,6 +35,7 @@ class Work(NamedTuple):
         fresh: each has another number. Else all have the same, whose result is cached.
         by_name: BASE executes a session, NEW and SAME the function.
         extra: what NEW may cost more than the bound says, as a share of BASE.
+        padding: bytes of params beside the number.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Work(NamedTuple):
     fresh: bool = True
     by_name: bool = False
     extra: float = 0.0
+    padding: int = 0
 
 
 WORKS = (
@@ -50,6 +52,8 @@ WORKS = (
     Work("warm-python", "python"),
     Work("warm-nodejs", "nodejs"),
     Work("warm-rust", "rust"),
+    Work("16-kib", "python", 400, padding=16 << 10),
+    Work("one-mib", "python", 40, padding=1 << 20),
     # Together with the bound: 5%.
     Work("cached-by-name", "python", 3000, fresh=False, by_name=True, extra=0.02),
     Work("warm-by-name", "python", by_name=True, extra=0.02),
@@ -118,7 +122,9 @@ class Side:
         first = turn * work.requests
         numbers = range(first, first + work.requests) if work.fresh else [1] * work.requests
         path = self._paths[work.name]
-        burst(self._state, ((path, b'{"params": {"n": %d}}' % number, "") for number in numbers))
+        body = b'{"params": {"n": %d, "padding": "%s"}}'
+        padding = b"x" * work.padding
+        burst(self._state, ((path, body % (number, padding), "") for number in numbers))
 
 
 def compared(base: str, works: Sequence[Work], rounds: int, folder: Path = FOLDER) -> list[Row]:

@@ -136,7 +136,7 @@ def compose(settings: Settings) -> Controller:
     near = NearHits(backend, NearCopy(settings.near_cache_bytes), metrics)
     tracking = Tracking(settings.redis_url, CACHE_TIMEOUT, near.copy, backend.opened)
     kept = CacheManager(backend, settings.cache_ttl, settings.session_ttl, near)
-    masker, spool = Masker(settings.mask_keys), _spool(settings, metrics)
+    masker, spool = Masker(settings.mask_keys, settings.log_payload_max_bytes), _spool(settings, metrics)
     logger = DatabaseLogger(postgres, settings.log_queue_size, metrics, spool, traces)
     tables = PostgresTables(postgres)
     sessions = SessionManager(kept, tables, logger, metrics, settings.sessions_in_memory, traces)

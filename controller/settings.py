@@ -14,7 +14,7 @@ from configuration.variable import Chosen, Computed, group, optional, read, requ
 from controller.auth.settings import TokenSettings
 from controller.execution.package_settings import PackageSettings
 from controller.limits.settings import Limits
-from controller.observability.masking import MASK_KEYS
+from controller.observability.masking import DOCUMENT_MAX, MASK_KEYS
 from framing.place import place_of
 
 #: Addresses of the runtimes that `make run` starts.
@@ -191,6 +191,13 @@ class Settings:
     )
     log_queue_size: int = variable(
         "LOG_QUEUE_SIZE", whole(1), 100_000, doc="Most log records in memory that wait for PostgreSQL."
+    )
+    log_payload_max_bytes: int = variable(
+        "LOG_PAYLOAD_MAX_BYTES",
+        whole(0),
+        DOCUMENT_MAX,
+        unit="bytes",
+        doc="Longest params and result in a row of the logs, in bytes. Of longer ones it has length and digest.",
     )
     log_retention_days: int = variable(
         "LOG_RETENTION_DAYS",

@@ -9,6 +9,7 @@ from greenlet import greenlet
 
 from runtime.environments.provision import Provision
 from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
+from runtime.json_codec import Object
 from runtime.languages.base import Language, Libraries, Script
 from runtime.metrics import RuntimeMetrics
 from runtime.pool.idle import Key
@@ -125,7 +126,7 @@ class Executor:
         self,
         reference: ScriptReference,
         *,
-        params: dict[str, Any],
+        params: Object,
         context: dict[str, Any],
         timeout_ms: int,
         isolated: bool,

@@ -11,6 +11,8 @@ import msgspec
 
 from runtime import frames
 
+#: An object, or its JSON text.
+Object = dict[str, Any] | msgspec.Raw
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -46,6 +48,41 @@ def decode(body: bytes | bytearray) -> dict[str, Any]:
         _check_writable(message)
         return message
     return frames.checked(message, body)
+
+
+class _Run(msgspec.Struct):
+    """The body of a run, with its params unread."""
+
+    params: msgspec.Raw
+    request_id: Any = msgspec.UNSET
+    tenant: Any = msgspec.UNSET
+    script_hash: Any = msgspec.UNSET
+    context: Any = msgspec.UNSET
+    timeout_ms: Any = msgspec.UNSET
+    isolation: Any = msgspec.UNSET
+    compile_options: Any = msgspec.UNSET
+    environment: Any = msgspec.UNSET
+    script_content: Any = msgspec.UNSET
+    artifact: Any = msgspec.UNSET
+
+
+_decode_run = msgspec.json.Decoder(_Run).decode
+
+
+def decode_run(body: bytes) -> dict[str, Any]:
+    """Return the known members of a run's body. Params that are an object stay as they came, in a `Raw`.
+
+    The controller has checked their depth and their numbers. Raises as `decode`.
+    """
+    try:
+        run = _decode_run(body)
+        if not body.isascii():
+            body.decode()  # `Raw` is not checked for UTF-8
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return decode(body)
+    if memoryview(run.params)[:1] != b"{":
+        return decode(body)
+    return {name: value for name, value in msgspec.structs.asdict(run).items() if value is not msgspec.UNSET}
 
 
 def _check_writable(message: dict[str, Any]) -> None:

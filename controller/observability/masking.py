@@ -22,9 +22,15 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from controller.json_codec import dumps
+import re2
+
+from controller.observability.shortened import shortened
 
 MASK = "***"
+#: Longest text in which each sign of a secret is looked for separately, in characters.
+SHORT = 1000
+#: Longest document that is logged by default, in bytes.
+DOCUMENT_MAX = 64 * 1024
 DEEP = "[nested too deeply to be logged]"
 UNREADABLE = "[cannot be read, and is not logged]"
 #: Most levels of a document. Requests have at most 100; each level takes three of Python's 1000 frames.
@@ -77,15 +83,20 @@ class Masker:
 
     Args:
         keys: names of keys that hold secrets. Words are separated by `_` or `-`.
+        most: longest document that is logged, in bytes of JSON, see `controller.observability.shortened`.
     """
 
-    def __init__(self, keys: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], most: int = DOCUMENT_MAX) -> None:
+        self._most = most
         words = sorted({tuple(re.split(r"[-_. ]+", key.strip().lower())) for key in keys})
         # Every text with a secret contains one of these. Most texts contain none, and the check is cheap.
         self._traces = (*(parts[0] for parts in words if len(parts) == 1), *FORMS)
         self._compounds = [(parts[-1], parts[:-1]) for parts in words if len(parts) > 1]
         escapes = r"\\(?:/|u00[2-7])" if all(map(str.isascii, chain(*words))) else r"\\[/u]"
         self._escaped = re.compile(escapes)
+        traces = (*map(re2.escape, (*self._traces, *(last for last, _ in self._compounds))), escapes)
+        # Finds in one pass whether a text has any of these. The loops of `_suspect` are faster for a short text.
+        self._any_trace = re2.compile("|".join(traces), _any_case())
         names = "|".join(WORD_GAP.join(map(re.escape, parts)) for parts in words) or r"(?!)"
         lines = "|".join(LINE_KEYS)
         # The text is lowered before. IGNORECASE would take ten times as long.
@@ -100,8 +111,11 @@ class Masker:
         self._hides: Callable[[str], str | None] = lru_cache(4096)(self._told)
 
     def json(self, *documents: Any) -> list[str]:
-        """Return the masked JSON texts of documents. `msgspec.Raw` in them is parsed only if it may hold a secret."""
-        written = [_written(document) for document in documents]
+        """Return the masked JSON texts of documents. Parts that are too long are left out.
+
+        `msgspec.Raw` in them is parsed only if it may hold a secret.
+        """
+        written = [self._written(document) for document in documents]
         if not self._suspect("\n".join(written)):
             return written
         return [self._masked(text) if self._suspect(text) else text for text in written]
@@ -141,6 +155,8 @@ class Masker:
         yield text[done:]
 
     def _suspect(self, text: str) -> bool:
+        if len(text) > SHORT and self._any_trace.search(text) is None:
+            return False
         lowered = text.lower()
         # Plain loops, since this is the hot path: `any` with a generator takes half as long again.
         for trace in self._traces:
@@ -151,6 +167,12 @@ class Masker:
                 return True
         # JSON may escape any letter and the slash.
         return self._escaped.search(lowered) is not None
+
+    def _written(self, document: Any) -> str:
+        try:
+            return shortened(document, self._most).decode("utf-8", "replace")
+        except RecursionError:
+            return json.dumps(DEEP)
 
     def _masked(self, written: str) -> str:
         """Return a masked JSON text."""
@@ -183,11 +205,10 @@ class Masker:
         return f"{found['key']}{mark}{MASK}{mark if value.endswith(mark) else ''}"
 
 
-def _written(document: Any) -> str:
-    try:
-        return dumps(document).decode("utf-8", "replace")
-    except RecursionError:
-        return json.dumps(DEEP)
+def _any_case() -> re2.Options:
+    options = re2.Options()
+    options.case_sensitive = False
+    return options
 
 
 DEFAULT_MASKER = Masker(MASK_KEYS)

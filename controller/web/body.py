@@ -1,14 +1,7 @@
-"""Reads the body of a request: limited in size, and strict JSON.
+"""Reads the bytes of a request's body, limited in size. `controller.web.strict_json` reads its JSON."""
 
-Strict: JSON that two parsers may read differently is refused.
-"""
-
-import json
-import re
 from functools import lru_cache
-from itertools import accumulate
-from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
@@ -21,13 +14,6 @@ JSON = "application/json"
 UTF_8 = ("utf-8", "utf8")
 #: Most digits of a length. A longer one is larger than any limit.
 LENGTH_DIGITS = 18
-#: Deepest nesting of a body. A deeper one may exhaust the stack of a runtime's parser.
-MAX_DEPTH = 100
-#: Most digits of a whole number. A longer one may exceed a 64-bit float, and Node.js would read it as infinity.
-MAX_DIGITS = 300
-STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-STEPS = bytes.maketrans(b"[{]}", b"\2\2\0\0")
 
 
 def json_body(environ: dict[str, Any], most: int) -> bytes:
@@ -70,60 +56,3 @@ def _fault_of_type(content_type: str) -> str | None:
     if media_type.lower() != JSON:
         return f"the body must be {JSON}"
     return None if options.get("charset", "utf-8").lower() in UTF_8 else "the body must be UTF-8"
-
-
-def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object of a body.
-
-    Raises:
-        InvalidRequest: the body is not UTF-8, not JSON, not an object, or nested too deeply. Or it has a duplicate
-            key, or a number that is out of range.
-    """
-    if _deeper_than(MAX_DEPTH, body):
-        raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
-    try:
-        document = DECODER.decode(body.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"the body is not UTF-8: byte {error.start} is wrong") from error
-    except ValueError as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise InvalidRequest("the body must be a JSON object")
-    return document
-
-
-def _deeper_than(levels: int, body: bytes) -> bool:
-    """Return whether brackets are nested deeper, before a parser runs out of stack."""
-    if body.count(b"[") + body.count(b"{") <= levels:
-        return False
-    brackets = STRING.sub(b"", body).translate(STEPS, NO_BRACKETS)
-    return max(accumulate(step - 1 for step in brackets), default=0) > levels
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        raise ValueError("an object has the same key twice")
-    return document
-
-
-def _whole(text: str) -> int:
-    return int(text) if len(text) <= MAX_DIGITS else _refuse_number()
-
-
-def _decimal(text: str) -> float:
-    number = float(text)
-    return number if isfinite(number) else _refuse_number()
-
-
-def _refuse_number() -> NoReturn:
-    raise ValueError("a number is out of range")
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-DECODER = json.JSONDecoder(
-    object_pairs_hook=_unambiguous, parse_int=_whole, parse_float=_decimal, parse_constant=_refuse_constant
-)

@@ -24,11 +24,12 @@ from controller.models.requests import (
 from controller.models.stored import Alias, FunctionFilter
 from controller.observability.correlation import REQUEST_ID
 from controller.web import ids
-from controller.web.body import json_body, json_object
+from controller.web.body import json_body
 from controller.web.function_schemas import ALIAS as ALIAS_SCHEMA
 from controller.web.function_schemas import CONTEXT_OF_CALL, PUT_FUNCTION
 from controller.web.loading import field_error, load
 from controller.web.request_schemas import EXECUTE, FUNCTIONS, INITIALIZE, KEY, VERSIONS
+from controller.web.strict_json import json_object
 
 #: Most bytes of a version without its script, as JSON.
 DETAILS_MAX = 256 * 1024

@@ -15,7 +15,7 @@ from runtime.executor import Executor
 from runtime.frames import FrameError
 from runtime.front.call import Call, headers_of
 from runtime.front.schemas import prepare_request, run_request
-from runtime.json_codec import decode, encode
+from runtime.json_codec import decode, decode_run, encode
 from telemetry.tracing import UNTRACED, Tracer
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -56,6 +56,7 @@ class RunRoute:
         titled = rf"/runtime/(?:{'|'.join(languages)})/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}"
         self._path = re.compile(rf"{titled}(?:{_PREPARE})?")
         self._calls = {"run": self._run, "prepare": self._prepare}
+        self._decoders = {"run": decode_run, "prepare": decode}
         self._executor = executor
         self._secret = secret
         self._body_max_bytes = body_max_bytes
@@ -94,7 +95,7 @@ class RunRoute:
         with Call(environ, self._tracer.request(name, environ)) as call:
             status, headers = 200, []
             try:
-                body = json_object(read_body(call, environ))
+                body = json_object(read_body(call, environ), self._decoders[name])
                 # The path has been checked: /runtime/{language}/{title}
                 language = environ["PATH_INFO"].split("/", 3)[2]
                 answer = encode(self._calls[name](call, language, body))
@@ -138,13 +139,17 @@ class RunRoute:
         return body
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes, read: Callable[[bytes], dict[str, Any]] = decode) -> dict[str, Any]:
     """Return the object in a body.
+
+    Args:
+        body: JSON.
+        read: `decode` or `decode_run`.
 
     Raises:
         InvalidRequest: The body is no JSON object.
     """
     try:
-        return decode(body)
+        return read(body)
     except FrameError as error:
         raise InvalidRequest(f"the body is no JSON object: {error}") from error

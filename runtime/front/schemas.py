@@ -6,6 +6,7 @@ import re
 from typing import Any, cast
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from msgspec import Raw
 
 from runtime.errors import InvalidRequest
 from runtime.scripts.compiled import ScriptReference
@@ -65,10 +66,12 @@ def prepare_request(language: str, body: dict[str, Any]) -> ScriptReference:
 def run_request(language: str, body: dict[str, Any]) -> tuple[ScriptReference, dict[str, Any]]:
     """Return the script to run, in the language of the path, and the keyword arguments of `Executor.run`.
 
+    Params are an object, or a `Raw` that is known to be one.
+
     Raises:
         InvalidRequest: The body does not fit the schema.
     """
-    values = body if _is_plainly_valid(body) else _load(_RUN, body)
+    values = body if _is_plainly_valid(body) else _load_run(body)
     return _reference(language, values), {
         "params": values["params"],
         "context": values["context"],
@@ -90,7 +93,8 @@ def _is_plainly_valid(body: dict[str, Any]) -> bool:
         get("timeout_ms"),
     )
     return (
-        type(get("params")) is type(get("context")) is type(get("compile_options")) is dict
+        type(get("context")) is type(get("compile_options")) is dict
+        and type(get("params")) in (dict, Raw)
         and type(tenant) is type(script_hash) is type(request_id) is str
         and 0 < len(tenant) <= _TENANT_MAX
         and _HASH.match(script_hash) is not None
@@ -115,6 +119,13 @@ def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:
             "the body is not what this call takes", errors=cast(Any, error).normalized_messages()
         ) from None
     return values
+
+
+def _load_run(body: dict[str, Any]) -> dict[str, Any]:
+    params = body.get("params")
+    if not isinstance(params, Raw):
+        return _load(_RUN, body)
+    return _load(_RUN, body | {"params": {}}) | {"params": params}
 
 
 def _reference(language: str, values: dict[str, Any]) -> ScriptReference:

@@ -7,7 +7,7 @@ import gevent
 
 from runtime.errors import RunUsage, ScriptTimeout, ServiceError, WorkerLost
 from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
-from runtime.json_codec import OutOfRange
+from runtime.json_codec import Object, OutOfRange
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
 from runtime.process.failures import broken_run, initialization_failure, script_failure
@@ -177,7 +177,7 @@ class Worker:
 
     def run(
         self,
-        params: dict[str, Any],
+        params: Object,
         context: dict[str, Any],
         timeout_ms: float,
         payload: dict[str, Any] | None,
@@ -228,7 +228,7 @@ class Worker:
 
     def _answer(
         self,
-        params: dict[str, Any],
+        params: Object,
         context: dict[str, Any],
         timeout_ms: float,
         payload: dict[str, Any] | None,

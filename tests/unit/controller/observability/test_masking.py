@@ -1,5 +1,6 @@
 """Masking: what is hidden, what is left, and at what cost."""
 
+import hashlib
 import io
 import json
 import logging
@@ -8,6 +9,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.observability.logs import MaskingFormatter
 from controller.observability.masking import (
@@ -229,3 +232,73 @@ def test_our_own_log_lines_are_masked() -> None:
     error = json.loads(line)["error"]
     assert error["message"] == "password=***"
     assert 'ValueError("password=***")' in error["stack_trace"]
+
+
+#: What documents are made of: parts of secrets, and of what only looks like one.
+WORDS = (
+    "password",
+    "pass",
+    "Api",
+    "api_key",
+    "KEY",
+    "token",
+    "tokens_used",
+    "eyJhbGciOi.x.y",
+    "://u:p@h",
+    "Bearer abcdef",
+)
+WORDS_IN_TEXTS = (
+    *WORDS,
+    "=",
+    ": ",
+    "hunter2",
+    "\\",
+    "/",
+    '"',
+    "é",
+    "\u212aey",
+    "lmk_012345678",
+    " ",
+    "x" * 600,
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_json_is_masked_as_its_document(data: st.DataObject) -> None:
+    texts = st.lists(st.sampled_from(WORDS_IN_TEXTS), max_size=4).map("".join)
+    scalars = texts | st.integers(-9, 9) | st.none() | st.booleans()
+    values = st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
+    )
+    document = data.draw(values)
+    text = json.dumps(document, ensure_ascii=data.draw(st.booleans()))
+    if data.draw(st.booleans()):
+        place = data.draw(st.integers(0, len(text) - 1))
+        # Any letter may be escaped in a string.
+        escaped = text[:place] + f"\\u{ord(text[place]):04x}" + text[place + 1 :]
+        text = escaped if _is_json(escaped) else text
+    (masked,) = DEFAULT_MASKER.json(msgspec.Raw(text.encode()))
+    assert json.loads(masked) == DEFAULT_MASKER.document(json.loads(text))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_what_is_too_long_is_replaced_by_its_length_and_digest() -> None:
+    masker = Masker(MASK_KEYS, most=100)
+    long, text = msgspec.Raw(b'{"a": "' + b"x" * 200 + b'"}'), "x" * 200
+    left_out = {"cut": {"bytes": 209, "sha256": hashlib.sha256(bytes(long)).hexdigest()}}
+    assert masker.json(long) == [json.dumps(left_out, separators=(",", ":"))]
+    error = {"error": {"code": "X", "details": {"stdout": text, "line": 2}, "password": text}}
+    params, failed = map(json.loads, masker.json({"params": long, "context": {"a": 1}}, error))
+    assert params == {"params": left_out, "context": {"a": 1}}
+    stdout = {"cut": {"bytes": 202, "sha256": hashlib.sha256(f'"{text}"'.encode()).hexdigest()}}
+    assert failed == {"error": {"code": "X", "details": {"stdout": stdout, "line": 2}, "password": MASK}}
+    (whole,) = masker.json({"params": msgspec.Raw(b'"' + b"x" * 80 + b'"')})
+    assert json.loads(whole) == {"params": "x" * 80}

@@ -1,13 +1,17 @@
 """Bodies: what is read, what is JSON to every reader, and what is refused."""
 
+import json
 import time
 from io import BytesIO
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from controller.errors import InvalidRequest
-from controller.web.body import json_body, json_object
+from controller.web.body import json_body
+from controller.web.strict_json import DECODER, MAX_CONTAINERS, MAX_DEPTH, json_object
 
 
 def read(body: bytes, **changes: Any) -> bytes:
@@ -138,7 +142,98 @@ def test_brackets_in_strings_and_side_by_side_are_no_depth() -> None:
 
 
 def test_the_largest_body_is_looked_through_quickly() -> None:
-    body = b'{"a": [' + b",".join([b"{}"] * 2_000_000) + b"]}"
+    body = b'{"a": [' + b",".join([b'{"a":"{"}'] * 240_000) + b"]}"
     started = time.process_time()
     json_object(body)
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("one", [b"{}", b"[]", b'{"[":[]}'])
+def test_the_lists_and_objects_of_a_body_are_bounded(one: bytes) -> None:
+    few = MAX_CONTAINERS // 2 - 2
+    assert len(json_object(b'{"a": [' + b",".join([one] * few) + b"]}")["a"]) == few
+    with pytest.raises(InvalidRequest, match="more than 250000 lists and objects"):
+        json_object(b'{"a": [' + b",".join([one] * (MAX_CONTAINERS + 1)) + b"]}")
+
+
+#: What makes two readers differ, or nearly.
+PIECES = (
+    *map(bytes, ([byte] for byte in b'{}[]",:\\ux0.-eE \n\t\0\xff')),
+    *(
+        b"\\u003a",
+        b"\\u003A",
+        b"\\\\u003a",
+        b"\\ud800",
+        b"\\udc00",
+        b'\\"',
+        b"\\/",
+        b'"a":1',
+        b'"\\u0061":1',
+        b'"b:":":"',
+    ),
+    *(
+        b"1" * 300,
+        b"1" * 301,
+        b"-" + b"2" * 310,
+        b"." + b"3" * 320,
+        b"1e308",
+        b"1e309",
+        b"1E-400",
+        b"01",
+        b"-0",
+        b"1.",
+    ),
+    *(
+        b"NaN",
+        b"Infinity",
+        b"true",
+        b"null",
+        b"\xef\xbb\xbf",
+        "é\U0001f600".encode(),
+        b"\xed\xa0\x80",
+        b"\xc0\xaf",
+        b"\x7f",
+    ),
+    *(b"[" * 60, b"]" * 60, b'{"a":' * 50, b"}" * 50),
+)
+
+
+def plain(body: bytes) -> Any:
+    """What `json` alone says of a body: the reference."""
+    document = DECODER.decode(body.decode())
+    if not isinstance(document, dict) or depth(document) > MAX_DEPTH:
+        raise ValueError
+    return document
+
+
+def depth(document: Any) -> int:
+    inner = (
+        document.values() if isinstance(document, dict) else document if isinstance(document, list) else None
+    )
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_body_is_read_as_by_the_reference(data: st.DataObject) -> None:
+    texts = st.text(max_size=4) | st.sampled_from(["a", "b", ":", "{", '"', "\\", "\ud800"])
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    scalars = texts | numbers | st.none() | st.booleans()
+    values = st.recursive(
+        scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4)
+    )
+    document = data.draw(st.dictionaries(texts, values, max_size=4))
+    ascii_only, indent = data.draw(st.booleans()), data.draw(st.sampled_from([None, 1]))
+    text = json.dumps(document, ensure_ascii=ascii_only, indent=indent)
+    body = text.encode("utf-8", "surrogatepass")
+    for place, piece in data.draw(
+        st.lists(st.tuples(st.integers(0, len(body)), st.sampled_from(PIECES)), max_size=3)
+    ):
+        body = body[:place] + piece + body[place + data.draw(st.integers(0, 2)) :]
+    try:
+        expected = plain(body)
+    except (ValueError, RecursionError):
+        with pytest.raises(InvalidRequest):
+            json_object(body)
+    else:
+        assert repr(json_object(body)) == repr(expected)

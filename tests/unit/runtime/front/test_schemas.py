@@ -1,11 +1,15 @@
 """The fast check of a body accepts only what the schema accepts, and reads the same values."""
 
+import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from runtime.errors import InvalidRequest
+from runtime.frames import FrameError
 from runtime.front import schemas
+from runtime.json_codec import decode_run, encode
 
 GOOD: dict[str, Any] = {
     "request_id": "r-1",
@@ -67,3 +71,32 @@ def test_the_fast_check_and_the_schema_read_the_same_values(change: dict[str, An
     assert outcome(body) == by_schema(body)
     assert outcome(body)[0].tenant == "t1"
     assert outcome(body)[0].environment == (change.get("environment") or "")
+
+
+@pytest.mark.parametrize("more", [{}, {"script_content": "x = 1"}])
+def test_params_pass_as_they_came(more: dict[str, Any]) -> None:
+    text = '{"b":  1e5, "a": "\\u0061é"}'
+    body = encode(GOOD | more | {"unknown": 1, "params": Raw(text.encode())})
+    _, arguments = schemas.run_request("python", decode_run(body))
+    assert bytes(arguments["params"]) == text.encode()
+    assert arguments["context"] == GOOD["context"]
+
+
+@pytest.mark.parametrize("text", ["[]", "1", "null", '"{}"'])
+def test_params_that_are_no_object_are_refused(text: str) -> None:
+    body = encode(GOOD | {"params": Raw(text.encode())})
+    with pytest.raises(InvalidRequest):
+        schemas.run_request("python", decode_run(body))
+
+
+def test_half_a_surrogate_pair_is_read_in_params_and_beside_them() -> None:
+    for change in ({"params": {"a": "\ud800"}}, {"context": {"a": "\ud800"}}):
+        assert decode_run(json.dumps(GOOD | change).encode()) == GOOD | change
+
+
+@pytest.mark.parametrize(
+    "params", [b'{"a": 01}', b'{"a" 1}', b'{"a": "\xff"}', b'{"a": "\n"}', b"{", b"[" * 100_000]
+)
+def test_params_that_are_no_json_are_refused(params: bytes) -> None:
+    with pytest.raises(FrameError):
+        decode_run(encode(GOOD | {"params": None}).replace(b"null", params))
