@@ -80,7 +80,7 @@ def decode_run(body: bytes) -> dict[str, Any]:
             body.decode()  # `Raw` is not checked for UTF-8
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return decode(body)
-    if memoryview(run.params)[:1] != b"{":
+    if bytes(memoryview(run.params)[:1]) != b"{":
         return decode(body)
     return {name: value for name, value in msgspec.structs.asdict(run).items() if value is not msgspec.UNSET}
 

@@ -214,7 +214,7 @@ def depth(document: Any) -> int:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_body_is_read_as_by_the_reference(data: st.DataObject) -> None:
     texts = st.text(max_size=4) | st.sampled_from(["a", "b", ":", "{", '"', "\\", "\ud800"])
     numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
