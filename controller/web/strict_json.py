@@ -29,9 +29,10 @@ NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")
 #: A colon that is escaped in a string.
 ESCAPED_COLON = re.compile(rb"\\u003[aA]")
-#: Every digit as 0: what a run of more than MAX_DIGITS digits has in every tenth byte.
+#: With every digit as 0: a run of more than MAX_DIGITS digits, and what it has in every tenth byte.
 ZEROS = bytes.maketrans(b"123456789", b"0" * 9)
-DIGITS = b"0" * (MAX_DIGITS // 10)
+LONG = b"0" * (MAX_DIGITS + 1)
+DIGITS = LONG[: MAX_DIGITS // 10]
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -56,7 +57,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def _read(body: bytes) -> Any:
-    if len(body) > MAX_DIGITS and DIGITS in body[::10].translate(ZEROS):
+    if len(body) > MAX_DIGITS and DIGITS in body[::10].translate(ZEROS) and LONG in body.translate(ZEROS):
         return DECODER.decode(body.decode())
     try:
         document = _decode(body)
@@ -80,30 +81,45 @@ def _count(byte: bytes, text: bytes) -> int:
     return len(text) - sum(len(piece.replace(byte, b"")) for piece in pieces)
 
 
+def _has_many(bracket: bytes, body: bytes) -> bool:
+    """Return whether a body has more than half of MAX_DEPTH of a bracket, those in strings included."""
+    place = -1
+    for _ in range(MAX_DEPTH // 2 + 1):
+        place = body.find(bracket, place + 1)
+        if place < 0:
+            return False
+    return True
+
+
 def _check_nesting(body: bytes) -> None:
     """Refuse what would exhaust a parser's stack, or hold up other requests.
 
     Raises:
         InvalidRequest: the body has too many lists and objects, or they are nested too deeply.
     """
-    if _count(b"[", body) + _count(b"{", body) <= MAX_DEPTH:
+    if not (_has_many(b"{", body) or _has_many(b"[", body)):
         return
     brackets = _brackets(body)
-    if len(brackets) > 2 * MAX_CONTAINERS:
-        raise InvalidRequest(f"the body has more than {MAX_CONTAINERS} lists and objects")
     if max(accumulate(array("b", brackets)), default=0) > MAX_DEPTH:
         raise InvalidRequest(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
 def _brackets(body: bytes) -> bytes:
-    """Return the brackets outside of strings, as STEPS. Other greenlets run in between."""
+    """Return the brackets outside of strings, as STEPS. Other greenlets run in between.
+
+    Raises:
+        InvalidRequest: there are too many.
+    """
     if b"\\" in body:
         body = body.replace(rb"\\", b"").replace(rb"\"", b"")
-    found = []
-    in_string = 0
+    found: list[bytes] = []
+    in_string = count = 0
     for start in range(0, len(body), SMALL):
         parts = body[start : start + SMALL].split(b'"')
         found.append(b"".join(parts[in_string::2]).translate(STEPS, NO_BRACKETS))
+        count += len(found[-1])
+        if count > 2 * MAX_CONTAINERS:
+            raise InvalidRequest(f"the body has more than {MAX_CONTAINERS} lists and objects")
         in_string ^= (len(parts) - 1) & 1
         if start % PIECE == PIECE - SMALL:
             gevent.sleep(0)
