@@ -121,9 +121,20 @@ def local_service(
     return LocalService(Parts(state, settings, state.code(), toolchain), supervisor)
 
 
-def run(rust: Path | None, state: State, supervisor: Supervisor, interruption: Interruption) -> None:
+def chosen() -> Settings:
+    """What the environment says, and the file of defaults."""
+    return Settings.from_environment(ROOT / ".env")
+
+
+def run(
+    rust: Path | None,
+    settings_of: Callable[[], Settings],
+    state: State,
+    supervisor: Supervisor,
+    interruption: Interruption,
+) -> None:
     """Run the service until it is told to end or a part dies."""
-    settings = Settings.from_environment(ROOT / ".env")
+    settings = settings_of()
     state.lock()
     supervisor.end_leftovers()
     settings.check_ports()
@@ -141,7 +152,7 @@ def run(rust: Path | None, state: State, supervisor: Supervisor, interruption: I
 
 def main() -> int:
     folder, rust = folders("python -m local.run", __doc__)
-    return supervised(folder, partial(run, rust))
+    return supervised(folder, partial(run, rust, chosen))
 
 
 if __name__ == "__main__":
