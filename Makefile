@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests console screenshots clean
+.PHONY: help run faas demo token migrate forget config configuration openapi client-types compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests console screenshots clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ configuration: environment ## write docs/configuration.md and .env.example anew
 
 openapi: tests-environment ## write docs/openapi.yaml anew
 	@$(VENV)/python -m tools.docs.openapi docs/openapi.yaml
+
+client-types: tests-environment ## write the answers' types of the Python client anew
+	@$(VENV)/python -m tools.docs.client_types --write
 
 compose-secrets: ## make the secrets that deploy/docker-compose.yml asks for, where there are none yet
 	@$(PYTHON) -m tools.compose_secrets

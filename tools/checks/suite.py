@@ -21,7 +21,7 @@ from local.state import ROOT
 #: Those that take longest come first: at the end of a run they would keep one CPU busy alone.
 GROUPS: Mapping[str, Sequence[str]] = {
     "controller": ["tests/integration/controller"],
-    "machine": [f"tests/integration/{name}" for name in ("local", "tools", "bench", "deploy")],
+    "machine": [f"tests/integration/{name}" for name in ("local", "tools", "bench", "deploy", "clients")],
     "runtime": ["tests/integration/runtime"],
     "openfaas": ["tests/integration/openfaas"],
     "faults": [f"tests/acceptance/test_{name}.py" for name in ("faults", "functions", "keys", "load")],
