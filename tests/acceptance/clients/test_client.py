@@ -24,11 +24,11 @@ from tests.acceptance.deployment import Deployment
 
 DOUBLE = "def handle(params):\n    print('doubling')\n    return params['n'] * 2\n"
 
-BAD = """import os
+BAD = """import socket
 
 def handle(params):
     if params['n']:
-        os.fork()
+        socket.socket()
     while True: pass
 """
 
