@@ -117,7 +117,7 @@ def test_a_map_gives_each_item_its_answer_or_its_error(python: Client) -> None:
     python.put_function("python-double", {"script_content": DOUBLE})
     items = [{"n": 1}, {"wrong": 1}, {"n": 3}]
 
-    answers = list(python.map("python-double", items, errors="return"))
+    answers = list(python.outcomes("python-double", items))
 
     assert [each if isinstance(each, ScriptError) else each.result for each in answers[::2]] == [2, 6]
     assert isinstance(answers[1], ScriptFailed)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from math import inf
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import aiohttp
 from yarl import URL
@@ -113,30 +114,6 @@ class AsyncClient:
             )
         return self._http
 
-    @overload
-    def map(
-        self,
-        function: str,
-        items: Iterable[Mapping[str, Any]],
-        *,
-        concurrency: int = ...,
-        keys: Callable[[Mapping[str, Any]], str] | None = ...,
-        cache: str | None = ...,
-        errors: Literal["raise"] = ...,
-    ) -> AsyncIterator[ExecuteAnswer]: ...
-
-    @overload
-    def map(
-        self,
-        function: str,
-        items: Iterable[Mapping[str, Any]],
-        *,
-        concurrency: int = ...,
-        keys: Callable[[Mapping[str, Any]], str] | None = ...,
-        cache: str | None = ...,
-        errors: Literal["return"],
-    ) -> AsyncIterator[ExecuteAnswer | ScriptError]: ...
-
     async def map(
         self,
         function: str,
@@ -145,11 +122,30 @@ class AsyncClient:
         concurrency: int = 8,
         keys: Callable[[Mapping[str, Any]], str] | None = None,
         cache: str | None = None,
-        errors: Literal["raise", "return"] = "raise",
-    ) -> AsyncIterator[ExecuteAnswer | ScriptError]:
+    ) -> AsyncIterator[ExecuteAnswer]:
         """Run a function for each item, several at a time. The answers come in the order of the items.
 
-        The parameters are those of `Client.map`. Calls under way are cancelled when the caller stops before the end.
+        The parameters are those of `Client.map`.
+        """
+        found = self.outcomes(function, items, concurrency=concurrency, keys=keys, cache=cache)
+        async with aclosing(found) as outcomes:
+            async for outcome in outcomes:
+                if isinstance(outcome, ScriptError):
+                    raise outcome
+                yield outcome
+
+    async def outcomes(
+        self,
+        function: str,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = 8,
+        keys: Callable[[Mapping[str, Any]], str] | None = None,
+        cache: str | None = None,
+    ) -> AsyncGenerator[ExecuteAnswer | ScriptError, None]:
+        """Do what `map` does, and give an error of the script in its item's place.
+
+        Calls under way are cancelled when the caller stops before the end.
         """
         retries = replace(self._retries, patience=inf)
         places = asyncio.Semaphore(concurrency)
@@ -160,8 +156,6 @@ class AsyncClient:
                 try:
                     return await self.send(calls.run(function, params, key=key, cache=cache), retries)
                 except ScriptError as error:
-                    if errors == "raise":
-                        raise
                     return error
 
         begun: deque[asyncio.Task[ExecuteAnswer | ScriptError]] = deque()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from math import inf
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -160,30 +160,6 @@ class Client:
             raise Unreachable(f"the connection to {self.url} failed: {_reason(error)}", sent=True) from error
         return answer.status, answer.headers, answer.data
 
-    @overload
-    def map(
-        self,
-        function: str,
-        items: Iterable[Mapping[str, Any]],
-        *,
-        concurrency: int = ...,
-        keys: Callable[[Mapping[str, Any]], str] | None = ...,
-        cache: str | None = ...,
-        errors: Literal["raise"] = ...,
-    ) -> Iterator[ExecuteAnswer]: ...
-
-    @overload
-    def map(
-        self,
-        function: str,
-        items: Iterable[Mapping[str, Any]],
-        *,
-        concurrency: int = ...,
-        keys: Callable[[Mapping[str, Any]], str] | None = ...,
-        cache: str | None = ...,
-        errors: Literal["return"],
-    ) -> Iterator[ExecuteAnswer | ScriptError]: ...
-
     def map(
         self,
         function: str,
@@ -192,8 +168,7 @@ class Client:
         concurrency: int = 8,
         keys: Callable[[Mapping[str, Any]], str] | None = None,
         cache: str | None = None,
-        errors: Literal["raise", "return"] = "raise",
-    ) -> Iterator[ExecuteAnswer | ScriptError]:
+    ) -> Iterator[ExecuteAnswer]:
         """Run a function for each item, several at a time. The answers come in the order of the items.
 
         A rate limit is waited for, however long that takes.
@@ -204,11 +179,25 @@ class Client:
             concurrency: calls at the same time.
             keys: makes an item's idempotency key, which lets its call be repeated.
             cache: as `run` has it.
-            errors: `return` gives an item's ScriptError in its place; `raise` ends with it.
 
         Raises:
-            LambdaError: a call failed. Those after it are not begun.
+            LambdaError: a call failed. Those that have not begun by then are not made.
         """
+        for outcome in self.outcomes(function, items, concurrency=concurrency, keys=keys, cache=cache):
+            if isinstance(outcome, ScriptError):
+                raise outcome
+            yield outcome
+
+    def outcomes(
+        self,
+        function: str,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        concurrency: int = 8,
+        keys: Callable[[Mapping[str, Any]], str] | None = None,
+        cache: str | None = None,
+    ) -> Iterator[ExecuteAnswer | ScriptError]:
+        """Do what `map` does, and give an error of the script in its item's place."""
         retries = replace(self._retries, patience=inf)
 
         def one(params: Mapping[str, Any]) -> ExecuteAnswer | ScriptError:
@@ -216,8 +205,6 @@ class Client:
             try:
                 return self.send(calls.run(function, params, key=key, cache=cache), retries)
             except ScriptError as error:
-                if errors == "raise":
-                    raise
                 return error
 
         begun: deque[Future[ExecuteAnswer | ScriptError]] = deque()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 
 class LambdaError(Exception):
@@ -47,6 +47,12 @@ class ServiceError(LambdaError):
     """
 
     code = ""
+    #: The exceptions by their codes.
+    by_code: ClassVar[dict[str, type["ServiceError"]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        if cls.code:
+            cls.by_code[cls.code] = cls
 
     def __init__(
         self, status: int, error: Mapping[str, Any], request_id: str | None, headers: Mapping[str, str]
@@ -201,28 +207,6 @@ class DeadlinePassed(ScriptError):
     code = "TIMEOUT"
 
 
-_CLASSES: Mapping[str, type[ServiceError]] = {
-    each.code: each
-    for each in (
-        InvalidRequest,
-        InvalidParams,
-        Unauthorized,
-        Forbidden,
-        NotFound,
-        IdempotencyConflict,
-        Conflict,
-        PreconditionFailed,
-        RateLimited,
-        RuntimeUnavailable,
-        StoreUnavailable,
-        InternalError,
-        ScriptRefused,
-        ScriptFailed,
-        DeadlinePassed,
-    )
-}
-
-
 def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ServiceError | UnexpectedAnswer:
     """Return the exception for an answer that is not a success.
 
@@ -234,7 +218,7 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ServiceErr
     try:
         document = json.loads(body)
         error = document["error"]
-        kind = _CLASSES.get(error["code"], ServiceError)
+        kind = ServiceError.by_code.get(error["code"], ServiceError)
         return kind(status, error, document.get("request_id"), headers)
     except (ValueError, TypeError, KeyError):
         start = body[:80].decode(errors="replace").split("\n")[0]

@@ -72,12 +72,12 @@ def service(checkout: Path) -> Iterator[Service]:
     Raises:
         ServiceNotStarted: it did not become ready.
     """
-    made = subprocess.run(
-        ["make", "-s", "environment"], cwd=checkout, capture_output=True, text=True, check=False
-    )
-    if made.returncode:
-        raise ServiceNotStarted(made.stdout + made.stderr)
     python = checkout.absolute() / ".local" / "venv" / "bin" / "python"
+    if not python.exists():
+        making = ["make", "-s", "environment"]
+        made = subprocess.run(making, cwd=checkout, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise ServiceNotStarted(made.stdout + made.stderr)
     process = subprocess.Popen(
         [python, "-m", "local.temporary"],
         cwd=checkout,
