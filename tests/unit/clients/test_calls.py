@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.unit.clients.contract import OPERATIONS
 
 #: What people and Prometheus read is no business of a client.
 LEFT_OUT = {"metrics", "openapi", "docs", "docs_file", "console", "console_file"}
-MADE: dict[str, Call[object]] = {
+MADE: dict[str, Call[Any]] = {
     "initialize": calls.initialize("python-x", "result = 1"),
     "execute": calls.execute("some-id", {"a": 1}),
     "describe_session": calls.session("some-id"),

@@ -1,6 +1,7 @@
 """Which calls the Python client repeats, and how long it waits."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ AWAY = refusal(503, "RUNTIME_UNAVAILABLE", "1")
     ],
 )
 def test_a_call_is_repeated_only_where_that_is_safe(
-    call: "calls.Call[object]", error: LambdaError, repeated: bool
+    call: "calls.Call[Any]", error: LambdaError, repeated: bool
 ) -> None:
     course = Course(Retries(), call)
 

@@ -9,7 +9,7 @@ import typer
 from lambda_ms.cli import configuration
 from lambda_ms.cli.output import Output
 from lambda_ms.client import Client
-from lambda_ms.errors import LambdaError, NotFound
+from lambda_ms.errors import Forbidden, LambdaError, NotFound
 from lambda_ms.retries import Retries
 from lambda_ms.version import __version__
 
@@ -51,10 +51,10 @@ def pages(page: Callable[[str | None], Any], name: str, most: int | None = None)
 
 
 def newest(client: Client, language_title: str) -> int | None:
-    """Return the number of a function's newest version; None: the caller has no such function."""
+    """Return the number of a function's newest version; None: the caller has no such function, or may not read."""
     try:
         found = client.function(language_title)
-    except NotFound:
+    except (NotFound, Forbidden):
         return None
     return found.newest if found.type == "dynamic" else None
 

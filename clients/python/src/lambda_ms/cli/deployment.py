@@ -13,7 +13,7 @@ from lambda_ms.cli.connection import AsJson, compare_versions, connected, newest
 from lambda_ms.cli.failures import USAGE, report, status
 from lambda_ms.cli.output import Output
 from lambda_ms.client import Client
-from lambda_ms.errors import LambdaError, ScriptError
+from lambda_ms.errors import Forbidden, LambdaError, ScriptError
 from lambda_ms.source import SETTINGS, SourceError, read_source
 
 #: What a function may be called.
@@ -116,7 +116,10 @@ def _tell(client: Client, output: Output, made: FunctionDetail, before: int | No
     output.line(f"{name} version {made.version}{unchanged}", "bold green")
     if made.packages:
         output.line(f"packages: {', '.join(made.packages)}")
-    served = client.function(name).version
+    try:
+        served = client.function(name).version
+    except Forbidden:  # a key may be for writing alone
+        return
     if served != made.version:
         output.note(
             f"calls get version {served}, which `live` names; `lambda-ms canary {name} {made.version} 10%`"
