@@ -27,20 +27,19 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
-    done = subprocess.run(
-        [uv, "pip", "install", "--quiet", "--resolution", "lowest-direct", "--python", python, wheel],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    install = [uv, "pip", "install", "--quiet", "--python", python]
+    libraries = ["--resolution", "lowest-direct", "--requirements", source / "pyproject.toml"]
+    done = subprocess.run([*install, *libraries], capture_output=True, text=True, check=False)
     if done.returncode:
         missing("the wheel's libraries cannot be had", done.stderr)
+    subprocess.run([*install, "--no-deps", wheel], check=True)
     return python.parent
 
 
 def test_the_command_line_starts_and_makes_a_project(environment: Path, tmp_path: Path) -> None:
     program = environment / "lambda-ms"
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    subprocess.run([program, "run", "--help"], check=True)
     subprocess.run([program, "init", "hello"], cwd=tmp_path, check=True)
     refused = subprocess.run(
         [program, "run", "python-hello"],
