@@ -244,6 +244,23 @@ def test_watch_deploys_what_is_written(environment: dict[str, str], python: Clie
     assert process.wait(PATIENCE) == 0
 
 
+def test_executions_are_followed_until_ctrl_c(environment: dict[str, str], python: Client) -> None:
+    def call(n: int) -> None:
+        python.run("nodejs-calculator", {"operation": "add", "a": n, "b": 0})
+
+    call(1)
+    process = started(environment, "executions", "-f", stdout=subprocess.PIPE)
+    assert process.stdout
+    assert json.loads(process.stdout.readline())["result"]["value"] == 1
+    call(2)
+    assert (
+        json.loads(process.stdout.readline())["result"]["value"] == 2
+    )  # and the first one is not printed again
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(PATIENCE) == 0
+
+
 def _connected(pid: int) -> bool:
     """Whether a process has a connection."""
     try:

@@ -2,7 +2,9 @@
 
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -15,6 +17,8 @@ from lambda_ms.cli.output import Output, ago
 _POLL = 1.0
 #: Rows that are written late are looked for this far back.
 _OVERLAP = timedelta(seconds=10)
+#: Executions that are not printed again.
+_REMEMBERED = 10_000
 _FORMAT = "{:<19}  {:<28}  {:>7}  {:<20}  {:>10}"
 sessions = typer.Typer(help="Describe or end a session.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -40,53 +44,54 @@ def executions(
     status: Literal["error"] | None = "error" if failed else None
     with connected() as client:
 
-        def listed(since: datetime | None, most: int | None = None) -> list[ExecutionEntry]:
-            found = pages(
-                lambda cursor: client.executions(
-                    function=function,
-                    status=status,
-                    since=since,
-                    cursor=cursor,
-                    per_page=min(most or PER_PAGE, PER_PAGE),
-                ),
-                "executions",
-                most,
-            )
-            return list(found)[::-1]
+        def listed(since: datetime | None) -> list[ExecutionEntry]:
+            bound = None if since else most
+            size = min(bound or PER_PAGE, PER_PAGE)
+            ask = partial(client.executions, function=function, status=status, since=since, per_page=size)
+            return list(pages(lambda cursor: ask(cursor=cursor), "executions", bound))[::-1]
 
-        first = listed(None, most)
+        if output.json and not follow:
+            output.document(listed(None))
+            return
         if not output.json:
             output.line(_FORMAT.format("time", "function", "version", "outcome", "ms"), "bold")
-        elif not follow:
-            output.document(first)
-            return
-        shown = deque((_show(output, each) for each in first), maxlen=10_000)
         try:
-            while follow:
-                time.sleep(_POLL)
-                for each in listed(datetime.now(UTC) - _OVERLAP):
-                    if each.http_request_id not in shown:
-                        shown.append(_show(output, each))
+            _show_as_they_come(output, listed, follow=follow)
         except KeyboardInterrupt:  # the way to end it
             raise typer.Exit(0) from None
 
 
-def _show(output: Output, entry: ExecutionEntry) -> str:
-    """Print an execution. Return its request's id."""
+def _show_as_they_come(
+    output: Output, listed: Callable[[datetime | None], list[ExecutionEntry]], *, follow: bool
+) -> None:
+    """Print executions, each once; go on if they are followed."""
+    shown, latest = deque[tuple[str, str]](maxlen=_REMEMBERED), None
+    while True:
+        for each in listed(latest and latest - _OVERLAP):
+            if (seen := (each.http_request_id, each.created_at)) not in shown:
+                shown.append(seen)
+                latest = datetime.fromisoformat(each.created_at)
+                _show(output, each)
+        if not follow:
+            return
+        time.sleep(_POLL)
+
+
+def _show(output: Output, entry: ExecutionEntry) -> None:
+    """Print an execution on a line."""
     if output.json:
         output.document(entry, indent=False)
-    else:
-        outcome = entry.code or ("cached" if entry.cached else "ok")
-        version = "" if entry.version is None else entry.version
-        columns = (
-            ago(entry.created_at),
-            entry.language_title or "",
-            version,
-            outcome,
-            f"{entry.duration_ms:.1f}",
-        )
-        output.line(_FORMAT.format(*columns), "red" if entry.code else "")
-    return entry.http_request_id
+        return
+    outcome = entry.code or ("cached" if entry.cached else "ok")
+    version = "" if entry.version is None else entry.version
+    columns = (
+        ago(entry.created_at),
+        entry.language_title or "",
+        version,
+        outcome,
+        f"{entry.duration_ms:.1f}",
+    )
+    output.line(_FORMAT.format(*columns), "red" if entry.code else "")
 
 
 def usage(
