@@ -16,7 +16,7 @@ LARGEST ?= 1000000
 SECONDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run faas demo token migrate forget config configuration openapi client-types compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests console screenshots clean
+.PHONY: help run faas demo token migrate forget config configuration openapi client-types compose-secrets dashboards grafana packages-table test suite soak api-server lint style types environment tests-environment bench bench-compare bench-growth bench-stages bench-tests console javascript-types screenshots clean
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -65,6 +65,9 @@ grafana: tests-environment ## write the dashboards of deploy/grafana anew
 console: tests-environment ## build the console's files anew, of console/
 	@$(VENV)/python -m tools.console
 
+javascript-types: tests-environment ## write the types of clients/javascript anew
+	@$(VENV)/python -m tools.javascript_client
+
 screenshots: tests-environment ## take the pictures of docs/pictures anew
 	@$(VENV)/python -m tools.console --prepare
 	@$(VENV)/python -m tools.docs.screenshots
@@ -84,6 +87,7 @@ test: style ## lint and all tests, with all they need
 	-@$(VENV)/python -m tools.docs.packages --sample
 	-@$(VENV)/python -m local.fetch.debian_program haproxy .local/haproxy
 	-@$(VENV)/python -m tools.console --prepare
+	-@$(VENV)/python -m tools.javascript_client --prepare
 	@$(MAKE) --jobs=2 --no-print-directory types suite
 
 suite: # the tests alone, where all parts are there

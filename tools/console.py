@@ -1,47 +1,31 @@
 """The console's built files: `python -m tools.console`, or `make console`. The service itself needs no Node.js.
 
-Each route to its tools is npm's own: the registry of this machine's npm configuration, and the versions and hashes of
-`console/package-lock.json`. With `--prepare` it only fetches what the tests need: the packages, and a Chromium.
+With `--prepare` it only fetches what the tests need: the packages, and a Chromium.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from local.fetch import chromium, node
+from local.fetch import chromium
 from local.fetch.command import UnavailableError, output
 from local.state import ROOT
-from local.supervisor.managed_process import PartError
+from tools import npm
 
 SOURCE = ROOT / "console"
 BUILT = ROOT / "controller" / "web" / "console"
 PACKAGES = SOURCE / "node_modules"
 CHROMIUM = ROOT / ".local" / chromium.FOLDER
-#: npm writes it when an installation is complete.
-_MARK = PACKAGES / ".package-lock.json"
 
 
 def install() -> None:
     """Install the packages of the lock file, unless they are there. Raises UnavailableError."""
-    lock = SOURCE / "package-lock.json"
-    if _MARK.is_file() and _MARK.stat().st_mtime >= lock.stat().st_mtime:
-        return
-    program = _node()
-    npm = Path(program).resolve().parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    command = [program, str(npm)] if npm.is_file() else ["npm"]
-    output([*command, "ci", "--ignore-scripts"], folder=SOURCE, name="npm ci")
+    npm.install(SOURCE)
 
 
 def build(target: Path = BUILT) -> None:
     """Check the types and write the files into `target`. Raises UnavailableError."""
-    output([_node(), "build.mjs", str(target)], folder=SOURCE, name="the build of the console")
-
-
-def _node() -> str:
-    try:
-        return node.program()
-    except PartError as error:
-        raise UnavailableError(str(error)) from error
+    output([npm.node_program(), "build.mjs", str(target)], folder=SOURCE, name="the build of the console")
 
 
 def main() -> int:

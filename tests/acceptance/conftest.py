@@ -1,12 +1,17 @@
 """The service, as clients meet it: one that all tests share, and others to break."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jwt
 import pytest
 
 from tests.acceptance.client import Client
 from tests.acceptance.deployment import Deployment
+
+#: Of a user who may do everything.
+SCOPES = "execute:all read:functions keys"
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +66,9 @@ def jwt_secret(service: Deployment) -> str:
 @pytest.fixture
 def client(service: Deployment) -> Client:
     return service.client()
+
+
+@pytest.fixture
+def expired_token(service: Deployment) -> str:
+    claims = {"sub": "late", "scope": SCOPES, "exp": time.time() - 3600}
+    return jwt.encode(claims, service.jwt_secret, algorithm="HS256")

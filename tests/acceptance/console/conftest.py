@@ -1,23 +1,21 @@
 """The console in a real Chromium, in front of the whole service."""
 
 import json
-import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import jwt
 import pytest
 
 from local.fetch import chromium
 from local.fetch.command import UnavailableError
 from tests.acceptance.client import Client
+from tests.acceptance.conftest import SCOPES
 from tests.acceptance.deployment import Deployment
 from tests.conftest import missing
 from tools.browser.browser import Browser, browser
 from tools.browser.page import Page
 from tools.console import CHROMIUM
 
-SCOPES = "execute:all read:functions keys"
 LINES = "[...document.querySelector('.editor').shadowRoot.querySelectorAll('.cm-line')]"
 
 
@@ -94,9 +92,3 @@ def console(service: Deployment, chromium_browser: Browser) -> Iterator[Console]
         assert {"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in asked} == {service.url}
         assert page.violations == []
         assert page.faults == []
-
-
-@pytest.fixture
-def expired_token(service: Deployment) -> str:
-    claims = {"sub": "late", "scope": SCOPES, "exp": time.time() - 3600}
-    return jwt.encode(claims, service.jwt_secret, algorithm="HS256")
