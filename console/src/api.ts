@@ -1,59 +1,59 @@
-// The only module that calls the service.
+// The service, as the page asks it: the client library with the token of the session.
 
+import {
+  type Answered, type Asked, type CallOptions, Client, type MethodOf, Unauthorized, type paths,
+} from '../../clients/javascript/src/index.js';
 import * as session from './session';
-import type {
-  Alias, Definition, Environment, ErrorBody, Execution, FunctionDetail, FunctionSummary, Json, Key, Outcome, Params,
-  Session, Usage, Version,
-} from './types';
+import type { Alias, Definition, Execution, FunctionDetail, FunctionSummary, Outcome, Params } from './types';
+
+export { NO_ANSWER, ServiceError } from '../../clients/javascript/src/index.js';
 
 /** The service may lie below a prefix. */
 export const BASE = location.pathname.replace(/\/console\/?$/, '');
-const API = `${BASE}/api/v1`;
-export const NO_ANSWER = 'NO_ANSWER';
 
-/** An answer that is no success, or none at all. */
-export class ApiError extends Error {
-  constructor(
-    readonly status: number,
-    readonly body: ErrorBody,
-    readonly httpRequestId: string,
-    /** Seconds. */
-    readonly retryAfter: number | null = null,
-  ) {
-    super(body.message);
+class PageClient extends Client {
+  protected override call<P extends keyof paths, M extends MethodOf<P>>(
+    method: M, path: P, asked?: Asked<P, M>, options?: CallOptions,
+  ): Promise<Answered<P, M>> {
+    const token = session.current();
+    return super.call(method, path, asked, options).catch((error: unknown) => {
+      // Another call may have brought the same news already, or the user a new token.
+      if (error instanceof Unauthorized && token && token === session.current()) session.signOut(error.message);
+      throw error;
+    });
   }
 }
 
-export interface Answer<T> {
-  body: T;
+/** The person at the page sees each failure, and says whether it is tried again. */
+export const client = new PageClient({ url: BASE, token: session.current, attempts: 1 });
+
+type Query = Record<string, string | undefined>;
+
+export interface FunctionList {
+  functions: FunctionSummary[];
+  cursor: string | null;
+}
+
+export const listFunctions = (asked: Query): Promise<FunctionList> => client.functions(asked);
+export const describeFunction = (ref: string): Promise<FunctionDetail> => client.function(ref) as Promise<FunctionDetail>;
+
+/** `newest` is the newest version that the user has seen; null: whatever it is. */
+export function putFunction(
+  name: string, definition: Partial<Definition>, newest: number | null, verify = false,
+): Promise<FunctionDetail> {
+  return client.putFunction(name, { ...definition, verify }, { ifMatch: newest ?? undefined }) as Promise<FunctionDetail>;
+}
+
+/** An outcome, and the id of its call. */
+export interface Answer {
+  body: Outcome;
   httpRequestId: string;
 }
 
-type Query = Record<string, string | number | undefined>;
-
-async function request<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer<T>> {
+export async function execute(ref: string, params: Params, fresh: boolean): Promise<Answer> {
   const httpRequestId = requestId();
-  const sent: Record<string, string> = { ...headers, 'X-Request-ID': httpRequestId, Accept: 'application/json' };
-  const token = session.current();
-  if (token) sent.Authorization = `Bearer ${token}`;
-  if (body !== undefined) sent['Content-Type'] = 'application/json';
-  let response: Response;
-  try {
-    response = await fetch(API + path, {
-      method, headers: sent, credentials: 'omit', cache: 'no-store', body: body === undefined ? null : JSON.stringify(body),
-    });
-  } catch {
-    const message = navigator.onLine ? 'The service does not answer.' : 'This device is offline.';
-    throw new ApiError(0, { code: NO_ANSWER, message, details: {} }, httpRequestId);
-  }
-  if (response.status === 204) return { body: undefined as T, httpRequestId };
-  const document = (await response.json().catch(() => null)) as { error?: ErrorBody } | null;
-  if (response.ok && document !== null) return { body: document as T, httpRequestId };
-  const error = document?.error ?? { code: `HTTP ${response.status}`, message: 'The answer is not one of this service.', details: {} };
-  // Another call may have brought the same news already, or the user a new token.
-  if (response.status === 401 && token && token === session.current()) session.signOut(error.message);
-  const after = Number(response.headers.get('Retry-After')) || null;
-  throw new ApiError(response.status, error, httpRequestId, after);
+  const body = await client.run<Outcome['result']>(ref, params, { httpRequestId, ...(fresh && { cache: 'no-cache' }) });
+  return { body, httpRequestId };
 }
 
 /** `crypto.randomUUID` exists on HTTPS and on this machine only. */
@@ -61,57 +61,17 @@ function requestId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function query(values: Query): string {
-  const given = Object.entries(values).filter(([, value]) => value !== undefined && value !== '');
-  return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : '';
+export async function putAlias(name: string, { alias, ...rest }: Alias): Promise<void> {
+  await client.putAlias(name, alias, rest);
 }
 
-const get = async <T>(path: string): Promise<T> => (await request<T>('GET', path)).body;
-const remove = async (path: string): Promise<void> => void (await request('DELETE', path));
-const of = (ref: string): string => `/functions/${encodeURIComponent(ref)}`;
-
-export interface FunctionList {
-  functions: FunctionSummary[];
+export interface ExecutionList {
+  executions: Execution[];
   cursor: string | null;
 }
 
-export const listFunctions = (asked: Query): Promise<FunctionList> => get(`/functions${query(asked)}`);
-export const describeFunction = (ref: string): Promise<FunctionDetail> => get(of(ref));
-export const deleteFunction = (ref: string): Promise<void> => remove(of(ref));
-
-/** `newest` is the newest version that the user has seen; null: whatever it is. */
-export async function putFunction(
-  name: string, definition: Partial<Definition>, newest: number | null, verify = false,
-): Promise<FunctionDetail> {
-  const headers: Record<string, string> = newest === null ? {} : { 'If-Match': `"${newest}"` };
-  return (await request<FunctionDetail>('PUT', of(name), { ...definition, verify }, headers)).body;
-}
-
-export function execute(ref: string, params: Params, fresh: boolean): Promise<Answer<Outcome>> {
-  return request('POST', `${of(ref)}/execute`, { params }, fresh ? { 'X-Cache-Control': 'no-cache' } : {});
-}
-
-export const listVersions = (name: string, cursor?: string): Promise<{ versions: Version[]; cursor: string | null }> =>
-  get(`${of(name)}/versions${query({ cursor })}`);
-export const listAliases = (name: string): Promise<{ aliases: Alias[] }> => get(`${of(name)}/aliases`);
-export const deleteAlias = (name: string, alias: string): Promise<void> => remove(`${of(name)}/aliases/${alias}`);
-
-export async function putAlias(name: string, { alias, ...rest }: Alias): Promise<void> {
-  await request('PUT', `${of(name)}/aliases/${alias}`, rest);
-}
-
-export const listExecutions = (asked: Query): Promise<{ executions: Execution[]; cursor: string | null }> =>
-  get(`/executions${query(asked)}`);
-export const describeSession = (id: string): Promise<Session> => get(`/sessions/${encodeURIComponent(id)}`);
-export const endSession = (id: string): Promise<void> => remove(`/sessions/${encodeURIComponent(id)}`);
-export const usage = (asked: Query): Promise<Usage> => get(`/usage${query(asked)}`);
-export const describeEnvironment = (digest: string): Promise<Environment> => get(`/environments/${digest}`);
-
-export const listKeys = (): Promise<{ keys: Key[] }> => get('/keys');
-export const deleteKey = (id: string): Promise<void> => remove(`/keys/${id}`);
-export async function createKey(asked: { [name: string]: Json }): Promise<Key> {
-  return (await request<Key>('POST', '/keys', asked)).body;
-}
+export const listExecutions = (asked: Record<string, string | number | undefined>): Promise<ExecutionList> =>
+  client.executions(asked as Parameters<typeof client.executions>[0]) as Promise<ExecutionList>;
 
 /** Milliseconds until an execution is surely in the log, in steps. */
 const LOGGED = [600, 900, 1500];
@@ -129,6 +89,6 @@ export async function wasCold(httpRequestId: string): Promise<boolean | null> {
 
 /** The layers of confinement that are on for scripts of a language. */
 export async function isolation(language: string): Promise<string[]> {
-  const { isolation: all } = await get<{ isolation: Record<string, Record<string, boolean> | null> }>('/isolation');
+  const { isolation: all } = await client.isolation();
   return Object.entries(all[language] ?? {}).filter(([, on]) => on).map(([layer]) => layer.replaceAll('_', ' '));
 }

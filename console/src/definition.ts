@@ -3,7 +3,7 @@
 import * as api from './api';
 import { same } from './format';
 import type { Answer } from './api';
-import type { Definition, Diagnostic, FunctionDetail, Outcome, Params } from './types';
+import type { Definition, Diagnostic, FunctionDetail, Params } from './types';
 
 /** Unsaved text runs as a function of this title, so that callers of the real one never meet it. */
 export const DRAFT = 'console-draft';
@@ -46,12 +46,12 @@ export async function runnable(language: string, definition: Definition, detail:
 
 export async function run(
   language: string, definition: Definition, detail: FunctionDetail | null, params: Params, fresh: boolean,
-): Promise<Answer<Outcome>> {
+): Promise<Answer> {
   return api.execute(await runnable(language, definition, detail), params, fresh);
 }
 
 /** The places of an error in the script; none where it has no line. */
-export function placesOf({ body: { details, message } }: api.ApiError): Diagnostic[] {
+export function placesOf({ details, message }: api.ServiceError): Diagnostic[] {
   if (details.diagnostics?.length) return details.diagnostics;
   return details.line ? [{ line: details.line, column: details.column ?? 1, message: details.type ? `${details.type}: ${message}` : message }] : [];
 }

@@ -2,12 +2,12 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, NO_ANSWER } from './api';
+import { NO_ANSWER, ServiceError } from './api';
 import * as session from './session';
 
 export interface Loaded<T> {
   value: T | null;
-  error: ApiError | null;
+  error: ServiceError | null;
   busy: boolean;
   again: () => void;
 }
@@ -32,8 +32,8 @@ export function useLoad<T>(load: () => Promise<T>, wanted: unknown[]): Loaded<T>
 }
 
 /** An error of the API as it is; a fault of the page itself is not hidden. */
-export function known(error: unknown): ApiError {
-  if (error instanceof ApiError) return error;
+export function known(error: unknown): ServiceError {
+  if (error instanceof ServiceError) return error;
   throw error;
 }
 
@@ -47,12 +47,12 @@ const ADVICE: Record<string, string> = {
   PRECONDITION_FAILED: 'Someone has saved a newer version since this page was opened. Reload to see it.',
 };
 
-export function Failure({ error, again }: { error: ApiError; again?: () => void }): JSX.Element {
-  const { code, message, details } = error.body;
+export function Failure({ error, again }: { error: ServiceError; again?: () => void }): JSX.Element {
+  const { code, message, details } = error;
   const wait = error.retryAfter ? ` Wait ${error.retryAfter} s.` : '';
   return (
     <div class="notice bad" role="alert">
-      <strong>{message}</strong>
+      <strong>{code === NO_ANSWER && !navigator.onLine ? 'This device is offline.' : message}</strong>
       {ADVICE[code] && <p>{ADVICE[code] + wait}</p>}
       {details.errors && (
         <ul>{details.errors.map((each) => <li><code>{each.pointer || '/'}</code> {each.message}</li>)}</ul>
@@ -77,7 +77,7 @@ export function Confirm(
   { label, question, act }: { label: string; question: string; act: () => Promise<unknown> },
 ): JSX.Element {
   const [asking, setAsking] = useState(false);
-  const [error, setError] = useState<ApiError | null>(null);
+  const [error, setError] = useState<ServiceError | null>(null);
   const yes = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (asking) yes.current?.focus();

@@ -1,7 +1,7 @@
 // What a run came to. All of it is text: nothing that a script printed or returned becomes markup.
 
 import type { JSX } from 'preact';
-import type { ApiError } from './api';
+import type { ServiceError } from './api';
 import { placesOf } from './definition';
 import { duration, pretty } from './format';
 import { Failure } from './load';
@@ -12,7 +12,7 @@ export type GoTo = (line: number, column: number) => void;
 export type Run =
   | { state: 'idle' | 'busy' }
   | { state: 'done'; outcome: Outcome; httpRequestId: string; cold: boolean | null }
-  | { state: 'failed'; error: ApiError };
+  | { state: 'failed'; error: ServiceError };
 
 const TOKEN = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
@@ -49,8 +49,8 @@ const TITLES: Record<string, string> = {
   TIMEOUT: 'The deadline passed', INITIALIZATION_ERROR: 'The script was refused', INVALID_PARAMS: 'The params break the schema',
 };
 
-function ScriptFailure({ error, goTo }: { error: ApiError; goTo: GoTo }): JSX.Element {
-  const { code, message, details } = error.body;
+function ScriptFailure({ error, goTo }: { error: ServiceError; goTo: GoTo }): JSX.Element {
+  const { code, message, details } = error;
   const whole = details.type ? `${details.type}: ${message}` : message;
   return (
     <div class="notice bad" data-code={code} data-kind={details.kind ?? details.stage ?? ''}>
@@ -62,7 +62,7 @@ function ScriptFailure({ error, goTo }: { error: ApiError; goTo: GoTo }): JSX.El
         <p><button type="button" class="plain" onClick={() => goTo(line, column ?? 1)}>Line {line}, column {column ?? 1}</button> {said !== whole && said}</p>
       ))}
       {details.errors && <ul>{details.errors.map((each) => <li><code>{each.pointer || '/'}</code> {each.message}</li>)}</ul>}
-      {details.differences && <Highlighted value={details.differences} />}
+      {details.differences && <Highlighted value={details.differences as Json} />}
       <Printed name="stdout" text={details.stdout} />
       <Printed name="stderr" text={details.stderr} />
       {details.stack_trace && <details><summary>Stack trace</summary><pre class="code output">{details.stack_trace}</pre></details>}
@@ -72,8 +72,8 @@ function ScriptFailure({ error, goTo }: { error: ApiError; goTo: GoTo }): JSX.El
 }
 
 /** What went wrong with a script, or with the call. `again`: a way on from the latter. */
-export function RunFailure({ error, goTo, again }: { error: ApiError; goTo: GoTo; again?: (() => void) | undefined }): JSX.Element {
-  return OF_SCRIPTS.includes(error.body.code) ? <ScriptFailure error={error} goTo={goTo} /> : <Failure error={error} again={again} />;
+export function RunFailure({ error, goTo, again }: { error: ServiceError; goTo: GoTo; again?: (() => void) | undefined }): JSX.Element {
+  return OF_SCRIPTS.includes(error.code) ? <ScriptFailure error={error} goTo={goTo} /> : <Failure error={error} again={again} />;
 }
 
 const OF_SCRIPTS = ['INITIALIZATION_ERROR', 'RUNTIME_ERROR', 'TIMEOUT', 'INVALID_PARAMS'];

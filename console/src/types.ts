@@ -1,4 +1,11 @@
-// What the API answers, as docs/openapi.yaml says it.
+// What the API answers. The types are those of the client library; what the contract leaves open is JSON.
+
+import type * as contract from '../../clients/javascript/src/index.js';
+
+export type {
+  AliasAnswer as Alias, Diagnostic, FunctionSummary, FunctionVersion as Version, KeyAnswer, SessionAnswer as Session,
+  UsageAnswer as Usage, UsageFigures as Figures,
+} from '../../clients/javascript/src/index.js';
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 export type Params = { [name: string]: Json };
@@ -16,15 +23,6 @@ export interface Schema {
   minimum?: number;
   maximum?: number;
   [keyword: string]: unknown;
-}
-
-export interface FunctionSummary {
-  language: string;
-  title: string;
-  language_title: string;
-  description: string;
-  type: 'predefined' | 'dynamic';
-  updated_at: string;
 }
 
 export interface Example {
@@ -53,124 +51,10 @@ export interface Definition {
   packages: string[];
 }
 
-export interface FunctionDetail extends FunctionSummary, Omit<Definition, 'script_content'> {
-  version: number;
-  newest: number;
-  environment: string | null;
-  aliases: string[];
-  script_content?: string;
-}
-
-export interface Version {
-  version: number;
-  script_hash: string;
-  created_at: string;
-  aliases: string[];
-}
-
-export interface Alias {
-  alias: string;
-  version: number;
-  canary?: { version: number; weight: number };
-}
-
-export interface Outcome {
-  request_id: string;
-  language_title: string;
-  execution_time: number;
-  cached: boolean;
-  result: Json;
-  stdout?: string;
-  stderr?: string;
-  version?: number;
-}
-
-export interface Diagnostic {
-  line: number | null;
-  column: number | null;
-  message: string;
-}
-
-export interface ErrorDetails {
-  kind?: string;
-  type?: string;
-  stage?: string;
-  line?: number | null;
-  column?: number | null;
-  hint?: string;
-  stack_trace?: string;
-  stdout?: string;
-  stderr?: string;
-  timeout_ms?: number;
-  diagnostics?: Diagnostic[];
-  errors?: { pointer: string; message: string }[];
-  differences?: Json[];
-}
-
-export interface ErrorBody {
-  code: string;
-  message: string;
-  details: ErrorDetails;
-}
-
-export interface Execution {
-  http_request_id: string;
-  request_id: string | null;
-  language_title: string | null;
-  version: number | null;
-  status_code: number;
-  code: string | null;
-  cached: boolean;
-  cold?: boolean | null;
-  duration_ms: number;
-  created_at: string;
+export type FunctionDetail = Omit<contract.FunctionDetail, keyof Definition> & Omit<Definition, 'script_content'> & { script_content?: string };
+export type Outcome = contract.Outcome<Json>;
+export type Execution = Omit<contract.ExecutionEntry, 'params' | 'result' | 'error'> & {
   params: Params | null;
   result: Json;
-  error: ErrorBody | null;
-}
-
-export interface Session {
-  request_id: string;
-  language_title: string;
-  status: 'active' | 'expired' | 'closed';
-  created_at: string;
-  expires_at: string;
-  execution_count: number;
-  last_executed_at: string | null;
-}
-
-export interface Figures {
-  executions: number;
-  errors: Record<string, number>;
-  cached: number;
-  cached_share: number;
-  cpu_ms: number;
-  wall_ms: number;
-  bytes_in: number;
-  bytes_out: number;
-}
-
-export interface Usage {
-  from: string;
-  to: string;
-  total: Figures;
-  buckets: (Figures & { starts_at: string })[];
-}
-
-export interface Key {
-  key_id: string;
-  key?: string;
-  name: string;
-  scope: string;
-  functions: string[] | null;
-  created_at?: string;
-  expires_at: string;
-  last_used_at?: string | null;
-}
-
-export interface Environment {
-  digest: string;
-  state: string;
-  bytes: number;
-  packages: { name: string; version: string; bytes: number | null; licence: string | null }[];
-}
+  error: { code: string; message: string; details: contract.ErrorDetails } | null;
+};

@@ -37,14 +37,14 @@ export function Executions({ asked }: { asked: URLSearchParams }): JSX.Element {
 }
 
 interface RowsProps {
-  page: { executions: Execution[]; cursor: string | null };
+  page: api.ExecutionList;
   asked: Record<string, string>;
 }
 
 function Rows({ page, asked }: RowsProps): JSX.Element {
   const [rows, setRows] = useState(page.executions);
   const [cursor, setCursor] = useState(page.cursor);
-  const [error, setError] = useState<api.ApiError | null>(null);
+  const [error, setError] = useState<api.ServiceError | null>(null);
   const [open, setOpen] = useState<string | null>(null);
   const next = (): void => void api.listExecutions({ ...asked, cursor: cursor ?? undefined }).then(
     (more) => { setRows([...rows, ...more.executions]); setCursor(more.cursor); }, (failure: unknown) => setError(known(failure)));
@@ -111,7 +111,7 @@ function SessionOf({ id }: { id: string }): JSX.Element {
 }
 
 function SessionState({ id }: { id: string }): JSX.Element {
-  const loaded = useLoad(() => api.describeSession(id), [id]);
+  const loaded = useLoad(() => api.client.session(id), [id]);
   const [session, setSession] = useState<Session | null>(null);
   useEffect(() => setSession(loaded.value), [loaded.value]);
   return (
@@ -120,7 +120,7 @@ function SessionState({ id }: { id: string }): JSX.Element {
         <p>
           <span class={`badge ${session.status === 'active' ? 'good' : ''}`}>{session.status}</span>{' '}
           {session.execution_count} executions, begun {moment(session.created_at)}, {session.status === 'active' ? 'expires' : 'expired'} {moment(session.expires_at)}{' '}
-          {session.status === 'active' && <Confirm label="End it" question="End this session?" act={async () => { await api.endSession(id); setSession({ ...session, status: 'closed' }); }} />}
+          {session.status === 'active' && <Confirm label="End it" question="End this session?" act={async () => { await api.client.endSession(id); setSession({ ...session, status: 'closed' }); }} />}
         </p>
       )}
     </Show>

@@ -59,7 +59,7 @@ function Nothing({ searched }: { searched: boolean }): JSX.Element {
 function List({ first, query, language }: { first: api.FunctionList; query: string; language: string }): JSX.Element {
   const [more, setMore] = useState<FunctionSummary[]>([]);
   const [cursor, setCursor] = useState(first.cursor);
-  const [error, setError] = useState<api.ApiError | null>(null);
+  const [error, setError] = useState<api.ServiceError | null>(null);
   const next = async (): Promise<void> => {
     const [asked, tag] = query.split('\n');
     try {
@@ -99,7 +99,7 @@ function More({ one }: { one: FunctionSummary }): JSX.Element {
   const own = one.type === 'dynamic';
   const detail = useLoad(async () => ({
     detail: await api.describeFunction(one.language_title),
-    aliases: own ? (await api.listAliases(one.language_title)).aliases : [],
+    aliases: own ? (await api.client.aliases(one.language_title)).aliases : [],
   }), [one.language_title]);
   return (
     <Show of={detail}>

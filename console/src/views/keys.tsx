@@ -6,22 +6,22 @@ import * as api from '../api';
 import { moment } from '../format';
 import { Confirm, Copy, Failure, Show, known, useLoad } from '../load';
 import { LANGUAGES } from '../templates';
-import type { Json, Key } from '../types';
+import type { KeyAnswer } from '../types';
 
 const SCOPES = ['execute:all', ...LANGUAGES.map((language) => `execute:${language}`), 'read:functions', 'write:functions'];
 
 export function Keys(): JSX.Element {
-  const loaded = useLoad(api.listKeys, []);
-  const [made, setMade] = useState<Key | null>(null);
+  const loaded = useLoad(() => api.client.keys(), []);
+  const [made, setMade] = useState<KeyAnswer | null>(null);
   return (
     <>
       <h1 tabIndex={-1}>Keys</h1>
       <p>A key is a token for a program: it can be revoked, and bound to single functions.</p>
-      {made?.key && (
+      {made && (
         <div class="notice" role="status">
           <strong>{made.name}</strong>
           <p>This is the only time that the key is shown. Copy it now.</p>
-          <p class="row"><code class="secret">{made.key}</code> <Copy label="Copy the key" text={() => made.key!} /> <button type="button" onClick={() => setMade(null)}>I have it</button></p>
+          <p class="row"><code class="secret">{made.key}</code> <Copy label="Copy the key" text={() => made.key} /> <button type="button" onClick={() => setMade(null)}>I have it</button></p>
         </div>
       )}
       <NewKey made={(key) => { setMade(key); loaded.again(); }} />
@@ -38,7 +38,7 @@ export function Keys(): JSX.Element {
                   <td>{key.functions?.join(', ') ?? 'all'}</td>
                   <td>{key.last_used_at ? moment(key.last_used_at) : 'never'}</td>
                   <td>{moment(key.expires_at)}</td>
-                  <td><Confirm label="Revoke" question={`Revoke ${key.name}?`} act={() => api.deleteKey(key.key_id).then(loaded.again)} /></td>
+                  <td><Confirm label="Revoke" question={`Revoke ${key.name}?`} act={() => api.client.deleteKey(key.key_id).then(loaded.again)} /></td>
                 </tr>
               ))}
             </tbody>
@@ -49,19 +49,19 @@ export function Keys(): JSX.Element {
   );
 }
 
-function NewKey({ made }: { made: (key: Key) => void }): JSX.Element {
+function NewKey({ made }: { made: (key: KeyAnswer) => void }): JSX.Element {
   const [name, setName] = useState('');
   const [scope, setScope] = useState<string[]>(['execute:all']);
   const [functions, setFunctions] = useState('');
   const [until, setUntil] = useState('');
-  const [error, setError] = useState<api.ApiError | null>(null);
+  const [error, setError] = useState<api.ServiceError | null>(null);
   const make = async (): Promise<void> => {
     const refs = functions.split(/[\s,]+/).filter(Boolean);
-    const asked: { [name: string]: Json } = { name, scope: scope.join(' ') };
+    const asked: Parameters<typeof api.client.createKey>[0] = { name, scope: scope.join(' ') };
     if (refs.length) asked.functions = refs;
     if (until) asked.expires_at = new Date(`${until}T23:59:59`).toISOString();
     try {
-      made(await api.createKey(asked));
+      made(await api.client.createKey(asked));
       setError(null);
       setName('');
     } catch (failure) {

@@ -17,7 +17,7 @@ interface Panel {
   definition: Definition;
   /** Counts the wishes of the keyboard. */
   asked: number;
-  failed: (error: api.ApiError | null) => void;
+  failed: (error: api.ServiceError | null) => void;
   goTo: GoTo;
   keep: (example: Example) => void;
 }

@@ -16,7 +16,7 @@ interface Save {
   /** Counts the wishes of the keyboard. */
   asked: number;
   saved: (made: FunctionDetail) => void;
-  failed: (error: api.ApiError | null) => void;
+  failed: (error: api.ServiceError | null) => void;
   reload: () => void;
   goTo: GoTo;
 }
@@ -24,7 +24,7 @@ interface Save {
 export function SavePanel({ language, detail, definition, changed, asked, saved, failed, reload, goTo }: Save): JSX.Element {
   const [title, setTitle] = useState('');
   const [verify, setVerify] = useState(true);
-  const [error, setError] = useState<api.ApiError | null>(null);
+  const [error, setError] = useState<api.ServiceError | null>(null);
   const [said, setSaid] = useState('');
   const [busy, setBusy] = useState(false);
   const save = async (): Promise<void> => {

@@ -76,7 +76,7 @@ function Whole({ label, value, change }: { label: string; value: number | undefi
 }
 
 function Installed({ digest }: { digest: string }): JSX.Element {
-  const loaded = useLoad(() => api.describeEnvironment(digest), [digest]);
+  const loaded = useLoad(() => api.client.environment(digest), [digest]);
   return (
     <Show of={loaded}>
       {(environment) => (

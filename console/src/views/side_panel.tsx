@@ -1,7 +1,7 @@
 // The tabs beside the script: run it, its examples, its settings.
 
 import type { JSX } from 'preact';
-import type { ApiError } from '../api';
+import type { ServiceError } from '../api';
 import type { GoTo } from '../result';
 import type { Definition, FunctionDetail } from '../types';
 import { ExamplesPanel } from './examples_panel';
@@ -20,7 +20,7 @@ interface Side {
   show: (panel: Panel) => void;
   /** Counts the wishes of the keyboard to run. */
   asked: number;
-  failed: (error: ApiError | null) => void;
+  failed: (error: ServiceError | null) => void;
   goTo: GoTo;
 }
 

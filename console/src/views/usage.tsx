@@ -22,7 +22,7 @@ const MEASURES: [string, (of: Figures) => number, (value: number) => string][] =
 ];
 
 export function UsageView(): JSX.Element {
-  const loaded = useLoad(() => api.usage({ bucket: 'hour' }), []);
+  const loaded = useLoad(() => api.client.usage({ bucket: 'hour' }), []);
   return (
     <>
       <div class="title"><h1 tabIndex={-1}>Usage</h1><button type="button" onClick={loaded.again}>Refresh</button></div>

@@ -17,7 +17,7 @@ interface All {
 
 export function Versions({ name }: { name: string }): JSX.Element {
   const loaded = useLoad(async (): Promise<All> => {
-    const [{ versions, cursor }, { aliases }] = await Promise.all([api.listVersions(name), api.listAliases(name)]);
+    const [{ versions, cursor }, { aliases }] = await Promise.all([api.client.versions(name), api.client.aliases(name)]);
     return { versions, aliases, more: cursor };
   }, [name]);
   return (
@@ -32,13 +32,13 @@ export function Versions({ name }: { name: string }): JSX.Element {
 }
 
 function Loaded({ name, all, again }: { name: string; all: All; again: () => void }): JSX.Element {
-  const [error, setError] = useState<api.ApiError | null>(null);
+  const [error, setError] = useState<api.ServiceError | null>(null);
   const [more, setMore] = useState<Version[]>([]);
   const [cursor, setCursor] = useState(all.more);
   const versions = [...all.versions, ...more];
   const act = (work: Promise<unknown>): void =>
     void work.then(() => { setError(null); again(); }, (failure: unknown) => setError(known(failure)));
-  const next = (): void => void api.listVersions(name, cursor ?? undefined).then(
+  const next = (): void => void api.client.versions(name, { cursor: cursor ?? undefined }).then(
     (page) => { setMore([...more, ...page.versions]); setCursor(page.cursor); }, (failure: unknown) => setError(known(failure)));
   return (
     <>
@@ -59,7 +59,7 @@ function Loaded({ name, all, again }: { name: string; all: All; again: () => voi
                   <button type="button" class="plain" onClick={() => act(api.putAlias(name, { alias: 'live', version: each.version }))}>Make live</button>
                 )}
                 {versions.length > 1 && each.aliases.length === 0 && (
-                  <Confirm label="Delete" question={`Delete version ${each.version}?`} act={() => api.deleteFunction(`${name}@${each.version}`).then(again)} />
+                  <Confirm label="Delete" question={`Delete version ${each.version}?`} act={() => api.client.deleteFunction(`${name}@${each.version}`).then(again)} />
                 )}
               </div></td>
             </tr>
@@ -98,7 +98,7 @@ function Aliases({ name, aliases, versions, act }: AliasProps): JSX.Element {
             {alias.version > 1 && !alias.canary && versions.some(({ version }) => version === alias.version - 1) && (
               <button type="button" class="plain" onClick={() => act(api.putAlias(name, { alias: alias.alias, version: alias.version - 1 }))}>Roll back to {alias.version - 1}</button>
             )}
-            <button type="button" class="plain" onClick={() => act(api.deleteAlias(name, alias.alias))}>Remove</button>
+            <button type="button" class="plain" onClick={() => act(api.client.deleteAlias(name, alias.alias))}>Remove</button>
           </li>
         ))}
       </ul>

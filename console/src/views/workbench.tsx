@@ -53,8 +53,8 @@ function Workbench({ language, detail: opened, start, reload }: Work): JSX.Eleme
     return () => { leaving.question = null; };
   }, [changed]);
   const set = (part: Partial<Definition>): void => setDefinition((before) => ({ ...before, ...part }));
-  const failed = (error: api.ApiError | null): void =>
-    setMarks(error ? { diagnostics: placesOf(error), hint: error.body.details.hint } : { diagnostics: [] });
+  const failed = (error: api.ServiceError | null): void =>
+    setMarks(error ? { diagnostics: placesOf(error), hint: error.details.hint } : { diagnostics: [] });
   const goTo = (line: number, column: number): void => setPlace({ line, column });
   const name = detail?.language_title;
   const own = detail?.type !== 'predefined';
@@ -90,7 +90,7 @@ function Title({ language, detail, changed }: { language: string; detail: Functi
   const name = detail?.language_title;
   const own = detail?.type === 'dynamic';
   const remove = async (): Promise<void> => {
-    await api.deleteFunction(name!);
+    await api.client.deleteFunction(name!);
     leaving.question = null;
     go('functions');
   };
