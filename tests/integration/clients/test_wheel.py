@@ -27,8 +27,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = folder.glob("*.whl")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
-    install = [uv, "pip", "install", "--quiet", "--python", python]
-    libraries = ["--resolution", "lowest-direct", "--requirements", source / "pyproject.toml"]
+    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python]
+    libraries = ["--resolution", "lowest-direct", "--requirements", str(source / "pyproject.toml")]
     done = subprocess.run([*install, *libraries], capture_output=True, text=True, check=False)
     if done.returncode:
         missing("the wheel's libraries cannot be had", done.stderr)
