@@ -138,6 +138,20 @@ def _savings() -> list[Panel]:
             red="Has no limit. A sudden fall: Redis is away or was emptied. docs/operations.md#redis-is-away",
         ),
         series(
+            "Copies of results in processes",
+            Prom(rate("lambda_near_hits_total", chosen()), "hits"),
+            Prom(rate("lambda_near_invalidations_total", chosen()), "changes"),
+            Prom(rate("lambda_near_breaks_total", chosen()), "breaks"),
+            unit="ops",
+            red="Breaks have no limit; many: the connection to Redis is unsteady, and hits make the trip again.",
+        ),
+        series(
+            "Bytes of results in processes",
+            Prom(f"sum(lambda_near_bytes{chosen()})", "bytes"),
+            unit="bytes",
+            red="Has no limit. At NEAR_CACHE_BYTES a process, results that were used longest ago make room.",
+        ),
+        series(
             "Initializations of compiled languages by the source of the artifact",
             Prom(rate("lambda_artifacts_total", language, by="language, source"), "{{language}}: {{source}}"),
             unit="reqps",

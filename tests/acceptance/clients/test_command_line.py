@@ -67,9 +67,14 @@ def python(service: Deployment, token: str) -> Iterator[Client]:
 
 
 def started(environment: dict[str, str], *command: str, **options: Any) -> "subprocess.Popen[str]":
-    """A command in a process of its own, as a user starts it."""
+    """A command in a process of its own, as a terminal starts it: a background shell has it ignore SIGINT."""
     program = [sys.executable, "-c", "from lambda_ms.cli.main import main; main()", *command]
-    return subprocess.Popen(program, env=environment, text=True, stderr=subprocess.PIPE, **options)
+    # A child inherits that a signal is ignored, but not its handler.
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(program, env=environment, text=True, stderr=subprocess.PIPE, **options)
+    finally:
+        signal.signal(signal.SIGINT, heeded)
 
 
 def test_from_init_to_rollback(run: Run) -> None:

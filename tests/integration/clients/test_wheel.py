@@ -28,7 +28,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
     install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python]
-    libraries = ["--resolution", "lowest-direct", "--requirements", str(source / "pyproject.toml")]
+    libraries: list[str | Path] = [
+        "--resolution",
+        "lowest-direct",
+        "--requirements",
+        str(source / "pyproject.toml"),
+    ]
     done = subprocess.run([*install, *libraries], capture_output=True, text=True, check=False)
     if done.returncode:
         missing("the wheel's libraries cannot be had", done.stderr)

@@ -231,6 +231,8 @@ INFRASTRUCTURE: dict[str, Check] = {
     "Calls of `packages`, 95th percentile": between(
         SOME, longest(1, "initialize"), {("build", "python"), ("resolve", "python")}
     ),
+    "Copies of results in processes": peaks({(): (1e-6, 1e6)}),
+    "Bytes of results in processes": peaks({(): (1, 1 << 24)}),
     "Bytes of environments": peaks({(): (100, 1 << 30)}),
     "Environments that made room": counts(lambda _: {}),
     "Circuits by state": exactly(lambda _: keyed({"closed": 2, "open": 1, "half-open": 0})),

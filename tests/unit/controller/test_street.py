@@ -33,7 +33,7 @@ from telemetry.tracing import UNTRACED
 from tests.unit.controller.heart import Process
 
 FUNCTIONS_MAX = 92
-FILES_MAX = 24
+FILES_MAX = 26
 SECRET = "s" * 32
 ROOT = str(Path(controller.__file__).parent)
 
