@@ -143,7 +143,7 @@ def _savings() -> list[Panel]:
             Prom(rate("lambda_near_invalidations_total", chosen()), "changes"),
             Prom(rate("lambda_near_breaks_total", chosen()), "breaks"),
             unit="ops",
-            red="Breaks have no limit; many: the connection to Redis is unsteady, and hits make the trip again.",
+            red="Has no limit. Many breaks: the connection to Redis is unsteady, and hits make the trip again.",
         ),
         series(
             "Bytes of results in processes",

@@ -169,6 +169,8 @@ PERFORMANCE: dict[str, Check] = {
     "Wait for a worker by language, 95th percentile": between(0, LONG * 2, LANGUAGES),
     "Runs that had to load their script, by language": between(0, 1, LANGUAGES),
     "Executions by the source of their answer": counts(lambda seen: keyed(seen.ledger.lookups)),
+    "Copies of results in processes": peaks({(): (0, 1e6)}),
+    "Bytes of results in processes": peaks({(): (1, 1 << 24)}),
     "Executions answered without a run": about(without_run),
     "Initializations of compiled languages by the source of the artifact": counts(
         lambda seen: seen.ledger.artifacts
@@ -231,8 +233,6 @@ INFRASTRUCTURE: dict[str, Check] = {
     "Calls of `packages`, 95th percentile": between(
         SOME, longest(1, "initialize"), {("build", "python"), ("resolve", "python")}
     ),
-    "Copies of results in processes": peaks({(): (1e-6, 1e6)}),
-    "Bytes of results in processes": peaks({(): (1, 1 << 24)}),
     "Bytes of environments": peaks({(): (100, 1 << 30)}),
     "Environments that made room": counts(lambda _: {}),
     "Circuits by state": exactly(lambda _: keyed({"closed": 2, "open": 1, "half-open": 0})),

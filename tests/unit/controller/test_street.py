@@ -32,7 +32,7 @@ from controller.web.services import Services
 from telemetry.tracing import UNTRACED
 from tests.unit.controller.heart import Process
 
-FUNCTIONS_MAX = 92
+FUNCTIONS_MAX = 93
 FILES_MAX = 26
 SECRET = "s" * 32
 ROOT = str(Path(controller.__file__).parent)
