@@ -64,6 +64,8 @@ class Runtimes:
         """The runtime of a language with those layers off, and with limits that no script here reaches."""
         key = (language, off, generous)
         if key not in self._started:
+            # A worker that is still ending would count as one descriptor less of the runtime that starts.
+            until(self.settled, "descriptors of ended workers to be closed")
             self._started[key] = Runtime(language, self._settings(language, off, generous=generous))
             if not off:
                 self._layers[language] = self._started[key].layers()
@@ -73,8 +75,12 @@ class Runtimes:
         while self._started:
             self._started.popitem()[1].close()
 
-    def all(self) -> list[Runtime]:
-        return list(self._started.values())
+    def settled(self) -> bool:
+        """Whether this process has no descriptor open but those of the runtimes and their workers."""
+        started = self._started.values()
+        return not started or open_descriptors() <= self.descriptors + sum(
+            one.descriptors() for one in started
+        )
 
     def _settings(self, language: str, off: tuple[str, ...], *, generous: bool) -> Settings:
         settings = replace(
@@ -224,7 +230,4 @@ def check_clean(runtimes: Runtimes, language: str) -> None:
     runtime = runtimes(language)
     good(runtime)
     until(lambda: not runtime.leaks(), f"no more of this: {runtime.leaks()}")
-    started, base = runtimes.all(), runtimes.descriptors
-    until(
-        lambda: open_descriptors() <= base + sum(r.descriptors() for r in started), "descriptors to be closed"
-    )
+    until(runtimes.settled, "descriptors to be closed")

@@ -1,5 +1,6 @@
 """Every hostile script, confined; with all but one of the layers that stop it; and with none of them."""
 
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -100,3 +101,15 @@ def handle(params):
 
 #: mov eax, <number of getpid>; int 0x80 or syscall; ret
 _GETPID = {"our own": "b827000000 0f05 c3", "of 32 bits": "b814000000 cd80 c3", "x32": "b827000040 0f05 c3"}
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="machine code of x86-64")
+@pytest.mark.parametrize("name", _GETPID)
+def test_only_our_own_interface_is_served(name: str, runtimes: Runtimes) -> None:
+    answer = runtimes("python").run(_NATIVE, {"code": _GETPID[name]})
+    if name == "our own":
+        assert answer.json["result"] > 0
+    else:
+        assert answer.verdict == "RUNTIME_ERROR crashed"
+        assert "SIGSYS" in answer.json["error"]["message"]
+    check_clean(runtimes, "python")
