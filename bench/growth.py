@@ -29,12 +29,12 @@ class Series(NamedTuple):
     title: str
     prepare: Callable[[Filling, int], Run]
     judged: tuple[str, ...] = ("cpu all",)
-    """The figures whose sum must not grow faster than the logarithm of the size."""
+    """Figures. Their sum must not grow faster than the logarithm of the size."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity. It grows in a service of its own, with these variables besides the defaults."""
+    """One quantity. It grows in a service apart, with these variables besides the defaults."""
 
     name: str
     title: str

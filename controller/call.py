@@ -95,8 +95,7 @@ class Call:
 
     __slots__ = (
         "_before", "_context", "_counting", "_factory", "_held", "_method", "_path", "_probe", "_span", "_started",
-        "_status",
-        "admission", "cached", "counted_in_redis", "error", "ids", "language", "lookup", "name", "payload",
+        "_status", "admission", "cached", "counted_in_redis", "error", "ids", "language", "lookup", "name", "payload",
         "replayed", "run", "runtime_ms", "script_hash", "session_id", "user_id", "version",
     )  # fmt: skip
 
@@ -170,11 +169,11 @@ class Call:
             self.error = ClientGone("the client hung up")
             self._settle()
         level = logging.DEBUG if self._probe and self._status < 400 else logging.INFO
-        takes = LINES.takes(level, self._status)
-        if takes or self._span is not NO_SPAN:
-            fields = self._fields(self._status)
-            if takes:
-                LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
+        logged, traced = LINES.takes(level, self._status), self._span is not NO_SPAN
+        fields = self._fields(self._status) if logged or traced else {}
+        if logged:
+            LINES.write(level, f"{self._method} /{self._factory.endpoint} {self._status}", fields)
+        if traced:
             self._end_span(fields)
 
     def counting(self) -> None:
@@ -229,8 +228,6 @@ class Call:
 
     def _end_span(self, fields: dict[str, Any]) -> None:
         span = self._span
-        if span is NO_SPAN:
-            return
         span.note({there: fields[here] for here, there in SPAN_ATTRIBUTES.items() if here in fields})
         if fields["http.response.status_code"] >= 499:
             span.failed(fields.get("error.code", "INTERNAL_ERROR"))

@@ -57,7 +57,7 @@ class PrometheusServer(Part):
         return f"http://{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """Its account may not be able to read the checkout: it gets files of its own."""
+        """Its account may not be able to read the checkout: it gets copies."""
         self._state.private_folder("prometheus", self.account)
         rules = self._folder / "rules"
         shutil.copytree(DEPLOYED / "rules", rules)

@@ -32,7 +32,7 @@ SCRIPT = r"""{"script_content": "def handle(params):\n    return {\"hello\": par
 
 
 def guide(address: str, state: State, languages: list[str]) -> str:
-    """The lines for a user whose service runs at `address`."""
+    """The lines for the user of a service that runs at `address`."""
     bearer = token(state.secret("JWT_SECRET"), scope=CONSOLE_SCOPE)
     json = "-H 'Content-Type: application/json'"
     request_id = r"""sed 's/.*"request_id": *"\([^"]*\)".*/\1/'"""

@@ -1,4 +1,4 @@
--- Defines `count`, which counts executions of a session. The counter has a key of its own, so that counting does not
+-- Defines `count`, which counts executions of a session. The counter has another key, so that counting does not
 -- invalidate the copies of the session's state that processes hold. Other scripts are appended to this one.
 -- session_key: the session, which Redis knows   counter_key: hash: count, last
 -- executions: how many   now: the time of the last one, ISO 8601

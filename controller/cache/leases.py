@@ -16,7 +16,7 @@ from controller.cache.backend import PLACE_LEASE_MS, Quota, Window
 LIMIT_MIN = 1000
 #: Most places of one lease.
 MOST = 512
-#: A lease is at most so many times as large as the one before.
+#: Largest size of a lease, as a multiple of the one before.
 GROWTH = 4
 SECONDS = PLACE_LEASE_MS / 1000
 

@@ -7,9 +7,9 @@ process dies, its lease ends with the deadline of its run, and the next request 
 
 A request that refuses cached results always runs: a run that began earlier may have read older data.
 
-A session whose executions have met no equal ones claims no lease: they are followed in their own process alone. An
-answer leaves as soon as the script has answered, before its end reaches Redis. Neither is so for a session that ends
-with its first success, nor for a request with an idempotency key.
+A session that has met no equal executions claims no lease: only requests of its process follow its runs. An answer
+leaves when the script has answered, before Redis learns of it. A session that ends with its first success, or a
+request with an idempotency key, claims and waits.
 """
 
 import logging
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 #: Greenlets that wait for the next flight.
 KEPT = 64
-#: Registers a callback that is called when the client hangs up.
+#: Registers a callback for a client that hangs up.
 Watch = Callable[[Callable[[], object]], object]
 
 
@@ -44,7 +44,6 @@ class Execution(NamedTuple):
 
     Attributes:
         keys: the keys in Redis, and the token of this execution.
-        watch: registers a callback that is called when the client hangs up.
     """
 
     keys: ExecutionKeys
@@ -199,7 +198,7 @@ class SingleFlight:
             The result. None: begin again.
         """
         if not known:
-            # Whether the execution is counted is known when it has ended.
+            # Only its end tells whether it is counted.
             execution = execution._replace(keys=execution.keys._replace(later=None))
         leads, flight = self._join_or_lead(execution, reply, orphan)
         if flight is None:

@@ -36,6 +36,7 @@ class MetricsCollector:
         # With several processes the metrics are in files, which have no exemplars.
         self._exemplars = "PROMETHEUS_MULTIPROC_DIR" not in os.environ
         self._make_request_metrics(registry)
+        self._make_copy_metrics(registry)
         self._make_environment_metrics(registry)
         self._make_gauges(registry)
         self._make_log_metrics(registry)
@@ -73,6 +74,19 @@ class MetricsCollector:
             "Executions by where their answer came from: hit, coalesced (another one's run), miss, refresh",
             ["result"],
         )
+        self._artifacts = counter(
+            "lambda_artifacts_total",
+            "Initializations of compiled languages, by whether an artifact was at hand",
+            ["language", "source"],
+        )
+        self._references = counter(
+            "lambda_references_total",
+            "Executions by name, by what named the version (newest, live, alias, version) and the side of a canary",
+            ["kind", "side"],
+        )
+        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
+
+    def _make_copy_metrics(self, registry: CollectorRegistry) -> None:
         self._near_hits = Counter(
             "lambda_near_hits_total",
             "Hits that a process answered from its memory, without Redis",
@@ -94,17 +108,6 @@ class MetricsCollector:
             multiprocess_mode="livesum",
             registry=registry,
         )
-        self._artifacts = counter(
-            "lambda_artifacts_total",
-            "Initializations of compiled languages, by whether an artifact was at hand",
-            ["language", "source"],
-        )
-        self._references = counter(
-            "lambda_references_total",
-            "Executions by name, by what named the version (newest, live, alias, version) and the side of a canary",
-            ["kind", "side"],
-        )
-        self._created = counter("lambda_sessions_created_total", "Sessions created", ["language"])
 
     def _make_environment_metrics(self, registry: CollectorRegistry) -> None:
         counter, timer = partial(counter_series, registry), partial(histogram_series, registry)

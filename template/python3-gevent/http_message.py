@@ -50,7 +50,7 @@ class Request:
 _SINGLE = frozenset({"CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_HOST", "HTTP_AUTHORIZATION"})
 #: X_User and X-User would have the same key. The one with underscores is left out, because proxies do not check it.
 _AMBIGUOUS = "-"
-#: Most header names whose environ key is cached.
+#: Most header names with a cached environ key.
 _NAMES_MAX = 512
 _NAMES: dict[bytes, str] = {}
 #: Characters of an authority in RFC 3986. Programs interpret other characters differently.

@@ -96,7 +96,7 @@ def folder(state: State) -> Path:
 
 
 def guide(choice: Choice, state: State, faas_cli: Path | None) -> str:
-    """The lines for a user whose provider runs at `choice.address`."""
+    """The lines for the user of a provider that runs at `choice.address`."""
     path = f" PATH={faas_cli.parent}:$PATH" if faas_cli else ""
     return "\n".join(
         [

@@ -40,7 +40,7 @@ export interface Asked<P extends Path, M extends Method> {
   body?: Content<Part<Operation<P, M>, 'requestBody'>>;
   /** An execution: it is tried again after a failure in the middle only if a key makes it run once. */
   execution?: { keyed: boolean };
-  /** A status whose answer is no error, beside those of success. */
+  /** A status that is an answer, although it is no success. */
   accepted?: number;
 }
 

@@ -76,7 +76,7 @@ test('the tries are counted', async () => {
   assert.equal(seen.length, 4);
 });
 
-test('a run whose answer is lost is tried again only with a key', async () => {
+test('a run is tried again after a lost answer only with a key', async () => {
   answers = ['hang up', [200, DONE]];
   await assert.rejects(client.run('python-x'), (error) => error instanceof Unreachable && !error.unsent && error.status === 0);
   assert.equal(seen.length, 1);
@@ -86,7 +86,7 @@ test('a run whose answer is lost is tried again only with a key', async () => {
   assert.equal(seen.length, 4);
 });
 
-test('a GET whose answer is lost is tried again, a change is not', async () => {
+test('a GET is tried again after a lost answer, a change is not', async () => {
   answers = ['hang up', [200, { keys: [] }]];
   assert.deepEqual(await client.keys(), { keys: [] });
   answers = ['hang up'];

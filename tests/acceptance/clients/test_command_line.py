@@ -67,7 +67,7 @@ def python(service: Deployment, token: str) -> Iterator[Client]:
 
 
 def started(environment: dict[str, str], *command: str, **options: Any) -> "subprocess.Popen[str]":
-    """A command in a process of its own, as a terminal starts it: a background shell has it ignore SIGINT."""
+    """A command in another process, as a terminal starts it: a background shell has it ignore SIGINT."""
     program = [sys.executable, "-c", "from lambda_ms.cli.main import main; main()", *command]
     # A child inherits that a signal is ignored, but not its handler.
     heeded = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -44,7 +44,7 @@ class Answer:
 
 
 class Runtime:
-    """A runtime whose processes, folders and descriptors are counted."""
+    """A runtime. Its processes, folders and descriptors are counted."""
 
     def __init__(self, language: str, settings: Settings) -> None:
         self.language = language

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_ms import AsyncClient, Client, LambdaError, Retries, RuntimeUnavailable, Unreachable, calls
-from lambda_ms.calls import Call
+from lambda_ms.call import Call
 
 #: Answers a request; None: hangs up.
 Behaviour = Callable[["Server", bytes], tuple[int, dict[str, str], object] | None]
@@ -113,7 +113,7 @@ both_maps = pytest.mark.parametrize("mapped", [_mapped, _async_mapped])
 
 
 @both
-def test_nobody_listens(send: Send) -> None:
+def test_a_refused_connection_is_known_as_unsent(send: Send) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(Unreachable, match="cannot connect to http") as raised:

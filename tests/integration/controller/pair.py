@@ -60,7 +60,7 @@ class Pair:
         return stats.get("cmdstat_evalsha", {}).get("calls", 0)
 
     def made(self, trips: int) -> bool:
-        """Whether Redis was sent so many scripts."""
+        """Whether Redis was sent that number of scripts."""
         return self.trips() >= trips
 
     def __enter__(self) -> Self:

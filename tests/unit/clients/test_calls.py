@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lambda_ms import AsyncClient, Client, calls
-from lambda_ms.calls import Call
+from lambda_ms.call import Call
 from tests.unit.clients.contract import OPERATIONS
 
 #: What people and Prometheus read is no business of a client.

@@ -13,7 +13,7 @@ from yarl import URL
 
 from lambda_ms import calls
 from lambda_ms.answers import ExecuteAnswer
-from lambda_ms.calls import Call
+from lambda_ms.call import Call
 from lambda_ms.client import AHEAD, ANSWER_TIMEOUT, CONNECT_TIMEOUT, address, default_headers, method_of, read
 from lambda_ms.errors import LambdaError, ScriptError, Unreachable
 from lambda_ms.retries import Course, Retries

@@ -1,17 +1,16 @@
-"""The calls of the service as data: what is sent, how the answer is read, whether it may be repeated.
+"""The calls of the service.
 
 Each function makes one call; `Client` and `AsyncClient` have a method for each, with the same parameters.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import quote, urlencode
+from typing import Any, Literal
+from urllib.parse import quote
 
-import msgspec
-
+from lambda_ms import call
 from lambda_ms.answers import (
     AliasAnswer,
     Aliases,
@@ -29,37 +28,10 @@ from lambda_ms.answers import (
     SessionAnswer,
     UsageAnswer,
 )
+from lambda_ms.call import Call
 from lambda_ms.source import read_source
 
-T = TypeVar("T")
 _API = "/api/v1"
-_encode = msgspec.json.Encoder().encode
-_executed = msgspec.json.Decoder(ExecuteAnswer).decode
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """One request and how its answer is read.
-
-    Args:
-        method: the HTTP method.
-        path: path and query.
-        read: makes the answer of the body.
-        body: JSON; None: there is none.
-        headers: beside those that every request has.
-        repeatable: whether a repeat after a lost connection does no harm.
-        runs: whether a script may run once more with a repeat.
-        accepted: a status that is an answer though it is not a success.
-    """
-
-    method: str
-    path: str
-    read: Callable[[bytes], T]
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    repeatable: bool = False
-    runs: bool = False
-    accepted: int = 0
 
 
 def initialize(
@@ -75,7 +47,9 @@ def initialize(
     body: dict[str, Any] = {} if context is None else {"context": context}
     if script is not None:
         body["script_content"] = script
-    return _post(f"{_API}/initialize", body, InitializeAnswer, {"Language-Title": language_title})
+    return call.change(
+        "POST", f"{_API}/initialize", body, InitializeAnswer, {"Language-Title": language_title}
+    )
 
 
 def execute(
@@ -93,7 +67,7 @@ def execute(
         key: an idempotency key. With one, the call runs once, and may be repeated safely.
         cache: `no-cache` runs anew; `max-age=60` keeps the result for 60 seconds.
     """
-    return _execution(f"{_API}/execute/{quote(request_id)}", {"params": params or {}}, key, cache)
+    return call.execution(f"{_API}/execute/{quote(request_id)}", {"params": params or {}}, key, cache)
 
 
 def run(
@@ -116,17 +90,17 @@ def run(
     body: dict[str, Any] = {"params": params or {}}
     if context is not None:
         body["context"] = context
-    return _execution(f"{_function(function)}/execute", body, key, cache)
+    return call.execution(f"{_function(function)}/execute", body, key, cache)
 
 
 def session(request_id: str) -> Call[SessionAnswer]:
     """Describe a session."""
-    return _get(f"{_API}/sessions/{quote(request_id)}", SessionAnswer)
+    return call.get(f"{_API}/sessions/{quote(request_id)}", SessionAnswer)
 
 
 def end_session(request_id: str) -> Call[None]:
     """End a session. Its running executions finish."""
-    return _delete(f"{_API}/sessions/{quote(request_id)}")
+    return call.delete(f"{_API}/sessions/{quote(request_id)}")
 
 
 def functions(
@@ -149,12 +123,12 @@ def functions(
         per_page: 1 to 100.
     """
     given = {"query": query, "tag": tag, "language": language, "type": type}
-    return _get(f"{_API}/functions", FunctionPage, **given, cursor=cursor, per_page=per_page)
+    return call.get(f"{_API}/functions", FunctionPage, **given, cursor=cursor, per_page=per_page)
 
 
 def function(function: str) -> Call[FunctionDetail]:
     """Describe the version of a function that a reference names."""
-    return _get(_function(function), FunctionDetail)
+    return call.get(_function(function), FunctionDetail)
 
 
 def put_function(
@@ -169,7 +143,7 @@ def put_function(
         if_match: the newest version that the caller knows; the service refuses if there is a newer one.
     """
     headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
-    return _put(_function(language_title), document, FunctionDetail, headers)
+    return call.change("PUT", _function(language_title), document, FunctionDetail, headers)
 
 
 def deploy(path: str | Path, *, verify: bool = False, if_match: int | None = None) -> Call[FunctionDetail]:
@@ -190,24 +164,26 @@ def deploy(path: str | Path, *, verify: bool = False, if_match: int | None = Non
 
 def delete_function(function: str) -> Call[None]:
     """Delete a function, or one version of it: `python-price@2`."""
-    return _delete(_function(function))
+    return call.delete(_function(function))
 
 
 def versions(
     language_title: str, *, cursor: str | None = None, per_page: int | None = None
 ) -> Call[FunctionVersions]:
     """List a function's versions, the newest first."""
-    return _get(f"{_function(language_title)}/versions", FunctionVersions, cursor=cursor, per_page=per_page)
+    return call.get(
+        f"{_function(language_title)}/versions", FunctionVersions, cursor=cursor, per_page=per_page
+    )
 
 
 def aliases(language_title: str) -> Call[Aliases]:
     """List a function's aliases."""
-    return _get(f"{_function(language_title)}/aliases", Aliases)
+    return call.get(f"{_function(language_title)}/aliases", Aliases)
 
 
 def alias(language_title: str, alias: str) -> Call[AliasAnswer]:
     """Describe an alias."""
-    return _get(f"{_function(language_title)}/aliases/{quote(alias)}", AliasAnswer)
+    return call.get(f"{_function(language_title)}/aliases/{quote(alias)}", AliasAnswer)
 
 
 def put_alias(
@@ -225,12 +201,12 @@ def put_alias(
     body: dict[str, Any] = {"version": version}
     if canary is not None:
         body["canary"] = {"version": canary, "weight": weight}
-    return _put(f"{_function(language_title)}/aliases/{quote(alias)}", body, AliasAnswer)
+    return call.change("PUT", f"{_function(language_title)}/aliases/{quote(alias)}", body, AliasAnswer)
 
 
 def delete_alias(language_title: str, alias: str) -> Call[None]:
     """Delete an alias. The versions stay."""
-    return _delete(f"{_function(language_title)}/aliases/{quote(alias)}")
+    return call.delete(f"{_function(language_title)}/aliases/{quote(alias)}")
 
 
 def create_key(
@@ -249,22 +225,22 @@ def create_key(
         body["functions"] = functions
     if expires_at is not None:
         body["expires_at"] = expires_at
-    return _post(f"{_API}/keys", body, KeyAnswer)
+    return call.change("POST", f"{_API}/keys", body, KeyAnswer)
 
 
 def keys() -> Call[KeyList]:
     """List the caller's API keys, without their texts."""
-    return _get(f"{_API}/keys", KeyList)
+    return call.get(f"{_API}/keys", KeyList)
 
 
 def delete_key(key_id: str) -> Call[None]:
     """Revoke an API key. Every process refuses it within 30 seconds."""
-    return _delete(f"{_API}/keys/{quote(key_id)}")
+    return call.delete(f"{_API}/keys/{quote(key_id)}")
 
 
 def environment(digest: str) -> Call[EnvironmentAnswer]:
     """Describe the packages behind a version; `FunctionDetail.environment` has the digest."""
-    return _get(f"{_API}/environments/{quote(digest)}", EnvironmentAnswer)
+    return call.get(f"{_API}/environments/{quote(digest)}", EnvironmentAnswer)
 
 
 def usage(
@@ -277,7 +253,9 @@ def usage(
         until: the end, with its zone; None: now.
         bucket: how the time is divided.
     """
-    return _get(f"{_API}/usage", UsageAnswer, **{"from": _time(since), "to": _time(until), "bucket": bucket})
+    return call.get(
+        f"{_API}/usage", UsageAnswer, **{"from": _time(since), "to": _time(until), "bucket": bucket}
+    )
 
 
 def executions(
@@ -298,57 +276,17 @@ def executions(
         per_page: 1 to 100.
     """
     given = {"function": function, "status": status, "since": _time(since)}
-    return _get(f"{_API}/executions", ExecutionPage, **given, cursor=cursor, per_page=per_page)
+    return call.get(f"{_API}/executions", ExecutionPage, **given, cursor=cursor, per_page=per_page)
 
 
 def isolation() -> Call[IsolationAnswer]:
     """Tell which layers confine scripts, by language."""
-    return _get(f"{_API}/isolation", IsolationAnswer)
+    return call.get(f"{_API}/isolation", IsolationAnswer)
 
 
 def health() -> Call[HealthAnswer]:
     """Tell whether the service can serve. Needs no token."""
-    return replace(_get("/health", HealthAnswer), accepted=503)
-
-
-def _execution(path: str, body: Mapping[str, Any], key: str | None, cache: str | None) -> Call[ExecuteAnswer]:
-    headers = {}
-    if key is not None:
-        headers["Idempotency-Key"] = key
-    if cache is not None:
-        headers["X-Cache-Control"] = cache
-    keyed = key is not None
-    return Call("POST", path, _executed, _encode(body), headers, repeatable=keyed, runs=not keyed)
-
-
-def _get(path: str, answer: type[T], **query: str | int | None) -> Call[T]:
-    given = urlencode({name: value for name, value in query.items() if value is not None})
-    path = f"{path}?{given}" if given else path
-    return Call("GET", path, _reader(answer), repeatable=True)
-
-
-def _post(
-    path: str, body: Mapping[str, Any], answer: type[T], headers: Mapping[str, str] | None = None
-) -> Call[T]:
-    return Call("POST", path, _reader(answer), _encode(body), headers or {})
-
-
-def _put(
-    path: str, body: Mapping[str, Any], answer: type[T], headers: Mapping[str, str] | None = None
-) -> Call[T]:
-    return Call("PUT", path, _reader(answer), _encode(body), headers or {})
-
-
-def _delete(path: str) -> Call[None]:
-    return Call("DELETE", path, _nothing)
-
-
-def _reader(answer: type[T]) -> Callable[[bytes], T]:
-    return msgspec.json.Decoder(answer).decode
-
-
-def _nothing(_: bytes) -> None:
-    return None
+    return replace(call.get("/health", HealthAnswer), accepted=503)
 
 
 def _function(reference: str) -> str:

@@ -22,7 +22,7 @@ from urllib3.exceptions import (
 
 from lambda_ms import calls
 from lambda_ms.answers import ExecuteAnswer
-from lambda_ms.calls import Call
+from lambda_ms.call import Call
 from lambda_ms.errors import LambdaError, ScriptError, UnexpectedAnswer, Unreachable, error_of
 from lambda_ms.retries import Course, Retries
 from lambda_ms.version import __version__

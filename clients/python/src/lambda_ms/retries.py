@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambda_ms.calls import Call
+from lambda_ms.call import Call
 from lambda_ms.errors import LambdaError, RateLimited, ServiceError, Unreachable
 
 #: Seconds before the second try where the service names no time; doubled with each further one.
@@ -15,9 +15,9 @@ FIRST_PAUSE = 0.2
 class Retries:
     """How long a client goes on.
 
-    Repeated are: a call whose connection was refused, and one that is over a limit (429), because neither began; a
-    read or an execution with an idempotency key whose connection was lost; and whatever was answered 503, but for an
-    execution without a key, which may have run: its caller has to decide.
+    A call is repeated if its connection was refused or it is over a limit (429), because it did not begin. A read, or
+    an execution with an idempotency key, is repeated if its connection was lost. A call that was answered 503 is
+    repeated, except an execution without a key: it may have run, and its caller has to decide.
 
     Args:
         attempts: most tries of a call that fails; 1: none is repeated.

@@ -42,7 +42,7 @@ class Schemas:
         self._validators: Callable[[str, str], Draft202012Validator] = cache(self._validator)
 
     def errors(self, document: Document) -> list[str]:
-        """What is wrong with it, each with the place; raises KeyError for a kind that nobody defines."""
+        """What is wrong with it, each with the place; raises KeyError for a kind without a definition."""
         found = self._validators(document["apiVersion"], document["kind"]).iter_errors(document)
         return [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in found]
 
@@ -56,7 +56,7 @@ class Schemas:
         return Draft202012Validator(json.loads(self._wheel.read(name)), registry=self._registry)
 
     def _custom(self, version: str, kind: str) -> Document | None:
-        """The schema of a CustomResourceDefinition, whose file is called `<group>_<plural>.yaml`."""
+        """The schema of a CustomResourceDefinition. Its file is called `<group>_<plural>.yaml`."""
         group, _, number = version.partition("/")
         paths = [folder / f"{group}_{kind.lower()}s.yaml" for folder in self._definitions]
         for path in filter(Path.is_file, paths):

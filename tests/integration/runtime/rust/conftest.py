@@ -60,7 +60,7 @@ class Answer:
 
 
 class RustRuntime:
-    """A Rust runtime whose scripts are run by their hash, unless their content is given."""
+    """A Rust runtime. Scripts are run by their hash, unless their content is given."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -203,7 +203,7 @@ def test_hits_of_a_session_that_the_store_has_lost_are_counted_in_their_rows(nea
 
 
 class Busy(MemoryBackend):
-    """A store in memory whose process answers another hit while it counts some."""
+    """A store in memory. While it counts some hits, the process answers another one."""
 
     def __init__(self, hit: Callable[[], object]) -> None:
         super().__init__()

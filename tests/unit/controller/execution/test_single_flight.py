@@ -234,7 +234,7 @@ def test_nothing_of_a_flight_stays_behind(one: Process, stores: Stores) -> None:
 
 
 def lonely(process: Process, **asked: Any) -> Session:
-    """A session whose executions have met no equal ones."""
+    """A session that has met no equal executions."""
     session = process.begin(**asked)
     for number in range(ALONE):
         process.execute(session, {"number": number})

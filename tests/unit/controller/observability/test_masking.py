@@ -291,14 +291,29 @@ def _is_json(text: str) -> bool:
 
 
 def test_what_is_too_long_is_replaced_by_its_length_and_digest() -> None:
-    masker = Masker(MASK_KEYS, most=100)
-    long, text = msgspec.Raw(b'{"a": "' + b"x" * 200 + b'"}'), "x" * 200
-    left_out = {"cut": {"bytes": 209, "sha256": hashlib.sha256(bytes(long)).hexdigest()}}
+    masker = Masker(MASK_KEYS, most=1000)
+    long, text = msgspec.Raw(b'{"a": "' + b"x" * 2000 + b'"}'), "x" * 2000
+    left_out = {"cut": {"bytes": 2009, "sha256": hashlib.sha256(bytes(long)).hexdigest()}}
     assert masker.json(long) == [json.dumps(left_out, separators=(",", ":"))]
     error = {"error": {"code": "X", "details": {"stdout": text, "line": 2}, "password": text}}
     params, failed = map(json.loads, masker.json({"params": long, "context": {"a": 1}}, error))
     assert params == {"params": left_out, "context": {"a": 1}}
-    stdout = {"cut": {"bytes": 202, "sha256": hashlib.sha256(f'"{text}"'.encode()).hexdigest()}}
+    stdout = {"cut": {"bytes": 2002, "sha256": hashlib.sha256(f'"{text}"'.encode()).hexdigest()}}
     assert failed == {"error": {"code": "X", "details": {"stdout": stdout, "line": 2}, "password": MASK}}
-    (whole,) = masker.json({"params": msgspec.Raw(b'"' + b"x" * 80 + b'"')})
-    assert json.loads(whole) == {"params": "x" * 80}
+    (whole,) = masker.json({"params": msgspec.Raw(b'"' + b"x" * 800 + b'"')})
+    assert json.loads(whole) == {"params": "x" * 800}
+
+
+@pytest.mark.parametrize("most", [128, 1000, 5000])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {str(number): number for number in range(3000)},
+        {"context": {str(number): number for number in range(3000)}, "a": 1},
+        {"a": {"a": {"a": {"a": "x" * 6000}}}},
+        ["x" * 6000],
+    ],
+)
+def test_no_document_is_longer_than_allowed(document: Any, most: int) -> None:
+    (written,) = Masker(MASK_KEYS, most).json(document)
+    assert len(written) <= most
