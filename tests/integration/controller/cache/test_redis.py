@@ -375,8 +375,9 @@ def test_an_end_that_is_not_waited_for_tells_a_forgotten_script_again(
     backend = RedisBackend(server.url, PATIENCE)
     for number in range(2):
         backend.finish_later(*ended(number))
-        while backend.get(f"v2:result:{number}") is None:
-            gevent.sleep(0.01)
+        with gevent.Timeout(PATIENCE):
+            while backend.get(f"v2:result:{number}") is None:
+                gevent.sleep(0.01)
         admin.script_flush()
 
 
