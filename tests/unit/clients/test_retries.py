@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lambda_ms import LambdaError, Retries, Unreachable, calls
+from lambda_ms.call import Call
 from lambda_ms.errors import error_of
 from lambda_ms.retries import Course
 
@@ -45,7 +46,7 @@ AWAY = refusal(503, "RUNTIME_UNAVAILABLE", "1")
     ],
 )
 def test_a_call_is_repeated_only_where_that_is_safe(
-    call: "calls.Call[Any]", error: LambdaError, repeated: bool
+    call: "Call[Any]", error: LambdaError, repeated: bool
 ) -> None:
     course = Course(Retries(), call)
 
