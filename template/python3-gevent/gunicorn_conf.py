@@ -85,6 +85,12 @@ control_socket_disable = True
 def on_starting(server):
     """Remove the lock of a server that was killed: it must not make this one ready."""
     LOCK.unlink(missing_ok=True)
+    os.register_at_fork(after_in_parent=partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, [signal.SIGTERM]))
+
+
+def pre_fork(server, worker):
+    """Hold back SIGTERM until `post_fork`. The arbiter's handler, which the new worker inherits, would ignore it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 
 
 def when_ready(server):
@@ -98,8 +104,9 @@ def when_ready(server):
 
 
 def post_fork(server, worker):
-    """Let SIGTERM end a worker that is still loading. The handler inherited from the arbiter would ignore it."""
+    """Let SIGTERM end a worker that is still loading, even one that was sent while it was held back."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 
 
 def post_worker_init(worker):

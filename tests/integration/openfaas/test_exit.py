@@ -1,6 +1,7 @@
 """When a function is ready, and how it ends: by SIGTERM, by a killed process, or because it cannot start."""
 
 import runpy
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -114,6 +115,44 @@ def test_one_of_several_workers_is_enough(serve: Serve) -> None:
         call(served, "kill-worker")
         assert served.ready()
         assert requests.get(f"{served.url}/text", timeout=60).status_code == 200
+
+
+#: What each new process does first, if it is a fork: it says that it is there, and waits.
+HELD_FORK = """
+import os, pathlib, time
+def hold():
+    pathlib.Path(os.environ["FORKED"]).touch()
+    while not os.path.exists(os.environ["GATE"]):
+        time.sleep(0.01)
+os.register_at_fork(after_in_child=hold)
+"""
+
+
+def test_sigterm_ends_a_worker_that_has_only_been_forked(serve: Serve, tmp_path: Path) -> None:
+    gate, forked = tmp_path / "gate", tmp_path / "forked"
+    (tmp_path / "sitecustomize.py").write_text(HELD_FORK)
+    variables = {"PYTHONPATH": str(tmp_path), "FORKED": str(forked), "GATE": str(gate)}
+    served = serve(GENERIC, variables=variables)
+    process = served.start()
+    try:
+        until(forked.exists, "a worker is forked", 120)
+        worker = pids(served)[-1]
+        process.terminate()
+        until(lambda: pending(worker, signal.SIGTERM), "the worker has its signal")
+        gate.touch()
+        status = process.wait(60)
+    finally:
+        gate.touch()
+        if process.poll() is None:
+            served.stop()
+
+    assert status == 0
+
+
+def pending(pid: int, number: signal.Signals) -> bool:
+    """Return whether the process holds back a signal that it was sent."""
+    fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(fields["ShdPnd"], 16) >> (number - 1) & 1)
 
 
 def test_drain_is_called_before_running_requests_are_awaited(serve: Serve, tmp_path: Path) -> None:
