@@ -64,8 +64,6 @@ class Runtimes:
         """The runtime of a language with those layers off, and with limits that no script here reaches."""
         key = (language, off, generous)
         if key not in self._started:
-            # A worker that is still ending would count as one descriptor less of the runtime that starts.
-            until(self.settled, "descriptors of ended workers to be closed")
             self._started[key] = Runtime(language, self._settings(language, off, generous=generous))
             if not off:
                 self._layers[language] = self._started[key].layers()
@@ -77,9 +75,8 @@ class Runtimes:
 
     def settled(self) -> bool:
         """Whether this process has no descriptor open but those of the runtimes and their workers."""
-        started = self._started.values()
-        return not started or open_descriptors() <= self.descriptors + sum(
-            one.descriptors() for one in started
+        return open_descriptors() <= self.descriptors + sum(
+            one.descriptors() for one in self._started.values()
         )
 
     def _settings(self, language: str, off: tuple[str, ...], *, generous: bool) -> Settings:
