@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bench.scenarios.scenario import UnexpectedAnswer
+from bench.connection import UnexpectedAnswer
 from bench.wrk import LoadError, Wrk
 from local.fetch.debian_program import PackagesError, debian_program
 from local.run import complain

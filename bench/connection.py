@@ -21,6 +21,10 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class UnexpectedAnswer(Exception):
+    """A request of a preparation failed. The message has the answer."""
+
+
 class Connection:
     """Sends one request at a time to `port`; `headers` go with each of them.
 

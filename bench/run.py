@@ -1,7 +1,6 @@
 """Measures the service and its yardsticks, and prints the table: `python -m bench.run`, or `make bench`."""
 
 import argparse
-import os
 import resource
 import sys
 import tempfile
@@ -11,17 +10,16 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from bench.command import FOLDER, announce, save, status_of, wrk_program
+from bench.connection import UnexpectedAnswer
 from bench.measurement import Figures, measure
 from bench.scenarios import GROUPS, Group
-from bench.scenarios.scenario import Bench, Scale, Scenario, UnexpectedAnswer
-from bench.service import Service
+from bench.scenarios.scenario import Bench, Scale, Scenario
+from bench.service import Service, rust_toolchain
 from bench.table import LEGEND, table, verdicts
 from bench.wrk import LoadError, Wrk
 from local.fetch import node
 from local.run import complain
 from local.services import RUNTIMES
-from local.state import ROOT, RUST
-from local.supervisor.account import RUNNER, Account
 from local.supervisor.managed_process import PartError
 
 
@@ -38,12 +36,6 @@ def restricted(groups: Sequence[Group], wanted: Callable[[Scenario], bool]) -> l
     """The groups with those scenarios alone, without empty groups."""
     left = (replace(group, scenarios=tuple(filter(wanted, group.scenarios))) for group in groups)
     return [group for group in left if group.scenarios]
-
-
-def rust_toolchain() -> Path:
-    """The folder of the toolchain, which may be missing."""
-    named = os.environ.get("RUST_TOOLCHAIN")
-    return Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / RUST
 
 
 class Means:

@@ -9,6 +9,8 @@ from bench.connection import Connection
 from bench.yardstick import CONSTANT, FUNCTION, Yardstick
 from local.local_service import TemporaryService
 from local.settings import Settings
+from local.state import ROOT, RUST
+from local.supervisor.account import RUNNER, Account
 from local.supervisor.proc import PROC, children, command_line, descendants, stat_fields
 from local.token import token
 
@@ -86,6 +88,12 @@ LIMITS = {
 #: Whose token the bench has.
 USER = "bench"
 _OWN_TIME = re.compile(r'^lambda_controller_seconds_(sum|count)\{endpoint="(\w+)"\} (\S+)$', re.MULTILINE)
+
+
+def rust_toolchain() -> Path:
+    """The folder of the toolchain, which may be missing."""
+    named = os.environ.get("RUST_TOOLCHAIN")
+    return Path(named) if named else Account.named(RUNNER).folder(ROOT / ".local") / RUST
 
 
 class Service(TemporaryService):

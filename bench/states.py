@@ -18,8 +18,7 @@ from typing import Self
 
 from bench.command import announce, git
 from bench.connection import Connection
-from bench.run import rust_toolchain
-from bench.service import LIMITS, Meter
+from bench.service import LIMITS, Meter, rust_toolchain
 from local.settings import PORTS
 from local.state import ROOT
 from local.supervisor.account import remove
@@ -99,6 +98,12 @@ class State:
         parts["workers"] = _topmost(front, "forkserver")
         parts |= {"redis": _topmost(root, "redis-server"), "postgres": _topmost(root, "postgres")}
         return Meter({name: [pid] for name, pid in parts.items()})
+
+    def memory(self) -> dict[str, float]:
+        """MiB (PSS) of all processes, the command that started them included, and the controller's part of it."""
+        root = self._process.pid
+        parts = {"all": root, "controller": _topmost(root, "function.service:app")}
+        return {f"pss {name}": Meter({name: [pid]}).pss()[name] for name, pid in parts.items()}
 
     def _healthy(self) -> bool:
         with suppress(OSError, ValueError), closing(self.connect()) as connection:

@@ -39,13 +39,20 @@ class Gate:
 
 
 GATES = (
-    Gate("cached", "x yardstick", 6, least=True),
-    Gate("cached", "cpu controller", 150),
-    Gate("warm-python", "x yardstick", 2.5, least=True),
-    Gate("warm-python", "cpu all", 650),
-    Gate("warm-nodejs", "x yardstick", 2.5, least=True),
-    Gate("warm-nodejs", "cpu all", 650),
-    Gate("warm-rust", "x yardstick", 2, least=True),
+    Gate("cached", "x yardstick", 2.6, least=True),
+    Gate("cached", "cpu controller", 175),
+    Gate("cached", "p99", 18),
+    Gate("warm-python", "x yardstick", 1.1, least=True),
+    Gate("warm-python", "cpu all", 750),
+    Gate("warm-nodejs", "x yardstick", 1, least=True),
+    Gate("warm-rust", "x yardstick", 0.9, least=True),
+    Gate("initialize-known-python", "cpu all", 3_000),
+    Gate("initialize-new-python", "cpu all", 12_000),
+    Gate("initialize-new-nodejs", "cpu all", 60_000),
+    Gate("fresh-nodejs", "cpu all", 45_000),
+    Gate("one-mib", "cpu all", 12_000),
+    Gate("at-rest", "pss all", 220),
+    Gate("at-rest", "pss controller", 60),
     *(Gate(scenario, "own ms", 10) for scenario in EXECUTIONS),
     *(Gate(f"half-{scenario}", "own ms", 2) for scenario in EXECUTIONS),
     *(Gate(f"half-{scenario}", "p99 / p50", 3) for scenario in EXECUTIONS),
@@ -93,6 +100,7 @@ COLUMNS = (
     Column("peak controller", "peak", 6),
     Column("pss controller", "contr", 6, group="memory, MiB (PSS)"),
     *(Column(f"pss {part}", head, 6) for part, head in PARTS.items()),
+    Column("pss all", "all", 6),
 )
 NAME_WIDTH = 24
 LEGEND = """\

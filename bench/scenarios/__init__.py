@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from bench.scenarios.clients import Fairness, IdleConnections, NewScripts
+from bench.scenarios.at_rest import AtRest
+from bench.scenarios.clients import Fairness, FreshProcesses, IdleConnections, NewScripts
 from bench.scenarios.requests import Execute, Initialize, Rotation, Server
 from bench.scenarios.scenario import BUSY, TRIVIAL, Scenario
 
@@ -65,6 +66,7 @@ GROUPS = (
             *each(Initialize, "initialize-new-{}", "initialize, new, {}", new=True)[:-1],
             NewScripts("initialize-new-rust", "initialize, new, Rust: compile", "rust", execute=False),
             *each(NewScripts, "first-{}", "first execution, {}", execute=True),
+            *each(FreshProcesses, "fresh-{}", "execute in a new process, {}"),
         ),
         runs=3,
     ),
@@ -75,6 +77,7 @@ GROUPS = (
         ),
         runtime={"WORKERS_MAX": "50"},
     ),
+    Group("at rest", (AtRest("at-rest", "started by its own command, not used", ""),), runs=3),
     Group(
         "connections",
         (IdleConnections("connections", "10,000 connections, 1% active", "python"),),

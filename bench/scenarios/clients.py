@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from time import perf_counter
 
 import gevent
@@ -101,6 +101,22 @@ class NewScripts(Scenario):
                 return client.work(begin, [partial(client.initialize, title, script) for script in new])
             paths = [initialize(connection, self.language, script) for script in new]
             return client.work(begin, [partial(client.execute, 1, path) for path in paths])
+
+        return run
+
+
+@dataclass(frozen=True)
+class FreshProcesses(Scenario):
+    """One client that executes, one call after the other, in a session where each execution has a new process."""
+
+    def prepare(self, bench: Bench) -> Run:
+        path = session(bench.service, self.language, TRIVIAL[self.language], isolation="execution")
+        numbers = count()
+
+        def run(begin: Begin) -> Load:
+            client = Client(bench.service.connect(), path, Tally())
+            new = islice(numbers, bench.scale.times)
+            return client.work(begin, [partial(client.execute, number) for number in new])
 
         return run
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import gevent
 
-from bench.connection import Answer, Connection
+from bench.connection import Answer, Connection, UnexpectedAnswer
 from bench.service import Service
 from bench.wrk import Load, Wrk
 
@@ -31,6 +31,8 @@ class Scale:
     connections: int = 10_000
     hold: int = 60
     """Seconds that the connections are held."""
+    rest: int = 10
+    """Seconds between the start of a service and a look at its memory."""
 
 
 @dataclass
@@ -66,10 +68,6 @@ class Scenario(ABC):
     @abstractmethod
     def prepare(self, bench: Bench) -> Run:
         """Do once what all runs need, and return one run."""
-
-
-class UnexpectedAnswer(Exception):
-    """A request of the preparation failed. The message has the answer."""
 
 
 def expect_ok(answer: Answer) -> bytes:
@@ -128,18 +126,22 @@ def title_line(language: str, title: str = "bench") -> str:
     return f"Language-Title: {language}-{title}\r\n"
 
 
-def initialize(connection: Connection, language: str, script: str, title: str = "bench") -> str:
+def initialize(
+    connection: Connection, language: str, script: str, title: str = "bench", isolation: str = "session"
+) -> str:
     """Open a session; returns the path to execute in it. Raises UnexpectedAnswer."""
-    body = json.dumps({"script_content": script}).encode()
+    body = json.dumps({"script_content": script, "context": {"isolation": isolation}}).encode()
     document = json.loads(expect_ok(connection.post(INITIALIZE, body, title_line(language, title))))
     return EXECUTE + str(document["request_id"])
 
 
-def session(service: Connecting, language: str, script: str, title: str = "bench") -> str:
+def session(
+    service: Connecting, language: str, script: str, title: str = "bench", isolation: str = "session"
+) -> str:
     """Open a session over a new connection; returns the path to execute in it. Raises UnexpectedAnswer."""
     connection = service.connect()
     try:
-        return initialize(connection, language, script, title)
+        return initialize(connection, language, script, title, isolation)
     finally:
         connection.close()
 

@@ -25,7 +25,15 @@ from local.supervisor.managed_process import PartError
 from tests.conftest import missing
 
 SMALL = Scale(
-    seconds=1, clients=4, times=2, compilations=1, sessions=4, compiled_sessions=2, connections=100, hold=1
+    seconds=1,
+    clients=4,
+    times=2,
+    compilations=1,
+    sessions=4,
+    compiled_sessions=2,
+    connections=100,
+    hold=1,
+    rest=1,
 )
 #: What every scenario tells; memory and CPU of each part besides.
 FIGURES = {"rps", "p50", "p95", "p99", "errors", "cpu all"}
