@@ -142,6 +142,18 @@ test('a map keeps to its concurrency', async () => {
   assert.equal(most, 12);
 });
 
+test('a call of a map shares its signal with no other', async (t) => {
+  const signals = new Set();
+  const { fetch } = globalThis;
+  t.mock.method(globalThis, 'fetch', (address, init) => {
+    signals.add(init.signal);
+    return fetch(address, init);
+  });
+  answers = [[200, DONE]];
+  await client.map('python-x', Array(5).fill({}));
+  assert.equal(signals.size, 5);
+});
+
 test('a map ends with its first error, and takes no more items', async () => {
   let taken = 0;
   const items = function* () {
