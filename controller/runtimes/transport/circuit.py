@@ -56,8 +56,9 @@ class Circuit:
             return self._try(send, *request)
         try:
             answer = send(*request)
-        except RequestFailed:
-            self._ended(well=False)
+        except RequestFailed as error:
+            if error.counts:
+                self._ended(well=False)
             raise
         if self._failed_last:
             self._ended(well=True)

@@ -2,7 +2,14 @@
 
 
 class RequestFailed(Exception):
-    """There was no usable answer. The script may have run."""
+    """There was no usable answer. The script may have run.
+
+    Attributes:
+        counts: whether it is one more failure of the address. The end of a connection is one, however many calls it
+            carried.
+    """
+
+    counts = True
 
 
 class NothingRan(RequestFailed):

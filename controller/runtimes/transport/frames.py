@@ -148,9 +148,10 @@ class SharedConnection:
         if not self._welcome.ready():
             self._welcome.set_exception(EOFError(str(error)))
         calls, self._calls = self._calls, {}
-        for call in calls.values():
+        for position, call in enumerate(calls.values()):
             unread = self._stream.unread(call.token, error)
             failure = NothingRan(str(error), kept=True) if unread else RequestFailed(str(error))
+            failure.counts = position == 0
             get_hub().loop.run_callback(call.waiter.throw, failure)
 
     def _due(self, number: int) -> None:

@@ -8,6 +8,7 @@ import gevent
 import pytest
 from gevent import socket
 
+from controller.runtimes.transport.circuit import Circuit
 from controller.runtimes.transport.failures import AnswerLate, NothingRan, RequestFailed
 from controller.runtimes.transport.frames import FrameLine, SharedConnection
 from controller.runtimes.transport.messages import Answer, Budget, Request
@@ -226,6 +227,20 @@ def test_nonsense_of_a_runtime_ends_the_connection_and_its_calls(listening: List
         peer.read()
     peer.socket.sendall(data)
     assert [failure_of(call) for call in calls] == [RequestFailed] * 2
+
+
+def test_the_end_of_a_connection_is_one_failure_of_its_address(listening: Listening) -> None:
+    connection, peer = listening.connected()
+    circuit = Circuit("a runtime", 2, 60, lambda *_: None)
+    calls = [gevent.spawn(circuit.call, connection.exchange, RUN, Budget.of(60, 60)) for _ in range(5)]
+    for _ in calls:
+        peer.read()
+    peer.socket.close()
+    assert [failure_of(call) for call in calls] == [RequestFailed] * 5
+    connection, peer = listening.connected()
+    call = gevent.spawn(circuit.call, connection.exchange, RUN, Budget.of(60, 60))
+    peer.answer(peer.read().number)
+    assert call.get(timeout=60).body == b"ok"
 
 
 @pytest.mark.parametrize(
