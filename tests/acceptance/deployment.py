@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from framing.place import with_frames
 from local.local_service import TemporaryService
 from local.services import RUNTIMES
 from local.settings import Settings
@@ -85,6 +86,29 @@ class Deployment(TemporaryService):
             yield f"http://{LOOPBACK}:{other.port}"
         finally:
             other.stop()
+
+    @property
+    def python_frames(self) -> Path:
+        """The Unix socket where the Python runtime takes frames."""
+        return self.parts.state.run_folder / "frames-python" / "socket"
+
+    @contextmanager
+    def python_by(self, port: int) -> Iterator[None]:
+        """For a while, the controller anew, which finds the frames of the Python runtime at another port."""
+        address = with_frames(f"http://{LOOPBACK}:{self.ports['PYTHON_PORT']}", str(port))
+        settings, before = self.parts.settings, self.controller
+        through = replace(settings, controller=settings.controller | {"RUNTIME_URLS": f"python={address}"})
+        before.stop()
+        self.controller = replace(self.parts, settings=through).controller(
+            self.postgres.url, self.redis.url, []
+        )
+        try:
+            self._start(self.controller)
+            yield
+        finally:
+            self.controller.stop()
+            self.controller = before
+            self._start(before)
 
     def add_python_runtime(self) -> HttpServer:
         """Start a second Python runtime, and the controller anew with both."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from random import Random
 from typing import Self
 
 import psycopg2
@@ -17,10 +18,20 @@ import pytest
 import requests
 
 from tests.acceptance.client import Client
+from tests.acceptance.cut_line import CutLine
 from tests.acceptance.deployment import Deployment
 from tests.waiting import until
 
-SCRIPT = "def handle(params):\n    return [params['n'], params['n'] ** 2]\n"
+#: Its last number: how often this process has run these params.
+SCRIPT = """
+ran = {}
+
+
+def handle(params):
+    n = params['n']
+    ran[n] = ran.get(n, 0) + 1
+    return [n, n ** 2, ran[n]]
+"""
 #: In a soak the clients do not pause; otherwise they leave the processor to the parts that start anew.
 CLIENTS, USERS, PAUSE = (64, 8, 0.0) if os.environ.get("SOAK") else (16, 4, 0.1)
 #: Every other execution asks for one of this many results, which are soon kept; the others ask for a new one.
@@ -36,11 +47,12 @@ class Load:
         self._numbers = count(KNOWN)
         self._over = threading.Event()
         self._marks: set[str] = set()
+        self._good: list[str] = []  # sessions: many threads may append, where none may count
         self.outcomes: Counter[str] = Counter()
         """Answers by `ok` or the error's code, and what never was answered as `broken`."""
         self.wrong: list[str] = []
         users = [service.client() for _ in range(USERS)]
-        sessions = [(user, user.begin("python-square", SCRIPT)) for user in users]
+        self._sessions = sessions = [(user, user.begin("python-square", SCRIPT)) for user in users]
         self._threads = [
             threading.Thread(target=self._work, args=(user.again(), request_id))
             for user, request_id in sessions * (CLIENTS // USERS)
@@ -56,6 +68,12 @@ class Load:
         until(lambda: self._marks <= self._rows().keys(), "every answer is in the log")
         rows = self._rows()
         assert {mark for mark, number in rows.items() if number > 1} == set()
+
+    def counted(self) -> None:
+        """Each session counts its good answers and nothing else: what failed did not end in a script."""
+        good = Counter(self._good)
+        for user, request_id in self._sessions:
+            assert user.session(request_id).json()["execution_count"] == good[request_id]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -82,8 +100,11 @@ class Load:
         self._marks.add(mark)
         if answer.status_code != 200:
             self.outcomes[answer.json()["error"]["code"]] += 1
-        elif answer.json()["result"] == [n, n**2]:
+        elif answer.json()["result"] == [n, n**2, 1] or (
+            n < KNOWN and answer.json()["result"][:2] == [n, n**2]
+        ):
             self.outcomes["ok"] += 1
+            self._good.append(request_id)
         else:
             self.wrong.append(answer.text)
 
@@ -100,8 +121,8 @@ class Load:
             opened.close()
 
 
-#: How long one fault is watched, and how long PostgreSQL is away in it.
-SECONDS, AWAY = (60, 20) if os.environ.get("SOAK") else (1, 1)
+#: How long one fault is watched, how long PostgreSQL is away in it, and how often frames are cut at least.
+SECONDS, AWAY, CUTS = (60, 20, 20) if os.environ.get("SOAK") else (1, 1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +162,21 @@ def test_postgresql_is_killed_and_comes_back(loaded: Deployment) -> None:
         loaded.postgres.start()
         _finish(load, end)
     _check(load, allowed=set())
+
+
+def test_the_frames_to_a_runtime_are_cut_again_and_again(loaded: Deployment) -> None:
+    seed = os.environ.get("SEED") or str(uuid.uuid4())
+    print(f"SEED={seed}")  # shown if this fails
+    with CutLine(str(loaded.python_frames), Random(seed)) as line, loaded.python_by(line.port):
+        with Load(loaded) as load:
+            end = _begin(load)
+            until(lambda: line.cuts >= CUTS, f"{CUTS} cuts")
+            _finish(load, end)
+        # What was under way in the cut connection may have run. The others go by HTTP until there is a new one.
+        _check(load, allowed={"RUNTIME_UNAVAILABLE"})
+        print(f"{line.cuts} cuts")
+        assert load.outcomes["RUNTIME_UNAVAILABLE"] <= line.cuts * CLIENTS
+        load.counted()
 
 
 def test_one_of_two_runtimes_is_killed(loaded: Deployment) -> None:
