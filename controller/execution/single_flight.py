@@ -1,8 +1,8 @@
 """SingleFlight: equal requests at the same time share one run, across all processes.
 
-The leader is the request that runs the script; its followers wait for the result. Each run has a greenlet, its
-flight. Requests of one process share a flight here. A request of another process learns the leader's token from
-Redis and waits there for the outcome. A flight is cancelled when no request waits for it any more. If a leader's
+The leader is the request that runs the script; its followers wait for the result. Each run is a flight, which
+requests of one process share here. A request of another process learns the leader's token from Redis and waits there
+for the outcome. A flight is cancelled when no request waits for it any more. If a leader's
 process dies, its lease ends with the deadline of its run, and the next request runs.
 
 A request that refuses cached results always runs: a run that began earlier may have read older data.
@@ -13,17 +13,16 @@ request with an idempotency key, claims and waits.
 """
 
 import logging
-from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import gevent
-from msgspec import Struct
 
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys, Window
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import ServiceError
+from controller.execution.flights import Flight, FlightResult, LedFlight, Watch
 from controller.execution.kept_greenlets import KeptGreenlets
 from controller.execution.runner import ScriptRunner
 from controller.execution.twin_history import ALONE, TwinHistory
@@ -35,8 +34,7 @@ log = logging.getLogger(__name__)
 
 #: Greenlets that wait for the next flight.
 KEPT = 64
-#: Registers a callback for a client that hangs up.
-Watch = Callable[[Callable[[], object]], object]
+AnyFlight = Flight | LedFlight
 
 
 class Execution(NamedTuple):
@@ -51,83 +49,6 @@ class Execution(NamedTuple):
     request: ExecuteRequest
     call: Call
     watch: Watch
-
-
-class FlightResult(Struct, frozen=True):
-    """How a request's execution ended.
-
-    Attributes:
-        source: where the result came from. hit: the cache; follower: another request's run; run: its own run.
-        state: the session's state in Redis before this execution ended. None: Redis did not count the execution.
-    """
-
-    outcome: Outcome
-    source: Literal["hit", "follower", "run"]
-    state: str | None = None
-
-    @property
-    def cached(self) -> bool:
-        """Whether the client is told that the result is cached."""
-        return self.source != "run" and self.outcome.succeeded
-
-
-class Flight:
-    """A greenlet that runs a script, or waits for a run of another process.
-
-    Args:
-        greenlets: do the work.
-        work: returns the result, or None: try again.
-        abandon: called when no request waits any more. Returns whether the work may be cancelled.
-    """
-
-    def __init__(
-        self,
-        greenlets: KeptGreenlets,
-        work: "Callable[[Flight], FlightResult | None]",
-        abandon: Callable[[], bool],
-    ) -> None:
-        self._abandon = abandon
-        self._waiting = 0
-        #: Whether another request has joined.
-        self.joined = False
-        #: Whether other processes may know of it.
-        self.claims = True
-        #: Whether the request that began the flight still waits.
-        self.led = True
-        self._job = greenlets.start(partial(work, self))
-
-    @property
-    def over(self) -> bool:
-        """Whether the work has ended."""
-        return self._job.ready()
-
-    def wait(self, watch: Watch, *, leads: bool) -> FlightResult | None:
-        """Wait for the work's result. The calling greenlet is killed when its client hangs up.
-
-        Args:
-            watch: registers the callback for a client that hangs up.
-            leads: whether the caller began the flight.
-
-        Returns:
-            The result. None: try again.
-        """
-        self._waiting += 1
-        self.joined = self.joined or not leads
-        served = gevent.getcurrent()
-        watch(lambda: gevent.kill(served))
-        try:
-            result = self._job.get()
-        finally:
-            self._waiting -= 1
-            self.led = self.led and not leads
-            self._end_unless_awaited()
-        return result if isinstance(result, FlightResult) else None
-
-    def _end_unless_awaited(self) -> None:
-        if self.over or self._waiting or not self._abandon():
-            return
-        if not self._waiting:
-            self._job.kill()
 
 
 class SingleFlight:
@@ -145,7 +66,7 @@ class SingleFlight:
         self._lease_ms = lease_ms
         self._greenlets = KeptGreenlets(KEPT)
         self._twins = TwinHistory()
-        self._flights: dict[str, Flight] = {}
+        self._flights: dict[str, AnyFlight] = {}
         self._beginning: set[str] = set()
 
     def lease_ms(self, session: Session) -> int:
@@ -212,7 +133,7 @@ class SingleFlight:
 
     def _join_or_lead(
         self, execution: Execution, reply: BeginReply, orphan: bytes | None
-    ) -> tuple[bool, Flight | None]:
+    ) -> tuple[bool, AnyFlight | None]:
         """Return whether this request leads, and the flight to wait for. None: begin again."""
         keys = execution.keys
         if not keys.reuse:
@@ -230,17 +151,17 @@ class SingleFlight:
             return True, self._lead(execution, registered=True)
         return False, None
 
-    def _replaces(self, present: Flight, reply: BeginReply, keys: ExecutionKeys) -> bool:
+    def _replaces(self, present: AnyFlight, reply: BeginReply, keys: ExecutionKeys) -> bool:
         """Return whether an execution leads although its process has a flight: others may wait for its lease."""
         if reply.status is not BeginStatus.LEAD or not keys.claims:
             return False
         # If the flight had claimed a lease, that one has ended.
         return present.claims or not self._cache.abandon(keys)
 
-    def _lead(self, execution: Execution, *, registered: bool) -> Flight:
+    def _lead(self, execution: Execution, *, registered: bool) -> AnyFlight:
         keys = execution.keys
 
-        def work(flight: Flight) -> FlightResult:
+        def work(flight: AnyFlight) -> FlightResult:
             try:
                 outcome = self._outcome(execution)
                 max_age = execution.request.directives.max_age
@@ -250,21 +171,21 @@ class SingleFlight:
             finally:
                 self._leave(keys, flight)
 
-        def abandon() -> bool:
-            return not keys.claims or self._cache.abandon(keys)
+        flight = (
+            Flight(self._greenlets, work, partial(self._cache.abandon, keys))
+            if keys.claims
+            else LedFlight(work)
+        )
+        return self._started(keys, flight, registered=registered)
 
-        flight = self._started(keys, Flight(self._greenlets, work, abandon), registered=registered)
-        flight.claims = keys.claims
-        return flight
-
-    def _remember(self, execution: Execution, flight: Flight) -> None:
+    def _remember(self, execution: Execution, flight: AnyFlight) -> None:
         if flight.joined:
             self._twins.pop(execution.session.request_id, None)
         elif execution.keys.reuse:
             self._twins.add(execution.session.request_id)
 
-    def _follow(self, keys: ExecutionKeys, token: str, wait_ms: int) -> Flight:
-        def work(flight: Flight) -> FlightResult | None:
+    def _follow(self, keys: ExecutionKeys, token: str, wait_ms: int) -> AnyFlight:
+        def work(flight: AnyFlight) -> FlightResult | None:
             try:
                 outcome = self._cache.outcome(token, wait_ms)
                 return None if outcome is None else FlightResult(outcome, "follower")
@@ -273,12 +194,12 @@ class SingleFlight:
 
         return self._started(keys, Flight(self._greenlets, work, lambda: True), registered=True)
 
-    def _started(self, keys: ExecutionKeys, flight: Flight, *, registered: bool) -> Flight:
+    def _started(self, keys: ExecutionKeys, flight: AnyFlight, *, registered: bool) -> AnyFlight:
         if registered:
             self._flights[keys.flight] = flight
         return flight
 
-    def _leave(self, keys: ExecutionKeys, flight: Flight) -> None:
+    def _leave(self, keys: ExecutionKeys, flight: AnyFlight) -> None:
         if self._flights.get(keys.flight) is flight:
             del self._flights[keys.flight]
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from controller.call import Call, CallFactory
-from controller.execution.single_flight import Watch
+from controller.execution.flights import Watch
 from controller.json_codec import dumps
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity

@@ -9,7 +9,7 @@ from http_app import HANGUP, Adapted, HttpApp, Watch
 from http_limits import BODY_BYTES, Limits
 from log_format import CALL_ID, CallIdMiddleware
 
-from controller.execution.single_flight import Watch as ControllersWatch
+from controller.execution.flights import Watch as ControllersWatch
 from controller.web.flask_app import Function
 from runtime.front.app import Front
 

@@ -257,6 +257,39 @@ def test_twins_in_one_process_share_a_run_that_claims_nothing(one: Process, stor
     assert Counter(map(result, asked)) == {(ALONE + 1, False): 1, (ALONE + 1, True): 4}
 
 
+def test_a_run_that_claims_nothing_goes_on_until_its_last_client_has_hung_up(
+    one: Process, stores: Stores
+) -> None:
+    session, leads, follows = lonely(one), Client(), Client()
+    for client in (leads, follows):
+        one.ask(session, HELD, client=client)
+    late = one.ask(session, HELD)
+    leads.hang_up()
+    follows.hang_up()
+    assert stores.runtime.abandoned == 0
+    stores.runtime.release()
+    # The request that led was not answered, so it does not count, nor does its follower.
+    assert result(late) == (ALONE + 1, True)
+    assert one.count(session) == ALONE + 1
+    settle()
+    assert one.sample("lambda_requests_total", endpoint="execute", language="python", code="client_gone") == 2
+
+
+@pytest.mark.parametrize("last", ["leads", "follows"])
+def test_a_run_that_claims_nothing_ends_with_its_last_client(one: Process, stores: Stores, last: str) -> None:
+    session, clients = lonely(one), {"leads": Client(), "follows": Client()}
+    for client in clients.values():
+        one.ask(session, HELD, client=client)
+    clients.pop("follows" if last == "leads" else "leads").hang_up()
+    assert stores.runtime.abandoned == 0
+    clients[last].hang_up()
+    assert stores.runtime.abandoned == 1
+    assert one.flights._flights == {}
+    stores.runtime.release()
+    assert result(one.execute(session, HELD)) == (ALONE + 2, False)
+    assert one.sample("lambda_requests_total", endpoint="execute", language="python", code="client_gone") == 2
+
+
 @pytest.mark.parametrize("meets", ["a twin", "a kept result"])
 def test_a_session_that_meets_an_equal_execution_claims_again(
     one: Process, other: Process, stores: Stores, meets: str
