@@ -57,7 +57,7 @@ class FrameStream:
         # An idle connection does not keep the loop alive.
         self._readable = loop.io(self._socket.fileno(), _READABLE, ref=False)
         self._writable = loop.io(self._socket.fileno(), _WRITABLE, ref=False)
-        self._stall = loop.timer(STALL_SECONDS, STALL_SECONDS, ref=False)
+        self._stall = loop.timer(0.0, STALL_SECONDS, ref=False)
         #: Frames that have not been handed to the kernel, by their token.
         self._queued: dict[int, bytes] = {}
         self._token = 0
@@ -172,7 +172,7 @@ class FrameStream:
         if not self.blocked:
             self.blocked, self._seen = True, self._sent
             self._writable.start(self.flush)
-            self._stall.start(self._check_progress)
+            self._stall.again(self._check_progress)
 
     def _check_progress(self) -> None:
         if self._sent == self._seen:

@@ -72,7 +72,7 @@ class Connection:
         self._readable = loop.io(opened.fileno(), READABLE, ref=False)
         self._writable = loop.io(opened.fileno(), WRITABLE, ref=False)
         self._look = loop.timer(timeout / LOOKS, timeout / LOOKS)
-        self._rest = loop.timer(REST, ref=False) if told is not None else None
+        self._rest = loop.timer(0.0, REST, ref=False) if told is not None else None
         self._queued: list[bytes] = []
         self._leaving = memoryview(b"")
         self._owed: deque[tuple[Receiver, int]] = deque()
@@ -156,9 +156,11 @@ class Connection:
                 break
         if self._rest is not None and not self.closed:
             self._readable.stop()
-            self._rest.start(self._listen)
+            self._rest.again(self._listen)
 
     def _listen(self) -> None:
+        if self._rest is not None:
+            self._rest.stop()
         self._readable.start(self._gather)
 
     def _receive(self) -> bool:

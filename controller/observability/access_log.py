@@ -96,9 +96,15 @@ class AccessLines:
     def _flush_soon(self) -> None:
         # Created at the first line, in the serving process: a timer does not survive a fork.
         if self._timer is None:
-            self._timer = get_hub().loop.timer(GATHERING, ref=False)
+            self._timer = get_hub().loop.timer(0.0, GATHERING, ref=False)
         if not self._timer.active:
-            self._timer.start(self.flush)
+            # `start` would call it in the next pass: libev keeps what is left of a timer's time when it stops.
+            self._timer.again(self._gathered)
+
+    def _gathered(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self.flush()
 
 
 #: The access log of this process, on stderr.

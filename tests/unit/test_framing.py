@@ -1,12 +1,17 @@
 """Frames: what is written is read, however the bytes are cut; hostile bytes are refused; and where frames are."""
 
+import time
+
+import gevent
 import pytest
+from gevent import socket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from framing import codec
+from framing import codec, stream
 from framing.codec import HEAD, Call, Frame, FrameError, FrameReader, Kind
 from framing.place import PATH_MAX_BYTES, Place, place_of, with_frames, without_frames
+from tests.waiting import until_greenlets
 
 FRAMES = st.lists(
     st.tuples(st.sampled_from(Kind), st.integers(0, codec.NUMBER_MAX), st.binary(max_size=40)), max_size=6
@@ -137,3 +142,39 @@ def test_an_address_with_another_fragment_is_refused(address: str) -> None:
 def test_an_address_without_a_fragment_has_no_frames() -> None:
     assert place_of("https://gateway/function/runtime-python") is None
     assert without_frames("http://a") == "http://a"
+
+
+class Owner:
+    """Who notes when the stream is lost."""
+
+    def __init__(self) -> None:
+        self.lost_at = 0.0
+
+    def take(self, kind: int, number: int, payload: bytes) -> None:
+        """Take nothing: the peer sends nothing."""
+
+    def drained(self) -> None:
+        """Do nothing: the test looks itself."""
+
+    def lost(self, _: Exception) -> None:
+        self.lost_at = time.monotonic()
+
+
+def test_a_peer_has_the_whole_time_whenever_it_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "STALL_SECONDS", 1.5)
+    (near, end), owner = socket.socketpair(), Owner()
+    made = stream.FrameStream(near, MAX, owner)
+
+    def block() -> float:
+        made.send(codec.frame(Kind.ANSWER, 1, bytes(8 << 20)))
+        until_greenlets(lambda: made.blocked, "the kernel takes no more")
+        return time.monotonic()
+
+    block()
+    gevent.sleep(1.0)
+    while made.backlog:
+        end.recv(1 << 20)
+    began = block()
+    until_greenlets(lambda: made.closed, "the peer is dropped")
+    assert owner.lost_at - began > 1.4
+    end.close()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import gevent
@@ -9,8 +10,9 @@ import hiredis
 import pytest
 from gevent import socket
 from gevent.event import AsyncResult
+from gevent.queue import Queue
 
-from controller.cache.redis_connection import Connection
+from controller.cache.redis_connection import REST, Connection
 from controller.errors import CacheUnavailable
 
 TIMEOUT = 0.5
@@ -223,3 +225,17 @@ def test_a_large_reply_does_not_keep_the_loop_from_others(server: Server) -> Non
     assert len(outcome(waiting)) == 5 << 20
     beside.join()
     assert turns >= 5
+
+
+def test_messages_are_received_in_bulk_each_time() -> None:
+    told: Queue[float] = Queue()
+    near, end = socket.socketpair()
+    connection = Connection(near, 20, lambda _: told.put(time.monotonic()))
+    times = []
+    for _ in range(5):
+        end.sendall(b">1\r\n$1\r\na\r\n")
+        times.append(told.get(timeout=60))
+    # The clock of the loop stands during a pass, so a timer may be a little early.
+    assert min(later - sooner for sooner, later in pairwise(times)) > REST / 2
+    connection.close("the test is over")
+    end.close()

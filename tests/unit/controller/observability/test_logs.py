@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from select import PIPE_BUF
 from typing import Any
@@ -13,7 +14,7 @@ import gevent
 import pytest
 from gevent.os import make_nonblocking, nb_read
 
-from controller.observability.access_log import ACCESS, AccessLines
+from controller.observability.access_log import ACCESS, GATHERING, AccessLines
 from controller.observability.correlation import CorrelationIds
 from controller.observability.masking import MASK
 
@@ -92,6 +93,14 @@ def test_lines_of_a_moment_are_written_together_and_each_once(lines: AccessLines
     assert [line["message"] for line in read(pipe.piece())] == ["0", "1", "2"]
     lines.write(logging.INFO, "3", FIELDS)
     assert [line["message"] for line in read(pipe.piece())] == ["3"]
+
+
+def test_each_piece_gathers_for_the_whole_time(lines: AccessLines, pipe: Pipe) -> None:
+    for _ in range(3):
+        began = time.monotonic()
+        lines.write(logging.INFO, "1", FIELDS)
+        pipe.piece()
+        assert time.monotonic() - began > GATHERING / 2
 
 
 def test_a_piece_is_whole_lines_that_fit_one_write_to_a_pipe(lines: AccessLines, pipe: Pipe) -> None:
