@@ -2,36 +2,16 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
 
 import gevent
 from gevent import GreenletExit
 from gevent.event import AsyncResult
-from msgspec import Struct
 
 from controller.execution.kept_greenlets import KeptGreenlets
-from controller.models.outcome import Outcome
+from controller.models.outcome import FlightResult
 
 #: Registers a callback for a client that hangs up.
 Watch = Callable[[Callable[[], object]], object]
-
-
-class FlightResult(Struct, frozen=True):
-    """How a request's execution ended.
-
-    Attributes:
-        source: where the result came from. hit: the cache; follower: another request's run; run: its own run.
-        state: the session's state in Redis before this execution ended. None: Redis did not count the execution.
-    """
-
-    outcome: Outcome
-    source: Literal["hit", "follower", "run"]
-    state: str | None = None
-
-    @property
-    def cached(self) -> bool:
-        """Whether the client is told that the result is cached."""
-        return self.source != "run" and self.outcome.succeeded
 
 
 class Flight:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from controller.cache.keys import idempotency_key
 from controller.cache.manager import CacheManager
 from controller.errors import CacheUnavailable, IdempotencyConflict, StoreUnavailable
-from controller.execution.flights import FlightResult
 from controller.json_codec import Reader, dumps
-from controller.models.outcome import KeptOutcome, Outcome
+from controller.models.outcome import FlightResult, KeptOutcome, Outcome
 from controller.models.registered import Identity, LanguageTitle, Session, canonical
 from controller.models.requests import ExecuteRequest
 

@@ -22,11 +22,11 @@ from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys, Win
 from controller.cache.manager import CacheManager
 from controller.call import Call
 from controller.errors import ServiceError
-from controller.execution.flights import Flight, FlightResult, LedFlight, Watch
+from controller.execution.flights import Flight, LedFlight, Watch
 from controller.execution.kept_greenlets import KeptGreenlets
 from controller.execution.runner import ScriptRunner
 from controller.execution.twin_history import ALONE, TwinHistory
-from controller.models.outcome import Outcome
+from controller.models.outcome import FlightResult, Outcome
 from controller.models.registered import Session
 from controller.models.requests import ExecuteRequest
 

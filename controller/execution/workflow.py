@@ -8,14 +8,14 @@ from controller.auth.authenticator import require_execute
 from controller.cache.backend import BeginReply, BeginStatus, ExecutionKeys
 from controller.call import Call
 from controller.errors import NotFound, SessionEnded
-from controller.execution.flights import FlightResult, Watch
+from controller.execution.flights import Watch
 from controller.execution.idempotency import IdempotencyKeys, Replay
 from controller.execution.initialization import SessionInitializer
 from controller.execution.named_sessions import NamedSessions
 from controller.execution.single_flight import SingleFlight
 from controller.json_schema.checks import check_params
 from controller.limits.rate_limit import Admission
-from controller.models.outcome import Outcome
+from controller.models.outcome import FlightResult, Outcome
 from controller.models.registered import Identity, LanguageTitle, Session
 from controller.models.requests import CallByName, ExecuteRequest, InitializeRequest
 from controller.models.responses import ExecuteAnswer, InitializeAnswer

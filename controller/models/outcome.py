@@ -1,6 +1,6 @@
-"""The outcome of a run, and its stored form."""
+"""The outcome of a run, its stored form, and how a request came by it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Raw
@@ -97,3 +97,21 @@ class Outcome(msgspec.Struct, frozen=True):
     def from_json(cls, text: bytes) -> "Outcome":
         """Return the outcome that `to_json` wrote."""
         return cls.of_kept(_OUTCOMES.read(text))
+
+
+class FlightResult(msgspec.Struct, frozen=True):
+    """How a request's execution ended.
+
+    Attributes:
+        source: where the result came from. hit: the cache; follower: another request's run; run: its own run.
+        state: the session's state in Redis before this execution ended. None: Redis did not count the execution.
+    """
+
+    outcome: Outcome
+    source: Literal["hit", "follower", "run"]
+    state: str | None = None
+
+    @property
+    def cached(self) -> bool:
+        """Whether the client is told that the result is cached."""
+        return self.source != "run" and self.outcome.succeeded
