@@ -150,7 +150,9 @@ class RedisBackend:
                 keys.later.counted(by_store=reply is not None)
 
         try:
-            self._client.post(FINISH, *_finish(keys, end, now), ended=ended)
+            # Other processes wait for the end of an execution that claims, and a refresh shows within a moment.
+            later = keys.reuse and not keys.claims
+            self._client.post(FINISH, *_finish(keys, end, now), ended=ended, later=later)
         except CacheUnavailable:
             self._timer.failed("finish")
             raise

@@ -90,6 +90,7 @@ class RedisClient:
         keys: tuple[str, ...],
         *arguments: Argument,
         ended: Callable[[Any], None],
+        later: bool = False,
     ) -> None:
         """Send a script and do not wait for its reply. If too many are unanswered, wait for those.
 
@@ -98,6 +99,7 @@ class RedisClient:
             keys: its keys.
             arguments: its arguments.
             ended: called once, with the reply or with CacheUnavailable. It must not wait.
+            later: whether the next command may take it along, see `Connection.post`.
 
         Raises:
             CacheUnavailable: the script was not sent.
@@ -107,7 +109,7 @@ class RedisClient:
         connection = self._connection
         if connection is None or not connection.usable():
             connection = self._opened()
-        _Posted(self, connection, script, (len(keys), *keys, *arguments), ended).send()
+        _Posted(self, connection, script, (len(keys), *keys, *arguments), ended).send(later=later)
 
     def _refused(self, reply: hiredis.ReplyError) -> CacheUnavailable:
         if str(reply).startswith("READONLY") and self._connection is not None:
@@ -159,9 +161,9 @@ class _Posted:
         self._ended: Callable[[Any], None] | None = ended
         self._whole = False
 
-    def send(self) -> None:
+    def send(self, *, later: bool) -> None:
         """Send the script by its digest."""
-        self._connection.post(encode(("EVALSHA", self._script.digest, *self._parts)), self)
+        self._connection.post(encode(("EVALSHA", self._script.digest, *self._parts)), self, later=later)
         self._client.unanswered += 1
 
     def switch(self, reply: Any, /) -> None:

@@ -33,6 +33,8 @@ LOOKS = 5
 BEHIND = 10 * LOOKS
 #: Seconds between two receptions of messages that are no replies: many cost little more than one.
 REST = 0.02
+#: Seconds that a command which nothing waits for stays, unless another one takes it along.
+LATER = 0.002
 #: Seconds of silence after which `usable` checks the socket itself.
 IDLE = 0.01
 
@@ -72,8 +74,10 @@ class Connection:
         self._readable = loop.io(opened.fileno(), READABLE, ref=False)
         self._writable = loop.io(opened.fileno(), WRITABLE, ref=False)
         self._look = loop.timer(timeout / LOOKS, timeout / LOOKS)
+        self._later = loop.timer(0.0, LATER)
         self._rest = loop.timer(0.0, REST, ref=False) if told is not None else None
         self._queued: list[bytes] = []
+        self._leaves = False  # with the next pass of the loop
         self._leaving = memoryview(b"")
         self._owed: deque[tuple[Receiver, int]] = deque()
         self._looks = self._heard = 0
@@ -91,15 +95,25 @@ class Connection:
         self.post(command, waiter)
         return waiter.get()
 
-    def post(self, command: bytes, receiver: Receiver) -> None:
+    def post(self, command: bytes, receiver: Receiver, *, later: bool = False) -> None:
         """Send an encoded command with the next others. The receiver gets the reply, or CacheUnavailable.
+
+        Args:
+            command: the command.
+            receiver: gets the reply.
+            later: whether it may wait for the next command, though not for longer than LATER. Its reply then comes
+                with the next one's: a busy process sends and receives once for both.
 
         Raises:
             CacheUnavailable: the connection is closed.
         """
         if self.closed:
             raise CacheUnavailable("the connection is closed")
-        if not self._queued:
+        if later:
+            if not self._queued:
+                self._later.again(self._send)
+        elif not self._leaves:
+            self._leaves = True
             self._loop.run_callback(self._send)
         if not self._owed:
             self._look.start(self._watch)
@@ -124,7 +138,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
-        for watcher in filter(None, (self._readable, self._writable, self._look, self._rest)):
+        for watcher in filter(None, (self._readable, self._writable, self._look, self._later, self._rest)):
             watcher.stop()
             watcher.close()
         self._socket.close()
@@ -134,8 +148,10 @@ class Connection:
 
     def _send(self) -> None:
         """Send what the kernel takes. The rest stays the same bytes object, as TLS requires."""
+        self._leaves = False
         if self.closed:
             return
+        self._later.stop()
         while self._leaving or self._queued:
             if not self._leaving:
                 self._leaving = memoryview(b"".join(self._queued))

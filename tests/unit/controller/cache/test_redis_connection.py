@@ -10,8 +10,10 @@ import hiredis
 import pytest
 from gevent import socket
 from gevent.event import AsyncResult
+from gevent.hub import Waiter
 from gevent.queue import Queue
 
+from controller.cache import redis_connection
 from controller.cache.redis_connection import REST, Connection
 from controller.errors import CacheUnavailable
 
@@ -72,6 +74,27 @@ def test_concurrent_commands_leave_together_and_each_gets_its_reply(server: Serv
     assert server.end.recv(1 << 16) == b"".join(b"%04d" % number for number in range(200))
     server.end.sendall(b"".join(b":%d\r\n" % number for number in range(200)))
     assert [outcome(each) for each in waiting] == list(range(200))
+
+
+def test_what_nothing_waits_for_goes_with_the_next_command_or_soon_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for alone in (False, True):
+        if not alone:
+            monkeypatch.setattr(redis_connection, "LATER", 60.0)
+        server = Server(20)
+        for number in range(2):  # each time anew
+            posted: Waiter[Any] = Waiter()
+            server.connection.post(b"%04d" % number, posted, later=True)
+            gevent.idle()
+            waiting = None if alone else server.ask(b"next")
+            assert server.end.recv(100) == b"%04d" % number + (b"" if alone else b"next")
+            server.end.sendall(b":1\r\n" if alone else b":1\r\n:2\r\n")
+            assert posted.get() == 1
+            assert waiting is None or outcome(waiting) == 2
+        monkeypatch.undo()
+        server.connection.close("the test is over")
+        server.end.close()
 
 
 def test_a_reply_may_come_in_any_pieces(server: Server) -> None:
