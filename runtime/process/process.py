@@ -67,6 +67,8 @@ class End:
 _STATUS_BYTES = 8192
 #: CPU seconds below which a memory spike between two readings is tolerated; VmHWM shows it at the next one.
 _UNSEEN_SECONDS = 0.001
+#: CPU seconds in which a process can take at most a few MiB: its sizes are not even looked at.
+_UNCHANGED_SECONDS = 0.00025
 #: The original: gevent's replacement yields to its loop for each descriptor.
 _poll = monkey.get_original("select", "poll")
 
@@ -110,6 +112,8 @@ class Process:
         self._status = _open(pid, "status")
         self._statm = _open(pid, "statm")
         self._memory = _Memory()
+        #: Its CPU time when its sizes were read last.
+        self._looked = 0.0
 
     @property
     def alive(self) -> bool:
@@ -156,7 +160,10 @@ class Process:
         if self._ended.ready():
             end: Any = self._ended.get()
             return cast(Usage, end.usage)
-        cpu_seconds, sizes, memory = self.cpu_seconds(), _read(self._statm), self._memory
+        cpu_seconds, memory = self.cpu_seconds(), self._memory
+        if memory.sizes and cpu_seconds - self._looked < _UNCHANGED_SECONDS:
+            return Usage(cpu_seconds, memory.peak_bytes, memory.resident_bytes)
+        self._looked, sizes = cpu_seconds, _read(self._statm)
         # Reading the status takes as long as all other system calls of a short run together.
         if sizes != memory.sizes or cpu_seconds - memory.cpu_seconds > _UNSEEN_SECONDS:
             status = self.status()

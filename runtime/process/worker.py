@@ -15,7 +15,7 @@ from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import LimitsWatcher, Watch
 from runtime.process.packages import Packages
 from runtime.process.process import Process
-from runtime.process.run_meter import RunMeter
+from runtime.process.run_meter import GRACE_CPU_SECONDS, Charge, RunMeter
 
 #: Largest answer without the result; also the largest error.
 _ENVELOPE_BYTES = 256 * 1024
@@ -23,8 +23,8 @@ _ENVELOPE_BYTES = 256 * 1024
 _EXIT_TIMEOUT = 0.2
 #: Seconds after an answer until the process is stopped: a call that comes sooner saves stopping and continuing it.
 GRACE_SECONDS = 0.008
-#: CPU seconds between two runs beyond which a process loses its grace, and after how many answers.
-GRACE_CPU_SECONDS, PENALTY_ANSWERS = 0.002, 100
+#: Answers without a grace, after one that was followed by too much CPU time.
+PENALTY_ANSWERS = 100
 #: What a worker may say that it waits for, and what to tell when it waited until the deadline.
 _WAITED_FOR = {
     "callback": "its handler returned nothing, so its callback was awaited, and it was not called",
@@ -84,7 +84,7 @@ class Worker:
         self._allowed = allowed
         self._packages = _NO_PACKAGES
         #: CPU time that its runs have been charged for, and answers after which it is stopped immediately.
-        self._charged: float | None = None
+        self._charged: Charge | None = None
         self._without_grace = 0
 
     @classmethod
@@ -164,7 +164,7 @@ class Worker:
             with gevent.Timeout(timeout_ms / 1000):
                 self._load(payload, stage)
             used = self.process.usage()
-            self.resident_bytes, self._charged = used.resident_bytes, used.cpu_seconds
+            self.resident_bytes, self._charged = used.resident_bytes, Charge(used.cpu_seconds)
         except gevent.Timeout:
             self._end()
             message = f"loading the script took longer than {timeout_ms:.0f} ms"
@@ -212,7 +212,7 @@ class Worker:
         fuel = answer.get("fuel") if self._counts_fuel else None
         usage = meter.read(fuel if type(fuel) is int else None)
         self.resident_bytes = meter.used.resident_bytes
-        self._charged = meter.used.cpu_seconds
+        self._charged = meter.charge
         return usage
 
     def holds(self, packages: Packages) -> None:
