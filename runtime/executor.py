@@ -1,7 +1,7 @@
 """Prepares and runs scripts of one language. It combines script store, compiler, pool and workers."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -31,6 +31,22 @@ T = TypeVar("T")
 _SHARED_BYTES = 64 << 20
 #: Seconds in which running requests may send their error at shutdown.
 _LAST_ANSWERS_TIMEOUT = 1.0
+
+
+class RunArguments(NamedTuple):
+    """What a run is given.
+
+    Attributes:
+        params: Parameters of the script.
+        context: Context of the script.
+        timeout_ms: Most milliseconds for loading and running it.
+        isolated: Whether to use a new process that serves no other run.
+    """
+
+    params: Object
+    context: dict[str, Any]
+    timeout_ms: int
+    isolated: bool
 
 
 class Executor:
@@ -122,23 +138,8 @@ class Executor:
         finally:
             self._end()
 
-    def run(
-        self,
-        reference: ScriptReference,
-        *,
-        params: Object,
-        context: dict[str, Any],
-        timeout_ms: int,
-        isolated: bool,
-    ) -> Execution:
+    def run(self, reference: ScriptReference, arguments: RunArguments) -> Execution:
         """Execute a script once.
-
-        Args:
-            reference: The script.
-            params: Parameters of the script.
-            context: Context of the script.
-            timeout_ms: Most milliseconds for loading and running it.
-            isolated: Whether to use a new process that serves no other run.
 
         Raises:
             EnvironmentNeeded: The runtime does not hold the environment.
@@ -150,6 +151,7 @@ class Executor:
         try:
             self._environments.check(reference.environment)
             script, _ = self._scripts.compiled(reference)
+            params, context, timeout_ms, isolated = arguments
 
             def execute(worker: Worker) -> Execution:
                 payload = None if worker.loaded else self._load_payload(script, worker, reference.environment)

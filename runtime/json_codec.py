@@ -93,7 +93,7 @@ def _check_writable(message: dict[str, Any]) -> None:
         raise OutOfRange("a very long integer beside half a surrogate pair") from None
 
 
-def encode(document: dict[str, Any]) -> bytes:
+def encode(document: dict[str, Any] | msgspec.Struct) -> bytes:
     """Return a document without NaN and Infinity as JSON in UTF-8.
 
     Raises:
@@ -102,4 +102,5 @@ def encode(document: dict[str, Any]) -> bytes:
     try:
         return _encode(document)
     except UnicodeEncodeError:
-        return frames.encode(document)
+        fields = msgspec.structs.asdict(document) if isinstance(document, msgspec.Struct) else document
+        return frames.encode(fields)

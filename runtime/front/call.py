@@ -57,6 +57,10 @@ class Call:
         given = environ.get("HTTP_X_REQUEST_ID", "")
         self.id: str | None = given if _REQUEST_ID.fullmatch(given) else None
 
+    def of_session(self, request_id: str) -> None:
+        """Record the session of a run."""
+        self.session = request_id
+
     def end_with_client(self) -> None:
         """Kill the current greenlet when the client hangs up, if the server can detect that."""
         if watch := self._environ.get("client.hangup"):

@@ -10,12 +10,11 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 from wsgiref.types import StartResponse
 
-from runtime.errors import BodyTooLarge, InvalidRequest, NotFound, UnsupportedBody
+from runtime.errors import BodyTooLarge, NotFound, UnsupportedBody
 from runtime.executor import Executor
-from runtime.frames import FrameError
 from runtime.front.call import Call, headers_of
-from runtime.front.schemas import prepare_request, run_request
-from runtime.json_codec import decode, decode_run, encode
+from runtime.front.schemas import RunAnswer, json_object, prepare_request, run_request
+from runtime.json_codec import encode
 from telemetry.tracing import UNTRACED, Tracer
 
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -56,7 +55,6 @@ class RunRoute:
         titled = rf"/runtime/(?:{'|'.join(languages)})/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}"
         self._path = re.compile(rf"{titled}(?:{_PREPARE})?")
         self._calls = {"run": self._run, "prepare": self._prepare}
-        self._decoders = {"run": decode_run, "prepare": decode}
         self._executor = executor
         self._secret = secret
         self._body_max_bytes = body_max_bytes
@@ -95,10 +93,10 @@ class RunRoute:
         with Call(environ, self._tracer.request(name, environ)) as call:
             status, headers = 200, []
             try:
-                body = json_object(read_body(call, environ), self._decoders[name])
+                body = read_body(call, environ)
                 # The path has been checked: /runtime/{language}/{title}
                 language = environ["PATH_INFO"].split("/", 3)[2]
-                answer = encode(self._calls[name](call, language, body))
+                answer = self._calls[name](call, language, body)
             except Exception as error:  # noqa: BLE001 - the one place that turns errors into responses
                 known, document = call.failure(error)
                 status, headers, answer = known.status, headers_of(known), encode(document)
@@ -108,24 +106,22 @@ class RunRoute:
             self._executor.metrics.answered(name, call.outcome)
             return Answer(status, headers, answer)
 
-    def _run(self, call: Call, language: str, body: dict[str, Any]) -> dict[str, Any]:
-        session = body.get("request_id")
-        call.session = session if isinstance(session, str) else None
-        reference, arguments = run_request(language, body)
+    def _run(self, call: Call, language: str, body: bytes) -> bytes:
+        reference, arguments = run_request(language, body, call.of_session)
         call.user = reference.tenant
         call.end_with_client()
-        done = self._executor.run(reference, **arguments)
-        return {"result": done.result, "stdout": done.stdout, "stderr": done.stderr, **done.usage._asdict()}
+        done = self._executor.run(reference, arguments)
+        return encode(RunAnswer(done.result, done.stdout, done.stderr, *done.usage))
 
-    def _prepare(self, call: Call, language: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _prepare(self, call: Call, language: str, body: bytes) -> bytes:
         """Parse or compile a script without running it."""
-        reference = prepare_request(language, body)
+        reference = prepare_request(language, json_object(body))
         call.user = reference.tenant
         call.end_with_client()
         script, known = self._executor.prepare(reference)
         if script.artifact is None:
-            return {"artifact_cached": known}
-        return {"artifact_cached": known, "artifact": base64.b64encode(script.artifact).decode()}
+            return encode({"artifact_cached": known})
+        return encode({"artifact_cached": known, "artifact": base64.b64encode(script.artifact).decode()})
 
     def _http_body(self, call: Call, environ: Mapping[str, Any]) -> bytes:
         """Return the body. Raises Unauthorized, UnsupportedBody, BodyTooLarge."""
@@ -137,19 +133,3 @@ class RunRoute:
             raise BodyTooLarge("the body is too large")
         body: bytes = environ["wsgi.input"].read(int(length))
         return body
-
-
-def json_object(body: bytes, read: Callable[[bytes], dict[str, Any]] = decode) -> dict[str, Any]:
-    """Return the object in a body.
-
-    Args:
-        body: JSON.
-        read: `decode` or `decode_run`.
-
-    Raises:
-        InvalidRequest: The body is no JSON object.
-    """
-    try:
-        return read(body)
-    except FrameError as error:
-        raise InvalidRequest(f"the body is no JSON object: {error}") from error

@@ -3,12 +3,17 @@
 import base64
 import binascii
 import re
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast
 
+import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
-from msgspec import Raw
+from msgspec import UNSET, Meta, Raw, Struct
 
 from runtime.errors import InvalidRequest
+from runtime.executor import RunArguments
+from runtime.frames import FrameError
+from runtime.json_codec import decode, decode_run
 from runtime.scripts.compiled import ScriptReference
 
 _HOUR_MS = 3_600_000
@@ -50,6 +55,38 @@ class _Run(_Reference):
     isolation = fields.String(load_default="session", validate=validate.OneOf(_ISOLATION))
 
 
+class RunAnswer(Struct):
+    """The answer to a run: its result and output, and the members of `RunUsage`."""
+
+    result: Any
+    stdout: str
+    stderr: str
+    execution_time: float
+    cpu_time: float
+    memory_usage_bytes: int
+    bytes_in: int
+    bytes_out: int
+    fuel: int | None
+    cold: bool
+
+
+class _PlainRun(Struct):
+    """What most bodies of runs are, checked as `_Run` checks them."""
+
+    params: Raw
+    request_id: Annotated[str, Meta(pattern=rf"\A{_REQUEST_ID.pattern}")]
+    tenant: Annotated[str, Meta(min_length=1, max_length=_TENANT_MAX)]
+    script_hash: Annotated[str, Meta(pattern=rf"\A{_HASH.pattern}")]
+    context: dict[str, Any]
+    timeout_ms: Annotated[int, Meta(ge=1, le=_HOUR_MS)]
+    isolation: Literal["session", "execution"]
+    compile_options: dict[str, Any]
+    environment: Annotated[str, Meta(pattern=rf"\A{_HASH.pattern}")] | None = None
+    script_content: Any = UNSET
+    artifact: Any = UNSET
+
+
+_decode_plain = msgspec.json.Decoder(_PlainRun).decode
 _PREPARE = _Prepare()
 _RUN = _Run()
 
@@ -63,52 +100,73 @@ def prepare_request(language: str, body: dict[str, Any]) -> ScriptReference:
     return _reference(language, _load(_PREPARE, body))
 
 
-def run_request(language: str, body: dict[str, Any]) -> tuple[ScriptReference, dict[str, Any]]:
-    """Return the script to run, in the language of the path, and the keyword arguments of `Executor.run`.
+def run_request(
+    language: str, body: bytes, named: Callable[[str], object]
+) -> tuple[ScriptReference, RunArguments]:
+    """Return the script to run, in the language of the path, and the arguments of `Executor.run`.
 
     Params are an object, or a `Raw` that is known to be one.
 
+    Args:
+        language: The language in the path.
+        body: The body of the call.
+        named: Called with the `request_id`, if there is a text, before anything else is checked.
+
     Raises:
-        InvalidRequest: The body does not fit the schema.
+        InvalidRequest: The body is no JSON object, or does not fit the schema.
     """
-    values = body if _is_plainly_valid(body) else _load_run(body)
-    return _reference(language, values), {
-        "params": values["params"],
-        "context": values["context"],
-        "timeout_ms": values["timeout_ms"],
-        "isolated": values["isolation"] == "execution",
-    }
-
-
-def _is_plainly_valid(body: dict[str, Any]) -> bool:
-    """Return whether the body of a run is certainly valid: it has all fields, and only the hash of the script.
-
-    The schema takes a tenth of the time of a call. It checks only the bodies that are not certainly valid.
-    """
-    get = body.get
-    request_id, tenant, script_hash, timeout_ms = (
-        get("request_id"),
-        get("tenant"),
-        get("script_hash"),
-        get("timeout_ms"),
-    )
-    return (
-        type(get("context")) is type(get("compile_options")) is dict
-        and type(get("params")) in (dict, Raw)
-        and type(tenant) is type(script_hash) is type(request_id) is str
-        and 0 < len(tenant) <= _TENANT_MAX
-        and _HASH.match(script_hash) is not None
-        and _REQUEST_ID.match(request_id) is not None
-        and type(timeout_ms) is int
-        and 0 < timeout_ms <= _HOUR_MS
-        and get("isolation") in _ISOLATION
-        and not ("script_content" in body or "artifact" in body)
-        and ("environment" not in body or _is_hash(body["environment"]))
+    plain = _plain(body)
+    if plain is not None:
+        named(plain.request_id)
+        reference = ScriptReference(
+            language,
+            plain.tenant,
+            plain.script_hash,
+            plain.compile_options,
+            environment=plain.environment or "",
+        )
+        return reference, RunArguments(
+            plain.params, plain.context, plain.timeout_ms, plain.isolation == "execution"
+        )
+    document = json_object(body, decode_run)
+    if isinstance(given := document.get("request_id"), str):
+        named(given)
+    values = _load_run(document)
+    return _reference(language, values), RunArguments(
+        values["params"], values["context"], values["timeout_ms"], values["isolation"] == "execution"
     )
 
 
-def _is_hash(value: object) -> bool:
-    return type(value) is str and _HASH.match(value) is not None
+def json_object(body: bytes, read: Callable[[bytes], dict[str, Any]] = decode) -> dict[str, Any]:
+    """Return the object in a body.
+
+    Args:
+        body: JSON.
+        read: `decode` or `decode_run`.
+
+    Raises:
+        InvalidRequest: The body is no JSON object.
+    """
+    try:
+        return read(body)
+    except FrameError as error:
+        raise InvalidRequest(f"the body is no JSON object: {error}") from error
+
+
+def _plain(body: bytes) -> _PlainRun | None:
+    """Return a run that is certainly valid: it has all fields, and only the hash of the script.
+
+    The schema takes a tenth of the time of a call. It checks only the bodies that are not certainly valid. The
+    controller has checked the depth and the numbers of params.
+    """
+    try:
+        plain = _decode_plain(body)
+        if not body.isascii():
+            body.decode()  # `Raw` is not checked for UTF-8
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+    has_more = plain.script_content is not UNSET or plain.artifact is not UNSET
+    return None if has_more or bytes(memoryview(plain.params)[:1]) != b"{" else plain
 
 
 def _load(schema: Schema, body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from configuration.errors import UnusableSetting
 from runtime import logs
 from runtime.errors import InvalidRequest, NotFound, RuntimeUnavailable, UnsupportedBody
-from runtime.front.run import json_object
+from runtime.front.schemas import json_object
 from runtime.front.service import Service
 from runtime.installer.builder import Builder
 from runtime.installer.settings import Settings
