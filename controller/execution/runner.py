@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Raw
@@ -163,8 +163,11 @@ class ScriptRunner:
             ScriptFailed, DeadlinePassed: the script failed, or its result breaks the schema of the session.
             RuntimeUnavailable, RateLimited, NotFound, StoreUnavailable: the script did not run.
         """
-        with call.at_runtime():
+        started = perf_counter()  # `at_runtime` would take three times as long
+        try:
             run = self._run(session, request, call)
+        finally:
+            call.runtime_ms += (perf_counter() - started) * 1000
         if session.result_schema is not None:
             _check_result(session.result_schema, run)
         self._metrics.script_ran(session.name.language, run.execution_time)
