@@ -70,7 +70,10 @@ class Executor:
             Limits(settings.memory_max_bytes + _SHARED_BYTES, settings.files_max_bytes, settings.threads_max)
         )
         self._reserve = Reserve(
-            self.worker, settings.reserve, lambda worker: worker.rehearse(settings.prepare_timeout)
+            self.worker,
+            settings.reserve,
+            settings.worker_idle_ttl,
+            lambda worker: worker.rehearse(settings.prepare_timeout),
         )
         self._pool = Pool(
             self._start_worker,
@@ -91,11 +94,12 @@ class Executor:
         self._spawner.require_layers(language.launch().confinement, settings.isolation_required)
 
     def start(self, launch: Launch) -> Process:
-        """Start a confined process outside of the pool. The caller closes it.
+        """Start a confined process outside of the pool, such as a compiler. The caller closes it.
 
         Raises:
             RuntimeUnavailable: No process can be started.
         """
+        self._reserve.expect()  # a worker is wanted as soon as the compiler has ended
         return self._spawner.start(launch)
 
     def worker(self) -> Worker:
@@ -105,7 +109,7 @@ class Executor:
             RuntimeUnavailable: No process can be started.
         """
         return Worker.of(
-            self.start(self._environments.launch()),
+            self._spawner.start(self._environments.launch()),
             self._limits_watcher,
             self.settings.result_max_bytes,
             counts_fuel=self._language.counts_fuel,

@@ -65,7 +65,11 @@ class Settings:
         "full for each worker. Busy workers are limited one by one.",
     )
     reserve: int = variable(
-        "WORKERS_RESERVE", whole(0), 2, doc="Blank worker processes started ahead, in addition to the pool."
+        "WORKERS_RESERVE",
+        whole(0),
+        4,
+        doc="Most blank worker processes started ahead, in addition to the pool. There are as many as were taken in "
+        "the last ten seconds, one until `WORKER_IDLE_TTL` after the last, and none before the first.",
     )
     worker_idle_ttl: float = variable(
         "WORKER_IDLE_TTL",

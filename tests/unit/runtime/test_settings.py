@@ -24,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 def test_the_defaults_work_on_one_machine() -> None:
     settings = Settings.from_environment()
     assert settings.state == Path(tempfile.gettempdir()) / "lambda-microservice"
-    assert (settings.workers_max, settings.workers_per_script_max, settings.reserve) == (16, 8, 2)
+    assert (settings.workers_max, settings.workers_per_script_max, settings.reserve) == (16, 8, 4)
     assert (settings.queue_timeout, settings.queue_max, settings.worker_idle_ttl) == (5000, 1000, 600.0)
     assert settings.memory_max_bytes == 256 * MEBIBYTE
     assert (settings.network, settings.packages, settings.rust_toolchain) == (False, (), None)

@@ -1,12 +1,13 @@
 """The reserve starts blank workers ahead, but not while a request waits for its answer."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
 
 from runtime.errors import RuntimeUnavailable
-from runtime.pool.reserve import ANSWER_SECONDS, Reserve
+from runtime.pool.reserve import ANSWER_SECONDS, WINDOW, Reserve
 from tests.unit.runtime.process.puppet import Puppet
 
 
@@ -34,13 +35,51 @@ def starter() -> Starter:
     return Starter()
 
 
+def kept(starter: Starter, most: int = 2, seconds: float = 60, **more: Any) -> Reserve[Puppet]:
+    return Reserve(starter, most, seconds, **{"rehearse": rehearse} | more)
+
+
 @pytest.fixture
 def reserve(starter: Starter) -> Iterator[Reserve[Puppet]]:
-    """Two workers, started."""
-    made = Reserve(starter, 2, rehearse)
+    """Two workers, started after two were taken."""
+    made = kept(starter)
+    taken = [made.take(), made.take()]
+    made.refill()
     gevent.idle()
+    for worker in taken:
+        starter.started.remove(worker)
     yield made
     made.close()
+
+
+def test_none_is_started_before_one_is_asked_for(starter: Starter) -> None:
+    reserve = kept(starter)
+    gevent.idle()
+    assert starter.started == []
+    reserve.expect()
+    gevent.idle()
+    assert [reserve.take()] == starter.started
+    reserve.close()
+
+
+def test_as_many_are_kept_as_were_taken_lately_and_none_at_rest(
+    starter: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("runtime.pool.reserve.monotonic", lambda: now[0])
+    reserve = kept(starter, most=3, seconds=0.1 + WINDOW)
+    for number in range(5):
+        reserve.take()
+        reserve.refill()
+        gevent.idle()
+        assert len(reserve) == min(number + 1, 3)
+    for later, left in ((WINDOW, 1), (1, 0)):
+        now[0] += later
+        with gevent.Timeout(60):
+            while len(reserve) != left:
+                gevent.sleep(0.01)
+    assert sum(worker.closed for worker in starter.started) == 3
+    reserve.close()
 
 
 def test_a_taken_worker_was_started_ahead_and_is_given_once(
@@ -94,23 +133,28 @@ def test_an_empty_reserve_raises_when_it_cannot_start_a_worker(
 
 
 def test_close_ends_the_workers_that_were_not_taken(starter: Starter) -> None:
-    reserve = Reserve(starter, 2, rehearse)
+    reserve = kept(starter)
+    reserve.expect()
     gevent.idle()
     taken = reserve.take()
+    reserve.refill()
+    gevent.idle()
     reserve.close()
     assert [worker.alive for worker in starter.started] == [True, False]
     assert taken.alive
 
 
 def test_close_ends_a_worker_that_rehearses(starter: Starter) -> None:
-    reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
+    reserve = kept(starter, 1, rehearse=lambda worker: gevent.sleep(60))
+    reserve.expect()
     gevent.idle()
     reserve.close()
     assert [worker.closed for worker in starter.started] == [True]
 
 
 def test_a_worker_that_still_rehearses_is_not_given_out(starter: Starter) -> None:
-    reserve = Reserve(starter, 1, lambda worker: gevent.sleep(60))
+    reserve = kept(starter, 1, rehearse=lambda worker: gevent.sleep(60))
+    reserve.expect()
     gevent.idle()
     assert reserve.take() is not starter.started[0]
     reserve.close()
