@@ -3,7 +3,7 @@
 The front is a gevent process and must not fork. So it executes this program and talks to it over a SOCK_SEQPACKET
 socket, one JSON object per packet:
 
-    front   {"preload": [module, ...], "worker": module or null, "folder": path}     first, once
+    front   {"preload": [module, ...], "worker": module or null, "folder": path}     first, once; kept until needed
     server  {"ready": pid}
     front   {"spawn": id, "folder": path, "argv": [..] or null, "env": {}}   with three descriptors:
                                                                              channel, stdout, stderr
@@ -28,6 +28,7 @@ import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -54,9 +55,11 @@ _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 class ForkServer:
     """Forks a child for each request and reports when a child has ended."""
 
-    def __init__(self, control: socket.socket, worker: ModuleType | None) -> None:
+    def __init__(self, control: socket.socket, load: Callable[[], ModuleType | None]) -> None:
         self._control = control
-        self._worker = worker
+        self._load = load
+        self._loaded = False
+        self._worker: ModuleType | None = None
         self._children: set[int] = set()
         self._selector = selectors.DefaultSelector()
         self._wakeup_read, wakeup_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -93,6 +96,9 @@ class ForkServer:
         return True
 
     def _spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        if not (self._loaded or request["argv"] or request["probe"]):
+            self._worker = self._load()
+            self._loaded = True
         server = os.getpid()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -202,7 +208,7 @@ def _become_child(
         if request["argv"]:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
         channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)
-        if request.get("probe"):
+        if request["probe"]:
             channel.send(confine.active_layers())
         elif worker is not None:
             gc.enable()
@@ -250,7 +256,10 @@ def _enter_folder(folder: str, environment: dict[str, str]) -> None:
 
 
 def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
-    """Import everything that children share, then remove our own modules and paths: scripts must not import them."""
+    """Import everything that children share, then remove our own modules and paths: scripts must not import them.
+
+    This is done for the first worker: before a language is used it would only take memory and time.
+    """
     for name in modules:
         importlib.import_module(name)
     program = importlib.import_module(worker) if worker else None
@@ -258,6 +267,8 @@ def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
     sys.path[:] = [entry for entry in sys.path if entry not in private]
     for name in [name for name in sys.modules if name.partition(".")[0] == "runtime"]:
         del sys.modules[name]
+    gc.collect()
+    gc.freeze()
     return program
 
 
@@ -266,11 +277,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     first = json.loads(control.recv(_MAX_PACKET))
     confine.adopt_orphans()
-    worker = _preload(first["preload"], first["worker"])
     gc.disable()
-    gc.collect()
-    gc.freeze()
-    server = ForkServer(control, worker)
+    server = ForkServer(control, partial(_preload, first["preload"], first["worker"]))
     try:
         server.run()
     finally:

@@ -5,7 +5,6 @@ Standard library only: the fork server uses it too.
 
 import itertools
 import os
-import secrets
 from contextlib import suppress
 
 
@@ -16,7 +15,7 @@ def remove(folder: str | os.PathLike[str]) -> None:
     does not recurse: it restores the permissions of each subfolder and moves it to the top before it is emptied.
     """
     top = os.fspath(folder)
-    names = (f"{top}/{secrets.token_hex(8)}-{number}" for number in itertools.count())
+    names = (f"{top}/{os.urandom(8).hex()}-{number}" for number in itertools.count())
     waiting = [top]
     emptied = []
     while waiting:
