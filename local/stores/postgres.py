@@ -18,6 +18,18 @@ from local.supervisor.proc import born, children, command_line, send, wait_until
 
 USER = "controller"
 DATABASE = "logs"
+#: For one machine and one controller: the memory of a server for many is not needed, nor are processes for
+#: replication, for reading ahead, and for parts of a query.
+SMALL = {
+    "shared_buffers": "32MB",
+    "max_wal_senders": "0",
+    "wal_level": "minimal",
+    "max_logical_replication_workers": "0",
+    "max_worker_processes": "0",
+    "max_parallel_workers_per_gather": "0",
+    "io_method": "sync",
+    "jit": "off",
+}
 #: Seconds for one look whether it answers, and for the end of a server that an earlier start left behind.
 CONNECT_TIMEOUT = 10
 ORPHAN_TIMEOUT = 20
@@ -49,7 +61,12 @@ class PostgresServer(Store):
         return self._url(DATABASE)
 
     def command(self) -> list[str]:
-        options = {"listen_addresses": LOOPBACK, "port": str(self.port), "unix_socket_directories": ""}
+        options = {
+            "listen_addresses": LOOPBACK,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            **SMALL,
+        }
         settings = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
         return [program("postgres"), "-D", str(self._data), *settings]
 
