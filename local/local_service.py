@@ -51,8 +51,7 @@ class LocalService:
     def serve(self, languages: Sequence[str], node: str, *, packages: bool = False) -> None:
         """Start the runtimes, migrate, start the controller, and wait until all of them answer.
 
-        The part that installs packages is started last and not waited for: few scripts need it, and its calls can
-        be repeated.
+        The part that installs packages is started when it is called first: few scripts need it.
         """
         self.runtimes = {language: self.parts.runtime(language, node) for language in languages}
         self.supervisor.launch(*self.runtimes.values())
@@ -64,7 +63,7 @@ class LocalService:
         self.supervisor.await_answers(*self.runtimes.values(), self.controller)
         if packages:
             self.packages = self.parts.packages(node)
-            self.supervisor.launch(self.packages)
+            self.supervisor.launch_when_called(self.packages)
 
     def rust_is_ready(self) -> bool:
         """Prepare what Rust needs. Returns whether Rust can be served; says why it cannot."""
@@ -116,6 +115,7 @@ class TemporaryService(LocalService):
         self.launch_stores()
         self.serve(self.languages, self.node, packages=self.with_packages)
         if self.with_packages:
+            self.supervisor.launch(self.packages)
             self.supervisor.await_answers(self.packages)
 
     def stop(self) -> None:

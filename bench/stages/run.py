@@ -24,7 +24,7 @@ from bench.service import Service
 from bench.stages.stage import MARK, NAMES
 from bench.wrk import Load
 from local.supervisor.managed_process import PartError
-from local.supervisor.proc import children, wait_until
+from local.supervisor.proc import wait_until
 from local.supervisor.python_server import HttpServer
 
 LANGUAGE = "python"
@@ -47,7 +47,7 @@ class Sampling:
 
     def __init__(self, server: HttpServer) -> None:
         self._server = server
-        self._worker = children(server.pid)[0]
+        self._worker = server.pid
 
     def begin(self) -> None:
         os.kill(self._worker, signal.SIGUSR2)

@@ -60,6 +60,10 @@ class Part(ABC):
     def working_folder(self) -> Path:
         return Path("/")
 
+    def descriptors(self) -> tuple[int, ...]:
+        """Descriptors of ours that the process inherits."""
+        return ()
+
     def prepare(self) -> None:  # noqa: B027 - most parts need nothing
         """Make what must be there before the process starts."""
 
@@ -73,6 +77,11 @@ class Part(ABC):
     @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """How the process ended, as Popen has it; None while it runs or before it was started."""
+        return self._process.poll() if self._process else None
 
     def start(self, pause: Callable[[float], None] = time.sleep) -> None:
         """Start and wait until it answers; `pause` waits a moment. Raises PartError when it does not."""
@@ -111,6 +120,7 @@ class Part(ABC):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self.descriptors(),
                 preexec_fn=bind_to_parent(self.stop_signal),  # noqa: PLW1509 - no thread of ours is near
                 **self.account.popen,
             )
@@ -139,10 +149,13 @@ class Part(ABC):
         if self._process is not None:
             self._process.wait()
 
+    def replace(self) -> bool:
+        """Start anew in the place of a process that died. Returns False where that would not help."""
+        return False
+
     def failure(self) -> PartError:
         """How the process ended, as an error to raise."""
-        status = self._process.poll() if self._process else None
-        return PartError(ended_by_itself(self.name, status), self.log_lines())
+        return PartError(ended_by_itself(self.name, self.status), self.log_lines())
 
     def log_lines(self, count: int = 10) -> list[str]:
         """The last lines the process of now has written."""

@@ -1,14 +1,16 @@
-"""The parts that serve HTTP: a gunicorn each, and the commands that run once before them."""
+"""The parts that serve HTTP: gunicorn in one process each, and the commands that run once before them."""
 
 import http.client
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from local.supervisor.account import Account
-from local.supervisor.managed_process import Part
+from local.supervisor.door import Door
+from local.supervisor.managed_process import Part, PartError
 from local.supervisor.ports import LOOPBACK
 
 #: Seconds for one look at a server's health.
@@ -22,6 +24,11 @@ TEMPLATE = "template/python3-gevent"
 #: connection, so that no connection is closed under a request. The file of the heartbeat lies in memory if possible.
 DIRECT = "--keep-alive 75 --backlog 4096 --timeout 30"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the file is gunicorn's own
+
+#: How gunicorn ends when the app cannot be loaded or started, and would fail again.
+USELESS = frozenset({3, 4})
+#: Seconds: a server that dies twice within them is not started again.
+TWICE = 10.0
 
 #: By its real place: a link may lead to it through a folder that other accounts cannot enter.
 INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
@@ -96,17 +103,57 @@ class HttpServer(Program):
     start_timeout = 120.0
 
     def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
-        arguments = ["--config", f"{TEMPLATE}/gunicorn_conf.py", "--bind", f"{LOOPBACK}:{port}", app]
-        super().__init__(name, ["-m", "gunicorn", *arguments], **parts)  # type: ignore[arg-type]
+        arguments = ["-m", "local.supervisor.alone", "--config", f"{TEMPLATE}/gunicorn_conf.py", app]
+        super().__init__(name, arguments, **parts)  # type: ignore[arg-type]
         self.port = port
+        self._door: Door | None = None
         self._grace = grace
+        self._replaced = -TWICE
         self.stop_timeout = grace + CLOSING + 5.0
+
+    def command(self) -> list[str]:
+        place = f"fd://{self._door.descriptor}" if self._door else f"{LOOPBACK}:{self.port}"
+        return [*super().command(), "--bind", place]
+
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._door.descriptor,) if self._door else ()
+
+    def hold(self) -> None:
+        """Let clients wait for the server, which is not launched yet. Raises PartError."""
+        try:
+            self._door = Door(self.port)
+        except OSError as error:
+            raise PartError(f"{self.name} cannot listen on port {self.port}: {error.strerror}") from error
+
+    def called(self) -> bool:
+        """Whether a client waits since `hold`."""
+        return self._door is not None and self._door.knocked()
+
+    def release(self) -> None:
+        """Let no more clients wait here."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+
+    def launch(self) -> None:
+        super().launch()
+        self.release()
 
     def environment(self) -> dict[str, str]:
         return serving(super().environment(), self._code, self._grace)
 
     def answers(self) -> bool:
         return self.health().get("status") == "ok"
+
+    def replace(self) -> bool:
+        """Start anew in the place of a process that died. Returns False where that would not help."""
+        now = time.monotonic()
+        if self.status in USELESS or now - self._replaced < TWICE:
+            return False
+        self._replaced = now
+        self.stop()
+        self.launch()
+        return True
 
     def health(self) -> dict[str, object]:
         """The document at /health; empty while there is none."""

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
+from local.supervisor.door import KNOCK
 from local.supervisor.managed_process import Part, PartError
 from local.supervisor.proc import born, send, wait_until
+from local.supervisor.python_server import HttpServer
 
 ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-HEARD = ENDING | {signal.SIGCHLD}
+HEARD = ENDING | {signal.SIGCHLD, KNOCK}
 
 
 class Interrupted(Exception):
@@ -37,13 +39,13 @@ class Interruption:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
     def pause(self, seconds: float) -> None:
-        """Wait a moment, less when a child ends. Raises Interrupted."""
+        """Wait a moment, less when a child ends or a door is knocked at. Raises Interrupted."""
         heard = signal.sigtimedwait(HEARD, seconds)
         if heard is not None and heard.si_signo in ENDING:
             raise Interrupted
 
     def wait(self) -> None:
-        """Wait until a child ends. Raises Interrupted."""
+        """Wait until a child ends or a door is knocked at. Raises Interrupted."""
         if signal.sigwaitinfo(HEARD).si_signo in ENDING:
             raise Interrupted
 
@@ -72,6 +74,7 @@ class Supervisor:
         self._record = record
         self._pause = pause
         self._groups: list[tuple[Part, ...]] = []
+        self._held: list[HttpServer] = []
 
     def end_leftovers(self) -> None:
         """End what an earlier start has left running. Raises PartError when it does not go."""
@@ -90,6 +93,11 @@ class Supervisor:
             part.launch()
         self._write_record()
 
+    def launch_when_called(self, part: HttpServer) -> None:
+        """Let `watch` start the part when its first client connects, which waits for it. Raises PartError."""
+        part.hold()
+        self._held.append(part)
+
     def await_answers(self, *parts: Part) -> None:
         """Wait until the parts answer. Raises PartError or Interrupted."""
         for part in parts:
@@ -103,18 +111,36 @@ class Supervisor:
             task.stop()
 
     def watch(self, wait: Callable[[], None]) -> NoReturn:
-        """Raise PartError when a part dies; `wait` returns when a child ends and raises Interrupted."""
+        """Mend what dies, until that cannot be, and start what is called. Raises PartError.
+
+        Args:
+            wait: returns when a child ends or a door is knocked at, and raises Interrupted.
+        """
         while True:
-            for part in self._parts():
-                if not part.alive:
-                    raise part.failure()
+            self.mend()
+            for part in [each for each in self._held if each.called()]:
+                self._held.remove(part)
+                self.launch(part)
             wait()
+
+    def mend(self) -> None:
+        """Start each part anew that has died. Raises PartError when that would not help."""
+        for part in self._parts():
+            if part.alive:
+                continue
+            failure = part.failure()
+            if not part.replace():
+                raise failure
+            self.announce(f"{failure}; started again")
+            self._write_record()
 
     def stop(self) -> None:
         """End the parts, the group that was started last first: none loses what it still needs.
 
         The record stays where nothing was started: it is then that of another supervisor.
         """
+        while self._held:
+            self._held.pop().release()
         if not self._groups:
             return
         self.announce("stopping")

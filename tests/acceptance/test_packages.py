@@ -19,7 +19,6 @@ import psycopg2
 import pytest
 import requests
 
-from local.supervisor.proc import children
 from tests.acceptance.client import Client, error_of
 from tests.acceptance.deployment import Deployment
 from tests.integration.runtime.installer.registry import Registry, served, tarball, wheel
@@ -203,7 +202,7 @@ def test_an_installer_killed_at_any_moment_leaves_no_half_environment(
     # One is killed as soon as it works.
     for name, moment in zip(names, [0, *(chance.uniform(0, took) for _ in names[1:])], strict=True):
         script = declaring("bulk", WHOLE, name)
-        [worker] = children(service.packages.pid)
+        worker = service.packages.pid
         with ThreadPoolExecutor(1) as thread:
             asked = thread.submit(client.again().initialize, title, script)
             until(partial(asks_for, registry, f"/simple/{name}/"), "the installer works")
@@ -212,6 +211,7 @@ def test_an_installer_killed_at_any_moment_leaves_no_half_environment(
             jobs = below(worker)
             os.kill(worker, signal.SIGKILL)
             answer = asked.result()
+        service.packages.start()  # as the supervisor of `make run` does
         until(partial(ended, jobs), "the jobs of the killed installer are gone")
         seen.add(answer.status_code)
         if answer.status_code != 200:

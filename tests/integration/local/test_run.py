@@ -20,7 +20,7 @@ from local.services import Parts
 from local.settings import PORTS, Settings
 from local.state import ROOT, State
 from local.supervisor.account import remove
-from local.supervisor.ports import LOOPBACK, free_port
+from local.supervisor.ports import LOOPBACK, free_port, listens
 from local.supervisor.supervisor import Supervisor
 from tests.processes import alive, below
 from tests.waiting import until
@@ -135,7 +135,7 @@ def assert_runtimes_see_no_database_and_no_key_of_tokens(machine: Machine) -> No
     assert not any(secret in environ for environ in seen.values())
 
 
-def test_a_start_cleans_up_after_a_killed_one_and_ends_when_a_part_dies(machine: Machine) -> None:
+def test_a_start_cleans_up_after_a_killed_one_and_ends_when_a_store_dies(machine: Machine) -> None:
     with machine.ready() as killed:
         left = below(killed.process.pid)
         killed.end(signal.SIGKILL)
@@ -143,10 +143,21 @@ def test_a_start_cleans_up_after_a_killed_one_and_ends_when_a_part_dies(machine:
         assert health(machine.ports["PORT"])["status"] == "ok"
         until(lambda: alive(left) == [], "the end of what was left")
 
+        port, server = machine.ports["PYTHON_PORT"], machine.parts()["runtime-python"]
+        os.kill(server, signal.SIGKILL)
+        until(lambda: "runtime-python ended by itself (SIGKILL); started again" in start.said(), "a new one")
+        until(lambda: machine.parts()["runtime-python"] != server and listens(port), "it serves")
+        assert health(port)["status"] == "ok"
+
+        # Nothing has called what installs packages yet.
+        assert "packages" not in machine.parts()
+        assert health(machine.ports["PACKAGES_PORT"])["status"] == "ok"
+        assert "packages" in machine.parts()
+
         processes = below(start.process.pid)
-        os.kill(machine.parts()["runtime-python"], signal.SIGKILL)
+        os.kill(machine.parts()["Redis"], signal.SIGKILL)
         assert start.process.wait(STOP_TIMEOUT) == 1
-        assert "runtime-python ended by itself (SIGKILL)" in start.said()
+        assert "Redis ended by itself (SIGKILL)" in start.said()
         assert start.said()[-1] == "stopping"
         until(lambda: alive(processes) == [], "the end of every process")
 

@@ -169,7 +169,7 @@ def test_start_and_end_are_there(written: Records) -> None:
     for part, lines in written.items():
         said = [record["message"] for record in lines]
         assert any("Listening at" in message for message in said), part
-        assert any("Shutting down: Master" in message for message in said), part
+        assert any("Worker exiting" in message for message in said), part
 
 
 def test_the_line_of_a_run_has_its_marks(run: tuple[Calls, Records, str]) -> None:

@@ -204,14 +204,9 @@ def test_a_runtime_that_traces_starts_its_fork_server_anew(traced: Deployment, c
     until(well_again, "the runtime is well again, with another fork server")
 
 
-def fork_servers(arbiter: int) -> list[int]:
-    """The processes of a runtime's workers that fork."""
-    return [
-        child
-        for worker in children(arbiter)
-        for child in children(worker)
-        if "runtime.process.forkserver" in command_line(child)
-    ]
+def fork_servers(runtime: int) -> list[int]:
+    """The processes of a runtime that fork."""
+    return [child for child in children(runtime) if "runtime.process.forkserver" in command_line(child)]
 
 
 def test_a_collector_that_is_away_fails_no_call(client: Client, collector: Collector) -> None:
