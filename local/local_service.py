@@ -9,7 +9,7 @@ from local.settings import Settings
 from local.state import State
 from local.supervisor.account import remove
 from local.supervisor.managed_process import PartError
-from local.supervisor.python_server import HttpServer
+from local.supervisor.python_server import HttpServer, Program
 from local.supervisor.supervisor import Supervisor
 
 
@@ -34,6 +34,7 @@ class LocalService:
         self.postgres = parts.postgres()
         self.redis = parts.redis()
         self.runtimes: dict[str, HttpServer] = {}
+        self._migration: Program | None = None
 
     def launch_stores(self) -> None:
         """Start PostgreSQL and Redis without waiting for them."""
@@ -48,14 +49,23 @@ class LocalService:
         self.await_stores()
         self.supervisor.run(self.parts.migration(self.postgres))
 
+    def begin(self, languages: Sequence[str], node: str) -> None:
+        """Start the migration and some runtimes, which `serve` goes on with. Other work can be done between."""
+        self._launch_runtimes(languages, node)
+        self.await_stores()
+        self._migration = self.parts.migration(self.postgres)
+        self.supervisor.launch(self._migration)
+
     def serve(self, languages: Sequence[str], node: str, *, packages: bool = False) -> None:
         """Start the runtimes, migrate, start the controller, and wait until all of them answer.
 
         The part that installs packages is started when it is called first: few scripts need it.
         """
-        self.runtimes = {language: self.parts.runtime(language, node) for language in languages}
-        self.supervisor.launch(*self.runtimes.values())
-        self.migrate()
+        self._launch_runtimes([each for each in languages if each not in self.runtimes], node)
+        if self._migration is None:
+            self.migrate()
+        else:
+            self.supervisor.finish(self._migration)
         self.controller = self.parts.controller(
             self.postgres.url, self.redis.url, languages, packages=packages
         )
@@ -64,6 +74,11 @@ class LocalService:
         if packages:
             self.packages = self.parts.packages(node)
             self.supervisor.launch_when_called(self.packages)
+
+    def _launch_runtimes(self, languages: Sequence[str], node: str) -> None:
+        made = {language: self.parts.runtime(language, node) for language in languages}
+        self.supervisor.launch(*made.values())
+        self.runtimes |= made
 
     def rust_is_ready(self) -> bool:
         """Prepare what Rust needs. Returns whether Rust can be served; says why it cannot."""

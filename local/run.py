@@ -165,6 +165,7 @@ def run(
     service = local_service(state, settings, rust, supervisor)
     service.launch_stores()
     program = node.program()
+    service.begin([language for language in RUNTIMES if language != "rust"], program)
     languages = [language for language in RUNTIMES if language != "rust" or service.rust_is_ready()]
     service.serve(languages, program, packages=True)
     state.announce(f"{settings.address} (process {os.getpid()})")

@@ -110,6 +110,14 @@ class Supervisor:
         finally:
             task.stop()
 
+    def finish(self, task: Part) -> None:
+        """Wait for a launched part that ends by itself. Raises PartError when it ends badly, or Interrupted."""
+        try:
+            task.await_answer(self._pause)
+        finally:
+            task.stop()
+            self._groups.remove((task,))
+
     def watch(self, wait: Callable[[], None]) -> NoReturn:
         """Mend what dies, until that cannot be, and start what is called. Raises PartError.
 
