@@ -73,7 +73,8 @@ class LocalService:
         self.supervisor.await_answers(*self.runtimes.values(), self.controller)
         if packages:
             self.packages = self.parts.packages(node)
-            self.supervisor.launch_when_called(self.packages)
+            metrics = self.parts.settings.ports["PACKAGES_METRICS_PORT"]
+            self.supervisor.launch_when_called(self.packages, *([metrics] if metrics else []))
 
     def _launch_runtimes(self, languages: Sequence[str], node: str) -> None:
         made = {language: self.parts.runtime(language, node) for language in languages}

@@ -107,6 +107,7 @@ class HttpServer(Program):
         super().__init__(name, arguments, **parts)  # type: ignore[arg-type]
         self.port = port
         self._door: Door | None = None
+        self._bells: list[Door] = []
         self._grace = grace
         self._replaced = -TWICE
         self.stop_timeout = grace + CLOSING + 5.0
@@ -118,26 +119,39 @@ class HttpServer(Program):
     def descriptors(self) -> tuple[int, ...]:
         return (self._door.descriptor,) if self._door else ()
 
-    def hold(self) -> None:
-        """Let clients wait for the server, which is not launched yet. Raises PartError."""
+    def hold(self, *bells: int) -> None:
+        """Let clients wait for the server, which is not launched yet. Raises PartError.
+
+        Args:
+            bells: further ports of the server. Who connects there calls it too, and has to connect again.
+        """
         try:
             self._door = Door(self.port)
+            self._bells = [Door(port) for port in bells]
         except OSError as error:
-            raise PartError(f"{self.name} cannot listen on port {self.port}: {error.strerror}") from error
+            self.release()
+            raise PartError(f"{self.name} cannot listen: {error.strerror}") from error
 
     def called(self) -> bool:
         """Whether a client waits since `hold`."""
-        return self._door is not None and self._door.knocked()
+        doors = [*self._bells, *([self._door] if self._door else [])]
+        return any(door.knocked() for door in doors)
 
     def release(self) -> None:
         """Let no more clients wait here."""
+        self._silence()
         if self._door is not None:
             self._door.close()
             self._door = None
 
     def launch(self) -> None:
+        self._silence()
         super().launch()
         self.release()
+
+    def _silence(self) -> None:
+        while self._bells:
+            self._bells.pop().close()
 
     def environment(self) -> dict[str, str]:
         return serving(super().environment(), self._code, self._grace)

@@ -93,9 +93,14 @@ class Supervisor:
             part.launch()
         self._write_record()
 
-    def launch_when_called(self, part: HttpServer) -> None:
-        """Let `watch` start the part when its first client connects, which waits for it. Raises PartError."""
-        part.hold()
+    def launch_when_called(self, part: HttpServer, *bells: int) -> None:
+        """Let `watch` start the part when its first client connects, which waits for it. Raises PartError.
+
+        Args:
+            part: the server.
+            bells: see `HttpServer.hold`.
+        """
+        part.hold(*bells)
         self._held.append(part)
 
     def await_answers(self, *parts: Part) -> None:
@@ -139,8 +144,8 @@ class Supervisor:
             failure = part.failure()
             if not part.replace():
                 raise failure
-            self.announce(f"{failure}; started again")
             self._write_record()
+            self.announce(f"{failure}; started again")
 
     def stop(self) -> None:
         """End the parts, the group that was started last first: none loses what it still needs.
@@ -165,7 +170,10 @@ class Supervisor:
 
     def _write_record(self) -> None:
         running = [(part.name, *part.identity()) for part in self._parts()]
-        self._record.write_text(json.dumps(running))
+        # In one step: we may be killed at any time, and the next start reads it.
+        written = self._record.with_suffix(".new")
+        written.write_text(json.dumps(running))
+        written.rename(self._record)
 
 
 def _end(name: str, pid: int, birth: str) -> None:
