@@ -34,6 +34,8 @@ class LocalService:
         self.postgres = parts.postgres()
         self.redis = parts.redis()
         self.runtimes: dict[str, HttpServer] = {}
+        #: What `begin` has started.
+        self._begun: dict[str, HttpServer] = {}
         self._migration: Program | None = None
 
     def launch_stores(self) -> None:
@@ -51,7 +53,7 @@ class LocalService:
 
     def begin(self, languages: Sequence[str], node: str) -> None:
         """Start the migration and some runtimes, which `serve` goes on with. Other work can be done between."""
-        self._launch_runtimes(languages, node)
+        self._begun = self._launched_runtimes(languages, node)
         self.await_stores()
         self._migration = self.parts.migration(self.postgres)
         self.supervisor.launch(self._migration)
@@ -61,11 +63,14 @@ class LocalService:
 
         The part that installs packages is started when it is called first: few scripts need it.
         """
-        self._launch_runtimes([each for each in languages if each not in self.runtimes], node)
-        if self._migration is None:
+        begun, self._begun = self._begun, {}
+        missing = [language for language in languages if language not in begun]
+        self.runtimes = begun | self._launched_runtimes(missing, node)
+        migration, self._migration = self._migration, None
+        if migration is None:
             self.migrate()
         else:
-            self.supervisor.finish(self._migration)
+            self.supervisor.finish(migration)
         self.controller = self.parts.controller(
             self.postgres.url, self.redis.url, languages, packages=packages
         )
@@ -76,10 +81,10 @@ class LocalService:
             metrics = self.parts.settings.ports["PACKAGES_METRICS_PORT"]
             self.supervisor.launch_when_called(self.packages, *([metrics] if metrics else []))
 
-    def _launch_runtimes(self, languages: Sequence[str], node: str) -> None:
-        made = {language: self.parts.runtime(language, node) for language in languages}
-        self.supervisor.launch(*made.values())
-        self.runtimes |= made
+    def _launched_runtimes(self, languages: Sequence[str], node: str) -> dict[str, HttpServer]:
+        runtimes = {language: self.parts.runtime(language, node) for language in languages}
+        self.supervisor.launch(*runtimes.values())
+        return runtimes
 
     def rust_is_ready(self) -> bool:
         """Prepare what Rust needs. Returns whether Rust can be served; says why it cannot."""
