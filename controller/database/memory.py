@@ -17,7 +17,7 @@ from controller.database.memory_functions import MemoryFunctions
 from controller.database.memory_state import Execution
 from controller.errors import StoreRejected
 from controller.models.registered import ArtifactKey, LanguageTitle, Session, now
-from controller.models.stored import Held, Statements, StoredSession
+from controller.models.stored import Beginning, Ended, Held, NewSession, Statements, StoredSession
 
 #: How long an expired session can still be read.
 KEPT_AFTER_EXPIRY = timedelta(days=1)
@@ -51,6 +51,37 @@ class MemoryTables(MemoryFunctions):
     def session(self, request_id: str) -> StoredSession | None:
         """See `SessionRows.session`."""
         return self._state.sessions.get(request_id)
+
+    def begin_session(self, new: NewSession, most: Held) -> Beginning:
+        """See `SessionRows.begin_session`."""
+        session, script = new.session, new.script
+        known = self.own_content(session.name, session.user_id) if new.registers else None
+        if new.plain and known is not None and (known.schema or known.packages or known.environment):
+            return Beginning(Ended.DIFFERS)
+        held = self.held_by_user(session.user_id, session.name, Held(most.sessions or 1, most.functions or 1))
+        functions_max = most.functions if new.registers and known is None else 0
+        at_bound = 0 < most.sessions <= held.sessions + 1 or 0 < functions_max <= held.functions + 1
+        if 0 < most.sessions <= held.sessions:
+            return Beginning(Ended.SESSIONS, at_bound=True)
+        if 0 < functions_max <= held.functions:
+            return Beginning(Ended.FUNCTIONS, at_bound=True)
+        self._put_script(script.hash, script.content)
+        if new.artifact is not None:
+            self._state.artifacts.setdefault(session.artifact_key, new.artifact)
+        if new.registers:
+            self.put_function(
+                session.user_id,
+                session.name.language,
+                session.name.title,
+                script.hash,
+                json.dumps(dict(session.compile_options)),
+                session.created_at.isoformat(),
+                list(new.packages),
+                session.environment,
+            )
+        self._state.sessions[session.request_id] = StoredSession(session, 0, 0, None)
+        before = None if known is None or known.script_hash == script.hash else known.script_hash
+        return Beginning(Ended.BEGUN, before, at_bound)
 
     def end_session(self, request_id: str, status: str) -> bool:
         """See `SessionRows.end_session`."""

@@ -92,11 +92,18 @@ class Postgres:
             self._places.release()
 
     def query(self, name: str, **parameters: Any) -> Any:
-        """Return the result of a named query, which has a transaction for itself. Raises as `transaction` does."""
-        with self.transaction(name) as opened:
+        """Return the result of a named query, one statement and one trip. Raises as `transaction` does."""
+        with self.transaction(name) as opened, _single_trip(opened):
             found = getattr(QUERIES, name)(opened, **parameters)
             # aiosql asks for rows when they are read. By then another greenlet may use the connection.
             return list(found) if isinstance(found, Generator) else found
+
+    def row(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the one row of a named query that may have long texts, in one trip. Raises as `write_together` does."""
+        with self.transaction(name) as opened, opened.cursor() as cursor, _single_trip(opened):
+            cursor.execute(_bound(cursor, name, parameters))
+            found: Any = cursor.fetchone()
+        return dict(found)
 
     def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
         """Execute named queries with their parameters in one transaction and one trip. They return nothing.

@@ -283,6 +283,14 @@ SELECT * FROM (
 ORDER BY language, title
 LIMIT :per_page OFFSET :skipped;
 
+-- name: begin_session(request_id, user_id, language, title, script_hash, script_content, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, result_schema, created_at, expires_at, environment, artifact_options, artifact, registers, plain, packages, sessions_max, functions_max)^
+-- Begin a session with all its rows, unless its user has all they may have. See the function.
+SELECT ended, replaces, at_bound FROM meta.begin_session(
+    :request_id, :user_id, :language, :title, :script_hash, :script_content, :compile_options, :context, :isolation,
+    :timeout_ms, :retain_session, :compile_status, :params_schema, :result_schema, :created_at, :expires_at,
+    :environment, :artifact_options, :artifact, :registers, :plain, :packages, :sessions_max, :functions_max
+);
+
 -- name: put_session(request_id, user_id, language, title, script_hash, compile_options, context, isolation, timeout_ms, retain_session, compile_status, params_schema, status, created_at, expires_at, environment)!
 -- Store a new session.
 -- Its executions or its end may be there already: another process may have written them first when PostgreSQL came

@@ -4,17 +4,22 @@
 """
 
 import json
+from base64 import b64encode
+from typing import Any
 
 from controller.database.postgres import QUERIES, Postgres
 from controller.models.registered import FIRST, ArtifactKey, LanguageTitle
 from controller.models.stored import (
     Alias,
     AliasWrite,
+    Beginning,
     Deletion,
+    Ended,
     FunctionContent,
     FunctionFilter,
     FunctionTargets,
     Held,
+    NewSession,
     Statements,
     StoredFunction,
     StoredSession,
@@ -39,6 +44,11 @@ class PostgresTables:
         """Return a session, even if it has ended or expired."""
         row = self._postgres.query("session", request_id=request_id)
         return None if row is None else StoredSession.of(row)
+
+    def begin_session(self, new: NewSession, most: Held) -> Beginning:
+        """See `SessionRows.begin_session`."""
+        row = self._postgres.row("begin_session", _beginning(new, most))
+        return Beginning(Ended(row["ended"]), row["replaces"], row["at_bound"])
 
     def end_session(self, request_id: str, status: str) -> bool:
         """End a session, or record the end of one that is not written yet. Return False if it had ended."""
@@ -208,3 +218,33 @@ class PostgresTables:
 
 def _owned(name: LanguageTitle, owner: str | None) -> dict[str, str | None]:
     return {"language": name.language, "title": name.title, "owner": owner}
+
+
+def _beginning(new: NewSession, most: Held) -> dict[str, Any]:
+    session, options = new.session, json.dumps(dict(new.session.compile_options))
+    return {
+        "request_id": session.request_id,
+        "user_id": session.user_id,
+        "language": session.name.language,
+        "title": session.name.title,
+        "script_hash": new.script.hash,
+        "script_content": new.script.content,
+        "compile_options": options,
+        "context": json.dumps(dict(session.context)),
+        "isolation": session.isolation,
+        "timeout_ms": session.timeout_ms,
+        "retain_session": session.retain_session,
+        "compile_status": session.compile_status,
+        "params_schema": session.params_schema,
+        "result_schema": session.result_schema,
+        "created_at": session.created_at.isoformat(),
+        "expires_at": session.expires_at.isoformat(),
+        "environment": session.environment,
+        "artifact_options": session.artifact_key.compile_options,
+        "artifact": None if new.artifact is None else b64encode(new.artifact).decode(),
+        "registers": new.registers,
+        "plain": new.plain,
+        "packages": list(new.packages),
+        "sessions_max": most.sessions,
+        "functions_max": most.functions,
+    }

@@ -1,5 +1,6 @@
 """SessionInitializer: begins sessions (`POST /initialize`), the first half of `WorkflowManager`."""
 
+from collections import OrderedDict
 from dataclasses import replace
 
 from msgspec import UNSET
@@ -7,19 +8,23 @@ from msgspec import UNSET
 from controller.auth.authenticator import require_execute, require_write
 from controller.call import Call
 from controller.declarations.declared import Declared
-from controller.errors import StoreUnavailable
+from controller.errors import InitializationFailed, StoreUnavailable
 from controller.execution.new_sessions import SessionBounds, session_of_request
 from controller.execution.runner import EnvironmentUse, ScriptRunner
 from controller.execution.script_packages import Pinned, ScriptPackages
 from controller.execution.single_flight import SingleFlight
 from controller.limits.quotas import Quotas
-from controller.models.registered import FunctionRef, Identity, Session, rfc3339
+from controller.models.registered import FunctionRef, Identity, LanguageTitle, Script, Session, rfc3339
 from controller.models.requests import InitializeRequest, PackagesAsked
 from controller.models.responses import InitializeAnswer
+from controller.models.stored import Ended, NewSession
 from controller.registry.functions import FunctionCatalog, Registered
 from controller.registry.references import Asker
 from controller.registry.sessions import SessionManager
-from controller.registry.writes import initialization_writes
+from controller.runtimes.selector import RuntimeRoute
+
+#: Most functions of which it is remembered that they have schemas or packages.
+REMEMBERED = 10_000
 
 
 class SessionInitializer:
@@ -53,6 +58,8 @@ class SessionInitializer:
         self._packages = packages
         self._flights = flights
         self._bounds = bounds
+        #: Functions of users that had schemas or packages.
+        self._lending: OrderedDict[tuple[str, LanguageTitle], None] = OrderedDict()
 
     def initialize(self, call: Call, identity: Identity, request: InitializeRequest) -> InitializeAnswer:
         """Begin a session, see `WorkflowManager.initialize`."""
@@ -60,30 +67,69 @@ class SessionInitializer:
         call.payload = {"context": request.context, "script_given": request.script is not None}
         route = self._runner.route(request.name)
         call.language = route.language
+        registers = request.script is not None
         function = self._function(call, identity, request)
         require_execute(identity, request.name.language)
-        registers = request.script is not None
         if registers and not identity.anonymous:
             require_write(identity, request.name.language)
-        self._quotas.check(identity.subject, request.name, registers=registers)
+        self._quotas.expect_room(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
-        until = self._packages.deadline()
+        if registers and self._plain(identity.subject, request, function.script, route.language):
+            try:
+                began = self._began(call, request, route, function, plain=True)
+            except InitializationFailed:
+                # The script may need the packages of the function that it replaces.
+                if not self._replaced(identity.subject, request.name, function.script).environment:
+                    raise
+                began = None
+            if began is not None:
+                return began
+            self._lending[identity.subject, request.name] = None
+            if len(self._lending) > REMEMBERED:
+                self._lending.popitem(last=False)
         if registers:
+            function = self._replaced(identity.subject, request.name, function.script)
+        began = self._began(call, request, route, function, plain=False)
+        if began is None:
+            raise AssertionError("only a plain session differs from its function")
+        return began
+
+    def _plain(self, user: str, request: InitializeRequest, script: Script, language: str) -> bool:
+        """Return whether the session needs nothing of the function that its script replaces, as far as is known."""
+        known = (user, request.name) in self._lending
+        return not known and self._packages.none(language, script.content, request.packages)
+
+    def _began(
+        self,
+        call: Call,
+        request: InitializeRequest,
+        route: RuntimeRoute,
+        function: Registered,
+        *,
+        plain: bool,
+    ) -> InitializeAnswer | None:
+        """Prepare the script and begin the session. None: it is plain, and its function is not."""
+        registers = request.script is not None
+        until = self._packages.deadline()
+        if registers and not plain:
             function = self._with_packages(call, route.language, request.packages, function, until)
         use = EnvironmentUse(function.environment, until)
+        # Before any row is written: a script that is refused leaves nothing, and no lock is held while it is compiled.
         prepared = self._runner.prepare(
             route, request.name, function.script, request.compile_options, call, use
         )
-        session = session_of_request(identity.subject, request, function, prepared, self._bounds)
+        session = session_of_request(call.user_id, request, function, prepared, self._bounds)
+        packages = function.packages if registers else ()
+        new = NewSession(session, function.script, prepared.artifact, registers, plain, packages)
+        beginning = self._sessions.begin(new, self._quotas.most)
+        if beginning.ended is Ended.DIFFERS:
+            return None
+        self._quotas.began(session.user_id, beginning)
         call.session_id = session.request_id
-        writes = initialization_writes(
-            session, function.script, prepared.artifact, registers=registers, packages=function.packages
-        )
-        self._sessions.create(session, writes)
         if registers:
             self._functions.forget(session.name, session.user_id)
-        if registers and function.replaces is not None:
-            self._flights.drop_results(session, function.replaces)
+        if beginning.replaces is not None:
+            self._flights.drop_results(session, beginning.replaces)
         return _initialized(session, prepared.artifact_cached)
 
     def _with_packages(
@@ -99,13 +145,18 @@ class SessionInitializer:
         return replace(function, packages=wanted.field, environment=environment)
 
     def _function(self, call: Call, identity: Identity, request: InitializeRequest) -> Registered:
+        """Return the script of the request, or the function that it names."""
         if request.script is not None:
-            try:
-                return self._functions.replaced(request.name, identity.subject, request.script)
-            except StoreUnavailable:
-                return Registered(request.script)
+            return Registered(request.script)
         ref, user = FunctionRef(request.name, request.selector), identity.subject
         return self._functions.registered(ref, user, Asker(user, call.ids.http_request_id))
+
+    def _replaced(self, user: str, name: LanguageTitle, script: Script) -> Registered:
+        """Return the script with what a session takes from the function that it replaces."""
+        try:
+            return self._functions.replaced(name, user, script)
+        except StoreUnavailable:
+            return Registered(script)
 
 
 def _initialized(session: Session, artifact_cached: bool | None) -> InitializeAnswer:

@@ -23,7 +23,7 @@ from controller.execution.runner import EnvironmentUse, ScriptRunner
 from controller.limits.rate_limit import Admission
 from controller.models.registered import Identity, Script, Session, canonical
 from controller.models.requests import CallByName, ExecuteRequest
-from controller.models.stored import StoredFunction
+from controller.models.stored import NewSession, StoredFunction
 from controller.observability.metrics import MetricsCollector
 from controller.registry.function_memory import KeyedLocks
 from controller.registry.functions import FunctionCatalog, Use
@@ -172,7 +172,7 @@ class NamedSessions:
             bounds=self._bounds,
             expires_at=expires_at,
         )
-        writes = initialization_writes(session, script, prepared.artifact, registers=False, by_name=True)
+        writes = initialization_writes(NewSession(session, script, prepared.artifact), by_name=True)
         self._sessions.create(session, writes)
         return session
 

@@ -50,6 +50,10 @@ class ScriptPackages:
         """Return until when a request that begins now waits for its packages, on the monotonic clock."""
         return monotonic() + self._wait
 
+    def none(self, language: str, script: str, asked: PackagesAsked) -> bool:
+        """Return whether neither the script nor its request says anything of packages. Raises InitializationFailed."""
+        return not asked.given and of_script(language, script) is None
+
     def wanted(self, language: str, script: str, asked: PackagesAsked, kept: Sequence[str] = ()) -> Wanted:
         """Return the packages of a script.
 

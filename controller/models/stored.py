@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from controller.models.registered import LanguageTitle, Session
+from controller.models.registered import LanguageTitle, Script, Session
 
 #: Named queries with their parameters.
 Statements = Iterable[tuple[str, Mapping[str, Any]]]
@@ -160,3 +160,46 @@ class Held(NamedTuple):
 
     sessions: int
     functions: int
+
+
+class NewSession(NamedTuple):
+    """A session that is to begin, and what is written with it.
+
+    Attributes:
+        artifact: the compiled script. None: there is none, or it is stored already.
+        registers: whether the script is registered as the session's function.
+        plain: whether the session takes neither schemas nor packages from the function that its script replaces.
+        packages: the field `packages` of the function that is registered.
+    """
+
+    session: Session
+    script: Script
+    artifact: bytes | None = None
+    registers: bool = False
+    plain: bool = False
+    packages: Sequence[str] = ()
+
+
+class Ended(StrEnum):
+    """How the beginning of a session ended."""
+
+    BEGUN = "begun"
+    #: The user has as many live sessions as they may have.
+    SESSIONS = "sessions"
+    #: The user has as many functions as they may have.
+    FUNCTIONS = "functions"
+    #: The function has schemas or packages, which a plain session lacks.
+    DIFFERS = "differs"
+
+
+class Beginning(NamedTuple):
+    """What became of a session that was to begin.
+
+    Attributes:
+        replaces: the hash of the registered script that this one has replaced, if it has.
+        at_bound: whether the user has all that they may have now.
+    """
+
+    ended: Ended
+    replaces: str | None = None
+    at_bound: bool = False

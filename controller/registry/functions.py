@@ -36,7 +36,6 @@ class Registered:
     """The script of a session, and the JSON Schemas of its params and results if the function has them.
 
     Attributes:
-        replaces: the hash of the registered script that this one replaces, if it does.
         packages: the field `packages` of the function.
         environment: the digest of the version's environment. None: it has no packages.
     """
@@ -44,7 +43,6 @@ class Registered:
     script: Script
     params_schema: str | None = None
     result_schema: str | None = None
-    replaces: str | None = None
     packages: Sequence[str] = ()
     environment: str | None = None
 
@@ -56,7 +54,6 @@ class Registered:
             script,
             schemas.get("params"),
             schemas.get("result") if content.enforce_result else None,
-            None if script.hash == content.script_hash else content.script_hash,
             content.packages,
             content.environment,
         )

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from controller.cache.manager import CacheManager
 from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.models.registered import Session
-from controller.models.stored import StoredSession
+from controller.models.stored import Beginning, Ended, Held, NewSession, StoredSession
 from controller.observability.metrics import MetricsCollector
 from controller.registry.session_status import SessionStatus
-from controller.registry.writes import session_end_writes
+from controller.registry.writes import initialization_writes, session_end_writes
 from controller.request_log.writes import RequestLog, Write
 from telemetry.tracing import UNTRACED, Tracer
 
@@ -32,6 +32,13 @@ class SessionRows(Protocol):
 
         Raises:
             StoreRejected: a statement was refused.
+        """
+
+    def begin_session(self, new: NewSession, most: Held) -> Beginning:
+        """Begin a session with all its rows, unless its user has all that they may have. 0: no bound.
+
+        Raises:
+            StoreRejected: the rows were refused.
         """
 
     def session(self, request_id: str) -> StoredSession | None:
@@ -76,6 +83,34 @@ class SessionManager:
         self._size = size
         self._tracer = tracer
         self._memory: OrderedDict[str, Session] = OrderedDict()
+
+    def begin(self, new: NewSession, most: Held) -> Beginning:
+        """Begin a session with all its rows, unless its user has all that they may have.
+
+        While PostgreSQL is away, the session lives in Redis, its rows are queued, and no bound holds.
+
+        Args:
+            new: the session.
+            most: what its user may have. 0: no bound.
+
+        Raises:
+            StoreUnavailable: PostgreSQL and Redis are both away.
+        """
+        session = new.session
+        try:
+            made = self._rows.begin_session(new, most)
+        except StoreUnavailable:
+            if not self._cache.put_session(session):
+                raise
+            self._request_log.record(*initialization_writes(new))
+            made = Beginning(Ended.BEGUN)
+        else:
+            if made.ended is not Ended.BEGUN:
+                return made
+            self._cache.put_session(session)
+        self._remember(session)
+        self._metrics.session_created(session.name.language)
+        return made
 
     def create(self, session: Session, writes: list[Write]) -> None:
         """Begin a session. `writes` are its rows, in order.

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 from controller.models.registered import ArtifactKey, Script, Session
+from controller.models.stored import NewSession
 from controller.request_log.writes import Write
 
 
@@ -91,30 +92,19 @@ def session_mark_writes(request_id: str, result_schema: str | None, *, by_name: 
     return [Write("mark_session", parameters)] if by_name or result_schema is not None else []
 
 
-def initialization_writes(
-    session: Session,
-    script: Script,
-    artifact: bytes | None,
-    *,
-    registers: bool,
-    by_name: bool = False,
-    packages: Sequence[str] = (),
-) -> list[Write]:
+def initialization_writes(new: NewSession, *, by_name: bool = False) -> list[Write]:
     """Return all writes of a new session, in the order of their references.
 
     Args:
-        session: the session.
-        script: its script.
-        artifact: its compiled artifact, if the language has artifacts.
-        registers: whether its function is registered as well.
-        by_name: whether the session is behind executions by name.
-        packages: the field `packages` of the function that is registered.
+        new: the session.
+        by_name: whether it is behind executions by name.
     """
-    rows = script_writes(script)
-    if artifact is not None:
-        rows += artifact_writes(session.artifact_key, artifact)
-    if registers:
-        rows += function_writes(session, packages)
+    session = new.session
+    rows = script_writes(new.script)
+    if new.artifact is not None:
+        rows += artifact_writes(session.artifact_key, new.artifact)
+    if new.registers:
+        rows += function_writes(session, new.packages)
     marks = session_mark_writes(session.request_id, session.result_schema, by_name=by_name)
     return rows + session_writes(session) + marks
 

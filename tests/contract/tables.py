@@ -7,7 +7,14 @@ from typing import Any, Protocol
 
 from controller.limits.quotas import HeldByUser
 from controller.models.registered import LanguageTitle, Script, Session, now
-from controller.models.stored import FunctionFilter, Held, StoredFunction, StoredSession
+from controller.models.stored import (
+    Beginning,
+    FunctionFilter,
+    Held,
+    NewSession,
+    StoredFunction,
+    StoredSession,
+)
 from controller.registry.rows import EnvironmentOwners, FunctionRows
 from controller.registry.scripts import ScriptRows
 from controller.registry.sessions import SessionRows
@@ -43,6 +50,10 @@ def write(tables: Tables, *writes: Write) -> None:
 def begin(tables: Tables, session: Session) -> Session:
     write(tables, *script_writes(SCRIPT), *session_writes(session))
     return session
+
+
+def begun(tables: Tables, session: Session, most: Held = Held(0, 0), **new: Any) -> Beginning:
+    return tables.begin_session(NewSession(session, new.pop("script", SCRIPT), **new), most)
 
 
 def stored(tables: Tables, session: Session) -> StoredSession:
