@@ -6,19 +6,29 @@ plus the spread of SAME/NEW, which is the noise of this run. No wall time plays 
 """
 
 import argparse
+import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
+from itertools import islice, repeat
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from bench.command import FOLDER, announce, save, status_of
 from bench.measurement import cpu_per_request
-from bench.scenarios.scenario import TRIVIAL, burst, function, session
+from bench.scenarios.scenario import (
+    INITIALIZE,
+    TRIVIAL,
+    burst,
+    function,
+    new_scripts,
+    session,
+    title_line,
+)
 from bench.states import State, checked_out, python_of, settle
 from local.state import ROOT
 
@@ -36,6 +46,7 @@ class Work(NamedTuple):
         by_name: BASE executes a session, NEW and SAME the function.
         extra: what NEW may cost more than the bound says, as a share of BASE.
         padding: bytes of params beside the number.
+        begins: the requests begin sessions, of a `known` script or of `new` ones. Empty: they are executions.
     """
 
     name: str
@@ -45,6 +56,7 @@ class Work(NamedTuple):
     by_name: bool = False
     extra: float = 0.0
     padding: int = 0
+    begins: str = ""
 
 
 WORKS = (
@@ -57,6 +69,9 @@ WORKS = (
     # Together with the bound: 5%.
     Work("cached-by-name", "python", 3000, fresh=False, by_name=True, extra=0.02),
     Work("warm-by-name", "python", by_name=True, extra=0.02),
+    Work("initialize-known-python", "python", 400, begins="known"),
+    Work("initialize-new-python", "python", 150, begins="new"),
+    Work("initialize-new-nodejs", "nodejs", 20, begins="new"),
 )
 DEFAULT = "cached,warm-python,warm-nodejs"
 
@@ -119,6 +134,16 @@ class Side:
         return {name.removeprefix("cpu "): us for name, us in cpu_per_request(used, work.requests).items()}
 
     def _load(self, work: Work, turn: int) -> None:
+        if work.begins:
+            scripts = new_scripts(work.language, f"{work.name} {turn}")
+            if work.begins == "known":
+                scripts = repeat(TRIVIAL[work.language])
+            bodies = (
+                json.dumps({"script_content": script}).encode() for script in islice(scripts, work.requests)
+            )
+            title = title_line(work.language, work.name)
+            burst(self._state, ((INITIALIZE, body, title) for body in bodies))
+            return
         first = turn * work.requests
         numbers = range(first, first + work.requests) if work.fresh else [1] * work.requests
         path = self._paths[work.name]
