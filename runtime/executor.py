@@ -12,6 +12,7 @@ from runtime.errors import RuntimeUnavailable, ServiceError, WorkerLost
 from runtime.json_codec import Object
 from runtime.languages.base import Language, Libraries, Script
 from runtime.metrics import RuntimeMetrics
+from runtime.pool.checker import Checker
 from runtime.pool.idle import Key
 from runtime.pool.pool import Bounds, Pool
 from runtime.pool.reserve import Reserve
@@ -75,6 +76,7 @@ class Executor:
             settings.worker_idle_ttl,
             lambda worker: worker.rehearse(settings.prepare_timeout),
         )
+        self._checker = Checker(self._reserve.take)
         self._pool = Pool(
             self._start_worker,
             Bounds(
@@ -119,6 +121,8 @@ class Executor:
     def prepare(self, reference: ScriptReference) -> tuple[Script, bool]:
         """Parse or compile a script without running it, and leave a warm worker for it in the pool.
 
+        A script that comes in a burst may be parsed only.
+
         Returns:
             The script, and whether it was known before.
 
@@ -137,7 +141,9 @@ class Executor:
                         payload = self._load_payload(script, worker, reference.environment)
                         worker.load(payload, "parse", self.settings.prepare_timeout)
 
-            self._with_worker(_key(reference, script), load)
+            key = _key(reference, script)
+            if not self._in_order(key, script):
+                self._with_worker(key, load)
             return script, known
         finally:
             self._end()
@@ -220,6 +226,7 @@ class Executor:
         if self._running:
             self._all_ended.wait(_LAST_ANSWERS_TIMEOUT)
         # 4. No request uses workers any more.
+        self._checker.close()
         self._reserve.close()
         self._limits_watcher.close()
         # 5. The fork server kills the remaining processes and removes their folders.
@@ -250,6 +257,18 @@ class Executor:
             # The worker ended between two calls, unnoticed. Nothing of this call has run: try once more.
             with self._pool.lease(key, fresh=fresh) as worker:
                 return use(worker)
+
+    def _in_order(self, key: Key, script: Script) -> bool:
+        """Return whether a script is in order, and no worker should load it now."""
+        if (
+            not self._language.checks
+            or key.environment
+            or self._pool.keeps(key)
+            or self._checker.loads_ahead()
+        ):
+            return False
+        with self._tracer.step("script check"):
+            return self._checker.in_order(script.hash, script.content)
 
     def _load_payload(self, script: Script, worker: Worker, environment: str) -> dict[str, Any]:
         payload = self._language.load_payload(script, worker.process.folder, self)

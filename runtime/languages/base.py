@@ -86,6 +86,8 @@ class Language(Protocol):
     environments_access: int
     #: Whether its worker program counts fuel. The script must not be able to change the count.
     counts_fuel: bool
+    #: Whether its worker program checks sources without loading them, and a load fails for no other reason.
+    checks: bool
 
     def preload(self) -> Preload:
         """Return what the fork server imports before its first fork."""
@@ -134,6 +136,7 @@ class Interpreted:
     dialects: tuple[str, ...] = ()
     environments_access = 0
     counts_fuel = False
+    checks = False
 
     def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
         """Return an empty text: there are no options."""

@@ -30,6 +30,7 @@ class Python(Interpreted):
     """Python, in the version that runs this program."""
 
     name = "python"
+    checks = True
     # A worker may list folders, as the import system does: so a second layer leaves it the one that is its own.
     environments_access = landlock.READ
     inventory = Path(__file__).parents[1] / "workers" / "python_libraries.py"

@@ -68,6 +68,10 @@ class IdleWorkers(Generic[W]):
     def __contains__(self, worker: W) -> bool:
         return worker in self._by_age
 
+    def has(self, key: Key) -> bool:
+        """Return whether there is a worker of the key."""
+        return key in self._by_key
+
     @property
     def oldest_age(self) -> float:
         """Seconds since the oldest one became idle; 0 when there is none."""

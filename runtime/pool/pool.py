@@ -114,6 +114,10 @@ class Pool(Generic[W]):
             _end(worker)
             self._give_back(key, None)
 
+    def keeps(self, key: Key) -> bool:
+        """Return whether there is an idle worker of the key."""
+        return self._idle.has(key)
+
     def counts(self) -> dict[str, int]:
         """Return the numbers of `idle` and `busy` workers and of `waiting` requests."""
         return {"idle": len(self._idle), "busy": self._busy_in_all, "waiting": len(self._queue)}

@@ -124,6 +124,10 @@ class Worker:
         """Kill its process. Does not wait."""
         self.process.kill()
 
+    def discard_output(self) -> None:
+        """Forget what its process has printed."""
+        self.process.discard_output()
+
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Send a request and return its answer. Languages use it for messages that only they have.
 

@@ -2,13 +2,15 @@
 
 Front to worker, one frame each:
     {"id": N, "rehearse": true}                       warm up; at most once, before load
+    {"id": N, "check": "source"}                      parse a script and forget it; never before or after load
     {"id": N, "load": {...}, "result_max_bytes": N}   parse or instantiate the script without running it
     {"id": N, "run": {"params": {...}, "context": {...}}}
 Worker to front, exactly one answer to each of them, with its id:
     {"id": N, "rehearsed": true}
+    {"id": N, "checked": true}                 after check
     {"id": N, "loaded": true}                  after load
     {"id": N, "result": <JSON value>}          after run
-    {"id": N, "error": {"message": str, ...}}  after load or run; with the keys of `ScriptError`, null when unknown
+    {"id": N, "error": {"message": str, ...}}  after check, load or run; the keys of `ScriptError`, null if unknown
 An answer after run may have more members: usage in units that only the program can measure:
     {"id": N, "result": ..., "fuel": N}
 and `"spent": true` if the process must not serve another run, because this one has left something behind in it.
@@ -88,6 +90,10 @@ class Program(Protocol):
         is done for the first time.
         """
 
+    def check(self, source: str) -> None:
+        """Find whether a script would load, and forget it. Raises ScriptError. Only where its language `checks`."""
+        raise NotImplementedError
+
     def load(self, payload: dict[str, Any]) -> None:
         """Load the script from the language's load payload, without running it. Raises ScriptError."""
 
@@ -151,6 +157,9 @@ def _answer(program: Program, message: dict[str, Any], result_max_bytes: int) ->
         if "rehearse" in message:
             program.rehearse()
             return b'"rehearsed":true'
+        if "check" in message:
+            program.check(message["check"])
+            return b'"checked":true'
         if "load" in message:
             program.load(message["load"])
             return b'"loaded":true'

@@ -14,6 +14,7 @@ from runtime.workers.json_result import encode_result
 from runtime.workers.protocol import ScriptError
 from runtime.workers.python_process import end_timers, look_plain
 from runtime.workers.python_script import MODULE, Script
+from runtime.workers.python_source import form_of
 from runtime.workers.python_traceback import SCRIPT_FILE, script_error, syntax_error
 
 
@@ -37,6 +38,14 @@ class Program(protocol.Program):
         self._script = None
         del sys.modules[MODULE], linecache.cache[SCRIPT_FILE]
         Path(SCRIPT_FILE).unlink(missing_ok=True)
+
+    def check(self, source: str) -> None:
+        """Compile a script as `load` does, and forget it. Raises ScriptError."""
+        source = source.removeprefix("\ufeff")
+        try:
+            form_of(source, compile(source, SCRIPT_FILE, "exec", dont_inherit=True))
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            raise syntax_error(error, source) from None
 
     def load(self, payload: dict[str, Any]) -> None:
         """Compile `source`, which may also import from the folder `environment` and the folders `packages`.

@@ -30,6 +30,7 @@ from tests.calls import SCRIPT, execution, new_session
 NAME = LanguageTitle("python", "hello")
 ANY = FunctionFilter()
 PLENTY = Held(100, 100)
+UNBOUND = Held(0, 0)
 
 
 class Tables(SessionRows, FunctionRows, ScriptRows, HeldByUser, EnvironmentOwners, Protocol):
@@ -52,7 +53,7 @@ def begin(tables: Tables, session: Session) -> Session:
     return session
 
 
-def begun(tables: Tables, session: Session, most: Held = Held(0, 0), **new: Any) -> Beginning:
+def begun(tables: Tables, session: Session, most: Held = UNBOUND, **new: Any) -> Beginning:
     return tables.begin_session(NewSession(session, new.pop("script", SCRIPT), **new), most)
 
 

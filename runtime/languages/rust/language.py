@@ -63,6 +63,7 @@ class Rust:
     dialects: tuple[str, ...] = ()
     environments_access = 0
     counts_fuel = True
+    checks = False
 
     def __init__(self, settings: Settings) -> None:
         artifacts = settings.state / "rust"

@@ -1,12 +1,14 @@
 """Which worker serves a call: warm ones are reused, but not by other scripts or tenants; calls wait for busy ones."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import requests
 
+from runtime.pool.checker import AHEAD_MAX, AHEAD_PER_SECOND
 from tests.integration.runtime.interpreted.conftest import Serve
 from tests.integration.runtime.interpreted.served import Server
 from tests.waiting import until
@@ -24,6 +26,20 @@ def test_the_first_run_after_prepare_starts_and_parses_nothing(runtime: Server) 
     first, second = runtime.run(script).json(), runtime.run(script).json()
     assert [first["cold"], second["cold"]] == [False, False]
     assert first["result"] == second["result"]
+
+
+def test_a_burst_of_new_scripts_takes_no_process_for_each(serve: Serve) -> None:
+    server = serve()
+    scripts = [f"def handle(params):\n    return {number}\n" for number in range(60)]
+    since = time.monotonic()
+    answers = [server.prepare(script) for script in scripts]
+    loaded = server.workers()["idle"]
+    assert {answer.status_code for answer in answers} == {200}
+    assert loaded <= AHEAD_MAX + AHEAD_PER_SECOND * (time.monotonic() - since)
+    assert [server.result(script) for script in scripts[::20]] == [0, 20, 40]
+    broken = [server.prepare(f"x = {number}\ny = (\n").json()["error"] for number in range(10)]
+    assert [error["details"]["line"] for error in broken] == [2] * 10
+    assert server.run("x = 0\ny = (\n").json()["error"] == broken[0]
 
 
 def test_an_answer_has_the_usage(runtime: Server) -> None:
