@@ -99,7 +99,11 @@ class Postgres:
             return list(found) if isinstance(found, Generator) else found
 
     def row(self, name: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the one row of a named query that may have long texts, in one trip. Raises as `write_together` does."""
+        """Return the one row of a named query, in one trip. Its parameters may be long texts.
+
+        Raises:
+            StoreUnavailable, StoreRejected: see `write_together`.
+        """
         with self.transaction(name) as opened, opened.cursor() as cursor, _single_trip(opened):
             cursor.execute(_bound(cursor, name, parameters))
             found: Any = cursor.fetchone()

@@ -1,6 +1,7 @@
 """SessionInitializer: begins sessions (`POST /initialize`), the first half of `WorkflowManager`."""
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import replace
 
 from msgspec import UNSET
@@ -25,6 +26,10 @@ from controller.runtimes.selector import RuntimeRoute
 
 #: Most functions of which it is remembered that they have schemas or packages.
 REMEMBERED = 10_000
+
+
+class _FunctionLends(Exception):
+    """The function that a plain session's script replaces has schemas or packages for it."""
 
 
 class SessionInitializer:
@@ -75,31 +80,19 @@ class SessionInitializer:
         self._quotas.expect_room(identity.subject, request.name, registers=registers)
         call.script_hash = function.script.hash
         if registers and self._plain(identity.subject, request, function.script, route.language):
-            try:
-                began = self._began(call, request, route, function, plain=True)
-            except InitializationFailed:
-                # The script may need the packages of the function that it replaces.
-                if not self._replaced(identity.subject, request.name, function.script).environment:
-                    raise
-                began = None
-            if began is not None:
-                return began
-            self._lending[identity.subject, request.name] = None
-            if len(self._lending) > REMEMBERED:
-                self._lending.popitem(last=False)
+            with suppress(_FunctionLends):
+                return self._begun(call, request, route, function, plain=True)
+            self._remember_lending((identity.subject, request.name))
         if registers:
             function = self._replaced(identity.subject, request.name, function.script)
-        began = self._began(call, request, route, function, plain=False)
-        if began is None:
-            raise AssertionError("only a plain session differs from its function")
-        return began
+        return self._begun(call, request, route, function, plain=False)
 
     def _plain(self, user: str, request: InitializeRequest, script: Script, language: str) -> bool:
         """Return whether the session needs nothing of the function that its script replaces, as far as is known."""
         known = (user, request.name) in self._lending
         return not known and self._packages.none(language, script.content, request.packages)
 
-    def _began(
+    def _begun(
         self,
         call: Call,
         request: InitializeRequest,
@@ -107,23 +100,33 @@ class SessionInitializer:
         function: Registered,
         *,
         plain: bool,
-    ) -> InitializeAnswer | None:
-        """Prepare the script and begin the session. None: it is plain, and its function is not."""
+    ) -> InitializeAnswer:
+        """Prepare the script and begin the session.
+
+        Raises:
+            _FunctionLends: it is plain, and needs more than that.
+        """
         registers = request.script is not None
         until = self._packages.deadline()
         if registers and not plain:
             function = self._with_packages(call, route.language, request.packages, function, until)
         use = EnvironmentUse(function.environment, until)
-        # Before any row is written: a script that is refused leaves nothing, and no lock is held while it is compiled.
-        prepared = self._runner.prepare(
-            route, request.name, function.script, request.compile_options, call, use
-        )
+        # Before any row is written: what is refused leaves nothing, and no lock is held while a script is compiled.
+        try:
+            prepared = self._runner.prepare(
+                route, request.name, function.script, request.compile_options, call, use
+            )
+        except InitializationFailed:
+            if plain and self._replaced(call.user_id, request.name, function.script).environment:
+                # It may fail for the lack of packages.
+                raise _FunctionLends from None
+            raise
         session = session_of_request(call.user_id, request, function, prepared, self._bounds)
         packages = function.packages if registers else ()
         new = NewSession(session, function.script, prepared.artifact, registers, plain, packages)
         beginning = self._sessions.begin(new, self._quotas.most)
         if beginning.ended is Ended.DIFFERS:
-            return None
+            raise _FunctionLends
         self._quotas.began(session.user_id, beginning)
         call.session_id = session.request_id
         if registers:
@@ -131,6 +134,11 @@ class SessionInitializer:
         if beginning.replaces is not None:
             self._flights.drop_results(session, beginning.replaces)
         return _initialized(session, prepared.artifact_cached)
+
+    def _remember_lending(self, function: tuple[str, LanguageTitle]) -> None:
+        self._lending[function] = None
+        if len(self._lending) > REMEMBERED:
+            self._lending.popitem(last=False)
 
     def _with_packages(
         self, call: Call, language: str, asked: PackagesAsked, function: Registered, until: float

@@ -51,7 +51,11 @@ class ScriptPackages:
         return monotonic() + self._wait
 
     def none(self, language: str, script: str, asked: PackagesAsked) -> bool:
-        """Return whether neither the script nor its request says anything of packages. Raises InitializationFailed."""
+        """Return whether neither the script nor its request says anything of packages.
+
+        Raises:
+            InitializationFailed: the declaration in the script is refused.
+        """
         return not asked.given and of_script(language, script) is None
 
     def wanted(self, language: str, script: str, asked: PackagesAsked, kept: Sequence[str] = ()) -> Wanted:

@@ -224,7 +224,7 @@ INFRASTRUCTURE: dict[str, Check] = {
     "Redis: time of an operation, 95th percentile": between(1e-5, longest(1)),
     "Redis: failed operations": counts(lambda _: {("begin",): CALLS}, others=True),
     "PostgreSQL: operations": counts(
-        lambda seen: {("held_by_user",): seen.ledger.by(0)[("initialize",)]}, others=True
+        lambda seen: {("begin_session",): seen.ledger.by(0, 2)["initialize", "ok"]}, others=True
     ),
     "PostgreSQL: time of an operation, 95th percentile": between(1e-5, longest(1)),
     "PostgreSQL: failed operations": counts(lambda _: {("functions",): CALLS}, others=True),

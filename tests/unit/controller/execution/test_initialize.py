@@ -84,6 +84,23 @@ def test_a_script_that_is_refused_leaves_nothing(one: Process, stores: Stores) -
     assert one.sample("lambda_requests_total", **labels) == 1
 
 
+def test_a_session_begins_in_one_trip_and_asks_again_for_a_functions_schemas(
+    one: Process, stores: Stores
+) -> None:
+    one.begin(script="result = 0")  # from then on the process knows that Python has no artifacts
+    for script in ("result = 1", "result = 2", "result = 2"):
+        stores.postgres.asked.clear()
+        one.begin(script=script)
+        assert stores.postgres.asked == ["begin_session"]
+    one.put(script="result = 3", schema={"params": {"type": "object"}})
+    stores.postgres.asked.clear()
+    assert one.begin(script="result = 4").params_schema == '{"type":"object"}'
+    assert stores.postgres.asked == ["begin_session", "own_content", "begin_session"]
+    stores.postgres.asked.clear()
+    assert one.begin(script="result = 5").params_schema == '{"type":"object"}'
+    assert stores.postgres.asked == ["own_content", "begin_session"]
+
+
 def test_a_user_at_the_bound_of_sessions_is_refused_before_the_runtime_works(stores: Stores) -> None:
     one = Process(stores, quotas=(2, 0))
     first, _ = one.begin(), one.begin()
