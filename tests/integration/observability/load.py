@@ -26,7 +26,7 @@ RUST = """
     }
 """
 #: Seconds of a run: of most, of one that followers wait for, and of a crowd's: longer than it takes to be scraped.
-SLOW, SHARED, LONG = 0.05, 0.7, 1.5
+SLOW, SHARED, LONG = 0.05, 0.7, 4.0
 MISSES, HITS, REFRESHES, WAITERS = 8, 6, 4, 3
 FAILURES, TIMEOUTS, ISOLATED, NAMED = 4, 4, 3, 2
 #: More than the runs of one script at once, WORKERS_PER_SCRIPT_MAX: the others wait for a worker.
