@@ -91,6 +91,8 @@ def _count(byte: bytes, text: bytes) -> int:
     """Count a byte, in a fraction of the time that `bytes.count` takes. Small pieces need no fresh memory."""
     if byte not in text:
         return 0
+    if len(text) <= SMALL:
+        return len(text) - len(text.replace(byte, b""))
     pieces = (text[start : start + SMALL] for start in range(0, len(text), SMALL))
     return len(text) - sum(len(piece.replace(byte, b"")) for piece in pieces)
 
