@@ -1,8 +1,8 @@
 """The whole service on one machine, without Docker: `python -m local.run`, or `make run`.
 
 Starts PostgreSQL, Redis, the migrations, a runtime for each language, the controller and what installs packages, and
-ends them in the opposite order when it is told to (Ctrl-C) or when one of them dies and cannot be started again. Status
-0 after the former, 1 after the latter.
+ends them in the opposite order when it is told to (Ctrl-C) or when one of them dies and cannot be started again.
+Status 0 after the former, 1 after the latter.
 """
 
 import argparse
