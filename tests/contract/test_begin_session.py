@@ -86,7 +86,7 @@ def test_a_user_begins_no_more_sessions_than_the_bound(tables: Tables, owner: st
     assert begun(tables, replace(refused, name=other), most, script=LONG, registers=True) == Beginning(
         Ended.SESSIONS, at_bound=True
     )
-    assert tables.session(refused.request_id) is tables.own_content(other, owner) is None
+    assert (tables.session(refused.request_id), tables.own_content(other, owner)) == (None, None)
     assert begun(tables, new_session(f"{owner}-other"), most) == BEGUN
     assert begun(tables, new_session(owner)) == BEGUN, "without a bound"
 
@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(owner: str, postgres_da
         begun(tables, session, script=Script("a\0b", SCRIPT.hash), registers=True)
     with pytest.raises(StoreRejected):
         begun(tables, replace(session, isolation="none"), registers=True)
-    assert tables.session(session.request_id) is tables.own_content(NAME, owner) is None
+    assert (tables.session(session.request_id), tables.own_content(NAME, owner)) == (None, None)
     postgres.close()
 
 
