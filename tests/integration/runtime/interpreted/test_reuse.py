@@ -41,8 +41,8 @@ def test_a_burst_of_new_scripts_takes_no_process_for_each(serve: Serve) -> None:
     assert [error["details"]["line"] for error in broken] == [2] * 10
     assert server.run("x = 0\ny = (\n").json()["error"] == broken[0]
     for monstrous in ("-" * 60_000 + "1", "[" * 60_000, "x = '" + chr(0) + "'"):
-        answers = server.prepare(monstrous), server.run(monstrous)
-        assert {answer.json()["error"]["code"] for answer in answers} == {"INITIALIZATION_ERROR"}
+        both = server.prepare(monstrous), server.run(monstrous)
+        assert {answer.json()["error"]["code"] for answer in both} == {"INITIALIZATION_ERROR"}
         assert server.prepare(f"x = {len(monstrous)}").status_code == 200
 
 
