@@ -100,11 +100,14 @@ class ForkServer:
             self._worker = self._load()
             self._loaded = True
         server = os.getpid()
+        confinement = confine.Confinement.of(request["confinement"])
+        confine.prepare(confinement)
         ours, theirs = socket.socketpair()
         with theirs:
             pid = os.fork()
             if pid == 0:
-                _become_child(request, [*descriptors, theirs.fileno()], server, self._worker)
+                sources = [*descriptors, theirs.fileno()]
+                _become_child(request, confinement, sources, server, self._worker)
         self._children.add(pid)
         self._selector.register(ours, selectors.EVENT_READ, partial(self._listen, ours, request["folder"]))
         pidfd = os.pidfd_open(pid)
@@ -194,7 +197,11 @@ def _kill_group(leader: int) -> None:
 
 
 def _become_child(
-    request: dict[str, Any], descriptors: list[int], server: int, worker: ModuleType | None
+    request: dict[str, Any],
+    confinement: confine.Confinement,
+    descriptors: list[int],
+    server: int,
+    worker: ModuleType | None,
 ) -> NoReturn:
     """Turn the forked copy of the server into the requested process. It never returns into the server's code."""
     try:
@@ -204,7 +211,7 @@ def _become_child(
         _restore_signals(executes=bool(request["argv"]))
         _enter_folder(request["folder"], request["env"])
         with socket.socket(fileno=_SUPERVISOR) as supervisor:
-            confine.confine(confine.Confinement.of(request["confinement"]), request["folder"], supervisor)
+            confine.confine(confinement, request["folder"], supervisor)
         if request["argv"]:
             os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
         channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)

@@ -108,6 +108,16 @@ class Confinement:
         return cls(**{**message, **lists})
 
 
+def prepare(confinement: Confinement) -> None:
+    """Build what `confine` needs and any process may use, so that the forks of this one find it built."""
+    if "seccomp" not in confinement.off:
+        seccomp.metadata_filter()
+        for metadata in (True, False):
+            seccomp.worker_filter(
+                network=confinement.network, processes=confinement.processes, metadata=metadata
+            )
+
+
 def confine(confinement: Confinement, folder: str, supervisor: socket.socket) -> None:
     """Confine the calling process. This cannot be undone.
 
@@ -131,9 +141,8 @@ def confine(confinement: Confinement, folder: str, supervisor: socket.socket) ->
     if "seccomp" not in off:
         metadata = _hand_over_metadata(supervisor)
         network, processes = confinement.network, confinement.processes
-        seccomp.install(
-            seccomp.worker_filter(os.getpid(), network=network, processes=processes, metadata=metadata)
-        )
+        program = seccomp.worker_filter(network=network, processes=processes, metadata=metadata)
+        seccomp.install(program.of(os.getpid()))
 
 
 def _hand_over_metadata(supervisor: socket.socket) -> bool:
@@ -225,7 +234,10 @@ def _grants(confinement: Confinement, folder: str) -> list[tuple[str, int]]:
 
 def _limit(confinement: Confinement) -> None:
     # Where the machine's memory runs out, the kernel then ends a worker rather than the service.
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    # Plainly: the layers of a text file take a process that has just been forked half a millisecond.
+    score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(score, b"1000")
+    os.close(score)
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 64 << 10,

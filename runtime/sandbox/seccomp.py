@@ -14,6 +14,7 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from runtime.sandbox import syscalls
 
@@ -28,6 +29,9 @@ _RET_ERRNO = 0x00050000
 _RET_USER_NOTIF = 0x7FC00000
 _RET_ALLOW = 0x7FFF0000
 
+#: `struct sock_filter`: code, ways if true and false, operand; and where the operand is in it.
+_INSTRUCTION = struct.Struct("<HBBI")
+_OPERAND = 4
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE = 0, 4
 #: The bit of calls of the x32 interface. None of our programs uses it.
@@ -41,6 +45,9 @@ _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _PR_NAME_AND_VMA = (15, 16, 0x53564D41)
 #: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: the requests that language runtimes make.
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+
+#: Stands for the pid of the process in a filter that is built before the process exists. An operand has 32 bits.
+_OWN_PID = 1 << 32
 
 #: sendmsg is among them because a message can carry descriptors, and keep files open that the limits do not see.
 _CONNECTING = ("connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg")
@@ -105,12 +112,33 @@ class Condition:
         return [load, *((_EQUAL, value, "done", "on") for value in first), (_EQUAL, last, "done", "refuse")]
 
 
+@dataclass(frozen=True)
+class Program:
+    """A filter that is complete but for the pid of its process.
+
+    Attributes:
+        code: The BPF program.
+        pids: Where in it the pid belongs, in bytes from its start.
+    """
+
+    code: bytes
+    pids: tuple[int, ...]
+
+    def of(self, pid: int) -> bytes:
+        """Return the BPF program for the process `pid`."""
+        code = bytearray(self.code)
+        for place in self.pids:
+            struct.pack_into("<I", code, place, pid)
+        return bytes(code)
+
+
 class Filter:
     """Builds a filter. Rules are checked in the order in which they are added."""
 
     def __init__(self) -> None:
         self._numbers = syscalls.numbers()
         self._program: list[bytes] = []
+        self._pids: list[int] = []
         self._add(_LOAD, _ARCHITECTURE)
         self._add(_EQUAL, syscalls.architecture(), 1, 0)
         self._return(_RET_KILL_PROCESS)
@@ -145,14 +173,14 @@ class Filter:
         """Hand calls to the process that has the filter's listener."""
         self._answer(names, _RET_USER_NOTIF)
 
-    def finished(self, default: int = _RET_ERRNO | errno.ENOSYS) -> bytes:
-        """Return the BPF program.
+    def finished(self, default: int = _RET_ERRNO | errno.ENOSYS) -> Program:
+        """Return the program.
 
         Args:
             default: The answer to all calls without a rule.
         """
         self._return(default)
-        return b"".join(self._program)
+        return Program(b"".join(self._program), tuple(self._pids))
 
     def _answer(self, names: Iterable[str], value: int) -> None:
         for name in names:
@@ -164,21 +192,26 @@ class Filter:
         self._add(_RETURN, value)
 
     def _add(self, code: int, operand: int, on_true: int = 0, on_false: int = 0) -> None:
-        self._program.append(struct.pack("<HBBI", code, on_true, on_false, operand))
+        if operand == _OWN_PID:
+            self._pids.append(len(self._program) * _INSTRUCTION.size + _OPERAND)
+            operand = 0
+        self._program.append(_INSTRUCTION.pack(code, on_true, on_false, operand))
 
 
+# Both are built once and kept: to build them takes a process that has just been forked over a millisecond.
+@cache
 def metadata_filter() -> bytes:
     """Return the filter that hands the calls of METADATA to the listener and allows all others."""
     rules = Filter()
     rules.notify(METADATA)
-    return rules.finished(default=_RET_ALLOW)
+    return rules.finished(default=_RET_ALLOW).code
 
 
-def worker_filter(pid: int, *, network: bool, processes: bool, metadata: bool) -> bytes:
-    """Return the filter of a worker process.
+@cache
+def worker_filter(*, network: bool, processes: bool, metadata: bool) -> Program:
+    """Return the filter of a worker process, which may signal no process but itself.
 
     Args:
-        pid: The pid of the process, the only one that it may signal.
         network: Whether it may open internet sockets.
         processes: Whether it may start processes, as a compiler does, or threads only.
         metadata: Whether the process has `metadata_filter` too, which hands over the calls of METADATA.
@@ -195,15 +228,15 @@ def worker_filter(pid: int, *, network: bool, processes: bool, metadata: bool) -
         rules.allow_when("clone", thread, errno.EAGAIN)
         rules.refuse(["fork", "vfork"], errno.EAGAIN)
     rules.allow_when("close_range", [Condition(2, (0, _CLOSE_RANGE_CLOEXEC))], errno.EPERM)
-    own = [Condition(0, (pid,))]
+    own = [Condition(0, (_OWN_PID,))]
     rules.allow_when("kill", own, errno.EPERM)
     rules.allow_when("tgkill", own, errno.EPERM)
     rules.allow_when("prctl", [Condition(0, _PR_NAME_AND_VMA)], errno.EPERM)
     # A process may read its own limits, but not change them.
     nothing_new = [Condition(2, (0,)), Condition(2, (0,), upper_half=True)]
-    rules.allow_when("prlimit64", [Condition(0, (0, pid)), *nothing_new], errno.EPERM)
+    rules.allow_when("prlimit64", [Condition(0, (0, _OWN_PID)), *nothing_new], errno.EPERM)
     rules.allow_when("ioctl", [Condition(1, _IOCTLS)], errno.ENOTTY)
-    rules.allow_when("sched_setaffinity", [Condition(0, (0, pid))], errno.EPERM)
+    rules.allow_when("sched_setaffinity", [Condition(0, (0, _OWN_PID))], errno.EPERM)
     for error, names in _REFUSED.items():
         rules.refuse(names, error)
     if metadata:
@@ -258,7 +291,7 @@ def install_with_listener(program: bytes) -> int:
 
 def _install(program: bytes, flags: int) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
-    described = _SockFprog(len(program) // 8, program)
+    described = _SockFprog(len(program) // _INSTRUCTION.size, program)
     number = _SECCOMP_SYSCALL[os.uname().machine]
     answer: int = libc.syscall(number, _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(described))
     if answer < 0:
