@@ -22,7 +22,7 @@ from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
-_WORKER = _WORKERS / "node_worker.mjs"
+_WORKER = _WORKERS / "node_worker.cjs"
 _STRIPPER = _WORKERS / "node_types.mjs"
 #: The oldest major version that runs the worker program.
 _OLDEST = 24

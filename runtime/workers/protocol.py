@@ -22,7 +22,7 @@ A script can write to the channel. The id prevents that such a frame counts as t
 
 A worker program is a module with a class `Program` (see the Protocol below). The fork server imports the module once,
 before the first fork, so that the children need not. A child creates a `Program` and passes it to `serve`.
-`node_worker.mjs` implements the same protocol on descriptor 3.
+`node_worker.cjs` implements the same protocol on descriptor 3.
 """
 
 import os

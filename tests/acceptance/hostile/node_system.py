@@ -254,7 +254,7 @@ FILE_SYSTEM = [
     ),
     node_case(
         "import of our module",
-        "await import(`${params.repository}/runtime/workers/node_verdict.mjs`);",
+        "await import(`${params.repository}/runtime/workers/node_resolve.mjs`);",
         "refused ERR_MODULE_NOT_FOUND",
         because="scripts import built-in modules only",
     ),

@@ -1,19 +1,21 @@
 // The error of a script or its run, with the user's lines, columns and frames only.
 
-import { inspect } from 'node:util';
-import { isNativeError } from 'node:util/types';
+'use strict';
 
-export const SCRIPT_FILE = 'script.js';
+const { inspect } = require('node:util');
+const { isNativeError } = require('node:util/types');
+
+const SCRIPT_FILE = 'script.js';
 
 const MAX_TEXT = 16 * 1024;
 const LINE_END = /\r\n|[\n\r\u2028\u2029]/;
 const UNEXPECTED_END = 'Unexpected end of input';
 const FRAME = /^ {4}at /;
 const SCRIPT_FRAME = /(?:^ {4}at |\()script\.js:(\d+):(\d+)\)?$/m;
-const OWN_FOLDER = new URL('.', import.meta.url).href;
+const OWN_FOLDER = `${__dirname}/`;
 
 /** An answer to the front. Its members are those of `ScriptError` in `protocol.py`. */
-export class ScriptError extends Error {
+class ScriptError extends Error {
   constructor(message, members = {}) {
     super(message);
     const { kind = 'exception', type = null, line = null, column = null } = members;
@@ -39,7 +41,7 @@ export class ScriptError extends Error {
 }
 
 /** Returns the error of a text that does not compile. Node's stack begins with place, line, and a mark below it. */
-export function syntaxError(error, text) {
+function syntaxError(error, text) {
   const [head, , marks] = (stackOf(error) ?? '').split('\n', 3);
   const found = Number(/^script\.js:(\d+)$/.exec(head)?.[1]);
   if (!found) return syntaxErrorAt(error, error.message, null, null);
@@ -56,7 +58,7 @@ function syntaxErrorAt({ name }, message, line, column) {
 }
 
 /** Returns the error of any value that was thrown or rejected with. */
-export function scriptError(thrown) {
+function scriptError(thrown) {
   if (thrown instanceof ScriptError) return thrown;
   try {
     return isNativeError(thrown) || thrown instanceof Error ? ofError(thrown) : ofValue(thrown);
@@ -105,3 +107,5 @@ function shortened(text) {
   const half = MAX_TEXT / 2;
   return `${text.slice(0, half)}\n... ${text.length - MAX_TEXT} characters left out ...\n${text.slice(-half)}`;
 }
+
+module.exports = { SCRIPT_FILE, ScriptError, syntaxError, scriptError };

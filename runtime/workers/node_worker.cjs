@@ -1,16 +1,18 @@
 // The program of a Node.js worker: one script in one process. It implements `protocol.py` on descriptor 3.
 
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeSync } from 'node:fs';
-import { Socket } from 'node:net';
-import { join } from 'node:path';
-import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
+'use strict';
 
-import { SCRIPT_FILE, scriptError } from './node_error.mjs';
-import { parseExactly } from './node_integers.mjs';
-import { encodeResult, isIterator, listed } from './node_result.mjs';
-import { addPackages, readScript } from './node_script.mjs';
-import { Traces } from './node_traces.mjs';
+const { AsyncLocalStorage } = require('node:async_hooks');
+const { writeSync } = require('node:fs');
+const { Socket } = require('node:net');
+const { join } = require('node:path');
+const { clearTimeout, setImmediate, setTimeout } = require('node:timers');
+
+const { SCRIPT_FILE, scriptError } = require('./node_error.cjs');
+const { parseExactly } = require('./node_integers.cjs');
+const { encodeResult, isIterator, listed } = require('./node_result.cjs');
+const { addPackages, readScript } = require('./node_script.cjs');
+const { Traces } = require('./node_traces.cjs');
 
 const CHANNEL = 3;
 const HEADER_BYTES = 4;
@@ -25,6 +27,10 @@ let current = null;
 /** Knows the run that a callback, a timer or a promise belongs to. */
 const runs = new AsyncLocalStorage();
 const traces = new Traces();
+
+// A script finds no module of ours: neither as the program's main one, nor among those that were loaded.
+process.mainModule = undefined;
+for (const path of Object.keys(require.cache)) delete require.cache[path];
 
 process.argv[1] = join(process.cwd(), SCRIPT_FILE);
 process.execArgv.length = 0;

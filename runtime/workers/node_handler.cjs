@@ -1,9 +1,11 @@
 // Finds the handler among a script's exports, and calls it in the way that its parameters ask for.
 
-import { EventEmitter } from 'node:events';
-import { isAsyncFunction } from 'node:util/types';
+'use strict';
 
-import { ScriptError } from './node_error.mjs';
+const { EventEmitter } = require('node:events');
+const { isAsyncFunction } = require('node:util/types');
+
+const { ScriptError } = require('./node_error.cjs');
 
 const { apply, defineProperty } = Reflect;
 const FORMS =
@@ -26,16 +28,16 @@ const MORE = /^(?:,(?!\s*\))|\.\.\.)/;
 const INERT = /(['"`])(?:\\[^]|(?!\1)[^\\])*\1|\/\*[^]*?\*\/|\/\/.*/g;
 
 /** Returns the handler of the exports of a CommonJS module as a function of the event; null if there is none. */
-export function exportedHandler(exported) {
+function exportedHandler(exported) {
   return isCallable(exported) ? adapted(exported) : memberHandler(exported, exported, ['handler', 'handle', 'default']);
 }
 
 /** Returns the same for the namespace of an ES module. Its functions have no `this`. */
-export function moduleHandler(namespace) {
+function moduleHandler(namespace) {
   return memberHandler(namespace, undefined, ['default', 'handler', 'handle']);
 }
 
-export function noHandler() {
+function noHandler() {
   return new ScriptError(`the script has no handler and returns no result; it may have one of: ${FORMS}`);
 }
 
@@ -120,3 +122,5 @@ function hasMoreParameters(source) {
   }
   return false;
 }
+
+module.exports = { exportedHandler, moduleHandler, noHandler };

@@ -1,13 +1,16 @@
 // Compiles a script in each of the forms that it may have, without running it, and runs it in the form that compiled.
 
-import Module, { createRequire, isBuiltin } from 'node:module';
-import { delimiter, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import vm from 'node:vm';
+'use strict';
 
-import { SCRIPT_FILE, syntaxError } from './node_error.mjs';
-import { exportedHandler, moduleHandler, noHandler } from './node_handler.mjs';
-import { wantsBigInt } from './node_integers.mjs';
+const Module = require('node:module');
+const { createRequire, isBuiltin } = Module;
+const { delimiter, join } = require('node:path');
+const { pathToFileURL } = require('node:url');
+const vm = require('node:vm');
+
+const { SCRIPT_FILE, syntaxError } = require('./node_error.cjs');
+const { exportedHandler, moduleHandler, noHandler } = require('./node_handler.cjs');
+const { wantsBigInt } = require('./node_integers.cjs');
 
 const PATH = join(process.cwd(), SCRIPT_FILE);
 const URL_OF_SCRIPT = pathToFileURL(PATH).href;
@@ -37,7 +40,7 @@ const ASYNC_END = '\n})()';
  * Compiles the source as CommonJS (also a bare function body), as a body that awaits, and as an ES module. Returns
  * the first that compiles. Throws the ScriptError with the place furthest into the text.
  */
-export function readScript(source) {
+function readScript(source) {
   // A byte order mark and a `#!` line are not valid inside a function.
   const text = source.replace(/^\uFEFF/, '').replace(/^#!/, '//');
   const failures = [];
@@ -203,7 +206,7 @@ function withoutModuleSyntax(text) {
 }
 
 /** Lets the script import the packages in a folder, before those of the deployment. */
-export function addPackages(folder) {
+function addPackages(folder) {
   const modules = join(folder, 'node_modules');
   places = [pathToFileURL(modules).href, ...places];
   packages = folder;
@@ -255,7 +258,7 @@ function located(specifier) {
   if (file.startsWith(FOLDER_URL)) return file;
   for (const place of PACKAGE.test(specifier) ? places : []) {
     try {
-      return import.meta.resolve(specifier, place);
+      return resolveImport(specifier, place);
     } catch (error) {
       if (error.code !== NOT_FOUND) throw error;
     }
@@ -271,7 +274,12 @@ function pathInPackages(name) {
 
 /** Returns the URL of the same, as `import` finds it, which has no name for a package that is built in too. */
 function urlInPackages(name) {
-  return name.endsWith('/') ? pathToFileURL(pathInPackages(name)).href : import.meta.resolve(name, places[0]);
+  return name.endsWith('/') ? pathToFileURL(pathInPackages(name)).href : resolveImport(name, places[0]);
+}
+
+/** Returns the URL of what `import` finds from a place. Loaded late: it starts Node's loader of ES modules. */
+function resolveImport(name, place) {
+  return require('./node_resolve.mjs').resolve(name, place);
 }
 
 async function linkImport(specifier, referencing, { attributes }) {
@@ -285,3 +293,5 @@ async function linkImport(specifier, referencing, { attributes }) {
     { context: referencing.context },
   );
 }
+
+module.exports = { readScript, addPackages };

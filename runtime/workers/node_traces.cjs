@@ -1,5 +1,7 @@
 // What a run leaves in its process that would make the next run another one than the first.
 
+'use strict';
+
 const EVENTS = ['unhandledRejection', 'uncaughtException'];
 /** Functions of Node.js with which the worker program speaks to the front. A script may replace them. */
 const FUNCTIONS = [
@@ -10,7 +12,7 @@ const ORIGINALS = FUNCTIONS.flatMap(([holder, names]) => names.map((name) => [ho
 const MEMBERS = Object.getOwnPropertyNames(Object.prototype).length;
 
 /** Compares the process before and after a run. */
-export class Traces {
+class Traces {
   /** Whether something failed after the answer of its run. */
   failures = false;
   #listeners;
@@ -34,3 +36,5 @@ function isHostChanged() {
   if (Object.getOwnPropertyNames(Object.prototype).length !== MEMBERS) return true;
   return ORIGINALS.some(([holder, name, original]) => holder[name] !== original);
 }
+
+module.exports = { Traces };

@@ -1,8 +1,12 @@
 // Turns the result of a script into JSON, or finds the value in it that JSON cannot represent.
 
-import { isAnyArrayBuffer, isBoxedPrimitive, isMap, isNativeError, isPromise, isRegExp, isSet } from 'node:util/types';
+'use strict';
 
-import { ScriptError } from './node_error.mjs';
+const {
+  isAnyArrayBuffer, isBoxedPrimitive, isMap, isNativeError, isPromise, isRegExp, isSet,
+} = require('node:util/types');
+
+const { ScriptError } = require('./node_error.cjs');
 
 const { stringify } = JSON;
 const { getPrototypeOf, hasOwn, keys: keysOf } = Object;
@@ -14,13 +18,13 @@ const MAX_DEPTH = 199;
 const OPAQUE = [isMap, isSet, isPromise, isRegExp, isAnyArrayBuffer, ArrayBuffer.isView];
 
 /** Returns whether a result is a generator or another iterator, with or without `async`. */
-export function isIterator(result) {
+function isIterator(result) {
   if (typeof result !== 'object' || typeof result?.next !== 'function') return false;
   return typeof result[Symbol.asyncIterator] === 'function' || typeof result[Symbol.iterator] === 'function';
 }
 
 /** Returns the values of an iterator as a list. */
-export async function listed(result, maxBytes) {
+async function listed(result, maxBytes) {
   const values = [];
   const add = (value) => {
     // Each takes two bytes at least.
@@ -32,7 +36,7 @@ export async function listed(result, maxBytes) {
 }
 
 /** Returns JSON text: null for undefined; undefined properties are left out. Throws a ScriptError. */
-export function encodeResult(result, maxBytes) {
+function encodeResult(result, maxBytes) {
   const encoded = isPlain(result, maxBytes) ? ofPlain(result, maxBytes) : new Writer(maxBytes).encode(result);
   const size = Buffer.byteLength(encoded);
   if (size > maxBytes) throw tooLarge(size, maxBytes);
@@ -264,3 +268,5 @@ function notJson(message, value) {
     type: isObject ? (nameOf(value) ?? 'object') : typeof value,
   });
 }
+
+module.exports = { isIterator, listed, encodeResult };

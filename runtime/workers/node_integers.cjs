@@ -1,5 +1,7 @@
 // Integers of a request that a JavaScript number cannot hold, for scripts that ask for them as BigInt.
 
+'use strict';
+
 const { parse } = JSON;
 const SKIPPED = /(?:\s|;|\/\/.*|\/\*[^]*?\*\/)+/y;
 const DIRECTIVE = /(['"])(.*?)\1/y;
@@ -8,7 +10,7 @@ const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/
 const INTEGER = /^-?\d+$/;
 
 /** Returns whether the source begins with the directive `'use bigint'`, alone or among others such as 'use strict'. */
-export function wantsBigInt(source) {
+function wantsBigInt(source) {
   let at = 0;
   const next = (pattern) => {
     pattern.lastIndex = at;
@@ -28,7 +30,7 @@ export function wantsBigInt(source) {
  * Parses JSON with each integer beyond those that are safe in a number as a BigInt. Newer versions of Node.js give a
  * number's text to the reviver. In older ones it sees values only, so every string is marked as a string or an integer.
  */
-export function parseExactly(text) {
+function parseExactly(text) {
   if (!LONG.test(text)) return parse(text);
   const marked = text.replace(TOKEN, (token, colon) => {
     if (token[0] === '"') return colon === undefined ? `"s${token.slice(1)}` : token;
@@ -39,3 +41,5 @@ export function parseExactly(text) {
     return value[0] === 'i' ? BigInt(value.slice(1)) : value.slice(1);
   });
 }
+
+module.exports = { wantsBigInt, parseExactly };
