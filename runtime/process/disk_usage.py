@@ -27,6 +27,9 @@ def used_bytes(folder: Path, thread: Path) -> float:
     mapped = _mapped(folder, thread)
     if mapped is None:
         return float("inf")
+    if not mapped <= held.keys():
+        # A file that was deleted after the first look may be open, so that its size can be seen.
+        held |= _held(thread)
     return _named(folder) + sum(held.values()) + _UNSEEN_BYTES * len(mapped - held.keys())
 
 

@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
@@ -142,6 +143,27 @@ def test_a_file_that_is_only_mapped_counts_with_the_largest_size(
     assert used_bytes(tmp_path, THREAD) - before == Confinement.file_bytes
     libc.munmap(page, PAGE)
     assert used_bytes(tmp_path, THREAD) == before
+
+
+def test_a_file_that_is_deleted_between_the_looks_counts_with_its_size(
+    tmp_path: Path, write: Callable[[str], int]
+) -> None:
+    folder, process = tmp_path, tmp_path / "process"
+    (process / "fd").mkdir(parents=True)
+    descriptor = write("file")
+    (process / "fd" / "3").symlink_to(f"/proc/self/fd/{descriptor}")
+    os.mkfifo(process / "maps")
+
+    def map_deleted() -> None:
+        with (process / "maps").open("w") as maps:  # returns once the list is opened, after the open files
+            inode = os.fstat(descriptor).st_ino
+            folder.joinpath("file").unlink()
+            maps.write(f"7f00-7f01 rw-s 0000 00:00 {inode} {os.path.realpath(folder)}/file (deleted)\n")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(map_deleted)
+        assert SIZE <= used_bytes(folder, process) < 2 * SIZE
+    os.close(descriptor)
 
 
 def test_too_many_files_count_as_infinite(tmp_path: Path) -> None:
