@@ -102,12 +102,13 @@ class ForkServer:
         server = os.getpid()
         confinement = confine.Confinement.of(request["confinement"])
         confine.prepare(confinement)
+        environment = {**confine.environment(request["folder"]), **request["env"]}
         ours, theirs = socket.socketpair()
         with theirs:
             pid = os.fork()
             if pid == 0:
                 sources = [*descriptors, theirs.fileno()]
-                _become_child(request, confinement, sources, server, self._worker)
+                _become_child(request, confinement, environment, sources, server, self._worker)
         self._children.add(pid)
         self._selector.register(ours, selectors.EVENT_READ, partial(self._listen, ours, request["folder"]))
         pidfd = os.pidfd_open(pid)
@@ -199,6 +200,7 @@ def _kill_group(leader: int) -> None:
 def _become_child(
     request: dict[str, Any],
     confinement: confine.Confinement,
+    environment: dict[str, str],
     descriptors: list[int],
     server: int,
     worker: ModuleType | None,
@@ -209,11 +211,13 @@ def _become_child(
         confine.die_with_parent(server, signal.SIGKILL)
         _place_descriptors(*descriptors)
         _restore_signals(executes=bool(request["argv"]))
-        _enter_folder(request["folder"], request["env"])
+        os.chdir(request["folder"])
         with socket.socket(fileno=_SUPERVISOR) as supervisor:
             confine.confine(confinement, request["folder"], supervisor)
         if request["argv"]:
-            os.execve(request["argv"][0], request["argv"], os.environ)  # noqa: S606 - no shell is the point
+            os.execve(request["argv"][0], request["argv"], environment)  # noqa: S606 - no shell is the point
+        os.environ.clear()
+        os.environ.update(environment)
         channel = Channel(socket.socket(fileno=_CHANNEL), _MAX_MESSAGE)
         if request["probe"]:
             channel.send(confine.active_layers())
@@ -254,12 +258,6 @@ def _restore_signals(*, executes: bool) -> None:
     for number in _RESET_SIGNALS + (_IGNORED_BY_PYTHON if executes else ()):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-
-
-def _enter_folder(folder: str, environment: dict[str, str]) -> None:
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update({**confine.environment(folder), **environment})
 
 
 def _preload(modules: list[str], worker: str | None) -> ModuleType | None:
