@@ -22,12 +22,15 @@ from runtime.sandbox.confine import RESERVED_BYTES, Confinement
 from runtime.settings import MEBIBYTE, Settings
 
 _WORKERS = Path(__file__).parents[1] / "workers"
-_WORKER = _WORKERS / "node_worker.cjs"
+_START = _WORKERS / "node_start.cjs"
+#: Makes what `_START` finds under the name `_PROGRAM` in the private folder of a worker.
+_MAKER = _WORKERS / "node_program.cjs"
+_PROGRAM = "program"
 _STRIPPER = _WORKERS / "node_types.mjs"
 #: The oldest major version that runs the worker program.
 _OLDEST = 24
-#: Seconds for the answer of `node --version`.
-_VERSION_TIMEOUT = 10
+#: Seconds for the answer of Node.js at the start of a runtime.
+_ANSWER_TIMEOUT = 10
 #: Flags for experimental interfaces: to compile ES modules without running them, and to find packages for them.
 _FLAGS = (
     "--experimental-vm-modules",
@@ -46,13 +49,16 @@ class NodeJS(Interpreted):
     inventory = _WORKERS / "node_libraries.mjs"
 
     def __init__(self, settings: Settings) -> None:
-        node = _program(settings.node)
+        node = _path(settings.node)
         heap = f"--max-old-space-size={settings.memory_max_bytes // MEBIBYTE}"
+        command = (node, *_FLAGS, "--require", str(_WORKERS / "node_machine.cjs"), heap)
+        program = _worker_program(command)
+        self._files = {_PROGRAM: program} if program else {}
+        self._argv = (*command, str(_START))
         folders = os.pathsep.join(f"{folder}/node_modules" for folder in settings.packages)
         self._environment = {"NODE_PATH": folders} if folders else {}
         self._slots = CompilerSlots()
         self._allowed = Allowed(self.name, settings.network)
-        self._argv = (node, *_FLAGS, "--require", str(_WORKERS / "node_machine.cjs"), heap, str(_WORKER))
         self._confinement = Confinement(
             # The limits watcher and V8's own option bound what is used. This bounds what is used between two looks.
             memory_bytes=settings.memory_max_bytes + RESERVED_BYTES,
@@ -68,8 +74,13 @@ class NodeJS(Interpreted):
         return Preload()
 
     def launch(self) -> Launch:
-        """Return the command line of `node`."""
-        return Launch(argv=self._argv, environment=self._environment, confinement=self._confinement)
+        """Return the command line of `node`, and the worker program."""
+        return Launch(
+            argv=self._argv,
+            environment=self._environment,
+            files=self._files,
+            confinement=self._confinement,
+        )
 
     def options(self, language: str, compile_options: Mapping[str, Any]) -> str:
         """Return the dialect, empty for JavaScript: the same text means something else in each."""
@@ -98,20 +109,35 @@ class NodeJS(Interpreted):
         return replace(script, content=told["text"])
 
 
-def _program(name: str) -> str:
-    """Return the path of Node.js. Raises UnusableSetting if it is missing or too old."""
+def _path(name: str) -> str:
+    """Return the path of Node.js. Raises UnusableSetting if it is missing."""
     found = shutil.which(name)
     if found is None:
         raise UnusableSetting(f"NODE: there is no program {name!r}")
-    path = str(Path(found).resolve())
-    try:
-        told = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnusableSetting(f"NODE: {path} does not run: {error}") from None
-    version = re.match(r"v(\d+)\.", told.stdout)
+    return str(Path(found).resolve())
+
+
+def _worker_program(command: tuple[str, ...]) -> bytes:
+    """Return the worker program for `_START`; nothing if it cannot be made. Raises UnusableSetting.
+
+    Args:
+        command: Node.js, with the flags of a worker. Its version is checked by the way.
+    """
+    # A Node.js that does not know the flags only says its version.
+    told = _output(*command, str(_MAKER)) or _output(command[0], "--version")
+    line, _, program = told.partition(b"\n")
+    version = re.match(rb"v(\d+)\.", line)
     if version is None or int(version[1]) < _OLDEST:
-        what = f"Node.js {told.stdout.strip()}" if version else "no Node.js"
-        raise UnusableSetting(f"NODE: {path} is {what}; version {_OLDEST} or newer is needed")
-    return path
+        what = f"Node.js {line.decode().strip()}" if version else "no Node.js"
+        raise UnusableSetting(f"NODE: {command[0]} is {what}; version {_OLDEST} or newer is needed")
+    return program
+
+
+def _output(*command: str) -> bytes:
+    """Return what a program prints, nothing if it fails. Raises UnusableSetting if it does not run."""
+    try:
+        # Without our variables, some of which would set other flags.
+        ended = subprocess.run(command, env={}, capture_output=True, timeout=_ANSWER_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UnusableSetting(f"NODE: {command[0]} does not run: {error}") from None
+    return b"" if ended.returncode else ended.stdout

@@ -28,10 +28,6 @@ let current = null;
 const runs = new AsyncLocalStorage();
 const traces = new Traces();
 
-// A script finds no module of ours: neither as the program's main one, nor among those that were loaded.
-process.mainModule = undefined;
-for (const path of Object.keys(require.cache)) delete require.cache[path];
-
 process.argv[1] = join(process.cwd(), SCRIPT_FILE);
 process.execArgv.length = 0;
 

@@ -1,5 +1,6 @@
-"""Which Node.js the runtime takes."""
+"""Which Node.js the runtime takes, and the worker program that it makes with it."""
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,3 +49,29 @@ def test_others_end_the_start_with_a_reason(
 def test_a_missing_program_is_named(settings: Settings) -> None:
     with pytest.raises(UnusableSetting, match=r"^NODE: there is no program '/nowhere/node'$"):
         NodeJS(replace(settings, node="/nowhere/node"))
+
+
+#: Compiles the program in the current folder as `node_start.cjs` does. V8 refuses code that other flags have made.
+COMPILE = """
+const file = require('fs').readFileSync('program');
+const end = 4 + file.readUInt32BE(0);
+const { SourceTextModule, Script, constants } = require('vm');
+const { cachedDataRejected } = new Script(file.latin1Slice(4, end), {
+  cachedData: file.subarray(end),
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+});
+console.log(cachedDataRejected, typeof SourceTextModule);
+"""
+
+
+def test_workers_need_not_compile_their_program(
+    settings: Settings, tmp_path: Path, node_program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NODE_OPTIONS", "--stack-size=500")  # of the runtime, not of its workers
+    launch = NodeJS(replace(settings, node=node_program)).launch()
+    (tmp_path / "program").write_bytes(launch.files["program"])
+    flags = launch.argv[:-1]
+    told = subprocess.run(
+        [*flags, "-e", COMPILE], cwd=tmp_path, env={}, capture_output=True, text=True, check=True
+    ).stdout
+    assert told == "false function\n"
