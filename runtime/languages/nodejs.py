@@ -31,11 +31,15 @@ _STRIPPER = _WORKERS / "node_types.mjs"
 _OLDEST = 24
 #: Seconds for the answer of Node.js at the start of a runtime.
 _ANSWER_TIMEOUT = 10
-#: Flags for experimental interfaces: to compile ES modules without running them, and to find packages for them.
+#: Experimental interfaces: to compile ES modules without running them, and to find packages for them. And fewer
+#: threads to start: one of V8 rather than four, for which processes of many scripts would not find cores, and none
+#: that waits for a debugger.
 _FLAGS = (
     "--experimental-vm-modules",
     "--experimental-import-meta-resolve",
     "--disable-warning=ExperimentalWarning",
+    "--v8-pool-size=1",
+    "--disable-sigusr1",
 )
 
 
