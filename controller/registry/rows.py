@@ -1,6 +1,6 @@
-"""What the registry asks of the tables: of functions, their versions and aliases, and of environments."""
+"""What the registry asks of the tables: of sessions, functions, their versions and aliases, and environments."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from controller.models.environments import BuildState, Built, Environment, KeptLock
@@ -8,14 +8,49 @@ from controller.models.registered import FIRST, LanguageTitle
 from controller.models.stored import (
     Alias,
     AliasWrite,
+    Beginning,
     Deletion,
     FunctionContent,
     FunctionFilter,
     FunctionTargets,
+    Held,
+    NewSession,
     Statements,
     StoredFunction,
+    StoredSession,
     StoredVersion,
 )
+
+
+class SessionRows(Protocol):
+    """The permanent store of sessions. Every method raises StoreUnavailable while the store is away."""
+
+    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Execute named statements, all or none, see `registry.writes`.
+
+        Raises:
+            StoreRejected: a statement was refused.
+        """
+
+    def begin_session(self, new: NewSession, most: Held) -> Beginning:
+        """Begin a session with all its rows, unless its user has all that they may have. 0: no bound.
+
+        Raises:
+            StoreRejected: the rows were refused.
+        """
+
+    def session(self, request_id: str) -> StoredSession | None:
+        """Return a session, even if it has ended or expired."""
+
+    def end_session(self, request_id: str, status: str) -> bool:
+        """End a session, or record the end of one that is not written yet. Return False if it had ended."""
+
+    def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
+        """Delete up to `batch` sessions that expired more than a day ago.
+
+        Returns:
+            The number of deleted and of active sessions. None: another process is deleting.
+        """
 
 
 class FunctionRows(Protocol):

@@ -6,15 +6,14 @@ decides.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import Any, Protocol
 
 from controller.cache.manager import CacheManager
 from controller.errors import NotFound, SessionEnded, StoreUnavailable
 from controller.models.registered import Session
-from controller.models.stored import Beginning, Ended, Held, NewSession, StoredSession
+from controller.models.stored import Beginning, Ended, Held, NewSession
 from controller.observability.metrics import MetricsCollector
+from controller.registry.rows import SessionRows
 from controller.registry.session_status import SessionStatus
 from controller.registry.writes import initialization_writes, session_end_writes
 from controller.request_log.writes import RequestLog, Write
@@ -22,37 +21,6 @@ from telemetry.tracing import UNTRACED, Tracer
 
 CLEANING_BATCH = 1000
 UNKNOWN = "there is no such session"
-
-
-class SessionRows(Protocol):
-    """The permanent store of sessions. Every method raises StoreUnavailable while the store is away."""
-
-    def write_together(self, statements: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        """Execute named statements, all or none, see `registry.writes`.
-
-        Raises:
-            StoreRejected: a statement was refused.
-        """
-
-    def begin_session(self, new: NewSession, most: Held) -> Beginning:
-        """Begin a session with all its rows, unless its user has all that they may have. 0: no bound.
-
-        Raises:
-            StoreRejected: the rows were refused.
-        """
-
-    def session(self, request_id: str) -> StoredSession | None:
-        """Return a session, even if it has ended or expired."""
-
-    def end_session(self, request_id: str, status: str) -> bool:
-        """End a session, or record the end of one that is not written yet. Return False if it had ended."""
-
-    def delete_expired_sessions(self, batch: int) -> tuple[int, int] | None:
-        """Delete up to `batch` sessions that expired more than a day ago.
-
-        Returns:
-            The number of deleted and of active sessions. None: another process is deleting.
-        """
 
 
 class SessionManager:

@@ -1,12 +1,16 @@
-"""Turns a worker's report of a failed script into an error of the contract. The report is untrusted."""
+"""Turns a failed script into an error of the contract: by its worker's report, which is untrusted, or by its end."""
 
+import signal
 from typing import Any
 
-from runtime.errors import InitializationFailed, ScriptFailed
+from runtime.errors import InitializationFailed, ScriptFailed, ScriptTimeout, ServiceError
 from runtime.process.hints import Allowed, hint
 
 #: Kinds of failure that a worker may report.
 KINDS = frozenset({"exception", "memory_limit", "output_limit", "process_limit", "result_not_json"})
+#: What V8 prints before it ends its process by one of these signals: in a script's code, or in a thread that starts.
+_MEMORY_EXHAUSTED = "out of memory"
+_ENDS_OF_V8 = (-signal.SIGABRT, -signal.SIGTRAP)
 _MAX_TEXT = 64 * 1024
 _MAX_DIAGNOSTICS = 100
 
@@ -55,6 +59,37 @@ def broken_run(kind: str, message: str, stdout: str, stderr: str, allowed: Allow
     nothing = dict.fromkeys(("type", "line", "column", "stack_trace"))
     told = _hint({"message": message}, kind, allowed)
     return ScriptFailed(message, kind=kind, **nothing, stdout=stdout, stderr=stderr, **told)
+
+
+def ended_run(
+    status: int | None, timeout_ms: float, stdout: str, stderr: str, allowed: Allowed
+) -> ServiceError:
+    """Return the error for a run in which the process ended.
+
+    Args:
+        status: The exit status of the process, negative for a signal. None: it is not known.
+        timeout_ms: The script's time.
+        stdout: What it printed.
+        stderr: The same.
+        allowed: What the deployment allows, for the hint.
+    """
+    if status == -signal.SIGXCPU:
+        message = "the script used up its CPU time"
+        return ScriptTimeout(message, timeout_ms=timeout_ms, stdout=stdout, stderr=stderr)
+    if status == -signal.SIGXFSZ:
+        kind, message = "exception", "the script wrote a file that is too large"
+    elif status in _ENDS_OF_V8 and _MEMORY_EXHAUSTED in stderr:
+        kind, message = "memory_limit", "the script used more memory than it may"
+    else:
+        kind, message = "crashed", f"the script's process failed: {end_of_process(status)}"
+    return broken_run(kind, message, stdout, stderr, allowed)
+
+
+def end_of_process(status: int | None) -> str:
+    """Return how a process ended, in words."""
+    if status is None or status >= 0:
+        return f"it ended with status {status}"
+    return f"it was ended by {signal.Signals(-status).name}"
 
 
 def _hint(report: dict[str, Any], kind: str | None, allowed: Allowed) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """A warm process for one script: loads it once, runs it many times, is killed at a deadline."""
 
-import signal
 from typing import Any, NamedTuple
 
 import gevent
@@ -10,7 +9,13 @@ from runtime.frames import ChannelClosed, FrameError, TooDeep, Unread
 from runtime.json_codec import Object, OutOfRange
 from runtime.process.channel import ProcessChannel
 from runtime.process.confined import Confined, Dialogue
-from runtime.process.failures import broken_run, initialization_failure, script_failure
+from runtime.process.failures import (
+    broken_run,
+    end_of_process,
+    ended_run,
+    initialization_failure,
+    script_failure,
+)
 from runtime.process.hints import Allowed
 from runtime.process.limits_watcher import LimitsWatcher, Watch
 from runtime.process.packages import Packages
@@ -29,9 +34,6 @@ PENALTY_ANSWERS = 100
 _WAITED_FOR = {
     "callback": "its handler returned nothing, so its callback was awaited, and it was not called",
 }
-#: What V8 prints before it ends its process by one of these signals: in a script's code, or in a thread that starts.
-_MEMORY_EXHAUSTED = "out of memory"
-_ENDS_OF_V8 = (-signal.SIGABRT, -signal.SIGTRAP)
 _NOTHING_ALLOWED = Allowed()
 _NO_PACKAGES = Packages()
 
@@ -176,7 +178,7 @@ class Worker:
         except FrameError as error:
             self._end()
             _check_read(error)
-            message = f"the process that loaded the script failed: {self._end_of_process()}"
+            message = f"the process that loaded the script failed: {end_of_process(self.process.wait())}"
             raise initialization_failure({"message": message}, stage, self._allowed) from None
 
     def run(
@@ -289,28 +291,7 @@ class Worker:
             return broken_run(breach.kind, breach.message, *output, self._allowed)
         if isinstance(error, (TooDeep, OutOfRange)):
             return broken_run("result_not_json", f"the result is {error}", *output, self._allowed)
-        if status == -signal.SIGXCPU:
-            stdout, stderr = output
-            return ScriptTimeout(
-                "the script used up its CPU time", timeout_ms=timeout_ms, stdout=stdout, stderr=stderr
-            )
-        if status == -signal.SIGXFSZ:
-            return broken_run(
-                "exception", "the script wrote a file that is too large", *output, self._allowed
-            )
-        if status in _ENDS_OF_V8 and _MEMORY_EXHAUSTED in output[1]:
-            return broken_run(
-                "memory_limit", "the script used more memory than it may", *output, self._allowed
-            )
-        return broken_run(
-            "crashed", f"the script's process failed: {self._end_of_process()}", *output, self._allowed
-        )
-
-    def _end_of_process(self) -> str:
-        status = self.process.wait()
-        if status is None or status >= 0:
-            return f"it ended with status {status}"
-        return f"it was ended by {signal.Signals(-status).name}"
+        return ended_run(status, timeout_ms, *output, self._allowed)
 
 
 def _check_read(error: FrameError) -> None:

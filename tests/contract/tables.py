@@ -15,9 +15,8 @@ from controller.models.stored import (
     StoredFunction,
     StoredSession,
 )
-from controller.registry.rows import EnvironmentOwners, FunctionRows
+from controller.registry.rows import EnvironmentOwners, FunctionRows, SessionRows
 from controller.registry.scripts import ScriptRows
-from controller.registry.sessions import SessionRows
 from controller.registry.writes import (
     function_writes,
     script_writes,
