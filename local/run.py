@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,11 +40,14 @@ def apart(work: Callable[[], str]) -> str:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        status = 1
         try:
             os.write(writing, work().encode())
-            os._exit(0)
+            status = 0
+        except Exception:  # noqa: BLE001 - the fork must not return into what its parent does
+            traceback.print_exc()
         finally:
-            os._exit(1)
+            os._exit(status)
     os.close(writing)
     with os.fdopen(reading) as pipe:
         said = pipe.read()
