@@ -24,7 +24,7 @@ from local.state import ROOT
 from local.supervisor.account import remove
 from local.supervisor.managed_process import PartError
 from local.supervisor.ports import free_port
-from local.supervisor.proc import command_line, descendants, wait_until
+from local.supervisor.proc import command_line, descendants, name_of, wait_until
 
 #: Seconds until the service answers, until it has ended, and until its processes are idle after a load.
 START_TIMEOUT, STOP_TIMEOUT, QUIET_TIMEOUT = 300.0, 120.0, 20.0
@@ -32,6 +32,8 @@ START_TIMEOUT, STOP_TIMEOUT, QUIET_TIMEOUT = 300.0, 120.0, 20.0
 QUIET = 0.4
 #: No toolchain can be there, so the service starts without Rust. Each state would build its own glue in ours.
 NO_FOLDER = "/dev/null"
+#: The argument of the controller where it is a program, and its name where it is a fork.
+CONTROLLER = ("function.service:app", "controller")
 #: Seconds: more than one tick of the kernel's clock, and less than two.
 TICK = 0.015
 
@@ -93,8 +95,8 @@ class State:
     def meter(self, language: str) -> Meter:
         """Of the processes that take part in executions of the language. Raises PartError when one is missing."""
         root = self._process.pid
-        front = _topmost(root, f"function.runtime_{language}.handler:app")
-        parts = {"controller": _topmost(root, "function.service:app"), "front": front}
+        front = _topmost(root, f"function.runtime_{language}.handler:app", f"runtime-{language}")
+        parts = {"controller": _topmost(root, *CONTROLLER), "front": front}
         parts["workers"] = _topmost(front, "forkserver")
         parts |= {"redis": _topmost(root, "redis-server"), "postgres": _topmost(root, "postgres")}
         return Meter({name: [pid] for name, pid in parts.items()})
@@ -102,7 +104,7 @@ class State:
     def memory(self) -> dict[str, float]:
         """MiB (PSS) of all processes, the command that started them included, and the controller's part of it."""
         root = self._process.pid
-        parts = {"all": root, "controller": _topmost(root, "function.service:app")}
+        parts = {"all": root, "controller": _topmost(root, *CONTROLLER)}
         return {f"pss {name}": Meter({name: [pid]}).pss()[name] for name, pid in parts.items()}
 
     def _healthy(self) -> bool:
@@ -148,9 +150,13 @@ def settle(meter: Meter) -> None:
     wait_until(quiet, QUIET_TIMEOUT)
 
 
-def _topmost(root: int, name: str) -> int:
-    """The first process below `root` with the name in the last segment of an argument. Raises PartError."""
+def _topmost(root: int, argument: str, name: str = "") -> int:
+    """The first process below `root` with `argument` in the last segment of one of its own, or with the name.
+
+    Raises PartError.
+    """
     for pid in descendants(root)[1:]:
-        if any(name in argument.rpartition("/")[2] for argument in command_line(pid)):
+        segments = (each.rpartition("/")[2] for each in command_line(pid))
+        if name_of(pid) == name or any(argument in segment for segment in segments):
             return pid
-    raise PartError(f"there is no process {name}")
+    raise PartError(f"there is no process {argument}")

@@ -13,9 +13,8 @@ from waitress import serve
 
 from local.state import ROOT
 from local.supervisor.account import Account
-from local.supervisor.managed_process import Part
+from local.supervisor.managed_process import INTERPRETER, Part
 from local.supervisor.ports import LOOPBACK, free_port
-from local.supervisor.python_server import INTERPRETER
 
 FUNCTION = ["-m", "bench.yardstick"]
 #: The usual way to start gunicorn with gevent.

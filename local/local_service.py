@@ -1,6 +1,7 @@
 """One service on this machine: its parts, started in the order of need and ended in the opposite one."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -9,8 +10,9 @@ from local.settings import Settings
 from local.state import State
 from local.supervisor.account import remove
 from local.supervisor.managed_process import PartError
-from local.supervisor.python_server import HttpServer, Program
+from local.supervisor.python_server import TEMPLATE, HttpServer, Program
 from local.supervisor.supervisor import Supervisor
+from local.supervisor.zygote import Zygote
 
 
 class LocalService:
@@ -29,7 +31,8 @@ class LocalService:
     packages: HttpServer
 
     def __init__(self, parts: Parts, supervisor: Supervisor) -> None:
-        self.parts = parts
+        self._zygote = Zygote(parts.state.log("zygote"), parts.code, TEMPLATE)
+        self.parts = replace(parts, zygote=self._zygote)
         self.supervisor = supervisor
         self.postgres = parts.postgres()
         self.redis = parts.redis()
@@ -82,6 +85,8 @@ class LocalService:
             self.supervisor.launch_when_called(self.packages, *([metrics] if metrics else []))
 
     def _launched_runtimes(self, languages: Sequence[str], node: str) -> dict[str, HttpServer]:
+        if not self._zygote.alive:
+            self.supervisor.launch(self._zygote)
         runtimes = {language: self.parts.runtime(language, node) for language in languages}
         self.supervisor.launch(*runtimes.values())
         return runtimes

@@ -11,7 +11,9 @@ from local.state import State
 from local.stores.postgres import PostgresServer
 from local.stores.redis import RedisServer
 from local.supervisor.account import KEEPER, RUNNER, Account
-from local.supervisor.python_server import INTERPRETER, HttpServer, Program
+from local.supervisor.managed_process import INTERPRETER
+from local.supervisor.python_server import HttpServer, Program
+from local.supervisor.zygote import Zygote
 
 #: Language, and the variable of its port.
 RUNTIMES = {"nodejs": "NODEJS_PORT", "python": "PYTHON_PORT", "rust": "RUST_PORT"}
@@ -26,12 +28,14 @@ class Parts:
     Args:
         code: the folder that parts load code from.
         rust: the folder of the Rust toolchain; None: what was compiled before runs, and nothing is compiled.
+        zygote: forks the servers. None: each is a program of its own.
     """
 
     state: State
     settings: Settings
     code: Path
     rust: Path | None
+    zygote: Zygote | None = None
 
     def postgres(self) -> PostgresServer:
         return PostgresServer(
@@ -92,6 +96,7 @@ class Parts:
             f"function.runtime_{language}.handler:app",
             self.settings.ports[RUNTIMES[language]],
             self.settings.grace,
+            self.zygote,
             log=self.state.log(f"runtime-{language}"),
             account=account,
             code=self.code,
@@ -109,6 +114,7 @@ class Parts:
             "function.packages.handler:app",
             ports["PACKAGES_PORT"],
             self.settings.grace,
+            self.zygote,
             log=self.state.log("packages"),
             account=account,
             code=self.code,
@@ -163,6 +169,7 @@ class Parts:
             "function.service:app",
             port or ports["PORT"],
             self.settings.grace,
+            self.zygote,
             log=self.state.log(name),
             account=account,
             code=self.code,

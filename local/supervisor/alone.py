@@ -12,6 +12,7 @@ import traceback
 from types import FrameType
 from typing import Any, NoReturn
 
+from gevent import monkey
 from gunicorn.app.wsgiapp import WSGIApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
@@ -71,11 +72,19 @@ class Server(WSGIApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until told to end."""
-        if self.cfg.workers > 1:
-            super().run()
-        else:
+        if self.cfg.workers == 1:
             Alone(self).run()
+        elif monkey.is_module_patched("os"):
+            # A fork of the zygote. An arbiter has to be a program without gevent.
+            os.execv(sys.executable, [sys.executable, "-m", "local.supervisor.alone", *sys.argv[1:]])  # noqa: S606
+        else:
+            super().run()
+
+
+def serve() -> None:
+    """Serve what `sys.argv` says until told to end."""
+    Server("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
 
 
 if __name__ == "__main__":
-    Server("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn").run()
+    serve()

@@ -4,14 +4,18 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, Protocol
 
 from local.supervisor.account import Account
 from local.supervisor.proc import born, pauses, send
 
+#: Python, by its real place: a link may lead to it through a folder that other accounts cannot enter.
+INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -29,6 +33,20 @@ class PartError(Exception):
             self.add_note(line)
 
 
+class Process(Protocol):
+    """What `Part` uses of a process, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Return its status, or None while it lives."""
+
+    def wait(self, timeout: float = ...) -> int:
+        """Return its status when it has ended. Raises TimeoutExpired."""
+
+
 class Part(ABC):
     """One process. Subclasses say what to run and how to tell that it answers."""
 
@@ -41,7 +59,7 @@ class Part(ABC):
         self.name = name
         self.log = log
         self.account = account
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._log_start = 0
         self._told = False
 
@@ -112,18 +130,22 @@ class Part(ABC):
         self._told = False
         with self.log.open("ab") as log:
             self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                self.command(),
-                cwd=self.working_folder(),
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=self.descriptors(),
-                preexec_fn=bind_to_parent(self.stop_signal),  # noqa: PLW1509 - no thread of ours is near
-                **self.account.popen,
-            )
+            self._process = self._started(log)
+
+    def _started(self, log: IO[bytes]) -> Process:
+        """Start the process."""
+        return subprocess.Popen(
+            self.command(),
+            cwd=self.working_folder(),
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=self.descriptors(),
+            preexec_fn=bind_to_parent(self.stop_signal),  # noqa: PLW1509 - no thread of ours is near
+            **self.account.popen,
+        )
 
     def ask_to_stop(self) -> None:
         """Tell the process to end, once, without waiting until it has."""

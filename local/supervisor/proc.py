@@ -43,6 +43,14 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
+def name_of(pid: int) -> str:
+    """The name the process has given itself, or its program's, at most 15 bytes; empty when it is gone."""
+    try:
+        return PROC.joinpath(str(pid), "comm").read_text(errors="replace").rstrip("\n")
+    except OSError:
+        return ""
+
+
 def send(pid: int, number: signal.Signals) -> None:
     """Signal the process if it is still there."""
     with contextlib.suppress(ProcessLookupError):

@@ -3,15 +3,16 @@
 import http.client
 import json
 import os
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from local.supervisor.account import Account
 from local.supervisor.door import Door
-from local.supervisor.managed_process import Part, PartError
+from local.supervisor.managed_process import INTERPRETER, Part, PartError, Process
 from local.supervisor.ports import LOOPBACK
+from local.supervisor.zygote import Zygote
 
 #: Seconds for one look at a server's health.
 HEALTH_TIMEOUT = 10
@@ -29,9 +30,6 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the file is gunicorn's own
 USELESS = frozenset({3, 4})
 #: Seconds: a server that dies twice within them is not started again.
 TWICE = 10.0
-
-#: By its real place: a link may lead to it through a folder that other accounts cannot enter.
-INTERPRETER = Path(sys.prefix).resolve() / "bin" / "python"
 
 
 class Program(Part):
@@ -98,13 +96,17 @@ class HttpServer(Program):
 
     Args:
         grace: seconds that a call may take. So long an end waits for those that have begun.
+        zygote: forks the server. None: it is a program of its own.
     """
 
     start_timeout = 120.0
 
-    def __init__(self, name: str, app: str, port: int, grace: int, **parts: object) -> None:
-        arguments = ["-m", "local.supervisor.alone", "--config", f"{TEMPLATE}/gunicorn_conf.py", app]
-        super().__init__(name, arguments, **parts)  # type: ignore[arg-type]
+    def __init__(
+        self, name: str, app: str, port: int, grace: int, zygote: Zygote | None = None, **parts: object
+    ) -> None:
+        self._zygote = zygote
+        self._app = app
+        super().__init__(name, ["-m", "local.supervisor.alone"], **parts)  # type: ignore[arg-type]
         self.port = port
         self._door: Door | None = None
         self._bells: list[Door] = []
@@ -113,11 +115,29 @@ class HttpServer(Program):
         self.stop_timeout = grace + CLOSING + 5.0
 
     def command(self) -> list[str]:
+        return [*super().command(), *self._options()]
+
+    def _options(self) -> list[str]:
+        """The arguments of gunicorn."""
         place = f"fd://{self._door.descriptor}" if self._door else f"{LOOPBACK}:{self.port}"
-        return [*super().command(), "--bind", place]
+        return ["--config", f"{TEMPLATE}/gunicorn_conf.py", self._app, "--bind", place]
 
     def descriptors(self) -> tuple[int, ...]:
         return (self._door.descriptor,) if self._door else ()
+
+    def _started(self, log: IO[bytes]) -> Process:
+        """Start the process: a fork of the zygote, if there is one."""
+        if self._zygote is None:
+            return super()._started(log)
+        order = {
+            "name": self.name,
+            "arguments": self._options(),
+            "environment": self.environment(),
+            "folder": str(self.working_folder()),
+            "account": [self.account.uid, self.account.gid] if self.account.foreign else None,
+            "listening": self.descriptors(),
+        }
+        return self._zygote.fork(order, [log.fileno(), *self.descriptors()])
 
     def hold(self, *bells: int) -> None:
         """Let clients wait for the server, which is not launched yet. Raises PartError.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from local.state import ROOT, RUST
 from local.supervisor.account import RUNNER, Account
-from local.supervisor.python_server import INTERPRETER
+from local.supervisor.managed_process import INTERPRETER
 
 SUITE = "tests/acceptance/hostile"
 #: What a copy of the checkout leaves out: what was made in it, compiled modules excepted.

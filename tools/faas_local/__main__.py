@@ -21,8 +21,9 @@ from local.run import SCRIPT, announce, folders, local_service, supervised
 from local.settings import PortsInUse, Settings
 from local.state import ROOT, State
 from local.supervisor.account import RUNNER, Account
+from local.supervisor.managed_process import INTERPRETER
 from local.supervisor.ports import LOOPBACK, is_free, is_well
-from local.supervisor.python_server import INTERPRETER, Program
+from local.supervisor.python_server import Program
 from local.supervisor.supervisor import Interruption, Supervisor
 from tools.faas_local.replica import DRAIN_TIMEOUT
 from tools.faas_local.secret_store import FOLDER, SecretStore

@@ -13,8 +13,8 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from local.supervisor.account import RUNNER, Account
+from local.supervisor.managed_process import INTERPRETER
 from local.supervisor.ports import LOOPBACK
-from local.supervisor.python_server import INTERPRETER
 from tools.faas_local.app import application
 from tools.faas_local.environment import Environments
 from tools.faas_local.functions import Functions
