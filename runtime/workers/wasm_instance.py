@@ -1,14 +1,15 @@
 """One instance of a script's module, for one call.
 
-It uses wasmtime's C functions directly. The Python API looks up types, copies through lists and creates objects at
-each step, which takes three times as long as the call. Only this module depends on wasmtime's internals.
+It uses wasmtime's C functions directly, with pointers as numbers and buffers that all calls share. The Python API
+looks up types, copies through lists and creates objects at each step, which takes several times as long as the call.
+Only this module depends on wasmtime's internals.
 """
 
 import ctypes
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from ctypes import addressof, byref, c_bool, c_int64, c_size_t, c_uint64, c_void_p
 from enum import IntEnum
-from functools import cache
 from typing import Any, NamedTuple
 
 from wasmtime import Config, Engine, Linker, Module, Trap, WasmtimeError
@@ -20,15 +21,33 @@ _OUTCOME = struct.Struct("<7I")
 #: More fuel than a script can use before any deadline: fuel is counted, not limited.
 _FUEL = (1 << 64) - 1
 
-#: The kind of export for each member of the union `wasmtime_extern`.
-_MEMBERS = {
-    "func": raw.WASMTIME_EXTERN_FUNC.value,
-    "global_": raw.WASMTIME_EXTERN_GLOBAL.value,
-    "memory": raw.WASMTIME_EXTERN_MEMORY.value,
-}
+_Function = Callable[..., Any]
 
-#: No finalizer: a store holds no data of ours.
-_NOTHING = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+
+def _c(name: str, result: Any, *arguments: Any) -> _Function:
+    """Return a function of wasmtime's C API."""
+    function: _Function = ctypes.CFUNCTYPE(result, *arguments)((name, raw.dll))
+    return function
+
+
+_store_new = _c("wasmtime_store_new", c_void_p, c_void_p, c_void_p, c_void_p)
+_store_context = _c("wasmtime_store_context", c_void_p, c_void_p)
+_store_limiter = _c("wasmtime_store_limiter", None, c_void_p, *[c_int64] * 5)
+_store_delete = _c("wasmtime_store_delete", None, c_void_p)
+_wasi_new = _c("wasi_config_new", c_void_p)
+_wasi_stdout = _c("wasi_config_inherit_stdout", None, c_void_p)
+_wasi_stderr = _c("wasi_config_inherit_stderr", None, c_void_p)
+_set_wasi = _c("wasmtime_context_set_wasi", c_void_p, c_void_p, c_void_p)
+_set_fuel = _c("wasmtime_context_set_fuel", c_void_p, c_void_p, c_uint64)
+_get_fuel = _c("wasmtime_context_get_fuel", c_void_p, c_void_p, c_void_p)
+_instantiate = _c("wasmtime_instance_pre_instantiate", c_void_p, *[c_void_p] * 4)
+_export_get = _c(
+    "wasmtime_instance_export_get", c_bool, c_void_p, c_void_p, ctypes.c_char_p, c_size_t, c_void_p
+)
+_call = _c("wasmtime_func_call_unchecked", c_void_p, c_void_p, c_void_p, c_void_p, c_size_t, c_void_p)
+_memory_data = _c("wasmtime_memory_data", c_void_p, c_void_p, c_void_p)
+_memory_size = _c("wasmtime_memory_data_size", c_size_t, c_void_p, c_void_p)
+_global_get = _c("wasmtime_global_get", None, c_void_p, c_void_p, c_void_p)
 
 #: A store's limits of tables, instances and memories: none.
 _UNLIMITED = (-1, -1, -1, -1)
@@ -90,77 +109,94 @@ class Outcome(NamedTuple):
 
 
 class InstanceTemplate:
-    """A module with its imports resolved, from which instances are created."""
+    """A module with its imports resolved, from which instances are created, one at a time."""
 
     def __init__(self, engine: Engine, linker: Linker, module: Module, memory_max_bytes: int) -> None:
-        self._engine = engine
-        self._prepared = linker.instantiate_pre(module)
-        self._memory_max_bytes = memory_max_bytes
+        self._kept = engine, linker.instantiate_pre(module)
+        self.engine, self.prepared = (ctypes.cast(each.ptr(), c_void_p).value for each in self._kept)
+        self.memory_max_bytes = memory_max_bytes
 
-    def store(self) -> Any:
-        """Return a store for one instance. The caller deletes it."""
-        store = raw.wasmtime_store_new(self._engine.ptr(), None, _NOTHING)
-        context, wasi = raw.wasmtime_store_context(store), raw.wasi_config_new()
-        raw.wasi_config_inherit_stdout(wasi)
-        raw.wasi_config_inherit_stderr(wasi)
-        raw.wasmtime_store_limiter(store, self._memory_max_bytes, *_UNLIMITED)
-        # Neither can fail in an engine that counts fuel and a linker that knows WASI.
-        raw.wasmtime_context_set_wasi(context, wasi)
-        raw.wasmtime_context_set_fuel(context, _FUEL)
-        return store
 
-    def instantiate(self, context: Any) -> Any:
-        """Return an instance in a store. Raises WasmtimeError, Trap."""
-        instance, trap = raw.wasmtime_instance_t(), _null_trap()
-        error = raw.wasmtime_instance_pre_instantiate(
-            self._prepared.ptr(), context, ctypes.byref(instance), ctypes.byref(trap)
-        )
-        if failure := _failure_of(error, trap):
-            raise failure
-        return instance
+class _Export:
+    """The place for an export of the instance of now."""
+
+    def __init__(self, name: str, kind: Any) -> None:
+        self._name, self._kind = name.encode(), kind.value
+        self._found = raw.wasmtime_extern()
+        self._place = byref(self._found)
+        #: Its address: that of a `wasmtime_func`, `wasmtime_memory` or `wasmtime_global`.
+        self._address: int = addressof(self._found) + raw.wasmtime_extern.of.offset
+
+    def find(self, context: int) -> int:
+        """Look it up. Return its address. Raises LookupError."""
+        found = _export_get(context, _instance, self._name, len(self._name), self._place)
+        if not found or int(self._found.kind) != self._kind:
+            raise LookupError(f"the module does not export {self._name.decode()}")
+        return self._address
+
+
+# A process has one instance at a time, so these are made once.
+_instance = byref(raw.wasmtime_instance())
+_trap = c_void_p()
+_trap_place = byref(_trap)
+_fuel = c_uint64()
+_fuel_place = byref(_fuel)
+_values = (raw.wasmtime_val_raw * 2)()
+_values_place = byref(_values)
+_memory = _Export("memory", raw.WASMTIME_EXTERN_MEMORY)
+_allocate = _Export("lambda_allocate", raw.WASMTIME_EXTERN_FUNC)
+_handle = _Export("lambda_call", raw.WASMTIME_EXTERN_FUNC)
+_stack_pointer = _Export("__stack_pointer", raw.WASMTIME_EXTERN_GLOBAL)
 
 
 class Instance:
     """An instance of a module: separate memory and globals, and the process's output.
+
+    A process has one at a time: it has to be closed before the next one is created.
 
     Raises:
         WasmtimeError: It cannot be created.
     """
 
     def __init__(self, template: InstanceTemplate) -> None:
-        self._store = template.store()
-        self._context = raw.wasmtime_store_context(self._store)
-        try:
-            self._instance = ctypes.byref(template.instantiate(self._context))
-        except BaseException:
+        self._store = _store_new(template.engine, None, None)
+        self._context = context = _store_context(self._store)
+        wasi = _wasi_new()
+        _wasi_stdout(wasi)
+        _wasi_stderr(wasi)
+        _store_limiter(self._store, template.memory_max_bytes, *_UNLIMITED)
+        # Neither can fail in an engine that counts fuel and a linker that knows WASI.
+        _set_wasi(context, wasi)
+        _set_fuel(context, _FUEL)
+        _trap.value = None
+        if failure := _failure_of(_instantiate(template.prepared, context, _instance, _trap_place)):
             self.close()
-            raise
-        self._memory = ctypes.byref(self._export("memory", "memory"))
+            raise failure
+        self._memory = _memory.find(context)
 
     def call(self, request: bytes) -> Outcome:
         """Run the script's handler. May be called once."""
-        buffer, trap = self._invoke("lambda_allocate", len(request))
+        length = len(request)
+        buffer, trap = self._invoke(_allocate, length)
         if trap is not None or buffer == 0:
-            return Outcome(Kind.OUT_OF_MEMORY, size=len(request), trap=trap)
-        ctypes.memmove(self._address(buffer + _OUTCOME.size, len(request)), request, len(request))
-        _, trap = self._invoke("lambda_call", buffer, len(request))
+            return Outcome(Kind.OUT_OF_MEMORY, size=length, trap=trap)
+        ctypes.memmove(self._address(buffer + _OUTCOME.size, length), request, length)
+        _, trap = self._invoke(_handle, buffer, length)
         return self._outcome(buffer, trap)
 
     def fuel_used(self) -> int:
         """Return the fuel used so far, including that of the start."""
-        left = ctypes.c_uint64()
-        raw.wasmtime_context_get_fuel(self._context, ctypes.byref(left))
-        return _FUEL - left.value
+        _get_fuel(self._context, _fuel_place)
+        return _FUEL - _fuel.value
 
     def close(self) -> None:
         """Free the memory. The instance cannot be used afterwards."""
-        raw.wasmtime_store_delete(self._store)
+        _store_delete(self._store)
 
     def stack_is_exhausted(self) -> bool:
         """Return whether the stack in the script's memory has grown below its end, address 0."""
         pointer = raw.wasmtime_val()
-        variable = self._export("__stack_pointer", "global_")
-        raw.wasmtime_global_get(self._context, ctypes.byref(variable), ctypes.byref(pointer))
+        _global_get(self._context, _stack_pointer.find(self._context), byref(pointer))
         return bool(pointer.of.i32 < 0)
 
     def _outcome(self, buffer: int, trap: Trap | WasmtimeError | None) -> Outcome:
@@ -179,52 +215,32 @@ class Instance:
             trap=trap,
         )
 
-    def _invoke(self, name: str, *arguments: int) -> tuple[int, Trap | WasmtimeError | None]:
+    def _invoke(self, function: _Export, *arguments: int) -> tuple[int, Trap | WasmtimeError | None]:
         """Call a function. Return its result (undefined if it has none), and what ended it early."""
-        function = self._export(name, "func")
-        values = _values(len(arguments))()
-        for index, argument in enumerate(arguments):
-            values[index].i32 = argument
-        trap = _null_trap()
-        error = raw.wasmtime_func_call_unchecked(
-            self._context, ctypes.byref(function), values, len(values), ctypes.byref(trap)
-        )
-        if failure := _failure_of(error, trap):
+        context = self._context
+        for value, argument in zip(_values, arguments, strict=False):
+            value.i32 = argument
+        _trap.value = None
+        error = _call(context, function.find(context), _values_place, len(arguments), _trap_place)
+        if failure := _failure_of(error):
             return 0, failure
-        return values[0].i32 & 0xFFFFFFFF, None
-
-    def _export(self, name: str, member: str) -> Any:
-        """Return an exported function, memory or global of the module."""
-        export, encoded = raw.wasmtime_extern(), _encoded(name)
-        found = raw.wasmtime_instance_export_get(
-            self._context, self._instance, encoded, len(name), ctypes.byref(export)
-        )
-        if not found or int(export.kind) != _MEMBERS[member]:
-            raise LookupError(f"the module does not export {name}")
-        return getattr(export.of, member)
+        return _values[0].i32 & 0xFFFFFFFF, None
 
     def _read(self, offset: int, length: int) -> bytes:
         return ctypes.string_at(self._address(offset, length), length)
 
     def _address(self, offset: int, length: int) -> int:
         """Return the address in our memory. Offset and length are checked: the script may have written any number."""
-        if offset + length > raw.wasmtime_memory_data_size(self._context, self._memory):
+        if offset + length > _memory_size(self._context, self._memory):
             raise ValueError("the script's outcome lies outside its memory")
-        return ctypes.addressof(raw.wasmtime_memory_data(self._context, self._memory).contents) + offset
+        start: int = _memory_data(self._context, self._memory)
+        return start + offset
 
 
-#: A null pointer to a trap.
-_null_trap = ctypes.POINTER(raw.wasm_trap_t)
-
-#: The type of an array of `count` arguments.
-_values = cache(lambda count: raw.wasmtime_val_raw * count)
-
-#: The name of an export as a C string.
-_encoded = cache(lambda name: ctypes.create_string_buffer(name.encode()))
-
-
-def _failure_of(error: Any, trap: Any) -> Trap | WasmtimeError | None:
-    """Return what ended a call early, if anything did."""
+def _failure_of(error: int | None) -> Trap | WasmtimeError | None:
+    """Return what ended a call early, if anything did: the error that it returned, or its trap."""
     if error:
-        return WasmtimeError._from_ptr(error)
-    return Trap._from_ptr(trap) if trap else None
+        return WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(raw.wasmtime_error_t)))
+    if _trap.value:
+        return Trap._from_ptr(ctypes.cast(_trap.value, ctypes.POINTER(raw.wasm_trap_t)))
+    return None

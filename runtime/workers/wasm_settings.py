@@ -18,6 +18,8 @@ POOL_SETTINGS = {
     "max_memory_size": 1 << 32,
     "total_tables": 1,
     "table_elements": 1 << 20,
+    # Bytes that are zeroed between two calls. The kernel would take the pages back, and give new ones.
+    "table_keep_resident": 64 << 10,
     "max_core_instance_size": 16 << 20,
     "total_stacks": 0,
     "total_component_instances": 0,
