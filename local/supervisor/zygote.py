@@ -3,6 +3,7 @@
 They share its memory, and start without loading it again.
 """
 
+import contextlib
 import json
 import select
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from local.supervisor.account import Account
 from local.supervisor.managed_process import INTERPRETER, Part, PartError
@@ -80,14 +82,19 @@ class Zygote(Part):
         Raises:
             PartError: it cannot be forked.
         """
+        answer: dict[str, Any] = {}
         try:
             if self._control is not None:
                 socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
-            while not (answer := self._received()).keys() & {"pid", "refused"}:
-                if self._control is None:
-                    raise self.failure()
+            while self._control is not None and not answer.keys() & {"pid", "refused"}:
+                answer = self._received()
+        except ConnectionError:
+            answer = {}
         except OSError as error:
             raise PartError(f"{self.name}: {error}", self.log_lines()) from error
+        if not answer:
+            wait_until(lambda: not self.alive, self.stop_timeout)
+            raise self.failure()
         if "refused" in answer:
             raise PartError(f"{order['name']} cannot be forked: {answer['refused']}")
         return Fork(self, answer["pid"])
@@ -106,13 +113,15 @@ class Zygote(Part):
             self._received()
         return self._ended.pop(pid)
 
-    def _received(self) -> dict[str, int]:
+    def _received(self) -> dict[str, Any]:
         """Receive a message, and note an end. Empty if it has ended."""
-        packet = self._control.recv(_PACKET_MAX) if self._control is not None else b""
+        packet = b""
+        with contextlib.suppress(ConnectionError):
+            packet = self._control.recv(_PACKET_MAX) if self._control is not None else b""
         if not packet:
             self._control = None
             return {}
-        message: dict[str, int] = json.loads(packet)
+        message: dict[str, Any] = json.loads(packet)
         if "ended" in message:
             self._ended[message["ended"]] = message["status"]
         return message

@@ -86,6 +86,15 @@ def test_servers_end_with_the_zygote_and_none_is_forked_afterwards(nursery: Nurs
         server.launch()
 
 
+def test_one_that_cannot_load_what_servers_share_says_so(tmp_path: Path) -> None:
+    zygote = Zygote(tmp_path / "log", tmp_path, TEMPLATE)
+    zygote.launch()
+    with pytest.raises(PartError, match=r"^zygote ended by itself \(status 1\)$") as caught:
+        zygote.fork({}, [])
+    zygote.stop()
+    assert "No module named 'local'" in caught.value.log_lines[-1]
+
+
 def test_several_workers_have_an_arbiter_that_is_a_program(folder: Path) -> None:
     with closing(Nursery(folder, GUNICORN_CMD_ARGS="--workers 2")) as nursery:
         server = nursery.start()
