@@ -89,7 +89,7 @@ def test_servers_end_with_the_zygote_and_none_is_forked_afterwards(nursery: Nurs
 def test_one_that_cannot_load_what_servers_share_says_so(tmp_path: Path) -> None:
     zygote = Zygote(tmp_path / "log", tmp_path, TEMPLATE)
     zygote.launch()
-    with pytest.raises(PartError, match=r"^zygote ended by itself \(status 1\)$") as caught:
+    with pytest.raises(PartError, match=r"^zygote ended by itself \(status 1\)\n") as caught:
         zygote.fork({}, [])
     zygote.stop()
     assert "No module named 'local'" in caught.value.log_lines[-1]
