@@ -28,6 +28,8 @@ from tests.waiting import until_greenlets
 
 RUN = Request("/runtime/python/x", b"{}")
 PAUSE = 0.3
+#: Seconds in which a call is sent, on a busy machine too.
+OWN = 2.0
 
 
 def send(
@@ -196,15 +198,15 @@ def test_only_failures_in_a_row_open_a_circuit() -> None:
 
 def test_failures_that_come_after_a_circuit_has_opened_do_not_prolong_its_pause() -> None:
     with serving(lambda exchange: len(server.requests) > 1) as server:
-        balancer = balancing(failures=1)
-        late = gevent.spawn(send, balancer, [server.address], own=PAUSE / 2, script=0)
+        balancer = balancing(failures=1, pause=2 * OWN)
+        late = gevent.spawn(send, balancer, [server.address], own=OWN, script=0)
         until_greenlets(lambda: bool(server.requests), "the request has come")
         with pytest.raises(RequestFailed):
             send(balancer, [server.address])
         opened = time.monotonic()
         late.join()
         assert isinstance(late.exception, AnswerLate)
-        gevent.sleep(opened + PAUSE - time.monotonic())
+        gevent.sleep(opened + 2 * OWN - time.monotonic())
         with pytest.raises(RequestFailed):  # it is tried, where an open circuit would refuse
             send(balancer, [server.address])
 
@@ -213,7 +215,7 @@ def test_a_trial_that_fails_or_is_given_up_opens_the_circuit_again() -> None:
     with serving(lambda _: gevent.sleep(60)) as server:
         balancer = balancing(failures=1)
         with pytest.raises(AnswerLate):
-            send(balancer, [server.address], own=0.05, script=0)
+            send(balancer, [server.address], own=OWN, script=0)
         gevent.sleep(PAUSE)
         trial = gevent.spawn(send, balancer, [server.address])
         until_greenlets(lambda: len(server.requests) == 2, "the request has come")
