@@ -48,7 +48,7 @@ class Calls:
     def __init__(self, client: Client) -> None:
         self.client = client
         self.sessions = {
-            language: client.begin(f"{language}-echo", script, timeout_ms=400)
+            language: client.begin(f"{language}-echo", script, timeout_ms=1000)
             for language, script in SCRIPTS.items()
         }
         self.ids: dict[str, str] = {}

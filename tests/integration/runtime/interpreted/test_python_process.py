@@ -139,7 +139,7 @@ def test_output_after_a_capture_is_there_when_the_deadline_passes(python: Server
         "while True: pass"
     )
     python.prepare(script)
-    assert python.failure(script, "TIMEOUT", timeout_ms=500)["stdout"] == "b\n"
+    assert python.failure(script, "TIMEOUT", timeout_ms=2000)["stdout"] == "b\n"
 
 
 def test_a_process_of_multiprocessing_is_refused(python: Server) -> None:
