@@ -68,7 +68,7 @@ _STATUS_BYTES = 8192
 #: CPU seconds below which a memory spike between two readings is tolerated; VmHWM shows it at the next one.
 _UNSEEN_SECONDS = 0.001
 #: CPU seconds in which a process can take at most a few MiB: its sizes are not even looked at.
-_UNCHANGED_SECONDS = 0.00025
+_UNCHANGED_SECONDS = 0.0005
 #: The original: gevent's replacement yields to its loop for each descriptor.
 _poll = monkey.get_original("select", "poll")
 
