@@ -34,7 +34,7 @@ class CutLine:
         self._chance = chance
         self._listener = socket.create_server((LOOPBACK, 0))
         self._accepting = threading.Thread(target=self._accept)
-        self._over = False
+        self._cuts_now = False
         self.port: int = self._listener.getsockname()[1]
         self.cuts = 0
 
@@ -44,10 +44,14 @@ class CutLine:
 
     def __exit__(self, *_: object) -> None:
         """Cut nothing more and take no connection more; those that are there end with their peers."""
-        self._over = True
+        self._cuts_now = False
         self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join()
         self._listener.close()
+
+    def begin(self) -> None:
+        """Cut from now on. Until then all passes."""
+        self._cuts_now = True
 
     def _accept(self) -> None:
         while True:
@@ -63,9 +67,8 @@ class CutLine:
                 threading.Thread(target=cut.carry, args=pair, daemon=True).start()
 
     def _count(self) -> bool:
-        if not self._over:
-            self.cuts += 1
-        return not self._over
+        self.cuts += self._cuts_now
+        return self._cuts_now
 
 
 class Cut:
@@ -91,7 +94,7 @@ class Cut:
         """Carry one way until the connection is cut, or one of its sides ends it."""
         with suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
-                if next(self._pieces) == self._last and self._may():
+                if next(self._pieces) >= self._last and self._may():
                     target.sendall(piece[: int(len(piece) * self._passes)])
                     break
                 target.sendall(piece)

@@ -170,6 +170,7 @@ def test_the_frames_to_a_runtime_are_cut_again_and_again(loaded: Deployment) -> 
     with CutLine(str(loaded.python_frames), Random(seed)) as line, loaded.python_by(line.port):
         with Load(loaded) as load:
             end = _begin(load)
+            line.begin()
             until(lambda: line.cuts >= CUTS, f"{CUTS} cuts")
             _finish(load, end)
         # What was under way in the cut connection may have run. The others go by HTTP until there is a new one,
