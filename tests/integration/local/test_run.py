@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -143,7 +143,8 @@ def memory(pid: int) -> bytes:
             first, last = (int(each, 16) for each in place.split("-"))
             if rights.startswith("rw"):
                 file.seek(first)
-                found.append(file.read(last - first))
+                with suppress(OSError):  # the process has given it back since
+                    found.append(file.read(last - first))
     return b"".join(found)
 
 
