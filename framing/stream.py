@@ -100,13 +100,9 @@ class FrameStream:
         last = token == self._batch[-1]
         if self._sent == self._begun_at or (last and self._leaving):
             return True
-        # A peer that closes says how much it has received, unless there was more that it had not read. So this proves
-        # nothing for a frame with another behind it, nor if the peer has vanished.
-        return (
-            last
-            and isinstance(reason, (ConnectionResetError, EOFError))
-            and self._acknowledged == self._begun_at
-        )
+        # A peer that closes in order says how much it has received. That proves nothing for a frame with another
+        # behind it. Nor does a reset: the kernel does not look at the number that it carries.
+        return last and isinstance(reason, EOFError) and self._acknowledged == self._begun_at
 
     def flush(self) -> None:
         """Send what the kernel takes."""
