@@ -70,23 +70,28 @@ class RuntimeMetrics:
             COMPILE_BUCKETS,
         )
         self._make_environment_metrics()
-        self._frame_connections = gauge(
-            "lambda_runtime_frame_connections",
-            "Connections of controllers that carry calls as frames",
-            ["language"],
-        ).labels(language)
-        self._frames_refused = counter(
-            "lambda_runtime_frame_connections_refused_total",
-            "Connections for frames that were closed for what came over them: secret, silent, malformed, or full",
-            ["language", "reason"],
-        )
-        for reason in FRAMES_REFUSED:
-            self._labelled(self._frames_refused, reason)
+        self._make_frame_metrics()
         gauge(
             "lambda_build_info",
             "The version that runs; always 1",
             ["component", "version", "python"],
         ).labels(f"runtime-{language}", package_version(), platform.python_version()).set(1)
+
+    def _make_frame_metrics(self) -> None:
+        self._frame_connections = Gauge(
+            "lambda_runtime_frame_connections",
+            "Connections of controllers that carry calls as frames",
+            ["language"],
+            registry=self.registry,
+        ).labels(self._language)
+        self._frames_refused = Counter(
+            "lambda_runtime_frame_connections_refused_total",
+            "Connections for frames that were closed for what came over them: secret, silent, malformed, or full",
+            ["language", "reason"],
+            registry=self.registry,
+        )
+        for reason in FRAMES_REFUSED:
+            self._labelled(self._frames_refused, reason)
 
     def _make_environment_metrics(self) -> None:
         counter = partial(Counter, registry=self.registry)

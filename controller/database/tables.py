@@ -221,25 +221,11 @@ def _owned(name: LanguageTitle, owner: str | None) -> dict[str, str | None]:
 
 
 def _beginning(new: NewSession, most: Held) -> dict[str, Any]:
-    session, options = new.session, json.dumps(dict(new.session.compile_options))
+    session = new.session
     return {
-        "request_id": session.request_id,
-        "user_id": session.user_id,
-        "language": session.name.language,
-        "title": session.name.title,
-        "script_hash": new.script.hash,
+        **session.columns(),
         "script_content": new.script.content,
-        "compile_options": options,
-        "context": json.dumps(dict(session.context)),
-        "isolation": session.isolation,
-        "timeout_ms": session.timeout_ms,
-        "retain_session": session.retain_session,
-        "compile_status": session.compile_status,
-        "params_schema": session.params_schema,
         "result_schema": session.result_schema,
-        "created_at": session.created_at.isoformat(),
-        "expires_at": session.expires_at.isoformat(),
-        "environment": session.environment,
         "artifact_options": session.artifact_key.compile_options,
         "artifact": None if new.artifact is None else b64encode(new.artifact).decode(),
         "registers": new.registers,

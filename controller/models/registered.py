@@ -136,6 +136,26 @@ class Session:
         record["created_at"], record["expires_at"] = self.created_at.isoformat(), self.expires_at.isoformat()
         return json.dumps(record | {"language": self.name.language, "title": self.name.title})
 
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of its row in PostgreSQL that every write of a new session has."""
+        return {
+            "request_id": self.request_id,
+            "user_id": self.user_id,
+            "language": self.name.language,
+            "title": self.name.title,
+            "script_hash": self.script_hash,
+            "compile_options": json.dumps(dict(self.compile_options)),
+            "context": json.dumps(dict(self.context)),
+            "isolation": self.isolation,
+            "timeout_ms": self.timeout_ms,
+            "retain_session": self.retain_session,
+            "compile_status": self.compile_status,
+            "params_schema": self.params_schema,
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "environment": self.environment,
+        }
+
     @classmethod
     def from_json(cls, text: str) -> "Session":
         """Return the session that `to_json` wrote."""

@@ -55,29 +55,7 @@ def function_writes(session: Session, packages: Sequence[str] = ()) -> list[Writ
 
 def session_writes(session: Session) -> list[Write]:
     """Return the write of a session."""
-    return [
-        Write(
-            "put_session",
-            {
-                "request_id": session.request_id,
-                "user_id": session.user_id,
-                "language": session.name.language,
-                "title": session.name.title,
-                "script_hash": session.script_hash,
-                "compile_options": json.dumps(dict(session.compile_options)),
-                "context": json.dumps(dict(session.context)),
-                "isolation": session.isolation,
-                "timeout_ms": session.timeout_ms,
-                "retain_session": session.retain_session,
-                "compile_status": session.compile_status,
-                "params_schema": session.params_schema,
-                "status": session.status,
-                "created_at": session.created_at.isoformat(),
-                "expires_at": session.expires_at.isoformat(),
-                "environment": session.environment,
-            },
-        )
-    ]
+    return [Write("put_session", {**session.columns(), "status": session.status})]
 
 
 def session_mark_writes(request_id: str, result_schema: str | None, *, by_name: bool) -> list[Write]:

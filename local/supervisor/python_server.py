@@ -12,7 +12,7 @@ from local.supervisor.account import Account
 from local.supervisor.door import Door
 from local.supervisor.managed_process import INTERPRETER, Part, PartError, Process
 from local.supervisor.ports import LOOPBACK
-from local.supervisor.zygote import Zygote
+from local.supervisor.zygote import Order, Zygote
 
 #: Seconds for one look at a server's health.
 HEALTH_TIMEOUT = 10
@@ -129,14 +129,14 @@ class HttpServer(Program):
         """Start the process: a fork of the zygote, if there is one."""
         if self._zygote is None:
             return super()._started(log)
-        order = {
-            "name": self.name,
-            "arguments": self._options(),
-            "environment": self.environment(),
-            "folder": str(self.working_folder()),
-            "account": [self.account.uid, self.account.gid] if self.account.foreign else None,
-            "listening": self.descriptors(),
-        }
+        order = Order(
+            name=self.name,
+            arguments=self._options(),
+            environment=self.environment(),
+            folder=str(self.working_folder()),
+            account=(self.account.uid, self.account.gid) if self.account.foreign else None,
+            listening=self.descriptors(),
+        )
         return self._zygote.fork(order, [log.fileno(), *self.descriptors()])
 
     def hold(self, *bells: int) -> None:

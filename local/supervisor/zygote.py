@@ -12,15 +12,36 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from local.supervisor.account import Account
 from local.supervisor.managed_process import INTERPRETER, Part, PartError
 from local.supervisor.proc import born, wait_until
 
-_PACKET_MAX = 64 << 10
+#: Longest message between supervisor and zygote, in bytes.
+PACKET_MAX = 64 << 10
 #: Seconds: longer than anything takes to end.
 _LONG = 3600.0
+
+
+class Order(NamedTuple):
+    """A server to fork.
+
+    Attributes:
+        name: of the process. The kernel keeps 15 bytes of it.
+        arguments: of gunicorn.
+        environment: all of it.
+        folder: where it works.
+        account: user and group; None: those of the zygote.
+        listening: the number in the server of the socket that comes after the log, if one does.
+    """
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    folder: str
+    account: Sequence[int] | None
+    listening: Sequence[int]
 
 
 class Zygote(Part):
@@ -72,11 +93,11 @@ class Zygote(Part):
             self._control = None
         super().stop()
 
-    def fork(self, order: Mapping[str, object], descriptors: Sequence[int]) -> "Fork":
+    def fork(self, order: Order, descriptors: Sequence[int]) -> "Fork":
         """Fork a server, once all is loaded.
 
         Args:
-            order: see `zygote_process.Order`.
+            order: the server.
             descriptors: of the log, and of a listening socket if there is one.
 
         Raises:
@@ -85,18 +106,17 @@ class Zygote(Part):
         answer: dict[str, Any] = {}
         try:
             if self._control is not None:
-                socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+                with contextlib.suppress(ConnectionError):  # it has ended, as `_received` finds
+                    socket.send_fds(self._control, [json.dumps(order._asdict()).encode()], descriptors)
             while self._control is not None and not answer.keys() & {"pid", "refused"}:
                 answer = self._received()
-        except ConnectionError:
-            answer = {}
         except OSError as error:
             raise PartError(f"{self.name}: {error}", self.log_lines()) from error
         if not answer:
             wait_until(lambda: not self.alive, self.stop_timeout)
             raise self.failure()
         if "refused" in answer:
-            raise PartError(f"{order['name']} cannot be forked: {answer['refused']}")
+            raise PartError(f"{order.name} cannot be forked: {answer['refused']}")
         return Fork(self, answer["pid"])
 
     def ended(self, pid: int, birth: str | None, timeout: float) -> int | None:
@@ -105,7 +125,7 @@ class Zygote(Part):
         while pid not in self._ended:
             left = max(0.0, deadline - time.monotonic())
             if self._control is None:
-                # It has ended before the server, which was told to end then.
+                # The zygote has ended, and the kernel has told the server to end.
                 gone = wait_until(lambda: born(pid) != birth, left)
                 return -signal.SIGTERM if gone else None
             if not select.select([self._control], [], [], left)[0]:
@@ -114,10 +134,10 @@ class Zygote(Part):
         return self._ended.pop(pid)
 
     def _received(self) -> dict[str, Any]:
-        """Receive a message, and note an end. Empty if it has ended."""
+        """Receive a message, and note the end that it tells. Empty: the zygote itself has ended."""
         packet = b""
         with contextlib.suppress(ConnectionError):
-            packet = self._control.recv(_PACKET_MAX) if self._control is not None else b""
+            packet = self._control.recv(PACKET_MAX) if self._control is not None else b""
         if not packet:
             self._control = None
             return {}

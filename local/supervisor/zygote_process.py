@@ -18,36 +18,15 @@ import signal
 import socket
 import sys
 from importlib import import_module
-from typing import NamedTuple
 
 from gevent import monkey
 
 from local.supervisor.managed_process import bind_to_parent
+from local.supervisor.zygote import PACKET_MAX, Order
 
-PACKET_MAX = 64 << 10
 #: What servers have in common: gunicorn with the template's worker, and the front of a runtime.
 _SHARED = ("local.supervisor.alone", "http_worker", "runtime.front.app")
 _PR_SET_DUMPABLE, _PR_SET_NAME = 4, 15
-
-
-class Order(NamedTuple):
-    """A server to fork.
-
-    Attributes:
-        name: Of the process. The kernel keeps 15 bytes of it.
-        arguments: Of gunicorn.
-        environment: All of it.
-        folder: Where it works.
-        account: User and group; None: those of the zygote.
-        listening: The number in the server of the socket that comes after the log, if one does.
-    """
-
-    name: str
-    arguments: list[str]
-    environment: dict[str, str]
-    folder: str
-    account: tuple[int, int] | None
-    listening: list[int]
 
 
 class Forks:

@@ -118,17 +118,17 @@ class InstanceTemplate:
 
 
 class _Export:
-    """The place for an export of the instance of now."""
+    """An export of the current instance, looked up into memory that is allocated once."""
 
     def __init__(self, name: str, kind: Any) -> None:
         self._name, self._kind = name.encode(), kind.value
         self._found = raw.wasmtime_extern()
         self._place = byref(self._found)
-        #: Its address: that of a `wasmtime_func`, `wasmtime_memory` or `wasmtime_global`.
+        #: The address of a `wasmtime_func`, `wasmtime_memory` or `wasmtime_global`.
         self._address: int = addressof(self._found) + raw.wasmtime_extern.of.offset
 
     def find(self, context: int) -> int:
-        """Look it up. Return its address. Raises LookupError."""
+        """Look the export up. Return its address. Raises LookupError."""
         found = _export_get(context, _instance, self._name, len(self._name), self._place)
         if not found or int(self._found.kind) != self._kind:
             raise LookupError(f"the module does not export {self._name.decode()}")

@@ -67,7 +67,8 @@ class CutLine:
                 threading.Thread(target=cut.carry, args=pair, daemon=True).start()
 
     def _count(self) -> bool:
-        self.cuts += self._cuts_now
+        if self._cuts_now:
+            self.cuts += 1
         return self._cuts_now
 
 
@@ -89,12 +90,21 @@ class Cut:
         self._passes = chance.choice((0.0, chance.random(), 1.0))
         self._resets = chance.random() < 0.5
         self._may = may
+        self._lock = threading.Lock()
+        self._cut = False
+
+    def _due(self) -> bool:
+        """Whether to cut now. A connection, which two threads carry, is cut once."""
+        with self._lock:
+            due = not self._cut and next(self._pieces) >= self._last and self._may()
+            self._cut |= due
+            return due
 
     def carry(self, source: socket.socket, target: socket.socket) -> None:
         """Carry one way until the connection is cut, or one of its sides ends it."""
         with suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
-                if next(self._pieces) >= self._last and self._may():
+                if self._due():
                     target.sendall(piece[: int(len(piece) * self._passes)])
                     break
                 target.sendall(piece)

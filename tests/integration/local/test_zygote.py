@@ -16,7 +16,7 @@ from local.supervisor.account import remove
 from local.supervisor.managed_process import PartError
 from local.supervisor.proc import PROC, children, command_line, name_of
 from local.supervisor.python_server import TEMPLATE, HttpServer
-from local.supervisor.zygote import Zygote
+from local.supervisor.zygote import Order, Zygote
 from tests.waiting import until
 
 
@@ -90,7 +90,7 @@ def test_one_that_cannot_load_what_servers_share_says_so(tmp_path: Path) -> None
     zygote = Zygote(tmp_path / "log", tmp_path, TEMPLATE)
     zygote.launch()
     with pytest.raises(PartError, match=r"^zygote ended by itself \(status 1\)\n") as caught:
-        zygote.fork({}, [])
+        zygote.fork(Order("server", [], {}, "/", None, []), [])
     zygote.stop()
     assert "No module named 'local'" in caught.value.log_lines[-1]
 
